@@ -1,0 +1,99 @@
+"""What can go wrong with a model, said in a line or two: it does not compile, it raises, it returns no log weight."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from fastsumo.estimators import Estimator
+    from fastsumo.model import Model
+
+
+class ModelError(ValueError):
+    """A model that cannot be run: the message says where and why."""
+
+
+@contextmanager
+def compiling(model: Model) -> Iterator[None]:
+    """Turn the compiler's complaint about a model into a `ModelError` that points at the user's line."""
+    from numba.core.errors import NumbaError
+
+    try:
+        yield
+    except NumbaError as error:
+        raise ModelError(f"model {model.name!r} cannot be compiled: {_complaint(error, model)}") from None
+
+
+def trial_error(model: Model, estimator: Estimator, seed: int, trial: int, status: int) -> ModelError:
+    """The error of a trial whose log weight raised or was NaN or +inf, with how to see it."""
+    from fastsumo.kernels.job import RAISED
+
+    again = f"fs.replay(model, {estimator!r}, trial={trial}, seed={seed})"
+    if status == RAISED:
+        return ModelError(f"model {model.name!r} raised {_raised(model)} near trial {trial} of seed {seed}; see {again}")
+    return ModelError(
+        f"model {model.name!r} returned NaN or +inf as a log weight in trial {trial} of seed {seed}; "
+        f"allowed are finite numbers and -inf; {again} shows it"
+    )
+
+
+def _raised(model: Model) -> str:
+    """What the model raises in plain Python, if a few random points show it."""
+    noise = np.random.default_rng(0).standard_normal((200, model.noise_dim))
+    try:
+        model(noise if model.noise == "normal" else np.random.default_rng(0).random(noise.shape))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "an exception"
+
+
+def _complaint(error: Any, model: Model) -> str:
+    """The gist of Numba's message, and the line of the user's function it is about."""
+    text = str(error)
+    code = getattr(model.function, "__code__", None)
+    message = _gist(text)
+    if code is None:
+        return message
+    first, last = code.co_firstlineno, max((line for _, _, line in code.co_lines() if line), default=0)
+    lines = [
+        int(number)
+        for name, number in re.findall(r'File "([^"]+)", line (\d+)', text)
+        if code.co_filename.endswith(name) or name in code.co_filename
+    ]
+    inside = [line for line in lines if first <= line <= last]
+    if not inside:
+        return message
+    line = inside[0]
+    source = traceback.linecache.getline(code.co_filename, line).strip()  # type: ignore[attr-defined]
+    where = f'{code.co_filename}, line {line}' + (f": `{source}`" if source else "")
+    return f"{message} ({where})"
+
+
+def _gist(text: str) -> str:
+    """The first informative sentence of a Numba message."""
+    skipped = ("Failed in nopython", "During", "File ", "<source", "Overload", "Use of unsupported", "This error")
+    patterns = (
+        r"NameError: .*",
+        r"Untyped global name '[^']+'.*",
+        r"Unknown attribute '[^']+' of type [^\n]+",
+        r"No implementation of function [^\n]+found for signature",
+        r"Cannot unify [^\n]+",
+        r"Unsupported[^\n]+|.*not supported[^\n]*",
+        r"Use of unsupported[^\n]+",
+        r"Invalid use of [^\n]+",
+    )
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    for pattern in patterns:
+        found = re.search(pattern, plain)
+        if found:
+            return re.sub(r"\s+", " ", found.group(0)).strip().rstrip(":")
+    for line in plain.splitlines():
+        if line.strip() and not line.strip().startswith(skipped):
+            return line.strip()
+    return "the compiler gave no reason"

@@ -1,0 +1,1 @@
+"""Everything compiled. Only `fastsumo.simulate` and `fastsumo.loglik` call in here."""

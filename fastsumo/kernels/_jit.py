@@ -1,0 +1,157 @@
+"""The one file with compiler options, and the disk cache of what was compiled.
+
+No fast-math anywhere: with explicit `fma` the arithmetic is plain IEEE, so a vector lane, a loop remainder and a
+replayed trial round alike, on every CPU. The cache lives in the user's cache folder and is keyed by the *content*
+of all code that can be inlined into an entry, never by file times or object identities.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+import platformdirs
+from numba.core import caching
+from numba.core.ccallback import CFunc
+
+MAX_CACHE_FILES = 400  # a user's edits each leave one entry (an index and an object file); the oldest go first
+
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """A small device function that LLVM must inline, so that the loop around it vectorises."""
+    return numba.njit(forceinline=True, **_OPTIONS)(function)
+
+
+def device(function: Callable[..., Any]) -> Any:
+    """A device function that is called, not inlined."""
+    return numba.njit(**_OPTIONS)(function)
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """An entry point of the engine: called from Python with arrays, releases the GIL, cached on disk."""
+    dispatcher = numba.njit(**_OPTIONS)(function)
+    dispatcher._cache = _ContentCache(function, lambda: engine_digest())
+    return dispatcher
+
+
+def callback(function: Callable[..., Any], signature: Any, digest: str | None) -> Any:
+    """A native function with a C address, compiled at once; cached under ``digest`` unless that is None."""
+    compiled = CFunc(function, numba.core.sigutils.normalize_signature(signature), {}, dict(_OPTIONS))
+    if digest is not None:
+        compiled._cache = _ContentCache(function, lambda: digest)
+    compiled.compile()
+    return compiled
+
+
+@cache
+def engine_digest() -> str:
+    """Content hash of every source file that may be inlined into a kernel, and of the compiler's version."""
+    package = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__} {_OPTIONS}".encode())
+    sources = (path for pattern in ("kernels/*.py", "vmath*/*.py", "vmath.py") for path in package.glob(pattern))
+    for path in sorted(sources):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where compiled code is kept: ``FASTSUMO_CACHE_DIR`` or the user's cache folder."""
+    chosen = os.environ.get("FASTSUMO_CACHE_DIR")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("fastsumo", appauthor=False))
+
+
+class _Locator(caching._CacheLocator):
+    """Answers Numba's questions about where a cache entry goes; the digest is both stamp and name."""
+
+    def __init__(self, digest: str) -> None:
+        self._digest = digest
+
+    def get_cache_path(self) -> str:
+        return str(cache_folder() / "compiled")
+
+    def get_source_stamp(self) -> str:
+        return self._digest
+
+    def get_disambiguator(self) -> str:
+        return self._digest[:20]
+
+
+class _Impl(caching.CompileResultCacheImpl):
+    def __init__(self, function: Callable[..., Any], digest: str) -> None:
+        self._locator = _Locator(digest)
+        self._lineno = function.__code__.co_firstlineno
+        self._filename_base = self.get_filename_base(function.__name__, "")
+
+    def check_cachable(self, data: Any) -> bool:
+        return not data.library.has_dynamic_globals
+
+
+class _ContentCache:
+    """Numba's cache protocol over content-keyed entries. A folder that cannot be used means no cache, no error."""
+
+    def __init__(self, function: Callable[..., Any], digest: Callable[[], str]) -> None:
+        self._function, self._digest = function, digest
+
+    @lru_cache(maxsize=1)  # noqa: B019 - one per kernel, lives as long as the process
+    def _inner(self) -> caching.Cache:
+        inner = caching.FunctionCache.__new__(_Keyed)
+        inner._impl = _Impl(self._function, self._digest())
+        inner._name, inner._py_func = repr(self._function), self._function
+        inner._cache_path = inner._impl.locator.get_cache_path()
+        inner._cache_file = caching.IndexDataCacheFile(
+            inner._cache_path, inner._impl.filename_base, inner._impl.locator.get_source_stamp()
+        )
+        inner.enable()
+        return inner
+
+    @property
+    def cache_path(self) -> str:
+        return str(self._inner()._cache_path)
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        try:
+            return self._inner().load_overload(signature, target_context)
+        except Exception:  # a damaged or foreign entry: compile again
+            return None
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        try:
+            Path(self._inner()._cache_path).mkdir(parents=True, exist_ok=True)
+            self._inner().save_overload(signature, data)
+            _prune(Path(self._inner()._cache_path))
+        except OSError:
+            return
+
+    def enable(self) -> None:
+        self._inner().enable()
+
+    def disable(self) -> None:
+        self._inner().disable()
+
+    def flush(self) -> None:
+        self._inner().flush()
+
+
+class _Keyed(caching.FunctionCache):
+    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
+        return signature, codegen.magic_tuple()
+
+
+def _prune(folder: Path) -> None:
+    """Drop the oldest entries beyond `MAX_CACHE_FILES`. Another process may be pruning too."""
+    aged = []
+    for path in folder.iterdir():
+        try:
+            aged.append((path.stat().st_mtime, path))
+        except OSError:
+            continue
+    for _, path in sorted(aged)[:-MAX_CACHE_FILES]:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,75 @@
+"""Single machine instructions that Numba does not spell: bit casts, fused multiply-add, rounding.
+
+Each is one LLVM instruction on a scalar, which the loop vectoriser widens; a GPU target would replace
+this file. Nothing here knows any mathematics.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core.extending import intrinsic
+
+_F64 = ir.DoubleType()
+_I64 = ir.IntType(64)
+
+
+@intrinsic
+def float_bits(typingctx, x):
+    """The 64 bits of a float64, as an int64."""
+
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(args[0], _I64)
+
+    return types.int64(types.float64), codegen
+
+
+@intrinsic
+def bits_float(typingctx, i):
+    """The float64 with the given 64 bits (int64)."""
+
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(args[0], _F64)
+
+    return types.float64(types.int64), codegen
+
+
+@intrinsic
+def fma(typingctx, a, b, c):
+    """``a * b + c`` rounded once. Explicit, so that no compiler flag decides where it happens."""
+
+    def codegen(context, builder, signature, args):
+        return builder.fma(*args)
+
+    return types.float64(types.float64, types.float64, types.float64), codegen
+
+
+@intrinsic
+def rint(typingctx, x):
+    """The nearest integer as a float64, ties to even, without touching the floating-point flags."""
+
+    def codegen(context, builder, signature, args):
+        function = builder.module.declare_intrinsic("llvm.nearbyint", [_F64])
+        return builder.call(function, args)
+
+    return types.float64(types.float64), codegen
+
+
+@intrinsic
+def fabs(typingctx, x):
+    """``abs(x)`` of a float64 as one instruction."""
+
+    def codegen(context, builder, signature, args):
+        function = builder.module.declare_intrinsic("llvm.fabs", [_F64])
+        return builder.call(function, args)
+
+    return types.float64(types.float64), codegen
+
+
+@intrinsic
+def sqrt(typingctx, x):
+    """The correctly rounded square root; NaN below zero."""
+
+    def codegen(context, builder, signature, args):
+        function = builder.module.declare_intrinsic("llvm.sqrt", [_F64])
+        return builder.call(function, args)
+
+    return types.float64(types.float64), codegen

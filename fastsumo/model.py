@@ -1,0 +1,249 @@
+"""`Model`: a log weight as a plain Python function with its noise, parameters and known truths, and the decorator.
+
+Built-in and users' models go through this one contract. How a model is compiled is in `kernels/weights.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastsumo import _check
+
+if TYPE_CHECKING:
+    from fastsumo.proposals import Proposal
+
+Noise = Literal["normal", "uniform"]
+MAX_DIM = 2 * 4095  # pairs of numbers that one sample can draw, by the counter layout
+
+
+class Model:
+    """Target and proposal together, seen as a log weight.
+
+    Made by `fs.model`, `fs.importance` or the functions of `fs.models`; a value that is never changed.
+
+    Attributes
+    ----------
+    function : callable
+        ``f(z, params)``, or ``f(z, row, params)`` with data: the log weight of noise ``z`` (the log density at ``z``
+        where there is a ``proposal``).
+    dim : int
+        Length of ``z``.
+    params : ndarray of float64, shape (n,)
+    noise : {"normal", "uniform"}
+    log_evidence : float or None
+        The true ``log Z`` where it is known.
+    chi_square : float or None
+        ``Var(w) / Z^2`` where it is known; may be infinite.
+    laplace : callable or None
+        ``t -> E[exp(-t w / Z)]``, where it is known.
+    weight_tail_index : float or None
+        ``b`` in ``P(w > t) ~ t^-b``, where it is known; infinite for lighter tails.
+    data : ndarray or None
+        Rows that `fs.evaluate` goes through.
+    proposal : Proposal or None
+    name : str
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., float],
+        dim: int,
+        params: ArrayLike = (),
+        noise: Noise = "normal",
+        log_evidence: float | Callable[[NDArray[np.float64]], float] | None = None,
+        name: str | None = None,
+        *,
+        data: ArrayLike | None = None,
+        proposal: Proposal | None = None,
+        chi_square: float | None = None,
+        laplace: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
+        weight_tail_index: float | None = None,
+    ) -> None:
+        if not callable(function):
+            raise TypeError(f"a model is a function of (z, params), got {function!r}")
+        self.function = function
+        self.dim = _check.whole("dim", dim, 1, MAX_DIM)
+        self.noise = _check.choice("noise", noise, ("normal", "uniform"))
+        self.params = _check.vector("params", params)
+        self.data = None if data is None else _rows(data)
+        self.proposal = proposal
+        self.name = str(name) if name is not None else getattr(function, "__name__", "model")
+        self.chi_square = None if chi_square is None else float(chi_square)
+        self.laplace = laplace
+        self.weight_tail_index = weight_tail_index
+        self._evidence = log_evidence
+        self._check_arity()
+        self._check_evidence()
+
+    @property
+    def log_evidence(self) -> float | None:
+        """The true ``log Z`` where it is known, at the present parameters."""
+        if callable(self._evidence):
+            return float(self._evidence(self.params))
+        return None if self._evidence is None else float(self._evidence)
+
+    def with_params(self, params: ArrayLike) -> Model:
+        """A copy with other parameters, as many as before; nothing is compiled again.
+
+        A ``log_evidence`` given as a function of the parameters follows them; one given as a number is kept.
+        Known truths of the weights (``chi_square``, ``laplace``, ``weight_tail_index``) are dropped.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> fs.models.lognormal(1.0).with_params([2.0]).params
+        array([2.])
+        """
+        values = _check.vector("params", params)
+        if values.size != self.params.size:
+            raise ValueError(f"model {self.name!r} takes {self.params.size} params, got {values.size}")
+        other = copy.copy(self)
+        other.params = values
+        if not np.array_equal(values, self.params):
+            other.chi_square = other.laplace = other.weight_tail_index = None
+        return other
+
+    def with_proposal(self, proposal: Proposal) -> Model:
+        """A copy with another proposal of the same dimension; for models made by `fs.importance`."""
+        if self.proposal is None:
+            raise ValueError(f"model {self.name!r} has no proposal to replace; make it with fs.importance")
+        if proposal.dim != self.dim:
+            raise ValueError(f"the proposal must have dimension {self.dim}, got {proposal.dim}")
+        other = copy.copy(self)
+        other.proposal = proposal
+        other.chi_square = other.laplace = other.weight_tail_index = None
+        return other
+
+    @property
+    def noise_dim(self) -> int:
+        """Random numbers that one sample takes."""
+        return self.dim if self.proposal is None else self.proposal.noise_dim
+
+    def packed(self) -> NDArray[np.float64]:
+        """All numbers that the compiled log weight takes: ``params``, then the proposal's."""
+        return self.params if self.proposal is None else np.concatenate([self.params, self.proposal.packed()])
+
+    def __call__(self, z: ArrayLike, row: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Log weights of noise ``z`` (..., noise_dim), in plain Python: slow, for looking and for quadrature.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> round(float(fs.models.note()([0.0, 0.0])), 6)
+        1.056627
+        """
+        noise = np.asarray(z, dtype=np.float64)
+        if noise.ndim == 0 or noise.shape[-1] != self.noise_dim:
+            raise ValueError(f"z must have {self.noise_dim} numbers in its last axis, got shape {noise.shape}")
+        flat = noise.reshape(-1, self.noise_dim)
+        points = flat if self.proposal is None else self.proposal.points(flat)
+        arguments = (self.params,) if row is None else (np.asarray(row, dtype=np.float64), self.params)
+        with np.errstate(all="ignore"):
+            log_weights = np.array([float(self.function(point, *arguments)) for point in points])
+            if self.proposal is not None:
+                log_weights -= self.proposal.log_density(points)
+        return log_weights.reshape(noise.shape[:-1])
+
+    def __repr__(self) -> str:
+        known = "" if self.log_evidence is None else f", log_evidence={self.log_evidence:.10g}"
+        numbers = "" if self.params.size == 0 else f", params={self.params.tolist()}"
+        return f"Model({self.name!r}, dim={self.dim}{numbers}{known})"
+
+    def _check_arity(self) -> None:
+        expected = ("z", "params") if self.data is None else ("z", "row", "params")
+        try:
+            signature = inspect.signature(self.function)
+        except (TypeError, ValueError):
+            return
+        try:
+            signature.bind(*expected)
+        except TypeError:
+            raise TypeError(
+                f"model {self.name!r} must take {len(expected)} arguments ({', '.join(expected)}), "
+                f"but its signature is {self.name}{signature}"
+            ) from None
+
+    def _check_evidence(self) -> None:
+        known = self._evidence
+        if known is None or callable(known):
+            return
+        if not isinstance(known, (int, float, np.number)) or not math.isfinite(known):
+            raise ValueError(f"log_evidence must be a finite number, a function of params or None, got {known!r}")
+
+
+def model(
+    dim: int,
+    params: ArrayLike = (),
+    noise: Noise = "normal",
+    log_evidence: float | Callable[[NDArray[np.float64]], float] | None = None,
+    name: str | None = None,
+    *,
+    data: ArrayLike | None = None,
+    chi_square: float | None = None,
+) -> Callable[[Callable[..., float]], Model]:
+    """Decorator that makes a `Model` of a plain Python log weight ``f(z, params)``.
+
+    Parameters
+    ----------
+    dim : int
+        Length of ``z``, the independent random numbers of one importance sample.
+    params : sequence of float
+        Passed to the function as a vector; change them with `Model.with_params`, without compilation.
+    noise : {"normal", "uniform"}
+        Whether ``z`` is standard normal or uniform on (0, 1).
+    log_evidence : float or callable of params, optional
+        The true ``log Z``, where it is known.
+    name : str, optional
+        What reports call the model; by default the function's name.
+    data : array_like, shape (rows, columns), optional
+        Makes it ``f(z, row, params)``; see `fs.evaluate`.
+    chi_square : float, optional
+        The chi-square divergence of the target from the proposal, where it is known.
+
+    Examples
+    --------
+    >>> @model(dim=1, params=[2.0], log_evidence=0.0)
+    ... def half_normal(z, params):
+    ...     return params[0] * z[0] - params[0] ** 2 / 2
+    >>> half_normal
+    Model('half_normal', dim=1, params=[2.0], log_evidence=0)
+    """
+    _check.whole("dim", dim, 1, MAX_DIM)
+
+    def decorate(function: Callable[..., float]) -> Model:
+        return Model(function, dim, params, noise, log_evidence, name, data=data, chi_square=chi_square)
+
+    return decorate
+
+
+def _rows(data: ArrayLike) -> NDArray[Any]:
+    rows = data if isinstance(data, np.ndarray) else np.asarray(data, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] == 0:
+        raise ValueError(f"data must be a table of shape (rows, columns), got shape {rows.shape}")
+    if rows.shape[0] == 0:
+        raise ValueError("data is empty: it must have at least one row")
+    if rows.dtype.kind not in "fiub" or rows.dtype == np.float16:
+        raise TypeError(f"data must be numbers (float32, float64 or integers), got dtype {rows.dtype}")
+    return rows
+
+
+def source_hash(model: Model) -> str:
+    """Content hash of a model: its function, all it uses, its proposal's numbers. Parameters are not in it.
+
+    A function that cannot be hashed by content (see `kernels/fingerprint.py`) is hashed by its code alone.
+    """
+    import hashlib
+
+    from fastsumo.kernels.fingerprint import source_fingerprint
+
+    parts = [source_fingerprint(model.function), model.noise, str(model.dim)]
+    if model.proposal is not None:
+        parts += [model.proposal.transform, model.proposal.packed().tobytes().hex()]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]

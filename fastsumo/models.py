@@ -1,0 +1,133 @@
+"""Built-in models: test beds with known answers. Each goes through the same contract as a user's model."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsumo import _check
+from fastsumo.model import Model
+from fastsumo.proposals import Gaussian, importance
+from fastsumo.vmath import exp, log
+
+
+def _note_log_density(x, params):  # type: ignore[no-untyped-def]
+    """The mixture of the note: N((-2, 0), I) and N((2, 0), 4 I), half each, times 2 pi."""
+    square = x[1] * x[1]
+    left = -0.5 * ((x[0] + 2.0) * (x[0] + 2.0) + square)
+    right = -0.125 * ((x[0] - 2.0) * (x[0] - 2.0) + square)
+    return log(0.5 * exp(left) + 0.125 * exp(right))
+
+
+def note() -> Model:
+    """The problem of the original note: a mixture of two Gaussians in the plane, proposal ``N(0, 5 I)``.
+
+    ``log Z = log(2 pi)``, ``chi_square = 0.732943706``; the harmonic law gives SUMO the tail index 2.
+
+    Examples
+    --------
+    >>> round(note().log_evidence, 6)
+    1.837877
+    """
+    return importance(
+        _note_log_density,
+        Gaussian([0.0, 0.0], 5.0),
+        log_evidence=math.log(2.0 * math.pi),
+        name="note",
+        chi_square=_NOTE_CHI_SQUARE,
+    )
+
+
+_NOTE_CHI_SQUARE = 0.7329437060
+
+
+def _gamma_log_weight(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(z.size):
+        total += z[i] * z[i]
+    return log(total / z.size)
+
+
+def gamma(shape: float) -> Model:
+    """Weights ``Gamma(shape) / shape``: mean 1, every moment of every estimator known in closed form.
+
+    Parameters
+    ----------
+    shape : float
+        A multiple of 1/2, from 1/2 to 4095: the weight is a mean of ``2 shape`` squared normals.
+
+    Examples
+    --------
+    >>> gamma(1.5).chi_square
+    0.6666666666666666
+    """
+    a = _check.real("shape", shape, 0.0)
+    dim = round(2 * a)
+    if dim != 2 * a or not 1 <= dim <= 8190:
+        raise ValueError(f"shape must be a multiple of 1/2 from 1/2 to 4095, got {shape!r}")
+
+    def laplace(t: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.exp(-a * np.log1p(np.asarray(t) / a))
+
+    return Model(
+        _gamma_log_weight,
+        dim,
+        log_evidence=0.0,
+        name=f"gamma({a:g})",
+        chi_square=1.0 / a,
+        laplace=laplace,
+        weight_tail_index=math.inf,
+    )
+
+
+def _lognormal_log_weight(z, params):  # type: ignore[no-untyped-def]
+    return params[0] * z[0] - 0.5 * params[0] * params[0]
+
+
+def lognormal(sigma: float) -> Model:
+    """Log weights ``N(-sigma^2 / 2, sigma^2)``: mean weight 1, chi-square ``exp(sigma^2) - 1``.
+
+    Examples
+    --------
+    >>> lognormal(1.0).log_evidence
+    0.0
+    """
+    s = _check.real("sigma", sigma, 0.0)
+    chi_square = math.expm1(s * s) if s < 26.0 else math.inf
+    return Model(
+        _lognormal_log_weight,
+        1,
+        [s],
+        log_evidence=0.0,
+        name=f"lognormal({s:g})",
+        chi_square=chi_square,
+        weight_tail_index=math.inf,
+    )
+
+
+def _gaussian_scale_log_weight(z, params):  # type: ignore[no-untyped-def]
+    sigma = params[0]
+    return 0.5 * (1.0 - sigma * sigma) * z[0] * z[0] + log(sigma)
+
+
+def gaussian_scale(sigma: float) -> Model:
+    """Target ``N(0, 1)``, proposal ``N(0, sigma^2)``: for ``sigma < 1`` the weights have tail index ``1 / (1 - sigma^2)``.
+
+    Examples
+    --------
+    >>> gaussian_scale(0.5).weight_tail_index
+    1.3333333333333333
+    """
+    s = _check.real("sigma", sigma, 0.0)
+    square = s * s
+    return Model(
+        _gaussian_scale_log_weight,
+        1,
+        [s],
+        log_evidence=0.0,
+        name=f"gaussian_scale({s:g})",
+        chi_square=square / math.sqrt(2.0 * square - 1.0) - 1.0 if square > 0.5 else math.inf,
+        weight_tail_index=1.0 / (1.0 - square) if square < 1.0 else math.inf,
+    )

@@ -1,0 +1,402 @@
+"""`Result`: what a run found. A value: read it, print it, merge it, save it; it computes from `Statistics` only."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import tempfile
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsumo._version import __version__
+from fastsumo.accumulate import Histogram, Statistics, to_float
+
+if TYPE_CHECKING:
+    from fastsumo.estimators import Estimator
+    from fastsumo.model import Model
+    from fastsumo.tails import Interval, TailIndex
+
+FORMAT = 1
+_MAGIC = "fastsumo result"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What was run, in words and numbers that can be stored."""
+
+    model: str
+    params: tuple[float, ...]
+    source: str  # hash of the model's function, of all it uses and of its proposal's numbers
+    estimator: str
+    minimum: int
+    law: dict[str, Any]
+    log_evidence: float | None
+    chi_square: float | None
+    version: str
+    numba: str
+    cpu: str
+
+    @classmethod
+    def of(cls, model: Model, estimator: Estimator) -> Provenance:
+        """Of a run on this machine."""
+        import numba
+
+        from fastsumo.machine import cpu_name
+        from fastsumo.model import source_hash
+
+        law = estimator.plan().law
+        return cls(
+            model.name,
+            tuple(model.params.tolist()),
+            source_hash(model),
+            repr(estimator),
+            estimator.plan().minimum,
+            {"power": law.power, "head": law.head, "log_decay": law.log_decay, "cap": law.cap},
+            model.log_evidence,
+            model.chi_square,
+            __version__,
+            numba.__version__,
+            cpu_name(),
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result:
+    """Statistics of a run of trials.
+
+    Attributes
+    ----------
+    trials : int
+        Trials done, those of zero weight included.
+    cost : int
+        Importance samples used.
+    mean, std_error, variance, skewness, kurtosis : float
+        Of the trials' values; ``-inf`` and NaN where some trial has the value ``-inf`` (see ``zero_weight_trials``).
+        ``kurtosis`` is 3 for a normal law. Where the law of the values has no such moment the number still is that of
+        these trials, and means nothing beyond them.
+    min, max : float
+    zero_weight_trials : int
+        Trials with the value ``-inf``: a prefix of their weights was all zero. ``finite_mean`` leaves them out.
+    largest_terms : int
+        The largest `K`.
+    center : float
+        Where the histogram, the extremes and the breakdowns are centred: the known log evidence or a pilot's estimate.
+    extremes : structured array
+        The 10 000 trials with the largest ``|value - center|``, largest first: trial, value, terms, seed.
+    histogram : Histogram
+    by_terms : structured array
+        Per octave ``low <= K <= high``: trials, mean, sum_squares (about the centre), share of all squares, cost.
+    trace : structured array
+        At growing numbers of trials, two to the octave: trials, mean, variance, largest ``|value - center|``.
+    ranges : dict of int to list of (int, int)
+        Per seed, the trial numbers covered, as (first, last + 1).
+    elapsed : float
+        Seconds of running; compilation not counted. Merged results add theirs.
+    threads : int
+    interrupted : bool
+        Whether Ctrl-C ended the run early.
+    provenance : Provenance
+    """
+
+    provenance: Provenance
+    statistics: Statistics
+    ranges: dict[int, list[tuple[int, int]]]
+    center: float
+    elapsed: float
+    threads: int
+    interrupted: bool = False
+
+    @property
+    def trials(self) -> int:
+        return sum(high - low for spans in self.ranges.values() for low, high in spans)
+
+    @property
+    def cost(self) -> int:
+        return self.statistics.cost
+
+    @property
+    def zero_weight_trials(self) -> int:
+        return self.statistics.zero_weight
+
+    @property
+    def largest_terms(self) -> int:
+        return self.statistics.largest_terms
+
+    @property
+    def log_evidence(self) -> float | None:
+        """The true ``log Z`` where the model knows it."""
+        return self.provenance.log_evidence
+
+    @cached_property
+    def _moments(self) -> tuple[float, float, float, float]:
+        """Mean offset, variance (n - 1), skewness and kurtosis of the finite trials."""
+        n = self.statistics.finite
+        if n == 0 or self.statistics.overflowed:
+            return math.nan, math.nan, math.nan, math.nan
+        offset, m2, m3, m4 = self.statistics.central_moments()
+        variance = to_float(m2 * n / (n - 1)) if n > 1 else math.nan
+        if m2 == 0:
+            return to_float(offset), variance, math.nan, math.nan
+        spread = to_float(m2)
+        return to_float(offset), variance, to_float(m3) / spread / math.sqrt(spread), to_float(m4 / m2**2)
+
+    @property
+    def finite_mean(self) -> float:
+        """Mean of the trials that are not ``-inf``."""
+        return self.center + self._moments[0]
+
+    @property
+    def mean(self) -> float:
+        return -math.inf if self.zero_weight_trials else self.finite_mean
+
+    @property
+    def variance(self) -> float:
+        return math.nan if self.zero_weight_trials else self._moments[1]
+
+    @property
+    def std_error(self) -> float:
+        return math.sqrt(self.variance / self.statistics.finite) if self.statistics.finite else math.nan
+
+    @property
+    def skewness(self) -> float:
+        return math.nan if self.zero_weight_trials else self._moments[2]
+
+    @property
+    def kurtosis(self) -> float:
+        return math.nan if self.zero_weight_trials else self._moments[3]
+
+    @property
+    def min(self) -> float:
+        return -math.inf if self.zero_weight_trials else self.statistics.smallest
+
+    @property
+    def max(self) -> float:
+        return self.statistics.largest if self.statistics.finite else -math.inf
+
+    @property
+    def extremes(self) -> NDArray[Any]:
+        return self.statistics.extremes
+
+    @cached_property
+    def histogram(self) -> Histogram:
+        return self.statistics.histogram(self.center)
+
+    @cached_property
+    def by_terms(self) -> NDArray[Any]:
+        return self.statistics.octave_table(self.center)
+
+    @cached_property
+    def trace(self) -> NDArray[Any]:
+        return self.statistics.trace_table(self.center)
+
+    def merge(self, other: Result) -> Result:
+        """Both runs together, as if they had been one: exactly, in any order.
+
+        Parameters
+        ----------
+        other : Result
+            Of the same model, parameters and estimator, with other trials or another seed.
+
+        Raises
+        ------
+        ValueError
+            If the runs differ, or share trials.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> a = fs.simulate(fs.models.note(), fs.ELBO(), 65_536)
+        >>> b = fs.simulate(fs.models.note(), fs.ELBO(), 65_536, first_trial=65_536)
+        >>> a.merge(b).mean == fs.simulate(fs.models.note(), fs.ELBO(), 131_072).mean
+        True
+        """
+        from fastsumo.simulate import joined
+
+        for field in ("model", "params", "source", "estimator"):
+            mine, theirs = getattr(self.provenance, field), getattr(other.provenance, field)
+            if mine != theirs:
+                raise ValueError(f"cannot merge runs of a different {field}: {mine} and {theirs}")
+        if self.center != other.center:
+            raise ValueError(f"cannot merge runs with different centres, {self.center} and {other.center}")
+        ranges = {seed: list(spans) for seed, spans in self.ranges.items()}
+        for seed, spans in other.ranges.items():
+            together = sorted([*ranges.get(seed, []), *spans])
+            for (_, high), (low, _) in zip(together, together[1:], strict=False):
+                if low < high:
+                    raise ValueError(f"cannot merge: trial {low} of seed {seed} is in both runs")
+            ranges[seed] = joined(together)
+        return replace(
+            self,
+            statistics=self.statistics.merged(other.statistics, self.center),
+            ranges=ranges,
+            elapsed=self.elapsed + other.elapsed,
+            threads=max(self.threads, other.threads),
+            interrupted=self.interrupted or other.interrupted,
+        )
+
+    def tail_index(self, method: str = "hill", **options: Any) -> TailIndex:
+        """Tail index of the values around the centre, from the extremes.
+
+        Parameters
+        ----------
+        method : {"hill", "moment", "pickands", "gpd"}
+        **options
+            Passed to `fastsumo.tails.tail_index`, such as ``k`` and ``side``.
+
+        Returns
+        -------
+        fastsumo.tails.TailIndex
+            With ``estimate``, ``low``, ``high``, ``k``.
+        """
+        from fastsumo import tails
+
+        return tails.tail_index(self.extremes["value"] - self.center, method=method, n=self.trials, **options)
+
+    def interval(self, level: float = 0.95, method: str = "median-of-means", **options: Any) -> Interval:
+        """Confidence interval for the mean.
+
+        Parameters
+        ----------
+        level : float
+            In (0, 1).
+        method : {"median-of-means", "normal", ...}
+            "normal" is right only where the variance is finite and the number of trials large.
+
+        Returns
+        -------
+        fastsumo.tails.Interval
+            With ``low`` and ``high``.
+        """
+        from fastsumo.report import interval_of
+
+        return interval_of(self, level, method, **options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers that `print` shows and where they come from, ready for JSON."""
+        numbers = ("trials", "cost", "mean", "std_error", "variance", "skewness", "kurtosis", "min", "max")
+        more = ("zero_weight_trials", "finite_mean", "largest_terms", "center", "elapsed", "threads", "interrupted")
+        summary: dict[str, Any] = {name: getattr(self, name) for name in numbers + more}
+        summary["ranges"] = {str(seed): [list(span) for span in spans] for seed, spans in self.ranges.items()}
+        summary["provenance"] = vars(self.provenance) | {"params": list(self.provenance.params)}
+        for name in ("by_terms", "trace"):
+            table = getattr(self, name)
+            summary[name] = [dict(zip(table.dtype.names, row.tolist(), strict=True)) for row in table]
+        summary["extremes"] = [
+            dict(zip(self.extremes.dtype.names or (), row.tolist(), strict=True)) for row in self.extremes[:10]
+        ]
+        return summary
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to one file, ``.npz`` by convention; replaced as a whole or not at all."""
+        import json
+
+        target = Path(path)
+        header = {
+            "magic": _MAGIC,
+            "format": FORMAT,
+            "provenance": vars(self.provenance),
+            "ranges": {str(seed): spans for seed, spans in self.ranges.items()},
+            "center": self.center,
+            "elapsed": self.elapsed,
+            "threads": self.threads,
+            "interrupted": self.interrupted,
+            "platform": platform.platform(),
+        }
+        arrays = self.statistics.arrays() | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def plot(self, figure: Any = None) -> Any:
+        """Four panels: density, both tails, running mean and variance, share of variance by octave of `K`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        from fastsumo import plot
+
+        return plot.overview(self, figure)
+
+    def __repr__(self) -> str:
+        return f"Result({self.provenance.model!r}, {self.provenance.estimator}, trials={self.trials}, mean={self.mean:.10g})"
+
+    def __str__(self) -> str:
+        from fastsumo.report import summary
+
+        return summary(self)
+
+
+def load(path: str | os.PathLike[str]) -> Result:
+    """Read a `Result` that `Result.save` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    FileNotFoundError
+    ValueError
+        If the file is no result, is cut short, or was written by a newer format.
+
+    Examples
+    --------
+    >>> import fastsumo as fs, tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "elbo.npz"
+    >>> fs.simulate(fs.models.note(), fs.ELBO(), 1000).save(file)
+    >>> fs.load(file).trials
+    1000
+    """
+    import json
+    import zipfile
+    import zlib
+
+    file = Path(path)
+    if not file.exists():
+        raise FileNotFoundError(f"no such result file: {file}")
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays.pop("header").tobytes())
+        if header["magic"] != _MAGIC:
+            raise KeyError("magic")
+    except (OSError, EOFError, KeyError, ValueError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{file} is not a fastsumo result, or is cut short ({type(error).__name__})") from None
+    if header["format"] != FORMAT:
+        raise ValueError(
+            f"{file} has result format {header['format']}, this version of fastsumo reads format {FORMAT}; "
+            f"it was written by fastsumo {header['provenance'].get('version', '?')}"
+        )
+    header["provenance"]["params"] = tuple(header["provenance"]["params"])
+    try:
+        statistics = Statistics.from_arrays(arrays)
+    except (KeyError, ValueError, IndexError) as error:
+        raise ValueError(f"{file} is a damaged fastsumo result ({error})") from None
+    return Result(
+        provenance=Provenance(**header["provenance"]),
+        statistics=statistics,
+        ranges={int(seed): [(low, high) for low, high in spans] for seed, spans in header["ranges"].items()},
+        center=header["center"],
+        elapsed=header["elapsed"],
+        threads=header["threads"],
+        interrupted=header["interrupted"],
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

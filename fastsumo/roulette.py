@@ -1,0 +1,276 @@
+"""Laws of `K`, the random number of terms: survival functions, expectations, draws.
+
+A law is a power head ``k**-s`` up to ``head``, then a geometric tail, cut at ``cap``; or a table. The kernels know
+only those two shapes (`Roulette.law`). What an estimator does with `K` is in `estimators.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastsumo import _check
+
+MAX_TERMS = 2**52
+
+
+class Law(NamedTuple):
+    """What the kernels need to draw `K` and to weight with ``1 / P(K >= k)``."""
+
+    power: float  # P(K >= k) = k**-power up to `head`
+    head: float
+    log_decay: float  # beyond it, log of the factor from k to k + 1
+    cap: int
+    table: NDArray[np.float64]  # P(K >= 1), P(K >= 2), ...; empty where the formula holds
+
+
+@dataclass(frozen=True)
+class Roulette:
+    """Base of the laws of `K`. Not used itself: see `Harmonic`, `HarmonicGeometric`, `PowerLaw`, `Geometric`, `Table`."""
+
+    def law(self) -> Law:
+        """The law in the form that the kernels take."""
+        raise NotImplementedError
+
+    @property
+    def max_terms(self) -> int:
+        """The largest `K` that the law can draw; ``2**52`` where nothing caps it."""
+        return self.law().cap
+
+    def survival(self, k: ArrayLike) -> NDArray[np.float64]:
+        """Survival function ``P(K >= k)``.
+
+        Parameters
+        ----------
+        k : array_like of whole numbers
+            1 for every ``k <= 1``, 0 beyond the cap.
+
+        Returns
+        -------
+        ndarray of float64, shape of ``k``
+
+        Examples
+        --------
+        >>> Harmonic(cap=4).survival([1, 2, 4, 5])
+        array([1.  , 0.5 , 0.25, 0.  ])
+        """
+        law = self.law()
+        terms = np.maximum(np.asarray(k, dtype=np.float64), 1.0)
+        if law.table.size:
+            index = np.minimum(terms, law.cap).astype(np.int64) - 1
+            inside = law.table[index]
+        else:
+            inside = np.minimum(terms, law.head) ** -law.power
+            beyond = np.maximum(terms - law.head, 0.0)
+            inside = np.where(beyond > 0, inside * np.exp(beyond * _finite(law.log_decay)), inside)
+        return np.where(terms > law.cap, 0.0, inside)
+
+    def expected_terms(self) -> float:
+        """``E[K]``, the sum of the survival function; infinite where it diverges. A trial costs ``E[K] + 1`` samples."""
+        law = self.law()
+        if law.table.size:
+            return math.fsum(law.table)
+        cap = math.inf if law.cap == MAX_TERMS else float(law.cap)
+        total = _power_sum(law.power, min(law.head, cap))
+        if cap > law.head and law.log_decay > -math.inf:
+            decay = math.exp(law.log_decay)
+            kept = -math.expm1((cap - law.head) * law.log_decay)
+            total += law.head**-law.power * decay / (1.0 - decay) * kept
+        return total
+
+    def sample(self, size: int, seed: int = 0) -> NDArray[np.int64]:
+        """Draw `K` as the kernels do: element ``t`` is the `K` of trial ``t`` under ``seed``.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws.
+        seed : int
+            From 0 to ``2**64 - 1``.
+
+        Returns
+        -------
+        ndarray of int64, shape (size,)
+
+        Examples
+        --------
+        >>> bool((Harmonic(cap=3).sample(1000, seed=1) <= 3).all())
+        True
+        """
+        from fastsumo.kernels.draw import draw_terms
+
+        terms = np.empty(_check.whole("size", size, 0), dtype=np.int64)
+        draw_terms(self.law(), np.uint64(_check.whole("seed", seed, 0, 2**64 - 1)), np.uint64(0), terms)
+        return terms
+
+
+@dataclass(frozen=True)
+class Harmonic(Roulette):
+    """``P(K >= k) = 1 / k``, the law of the original note; the best trade of variance and cost for a given cap.
+
+    Parameters
+    ----------
+    cap : int, optional
+        ``K <= cap``, the weights below it unchanged. Without it ``E[K]`` is infinite.
+    """
+
+    cap: int | None = None
+
+    def __post_init__(self) -> None:
+        _set_cap(self)
+
+    def law(self) -> Law:
+        return Law(1.0, math.inf, 0.0, self.cap or MAX_TERMS, _NO_TABLE)
+
+
+@dataclass(frozen=True)
+class HarmonicGeometric(Roulette):
+    """``1 / k`` for ``k < alpha``, then ``(1 - rate)**(k - alpha) / alpha`` (Luo et al., ICLR 2020).
+
+    Parameters
+    ----------
+    alpha : int
+        Where the geometric tail begins.
+    rate : float
+        Probability of stopping at each step of the tail, in (0, 1].
+    cap : int, optional
+        ``K <= cap``, the weights below it unchanged.
+    """
+
+    alpha: int = 80
+    rate: float = 0.1
+    cap: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alpha", _check.whole("alpha", self.alpha, 1, MAX_TERMS))
+        object.__setattr__(self, "rate", _check.real("rate", self.rate, 0.0, 1.0, closed="high"))
+        _set_cap(self)
+
+    def law(self) -> Law:
+        return Law(1.0, float(self.alpha), _log1p(-self.rate), self.cap or MAX_TERMS, _NO_TABLE)
+
+
+@dataclass(frozen=True)
+class PowerLaw(Roulette):
+    """``P(K >= k) = k**-s``.
+
+    Parameters
+    ----------
+    s : float
+        Positive. The tail index of SUMO is ``2 s / (2 s - 1)`` for ``s > 1/2``.
+    cap : int, optional
+        ``K <= cap``, the weights below it unchanged.
+    """
+
+    s: float
+    cap: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "s", _check.real("s", self.s, 0.0))
+        _set_cap(self)
+
+    def law(self) -> Law:
+        return Law(self.s, math.inf, 0.0, self.cap or MAX_TERMS, _NO_TABLE)
+
+
+@dataclass(frozen=True)
+class Geometric(Roulette):
+    """``P(K >= k) = (1 - p)**(k - 1)``.
+
+    Parameters
+    ----------
+    p : float
+        Probability of stopping at each step, in (0, 1].
+    cap : int, optional
+        ``K <= cap``, the weights below it unchanged.
+    """
+
+    p: float
+    cap: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "p", _check.real("p", self.p, 0.0, 1.0, closed="high"))
+        _set_cap(self)
+
+    def law(self) -> Law:
+        return Law(0.0, 1.0, _log1p(-self.p), self.cap or MAX_TERMS, _NO_TABLE)
+
+
+@dataclass(frozen=True, eq=False)
+class Table(Roulette):
+    """Any law of bounded `K`, by its survival function.
+
+    Parameters
+    ----------
+    survival : sequence of float
+        ``P(K >= 1), P(K >= 2), ...``: starts at 1, never increases, never negative; trailing zeros are dropped.
+    """
+
+    survival_table: Any
+
+    def __init__(self, survival: ArrayLike) -> None:
+        table = _check.vector("survival", survival)
+        if table.size == 0 or table[0] != 1.0:
+            first = "nothing" if table.size == 0 else f"{table[0]:g}"
+            raise ValueError(f"survival must start at 1, since P(K >= 1) = 1; got {first}")
+        rises = np.flatnonzero(np.diff(table) > 0)
+        if rises.size:
+            i = int(rises[0])
+            raise ValueError(f"survival must not increase; it goes from {table[i]:g} (k = {i + 1}) to {table[i + 1]:g}")
+        if table[-1] < 0:
+            raise ValueError(f"survival must not be negative; it is {table[-1]:g} at k = {table.size}")
+        table = np.ascontiguousarray(table[table > 0])
+        table.flags.writeable = False
+        object.__setattr__(self, "survival_table", table)
+
+    def law(self) -> Law:
+        return Law(1.0, math.inf, 0.0, int(self.survival_table.size), self.survival_table)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table) and np.array_equal(self.survival_table, other.survival_table)
+
+    def __hash__(self) -> int:
+        return hash(self.survival_table.tobytes())
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{p:.17g}" for p in self.survival_table[:4])
+        more = f", ... {self.survival_table.size} values" if self.survival_table.size > 4 else ""
+        return f"Table([{shown}{more}])"
+
+
+_NO_TABLE = np.empty(0)
+_NO_TABLE.flags.writeable = False
+
+
+def _set_cap(law: Any) -> None:
+    if law.cap is not None:
+        object.__setattr__(law, "cap", _check.whole("cap", law.cap, 1, MAX_TERMS))
+
+
+def _log1p(x: float) -> float:
+    return -math.inf if x == -1.0 else math.log1p(x)
+
+
+def _finite(log_decay: float) -> float:
+    """A log factor that is safe to multiply by 0; exp of it is 0 all the same."""
+    return max(log_decay, -1e300)
+
+
+def _power_sum(s: float, n: float) -> float:
+    """``sum(k**-s for k in 1..n)``; ``n`` may be infinite. Direct to 10^5, Euler-Maclaurin beyond."""
+    from scipy.special import zeta
+
+    if math.isinf(n):
+        return float(zeta(s)) if s > 1.0 else math.inf
+    direct = min(int(n), 100_000)
+    total = math.fsum(np.arange(1, direct + 1, dtype=np.float64) ** -s)
+    if n > direct:
+        a, b = float(direct), float(n)
+        log_ratio = math.log(b / a)
+        integral = log_ratio if s == 1.0 else a ** (1 - s) * math.expm1((1 - s) * log_ratio) / (1 - s)
+        total += integral + (b**-s - a**-s) / 2 + s * (a ** (-s - 1) - b ** (-s - 1)) / 12
+    return total

@@ -1,0 +1,476 @@
+"""`simulate`, `sample` and `replay`: runs of trials on threads. The only callers of the kernels.
+
+A run hands out blocks of consecutive trials to a pool of threads; each thread fills its own tally. Tallies add
+exactly, so nothing depends on who ran what. Ctrl-C stops at the next buffer and keeps every finished tile.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsumo import _check
+from fastsumo.estimators import Estimator
+from fastsumo.machine import available_threads
+from fastsumo.model import Model
+from fastsumo.progress import Progress, make_progress
+
+if TYPE_CHECKING:
+    from fastsumo.kernels.job import Job
+    from fastsumo.result import Result
+
+MAX_TRIALS = 2**63 - 1
+MAX_SEED = 2**64 - 1
+_BLOCK = 65_536  # trials, for the cheapest estimators ...
+_BLOCK_WORK = 2**22  # ... numbers drawn, for the dearest
+_PILOT_SAMPLES = 2**14
+
+
+def simulate(
+    model: Model,
+    estimator: Estimator,
+    trials: int,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: bool | Progress | None = None,
+    *,
+    first_trial: int = 0,
+) -> Result:
+    """Run many trials and keep their statistics.
+
+    Parameters
+    ----------
+    model : Model
+    estimator : Estimator
+        For example ``fs.SUMO(fs.roulette.Harmonic())``.
+    trials : int
+        How many; integral floats such as ``1e7`` are welcome.
+    seed : int
+        From 0 to ``2**64 - 1``. A trial is a function of model, estimator, seed and trial number alone.
+    threads : int, optional
+        By default the cores that this process may use.
+    progress : bool or Progress, optional
+        A bar; by default where somebody is looking (a terminal, a notebook).
+    first_trial : int
+        Number of the first trial, so that a run can be continued and merged with what came before.
+
+    Returns
+    -------
+    Result
+        After Ctrl-C, the trials done so far, marked ``interrupted``.
+
+    Raises
+    ------
+    fastsumo.ModelError
+        If the model cannot be compiled, raises, or returns NaN or +inf; names the trial, so that `replay` shows it.
+    ValueError, TypeError
+        If an argument is not as above.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> r = fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=80)), trials=100_000, seed=1)
+    >>> r.trials, abs(r.mean - r.log_evidence) < 0.1
+    (100000, True)
+    """
+    from fastsumo.result import Provenance, Result
+
+    count, start = _checked(model, estimator, trials, seed, first_trial)
+    workers = available_threads() if threads is None else _check.whole("threads", threads, 1, 4096)
+    run = _Run(model, estimator, seed, workers)
+    with make_progress(progress, count, f"{model.name} · {estimator!r}") as bar:
+        bar.stage("compiling")
+        run.prepare()
+        center = center_of(model, run.job)
+        began = time.perf_counter()
+        statistics, ranges, interrupted = run.tally(start, count, center, bar)
+        elapsed = time.perf_counter() - began
+    return Result(
+        provenance=Provenance.of(model, estimator),
+        statistics=statistics,
+        ranges={seed: ranges},
+        center=center,
+        elapsed=elapsed,
+        threads=workers,
+        interrupted=interrupted,
+    )
+
+
+def sample(
+    model: Model,
+    estimator: Estimator,
+    trials: int,
+    seed: int = 0,
+    threads: int | None = None,
+    *,
+    first_trial: int = 0,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The values of trials, one by one.
+
+    Parameters
+    ----------
+    model, estimator, trials, seed, threads, first_trial
+        As in `simulate`.
+
+    Returns
+    -------
+    values : ndarray of float64, shape (trials,)
+        ``-inf`` where a prefix had no weight at all.
+    terms : ndarray of int64, shape (trials,)
+        `K` of each trial; the number of samples for `IWAE`.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> values, terms = fs.sample(fs.models.note(), fs.ELBO(), 1000)
+    >>> values.shape, int(terms.max())
+    ((1000,), 1)
+    """
+    count, start = _checked(model, estimator, trials, seed, first_trial)
+    workers = available_threads() if threads is None else _check.whole("threads", threads, 1, 4096)
+    run = _Run(model, estimator, seed, workers)
+    run.prepare()
+    return run.values(start, count)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One trial whole, as `replay` gives it.
+
+    Attributes
+    ----------
+    trial, seed, terms : int
+        ``terms`` is `K`.
+    value : float
+        The same bits as in `sample`.
+    log_weights : ndarray, shape (samples,)
+    iwae : ndarray, shape (samples,)
+        ``L_1, L_2, ...``: the logs of the running means of the weights.
+    increments : ndarray, shape (samples - 1,)
+        ``L_{k+1} - L_k``.
+    roulette_weights : ndarray, shape (K,)
+        ``1 / P(K >= j)``; empty for `IWAE`.
+    """
+
+    trial: int
+    seed: int
+    terms: int
+    value: float
+    log_weights: NDArray[np.float64]
+    iwae: NDArray[np.float64]
+    increments: NDArray[np.float64]
+    roulette_weights: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        return (
+            f"Trial {self.trial} (seed {self.seed}): value {self.value:.10g}, K = {self.terms}, "
+            f"{self.log_weights.size} samples kept"
+        )
+
+
+def replay(
+    model: Model, estimator: Estimator, trial: int, seed: int = 0, *, max_samples: int = 2**22
+) -> Trial:
+    """One trial again, with everything that went into it.
+
+    Parameters
+    ----------
+    model, estimator, seed
+        As in `simulate`.
+    trial : int
+        Its number.
+    max_samples : int
+        Of a longer trial only the first ``max_samples`` log weights are kept; the value is that of all.
+
+    Returns
+    -------
+    Trial
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> estimator = fs.SUMO(fs.roulette.Harmonic())
+    >>> one = fs.replay(fs.models.note(), estimator, trial=7)
+    >>> one.value == fs.sample(fs.models.note(), estimator, 8)[0][7]
+    True
+    """
+    _, number = _checked(model, estimator, 1, seed, trial, "trial")
+    keep = _check.whole("max_samples", max_samples, 1)
+    run = _Run(model, estimator, seed, available_threads())
+    run.prepare()
+    plan = estimator.plan()
+    terms = run.terms(number)
+    log_weights = run.log_weights(number, min(terms + plan.minimum, keep))
+    counts = np.arange(1.0, log_weights.size + 1.0)
+    with np.errstate(invalid="ignore"):
+        iwae = np.logaddexp.accumulate(log_weights) - np.log(counts)
+        increments = np.diff(iwae)
+    kept = np.arange(1, min(terms, keep) + 1)
+    law = getattr(estimator, "roulette", None)
+    weights = np.empty(0) if law is None else 1.0 / law.survival(kept)
+    bad = ~(log_weights <= np.finfo(float).max)
+    value = math.nan if bad.any() else float(run.values(number, 1)[0][0])
+    return Trial(number, seed, terms, value, log_weights, iwae, increments, weights)
+
+
+def center_of(model: Model, job: Job) -> float:
+    """Where powers of ``value - center`` are taken: the known log evidence, else a pilot estimate of it.
+
+    The pilot uses the last trial number of seed 0, so it is a function of the model alone.
+    """
+    if model.log_evidence is not None:
+        return model.log_evidence
+    log_weights = _log_weights(job._replace(key=np.uint64(0)), MAX_TRIALS, _PILOT_SAMPLES)
+    finite = log_weights[np.abs(log_weights) <= np.finfo(float).max]
+    if finite.size == 0:
+        return 0.0
+    top = finite.max()
+    return float(top + np.log(np.sum(np.exp(finite - top)) / log_weights.size))
+
+
+def _checked(
+    model: Any, estimator: Any, trials: Any, seed: Any, first: Any, first_name: str = "first_trial"
+) -> tuple[int, int]:
+    """The number of trials and the first one; errors before anything is compiled."""
+    if not isinstance(model, Model):
+        hint = "; decorate it with @fs.model(dim=...)" if callable(model) else ""
+        raise TypeError(f"model must be a fastsumo Model, got {model!r}{hint}")
+    if not isinstance(estimator, Estimator):
+        hint = f"; did you mean {estimator.__name__}(...)?" if isinstance(estimator, type) else ""
+        raise TypeError(f"estimator must be one such as fs.SUMO(fs.roulette.Harmonic()), got {estimator!r}{hint}")
+    if model.data is not None:
+        raise ValueError(f"model {model.name!r} has data: use fs.evaluate, which takes every row in turn")
+    count = _check.whole("trials", trials, 1, MAX_TRIALS)
+    _check.whole("seed", seed, 0, MAX_SEED)
+    return count, _check.whole(first_name, first, 0, MAX_TRIALS - count)
+
+
+class _Run:
+    """One (model, estimator, seed) on some threads."""
+
+    def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int) -> None:
+        self.model, self.estimator, self.seed, self.threads = model, estimator, int(seed), threads
+        self.job: Job
+
+    def prepare(self) -> None:
+        """Compile the model, or find it compiled."""
+        from fastsumo.errors import compiling
+        from fastsumo.kernels.job import make_job
+        from fastsumo.kernels.weights import compiled
+
+        with compiling(self.model):
+            self._compiled = compiled(self.model)
+        self.job = make_job(self._compiled, self.estimator.plan(), self.seed)
+
+    def tally(self, first: int, count: int, center: float, bar: Progress) -> tuple[Any, list[tuple[int, int]], bool]:
+        """Statistics of the trials, the ranges of trials done, and whether Ctrl-C ended it early."""
+        from fastsumo.accumulate import Statistics
+
+        blocks = _Blocks(first, count, _block_size(self.estimator, self.model))
+        workers = [_TallyWorker(self, center) for _ in range(min(self.threads, blocks.total))]
+        interrupted = self._work(workers, blocks, bar)
+        statistics = None
+        for worker in workers:
+            part = Statistics.of(worker.tally, self.seed, center)
+            statistics = part if statistics is None else statistics.merged(part, center)
+        done = joined([span for worker in workers for span in worker.done])
+        if not done:
+            raise KeyboardInterrupt
+        return statistics, done, interrupted
+
+    def values(self, first: int, count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Values and `K` of the trials."""
+        values, terms = np.empty(count), np.empty(count, np.int64)
+        blocks = _Blocks(first, count, _block_size(self.estimator, self.model))
+        workers = [_SampleWorker(self, first, values, terms) for _ in range(min(self.threads, blocks.total))]
+        if self._work(workers, blocks, Progress()):
+            raise KeyboardInterrupt
+        return values, terms
+
+    def terms(self, trial: int) -> int:
+        """`K` of one trial."""
+        from fastsumo.estimators import LAST
+        from fastsumo.kernels.draw import draw_terms
+
+        if self.job.kind == LAST:
+            return int(self.job.law.cap)
+        terms = np.empty(1, np.int64)
+        draw_terms(self.job.law, self.job.key, np.uint64(trial), terms)
+        return int(terms[0])
+
+    def log_weights(self, trial: int, count: int) -> NDArray[np.float64]:
+        """The first log weights of one trial."""
+        return _log_weights(self.job, trial, count)
+
+    def _work(self, workers: list[Any], blocks: _Blocks, bar: Progress) -> bool:
+        """Run all blocks on the workers' threads; whether Ctrl-C ended it early. The main thread only watches."""
+        bar.stage("running")
+        threads = [threading.Thread(target=worker.loop, args=(blocks,), daemon=True) for worker in workers]
+        interrupted = False
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.05)
+                    bar.update(sum(worker.trials_done for worker in workers), lambda: workers[0].glance(workers))
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            self.job.stop[0] = 1
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+        for worker in workers:
+            if worker.error is not None:
+                raise worker.error
+        bar.update(sum(worker.trials_done for worker in workers), lambda: workers[0].glance(workers))
+        return interrupted
+
+
+class _Blocks:
+    """Hands out blocks of trials, aligned to multiples of their size."""
+
+    def __init__(self, first: int, count: int, size: int) -> None:
+        self._first, self._stop, self._size = first, first + count, size
+        self._next = first // size
+        self.total = -(-self._stop // size) - self._next
+        self._lock = threading.Lock()
+
+    def take(self) -> tuple[int, int] | None:
+        """The next block as (first trial, trials), or None."""
+        with self._lock:
+            low = max(self._next * self._size, self._first)
+            self._next += 1
+        high = min(self._next * self._size, self._stop)
+        return (low, high - low) if low < high else None
+
+
+class _Worker:
+    """One thread's buffers and what it has done."""
+
+    def __init__(self, run: _Run) -> None:
+        from fastsumo.kernels.job import make_work
+
+        self.run, self.work = run, make_work()
+        self.giants = np.zeros((_BLOCK, 2), np.int64)
+        self.done: list[tuple[int, int]] = []
+        self.trials_done = 0
+        self.error: BaseException | None = None
+
+    def loop(self, blocks: _Blocks) -> None:
+        """Work until there is nothing left, the run stops, or the model fails."""
+        try:
+            while not self.run.job.stop[0] and (block := blocks.take()) is not None:
+                self._block(*block)
+        except BaseException as error:  # handed to the main thread, which raises it
+            self.error = error
+            self.run.job.stop[0] = 1
+
+    def _block(self, first: int, count: int) -> None:
+        from fastsumo.errors import trial_error
+        from fastsumo.kernels.job import BAD_WEIGHT, RAISED
+
+        status, done, _ = self._call(first, count)
+        if status in (RAISED, BAD_WEIGHT):
+            raise trial_error(self.run.model, self.run.estimator, self.run.seed, int(self.work.report[1]), status)
+        if done:
+            if self.done and self.done[-1][1] == first:
+                self.done[-1] = (self.done[-1][0], first + done)
+            else:
+                self.done.append((first, first + done))
+        self.trials_done += done
+
+    def _call(self, first: int, count: int) -> tuple[int, int, int]:
+        raise NotImplementedError
+
+    def glance(self, workers: list[Any]) -> dict[str, float]:
+        """A rough view of the run for the progress line."""
+        return {}
+
+
+class _TallyWorker(_Worker):
+    """A worker that keeps statistics."""
+
+    def __init__(self, run: _Run, center: float) -> None:
+        from fastsumo.kernels.statistics import make_tally
+
+        super().__init__(run)
+        self.center, self.tally = center, make_tally()
+
+    def _call(self, first: int, count: int) -> tuple[int, int, int]:
+        from fastsumo.accumulate import EXTREMES
+        from fastsumo.kernels.block import tally_block
+        from fastsumo.kernels.statistics import FOUND
+
+        outcome = tally_block(
+            self.run.job, self.work, np.uint64(first), count, self.center, self.tally, self.giants
+        )
+        if self.tally.counters[FOUND] > 2 * EXTREMES:
+            self._compact()
+        return outcome
+
+    def _compact(self) -> None:
+        """Keep the extremes only, and raise the threshold for later ones."""
+        from fastsumo.accumulate import EXTREMES
+        from fastsumo.kernels.statistics import FOUND, THRESHOLD
+
+        tally, found = self.tally, int(self.tally.counters[FOUND])
+        order = np.lexsort((tally.candidate_trials[:found], -tally.candidates[:found, 0]))[:EXTREMES]
+        for column in (tally.candidates, tally.candidate_trials, tally.candidate_terms):
+            column[:EXTREMES] = column[order]
+        tally.counters[FOUND] = EXTREMES
+        tally.limits[THRESHOLD] = tally.candidates[EXTREMES - 1, 0]
+
+
+class _SampleWorker(_Worker):
+    """A worker that writes values into shared arrays, each to its own place."""
+
+    def __init__(self, run: _Run, first: int, values: NDArray[np.float64], terms: NDArray[np.int64]) -> None:
+        super().__init__(run)
+        self.first, self.values, self.terms = first, values, terms
+
+    def _call(self, first: int, count: int) -> tuple[int, int, int]:
+        from fastsumo.kernels.block import sample_block
+
+        place = slice(first - self.first, first - self.first + count)
+        return sample_block(
+            self.run.job, self.work, np.uint64(first), count, self.values[place], self.terms[place], self.giants
+        )
+
+
+def joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Disjoint spans (first, last + 1), sorted, neighbours made one."""
+    out: list[tuple[int, int]] = []
+    for low, high in sorted(spans):
+        if out and out[-1][1] == low:
+            out[-1] = (out[-1][0], high)
+        else:
+            out.append((low, high))
+    return out
+
+
+def _block_size(estimator: Estimator, model: Model) -> int:
+    """Trials of a block: a power of two that depends on the estimator and the model's dimension only."""
+    cost = min(estimator.expected_cost(), 1e15)
+    if not math.isfinite(estimator.expected_cost()):
+        cost = estimator.plan().minimum + 40.0
+    return 2 ** int(math.log2(max(1.0, min(_BLOCK, _BLOCK_WORK / (cost * max(model.noise_dim, 2))))))
+
+
+def _log_weights(job: Job, trial: int, count: int) -> NDArray[np.float64]:
+    from fastsumo.kernels.block import log_weights_of
+
+    out = np.empty(count)
+    log_weights_of(job, np.uint64(trial), out)
+    return out
+
+
+_Glance = Callable[[], dict[str, float]]

@@ -1,0 +1,113 @@
+"""Every check of what a caller hands to ``fastsumo.tails``, and the one warning it issues.
+
+No statistics here. Input that cannot be read is an error; input that is read but says nothing (constant, too
+few points, nothing on the wanted side) gives NaN and a `TailWarning`, issued by the function that met it.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Side = Literal["left", "right", "both"]
+
+MIN_POINTS: Final = 20
+SIDES: Final = ("left", "right", "both")
+
+
+class TailWarning(UserWarning):
+    """The data allow no answer (it is NaN), or an answer to be read with care."""
+
+
+def warn(message: str) -> None:
+    """Issue a `TailWarning` that points at the caller's line, outside this package."""
+    depth, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith("fastsumo.tails"):
+        frame, depth = frame.f_back, depth + 1
+    warnings.warn(message, TailWarning, stacklevel=depth - 1)
+
+
+def as_sample(values: ArrayLike, name: str = "values") -> FloatArray:
+    """Read `values` as a one-dimensional array of finite float64; of a structured array the field ``value``.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If the array is empty, not one-dimensional, or holds NaN or an infinity.
+    """
+    array = np.asarray(values)
+    if array.dtype.names is not None and "value" in array.dtype.names:
+        array = array["value"]
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be real numbers, not an array of {array.dtype}")
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"{name} is empty")
+    sample = array.astype(np.float64, copy=False)
+    bad = ~np.isfinite(sample)
+    if bad.any():
+        first = int(np.argmax(bad))
+        raise ValueError(f"{name}[{first}] is {sample[first]}: all {name} must be finite")
+    return sample
+
+
+def as_counts(values: ArrayLike, name: str) -> IntArray:
+    """Read `values` as a one-dimensional array of whole numbers that are at least 0."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be whole numbers, not an array of {array.dtype}")
+    if array.ndim != 1 or (array < 0).any():
+        raise ValueError(f"{name} must be one-dimensional and at least 0")
+    return array.astype(np.int64, copy=False)
+
+
+def as_number(value: Any, name: str, above: float = -np.inf) -> float:
+    """Read `value` as one finite float larger than `above`."""
+    if isinstance(value, str | bytes | bool) or np.ndim(value) != 0:
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    number = float(value)
+    if not np.isfinite(number) or number <= above:
+        allowed = "finite" if above == -np.inf else f"finite and above {above:g}"
+        raise ValueError(f"{name} must be {allowed}, not {value!r}")
+    return number
+
+
+def as_whole(value: Any, name: str, low: int, high: int | None = None) -> int:
+    """Read `value` as an integer in ``[low, high]``."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
+    if value < low or (high is not None and value > high):
+        allowed = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise ValueError(f"{name} must be {allowed}, not {value}")
+    return int(value)
+
+
+def as_level(level: Any) -> float:
+    """Read a confidence level strictly between 0 and 1."""
+    number = as_number(level, "level", above=0.0)
+    if number >= 1.0:
+        raise ValueError(f"level must be below 1, not {level!r}")
+    return number
+
+
+def as_choice(value: Any, name: str, allowed: tuple[str, ...]) -> str:
+    """Read one of a few words."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
+    return str(value)
+
+
+def normal_quantile(level: float) -> float:
+    """Two-sided normal quantile: 1.96 for a level of 0.95."""
+    from scipy.special import ndtri
+
+    return float(ndtri(0.5 + 0.5 * level))

@@ -1,0 +1,245 @@
+"""`Summary`: what a run keeps of its trials, which is all that the functions of ``fastsumo.tails`` need.
+
+A run fills one from its accumulators; `summarize` fills one from a plain array. No estimator lives here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._checks import SIDES as _SIDES
+from ._checks import FloatArray, IntArray, as_choice, as_counts, as_number, as_sample, as_whole
+from ._histogram import Histogram, log_histogram
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """Running statistics at growing numbers of trials; one row each.
+
+    Attributes
+    ----------
+    trials : ndarray of int64, shape (rows,)
+    mean, variance : ndarray of float64, shape (rows,)
+        Of the first `trials` trials.
+    largest : ndarray of float64, shape (rows,)
+        Largest ``|value - center|`` among them.
+    """
+
+    trials: IntArray
+    mean: FloatArray
+    variance: FloatArray
+    largest: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """Mergeable statistics of `trials` values, seen as deviations ``value - center``.
+
+    Only `trials` and `extremes` are always needed; a function that needs another part says which one is
+    missing.
+
+    Attributes
+    ----------
+    trials : int
+        Number of values in all.
+    extremes : ndarray of float64, shape (m,)
+        The `m` values with the largest ``|value - center|``, in any order; ``m == trials`` is a whole sample.
+        A structured array with a field ``value`` is read as that field.
+    center : float
+        Point that deviations are taken from.
+    power_sums : ndarray of float64, shape (4,), optional
+        ``sum((value - center)**p)`` for p = 1..4. The third and fourth may have overflowed to an infinity.
+    group_counts, group_sums : ndarray, shape (groups,), optional
+        Number of values and ``sum(value - center)`` in each of some groups of trials made without looking at
+        the values (consecutive trials, say).
+    histogram : Histogram, optional
+    trace : Trace, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a part cannot be read, holds NaN or an infinity, or has the wrong shape.
+
+    Examples
+    --------
+    >>> Summary(trials=10**10, extremes=[912.0, -850.5, 423.25], center=1.8).trials
+    10000000000
+    """
+
+    trials: int
+    extremes: FloatArray
+    center: float = 0.0
+    power_sums: FloatArray | None = None
+    group_counts: IntArray | None = None
+    group_sums: FloatArray | None = None
+    histogram: Histogram | None = None
+    trace: Trace | None = None
+
+    def __post_init__(self) -> None:
+        """Check and convert each part once, so that no estimator has to."""
+        extremes = as_sample(self.extremes, "extremes")
+        object.__setattr__(self, "extremes", extremes)
+        object.__setattr__(self, "trials", as_whole(self.trials, "trials", len(extremes)))
+        object.__setattr__(self, "center", as_number(self.center, "center"))
+        if self.power_sums is not None:
+            object.__setattr__(self, "power_sums", _power_sums(self.power_sums))
+        if (self.group_counts is None) != (self.group_sums is None):
+            raise ValueError("group_counts and group_sums must be given together")
+        if self.group_counts is not None and self.group_sums is not None:
+            counts, sums = (
+                as_counts(self.group_counts, "group_counts"),
+                as_sample(self.group_sums, "group_sums"),
+            )
+            if counts.shape != sums.shape:
+                raise ValueError(f"group_counts has {len(counts)} entries and group_sums {len(sums)}")
+            object.__setattr__(self, "group_counts", counts)
+            object.__setattr__(self, "group_sums", sums)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the extremes are the whole sample."""
+        return len(self.extremes) == self.trials
+
+    @property
+    def mean(self) -> float:
+        """Sample mean, from the power sums."""
+        return self.center + float(self._sums()[0]) / self.trials
+
+    @property
+    def variance(self) -> float:
+        """Sample variance with divisor ``trials - 1``, from the power sums; NaN for a single value."""
+        first, second = self._sums()[:2]
+        if self.trials < 2:
+            return float("nan")
+        return max(float(second - first * (first / self.trials)), 0.0) / (self.trials - 1)
+
+    def deviations(self, side: str = "both") -> FloatArray:
+        """Return the known top order statistics of one side, largest first.
+
+        ``value - center`` for the right, ``center - value`` for the left, ``|value - center|`` for both. Of
+        an incomplete sample a single side has only the extremes that lie on it: below the smallest of them in
+        size nothing is known.
+        """
+        as_choice(side, "side", _SIDES)
+        shifted = self.extremes - self.center
+        if not np.isfinite(shifted).all():
+            raise ValueError(f"value - center overflows with center {self.center!r}")
+        signed = np.abs(shifted) if side == "both" else shifted if side == "right" else -shifted
+        if not self.complete and side != "both":
+            signed = signed[signed > 0]
+        return np.sort(signed)[::-1]
+
+    def _sums(self) -> FloatArray:
+        if self.power_sums is None:
+            raise ValueError("this summary has no power_sums, which this statistic needs")
+        return self.power_sums
+
+
+def summarize(
+    values: ArrayLike, center: float | None = None, *, groups: int = 256, points: int = 200
+) -> Summary:
+    """Summarize a plain array of values.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        Independent values, in the order in which they were drawn.
+    center : float, optional
+        Point that deviations are taken from; the median where None.
+    groups : int
+        Number of groups of consecutive values (fewer where there are fewer values).
+    points : int
+        Rows of the trace.
+
+    Returns
+    -------
+    Summary
+        With all its parts; its extremes are the whole sample.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the values are not finite real numbers in one dimension.
+
+    Examples
+    --------
+    >>> summarize([1.0, 2.0, 6.0]).mean
+    3.0
+    """
+    sample = as_sample(values)
+    middle = float(np.median(sample)) if center is None else as_number(center, "center")
+    n, deviations = len(sample), sample - middle
+    starts = np.linspace(0, n, min(as_whole(groups, "groups", 1), n), endpoint=False).astype(np.int64)
+    return Summary(
+        trials=n,
+        extremes=sample,
+        center=middle,
+        power_sums=_powers(deviations),
+        group_counts=np.diff(starts, append=n),
+        group_sums=np.add.reduceat(deviations, starts),
+        histogram=log_histogram(sample, middle),
+        trace=trace(sample, middle, points=points),
+    )
+
+
+def as_summary(sample: ArrayLike | Summary, center: float | None) -> Summary:
+    """Read an array as the extremes of itself, without the other parts; a summary passes as it is."""
+    if isinstance(sample, Summary):
+        return sample
+    values = as_sample(sample)
+    return Summary(len(values), values, 0.0 if center is None else center)
+
+
+def trace(values: ArrayLike, center: float = 0.0, *, points: int = 200) -> Trace:
+    """Running mean, variance and largest deviation at log-spaced numbers of values.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        In the order in which they were drawn.
+    center : float
+        Point that deviations are taken from.
+    points : int
+        Rows wanted; fewer are returned where they would coincide.
+
+    Returns
+    -------
+    Trace
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the values are not finite real numbers in one dimension.
+
+    Examples
+    --------
+    >>> trace([1.0, 3.0, 2.0, 6.0]).mean.tolist()
+    [2.0, 2.0, 3.0]
+    """
+    deviations = as_sample(values) - as_number(center, "center")
+    n = len(deviations)
+    rows = np.unique(np.geomspace(min(2, n), n, as_whole(points, "points", 1)).round().astype(np.int64))
+    first, second = np.cumsum(deviations)[rows - 1], np.cumsum(deviations**2)[rows - 1]
+    spread = np.maximum(second - first * (first / rows), 0.0) / np.maximum(rows - 1, 1)
+    largest = np.maximum.accumulate(np.abs(deviations))[rows - 1]
+    return Trace(rows, center + first / rows, np.where(rows > 1, spread, np.nan), largest)
+
+
+def _powers(deviations: FloatArray) -> FloatArray:
+    with np.errstate(over="ignore", invalid="ignore"):
+        square = deviations * deviations
+        return np.array(
+            [deviations.sum(), square.sum(), (square * deviations).sum(), (square * square).sum()]
+        )
+
+
+def _power_sums(values: ArrayLike) -> FloatArray:
+    sums = np.asarray(values, dtype=np.float64)
+    if sums.shape != (4,):
+        raise ValueError(f"power_sums must be four numbers, not of shape {sums.shape}")
+    if not np.isfinite(sums[:2]).all() or sums[1] < 0:
+        raise ValueError(f"the first two power sums must be finite, and the second not negative: {sums[:2]}")
+    return sums

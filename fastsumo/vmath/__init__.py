@@ -1,0 +1,44 @@
+"""Elementary functions that LLVM turns into SIMD, for Python and for compiled code alike.
+
+Each public function takes numbers and arrays in Python. Inside functions compiled by Numba it takes scalars,
+or a 1-D array if it has one argument, and a loop over it becomes vector instructions with no call left. One
+source with fused multiply-adds spelled out and no fast-math serves all of these, so a vector lane, the
+remainder of a loop and a call from Python give the same bits. Nothing is compiled at import. Names with an
+underscore are the engine's.
+"""
+
+from fastsumo.vmath._exponential import _exp_parts as _exp_parts
+from fastsumo.vmath._exponential import _pow2 as _pow2
+from fastsumo.vmath._exponential import exp, exp2, expm1, sigmoid, tanh
+from fastsumo.vmath._logarithm import _log_positive as _log_positive
+from fastsumo.vmath._logarithm import log, log1p, log2, log10, log_sigmoid, logaddexp, softplus
+from fastsumo.vmath._normal import erf, erfc, normal_cdf, normal_log_pdf
+from fastsumo.vmath._plain import fabs, maximum, minimum, sqrt
+from fastsumo.vmath._trigonometric import _sincos_turns as _sincos_turns
+from fastsumo.vmath._trigonometric import cos, sin, tan
+
+__all__ = [
+    "cos",
+    "erf",
+    "erfc",
+    "exp",
+    "exp2",
+    "expm1",
+    "fabs",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "log_sigmoid",
+    "logaddexp",
+    "maximum",
+    "minimum",
+    "normal_cdf",
+    "normal_log_pdf",
+    "sigmoid",
+    "sin",
+    "softplus",
+    "sqrt",
+    "tan",
+    "tanh",
+]

@@ -1,0 +1,407 @@
+"""`fastsumo.vmath`: ulp errors against mpmath, edges against NumPy, equal bits everywhere, SIMD in assembly.
+
+The kernels that use these functions are tested elsewhere.
+"""
+
+import doctest
+import inspect
+import platform
+import re
+import subprocess
+import sys
+from fractions import Fraction
+
+import mpmath
+import numba
+import numpy as np
+import pytest
+from scipy import special
+
+from fastsumo import vmath
+from fastsumo.vmath import _exp_parts, _log_positive, _pow2, _sincos_turns
+
+UNARY = [name for name in vmath.__all__ if len(inspect.signature(getattr(vmath, name)).parameters) == 1]
+BINARY = [name for name in vmath.__all__ if name not in UNARY]
+INF, NAN = float("inf"), float("nan")
+TINY, SMALLEST_NORMAL, HUGE = 5e-324, sys.float_info.min, sys.float_info.max
+
+
+def compiled(device):
+    """A plain loop over ``device``, as users write it."""
+
+    @numba.njit(error_model="numpy")
+    def loop(x, out):
+        for i in range(x.shape[0]):
+            out[i] = device(x[i])
+
+    return loop
+
+
+def compiled_binary(device):
+    @numba.njit(error_model="numpy")
+    def loop(x, y, out):
+        for i in range(x.shape[0]):
+            out[i] = device(x[i], y[i])
+
+    return loop
+
+
+def worst_ulp(values, arguments, exact):
+    """The largest error of finite ``values``, in units of the last place of the exact result."""
+    worst = 0.0
+    with mpmath.workdps(50):
+        for value, x in zip(values.tolist(), arguments.tolist(), strict=True):
+            truth = exact(mpmath.mpf(x))
+            rounded = float(truth)
+            assert np.isfinite(value), f"{value} at {x!r}, exactly {rounded}"
+            worst = max(worst, float(abs(mpmath.mpf(value) - truth) / mpmath.mpf(np.spacing(abs(rounded)))))
+    return worst
+
+
+def log_uniform(rng, low, high, size, signed=False):
+    """Numbers with exponents uniform between ``low`` and ``high``, subnormal ones included."""
+    x = np.exp2(rng.uniform(low, high, size))
+    return x * rng.choice([-1.0, 1.0], size) if signed else x
+
+
+def positive(rng):
+    beside_one = 1 + log_uniform(rng, -52, -2, 100, signed=True)
+    return [log_uniform(rng, -1074, 1024, 300), rng.uniform(0.5, 2, 300), beside_one]
+
+
+def real(low, high):
+    """Points over ``[low, high]``, more of them near 0 and at every smaller scale."""
+
+    def points(rng):
+        near = log_uniform(rng, -1074, 0, 200, signed=True)
+        return [rng.uniform(low, high, 300), rng.uniform(-1, 1, 200), near[(near > low) & (near < high)]]
+
+    return points
+
+
+def angles(rng):
+    beside_zeros = np.arange(1.0, 300.0) * (np.pi / 2)
+    return [rng.uniform(-1e5, 1e5, 300), log_uniform(rng, -1000, 45, 300, signed=True), beside_zeros]
+
+
+LOG_2, LOG_10 = (lambda: mpmath.log(2)), (lambda: mpmath.log(10))
+
+# name: points, exact function, largest error the docstring promises
+ACCURACY = {
+    "exp": (real(-745.1, 709.78), mpmath.exp, 1),
+    "exp2": (real(-1074.9, 1023.99), lambda x: mpmath.mpf(2) ** x, 1),
+    "expm1": (real(-60, 709.78), mpmath.expm1, 2),
+    "tanh": (real(-25, 25), mpmath.tanh, 3),
+    "sigmoid": (real(-745, 45), lambda x: 1 / (1 + mpmath.exp(-x)), 3),
+    "log": (positive, mpmath.log, 1),
+    "log2": (positive, lambda x: mpmath.log(x) / LOG_2(), 2),
+    "log10": (positive, lambda x: mpmath.log(x) / LOG_10(), 1),
+    "log1p": (lambda rng: [*positive(rng), -log_uniform(rng, -1074, -1e-9, 400)], mpmath.log1p, 2),
+    "softplus": (real(-745, 745), lambda x: mpmath.log1p(mpmath.exp(x)), 3),
+    "log_sigmoid": (real(-745, 745), lambda x: -mpmath.log1p(mpmath.exp(-x)), 3),
+    "sin": (angles, mpmath.sin, 2),
+    "cos": (angles, mpmath.cos, 2),
+    "tan": (angles, mpmath.tan, 3),
+    "erf": (real(-6, 6), mpmath.erf, 3),
+    "erfc": (real(-6, 27.2), mpmath.erfc, 4),
+    "normal_cdf": (real(-38.4, 9), lambda x: mpmath.erfc(-x / mpmath.sqrt(2)) / 2, 4),
+    "normal_log_pdf": (
+        lambda rng: [rng.uniform(-40, 40, 300), log_uniform(rng, -1000, 511, 200, True)],
+        lambda x: -x * x / 2 - mpmath.log(2 * mpmath.pi) / 2,
+        2,
+    ),
+    "sqrt": (positive, mpmath.sqrt, 0.5),
+}
+
+
+@pytest.mark.parametrize("name", ACCURACY)
+def test_error_in_ulp(name):
+    points, exact, bound = ACCURACY[name]
+    x = np.concatenate(points(np.random.default_rng(20240501)))
+    assert worst_ulp(getattr(vmath, name)(x), x, exact) <= bound
+
+
+def test_every_inexact_unary_function_has_a_measured_bound():
+    assert set(UNARY) - set(ACCURACY) == {"fabs"}
+
+
+def test_logaddexp_error_is_relative_to_its_largest_part():
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-50, 50, 400)
+    y = x + rng.uniform(-40, 40, 400)
+    values = vmath.logaddexp(x, y)
+    with mpmath.workdps(50):
+        for a, b, value in zip(x.tolist(), y.tolist(), values.tolist(), strict=True):
+            truth = mpmath.log(mpmath.exp(mpmath.mpf(a)) + mpmath.exp(mpmath.mpf(b)))
+            assert abs(value - truth) <= 2 * np.spacing(max(abs(a), abs(b), abs(value)))
+
+
+EDGES = np.array(
+    [
+        *(0.0, -0.0, 1.0, -1.0, -2.0, np.nextafter(-1, 0), INF, -INF, NAN),
+        *(TINY, -TINY, SMALLEST_NORMAL, 1e-310, -1e-310, HUGE, -HUGE, 1e300, -1e300),
+        *(-745.0, -745.2, -746.0, -1e5, 709.0, 709.79, 710.0, 1e5, 40.0, -40.0),
+    ]
+)
+REFERENCE = {
+    "sigmoid": special.expit,
+    "log_sigmoid": special.log_expit,
+    "softplus": lambda x: np.logaddexp(0, x),
+    "erf": special.erf,
+    "erfc": special.erfc,
+    "normal_cdf": special.ndtr,
+    "normal_log_pdf": lambda x: -0.5 * x * x - 0.5 * np.log(2 * np.pi),
+}
+
+
+def assert_same_edges(values, expected):
+    """Zeros with their signs, infinities and NaN where the reference has them; other numbers within 5 ulp."""
+    np.testing.assert_array_equal(np.isnan(values), np.isnan(expected))
+    special_value = (expected == 0) | np.isinf(expected)
+    np.testing.assert_array_equal(values[special_value], expected[special_value])
+    np.testing.assert_array_equal(np.signbit(values[special_value]), np.signbit(expected[special_value]))
+    others = ~special_value & ~np.isnan(expected)
+    with np.errstate(under="ignore"):
+        difference = np.abs(values[others] - expected[others])
+        assert np.all(difference <= 5 * np.spacing(np.abs(expected[others])))
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_edges_are_numpys(name):
+    too_far = np.isfinite(EDGES) & (np.abs(EDGES) > 2**45)
+    in_domain = EDGES[~too_far] if name in ("sin", "cos", "tan") else EDGES
+    with np.errstate(all="ignore"):
+        expected = REFERENCE.get(name, getattr(np, name, None))(in_domain)
+    with np.errstate(all="raise"):  # nothing of ours may raise a floating-point error in Python
+        values = getattr(vmath, name)(in_domain)
+    assert_same_edges(values, expected)
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_edges_of_two_arguments_are_numpys(name):
+    grids = np.meshgrid([0.0, 1.0, -1e5, 1e300, INF, -INF, NAN], [2.0, INF, -INF, NAN])
+    x, y = (grid.ravel() for grid in grids)
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(x, y)
+    with np.errstate(all="raise"):
+        values, swapped = getattr(vmath, name)(x, y), getattr(vmath, name)(y, x)
+    assert_same_edges(values, expected)
+    assert_same_edges(swapped, expected)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_trigonometry_outside_its_domain_is_nan_not_noise(name):
+    assert np.isfinite(getattr(vmath, name)(2.0**45))
+    assert np.isnan(getattr(vmath, name)([np.nextafter(2.0**45, INF), -1e300])).all()
+
+
+def test_exact_values():
+    n = np.arange(-1074, 1024)
+    np.testing.assert_array_equal(vmath.exp2(n), np.ldexp(1.0, n))
+    np.testing.assert_array_equal(vmath.log2(np.ldexp(1.0, n)), n)
+    np.testing.assert_array_equal(vmath.log10([float(f"1e{k}") for k in range(23)]), np.arange(23))
+    assert vmath.exp(1.0) == np.e
+
+
+def test_sine_and_cosine_stay_within_one():
+    x = np.linspace(-50, 50, 20_001)
+    quarter_turns = np.arange(-999, 1000) * (np.pi / 2)
+    for values in (vmath.sin(x), vmath.cos(x), vmath.sin(quarter_turns), vmath.cos(quarter_turns)):
+        assert np.abs(values).max() <= 1
+
+
+def hostile(rng, size=1003):
+    """Numbers of every kind, of a length that is no multiple of a vector."""
+    x = rng.normal(0, 30, size)
+    x[::7] = rng.choice(EDGES, x[::7].size)
+    return x
+
+
+def same_bits(a, b):
+    np.testing.assert_array_equal(np.asarray(a).view(np.int64), np.asarray(b).view(np.int64))
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_bits_agree_between_python_compiled_arrays_and_scalars(name):
+    function, x = getattr(vmath, name), hostile(np.random.default_rng(5))
+    # NaN has many bit patterns, and which one comes out is not promised.
+    expected = np.where(np.isnan(function(x)), NAN, function(x))
+    out = np.empty_like(x)
+    compiled(function)(x, out)
+    same_bits(np.where(np.isnan(out), NAN, out), expected)
+    scalars = np.array([function(value) for value in x[-60:].tolist()])
+    same_bits(np.where(np.isnan(scalars), NAN, scalars), expected[-60:])
+    shifted = function(x[3:])  # other lanes, another remainder
+    same_bits(np.where(np.isnan(shifted), NAN, shifted), expected[3:])
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_bits_agree_for_two_arguments(name):
+    rng = np.random.default_rng(6)
+    function, x, y, out = getattr(vmath, name), rng.normal(0, 9, 101), rng.normal(0, 9, 101), np.empty(101)
+    compiled_binary(function)(x, y, out)
+    same_bits(out, function(x, y))
+    same_bits(out, [function(a, b) for a, b in zip(x.tolist(), y.tolist(), strict=True)])
+
+
+def test_compiled_code_takes_integers_float32_and_arrays():
+    exp = vmath.exp
+
+    @numba.njit
+    def mixed(i, f, x):
+        return exp(i), exp(f), exp(x)
+
+    integer, single, array = mixed(2, np.float32(0.1), np.array([1, 2, 3]))
+    assert (integer, single) == (exp(2.0), exp(float(np.float32(0.1))))
+    same_bits(array, exp([1.0, 2.0, 3.0]))
+
+
+def test_python_takes_any_shape_layout_and_real_type():
+    x = np.arange(24, dtype=np.float32).reshape(2, 3, 4)[:, ::-1, ::2]
+    result = vmath.log1p(x)
+    assert result.shape == x.shape
+    assert result.dtype == np.float64
+    same_bits(result.ravel(), vmath.log1p(x.ravel().astype(float)))
+    assert isinstance(vmath.exp(np.float64(1)), float)
+    assert isinstance(vmath.exp(np.array(1)), float)
+    assert vmath.exp([]).shape == (0,)
+    assert vmath.exp(Fraction(1, 2)) == vmath.exp(0.5) == vmath.exp(np.array(0.5, ">f8"))
+    frozen = np.array([1.0, 2.0])
+    frozen.flags.writeable = False
+    same_bits(vmath.exp(frozen), [vmath.exp(1.0), vmath.exp(2.0)])
+    np.testing.assert_array_equal(frozen, [1.0, 2.0])
+
+
+def test_two_arguments_broadcast():
+    x, y = np.arange(3.0)[:, None], np.arange(4)
+    np.testing.assert_allclose(vmath.logaddexp(x, y), np.logaddexp(x, y), rtol=1e-15)
+    assert vmath.logaddexp(x, 1.0).shape == (3, 1)
+    with pytest.raises(ValueError, match="broadcast"):
+        vmath.logaddexp(np.arange(3.0), np.arange(4.0))
+
+
+@pytest.mark.parametrize("value", [1j, "1", np.array([1 + 2j]), np.datetime64("2020-01-01"), None, object()])
+def test_what_is_no_real_number_is_refused(value):
+    with pytest.raises(TypeError):
+        vmath.exp(value)
+
+
+# --- the engine's device functions
+
+
+@numba.njit(error_model="numpy")
+def exp_parts(x):
+    f, n = np.empty_like(x), np.empty_like(x)
+    for i in range(x.size):
+        f[i], n[i] = _exp_parts(x[i])
+    return f, n
+
+
+@numba.njit(error_model="numpy")
+def sincos_turns(u):
+    s, c = np.empty_like(u), np.empty_like(u)
+    for i in range(u.size):
+        s[i], c[i] = _sincos_turns(u[i])
+    return s, c
+
+
+def test_exp_parts_reach_beyond_the_range_of_doubles():
+    rng = np.random.default_rng(8)
+    x = np.concatenate([rng.uniform(-1e5, 1e5, 300), rng.uniform(-2, 2, 300)])
+    f, n = exp_parts(x)
+    assert f.min() > 0.7
+    assert f.max() < 1.42
+    np.testing.assert_array_equal(n, np.rint(n))
+    with mpmath.workdps(50):
+        for a, fraction, exponent in zip(x.tolist(), f.tolist(), n.tolist(), strict=True):
+            truth = mpmath.exp(mpmath.mpf(a)) / mpmath.mpf(2) ** int(exponent)
+            assert abs(fraction - truth) <= 1.2 * np.spacing(float(truth))
+
+
+def test_exp_parts_of_extremes():
+    f, n = exp_parts(np.array([1e15, 1e300, HUGE, -1e15, -1e300, -HUGE, -INF]))
+    assert np.isfinite(n).all()
+    assert (n[:3] > 1e15).all()
+    assert (n[3:] < -1e15).all()
+    assert f[-1] == 0
+    assert (f[:-1] > 0.6).all()
+    assert (f[:-1] < 1.5).all()
+
+
+def test_pow2_is_exact_and_flushes_below_normal_numbers():
+    n = np.array([-(2.0**61), -1e5, -1075.0, -1023.0, *range(-1022, 1024)])
+    out = np.empty_like(n)
+    compiled(_pow2)(n, out)
+    same_bits(out, np.where(n < -1022, 0.0, np.ldexp(1.0, np.maximum(n, -1022).astype(int))))
+
+
+def test_log_positive_is_log():
+    ordinary = log_uniform(np.random.default_rng(9), -1022, 1023, 2000)
+    x = np.concatenate([ordinary, [1.0, SMALLEST_NORMAL, HUGE]])
+    out = np.empty_like(x)
+    compiled(_log_positive)(x, out)
+    same_bits(out, vmath.log(x))
+
+
+def test_sincos_of_turns():
+    eighths = np.arange(8) / 8
+    below_eighths = np.nextafter(eighths[1:], 0)
+    u = np.concatenate([np.random.default_rng(10).random(400), eighths, below_eighths, [2.0**-53]])
+    s, c = sincos_turns(u)
+    assert worst_ulp(s, u, lambda t: mpmath.sinpi(2 * t)) <= 2
+    assert worst_ulp(c, u, lambda t: mpmath.cospi(2 * t)) <= 2
+    assert s[400:408:2].tolist() == [0, 1, 0, -1]
+    assert c[400:408:2].tolist() == [1, 0, -1, 0]
+
+
+# --- what the compiler makes of them
+
+ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
+VECTORISED = ["exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "logaddexp", "sigmoid", "normal_cdf"]
+
+
+def assembly_of(name, binary):
+    function = getattr(vmath, name)
+    loop = compiled_binary(function) if binary else compiled(function)
+    loop.compile((numba.float64[::1],) * (3 if binary else 2))
+    (text,) = loop.inspect_asm().values()
+    label = re.escape(next(line for line in text.splitlines() if re.match(r"_ZN.*loop.*:$", line)))
+    return re.search(label + r".*?\n\.Lfunc_end", text, re.DOTALL).group()
+
+
+@pytest.mark.skipif(not ON_X86, reason="reads x86-64 assembly")
+@pytest.mark.parametrize("name", VECTORISED)
+def test_a_loop_becomes_vector_instructions_without_a_call(name):
+    body = assembly_of(name, name in BINARY)
+    assert re.search(r"vfn?m(add|sub)\d+pd\s.*%[yz]mm", body)
+    assert not re.search(r"\bcallq?\b", body)
+
+
+@pytest.mark.skipif(not ON_X86, reason="reads x86-64 assembly")
+def test_the_assembly_check_sees_a_call():
+    import math
+
+    loop = compiled(numba.njit(lambda x: math.lgamma(x)))
+    loop.compile((numba.float64[::1],) * 2)
+    (text,) = loop.inspect_asm().values()
+    assert re.search(r"\bcallq?\b", text)
+
+
+def test_import_compiles_nothing():
+    code = (
+        "import fastsumo.vmath as v, numba.core.dispatcher as d, gc; "
+        "print(sum(len(o.overloads) for o in gc.get_objects() if isinstance(o, d.Dispatcher) "
+        "and o.py_func.__module__.startswith('fastsumo.')))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.strip() == "0"
+
+
+@pytest.mark.parametrize("name", vmath.__all__)
+def test_docstring_example_and_sections(name):
+    function = getattr(vmath, name)
+    for section in ("Parameters", "Returns", "Notes", "Examples"):
+        assert f"\n    {section}\n    ---" in function.__doc__
+    (test,) = doctest.DocTestFinder().find(function, name, globs=vars(vmath).copy())
+    assert test.examples
+    assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
