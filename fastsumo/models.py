@@ -10,15 +10,18 @@ from numpy.typing import NDArray
 from fastsumo import _check
 from fastsumo.model import Model
 from fastsumo.proposals import Gaussian, importance
-from fastsumo.vmath import exp, log
+from fastsumo.vmath import log, logaddexp
 
 
 def _note_log_density(x, params):  # type: ignore[no-untyped-def]
     """The mixture of the note: N((-2, 0), I) and N((2, 0), 4 I), half each, times 2 pi."""
     square = x[1] * x[1]
-    left = -0.5 * ((x[0] + 2.0) * (x[0] + 2.0) + square)
-    right = -0.125 * ((x[0] - 2.0) * (x[0] - 2.0) + square)
-    return log(0.5 * exp(left) + 0.125 * exp(right))
+    left = _LOG_HALF - 0.5 * ((x[0] + 2.0) * (x[0] + 2.0) + square)
+    right = _LOG_EIGHTH - 0.125 * ((x[0] - 2.0) * (x[0] - 2.0) + square)
+    return logaddexp(left, right)
+
+
+_LOG_HALF, _LOG_EIGHTH = math.log(0.5), math.log(0.125)
 
 
 def note() -> Model:

@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import tempfile
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from fastsumo.accumulate import Histogram, Statistics, to_float
 if TYPE_CHECKING:
     from fastsumo.estimators import Estimator
     from fastsumo.model import Model
-    from fastsumo.tails import Interval, TailIndex
+    from fastsumo.tails import Interval, Summary, TailIndex
 
 FORMAT = 1
 _MAGIC = "fastsumo result"
@@ -152,6 +153,11 @@ class Result:
         return self.center + self._moments[0]
 
     @property
+    def finite_variance(self) -> float:
+        """Variance of the trials that are not ``-inf``."""
+        return self._moments[1]
+
+    @property
     def mean(self) -> float:
         return -math.inf if self.zero_weight_trials else self.finite_mean
 
@@ -240,6 +246,34 @@ class Result:
             interrupted=self.interrupted or other.interrupted,
         )
 
+    @cached_property
+    def summary(self) -> Summary:
+        """The finite trials as `fastsumo.tails` reads them, for any of its functions.
+
+        Raises
+        ------
+        ValueError
+            If no trial has a finite value.
+        """
+        from fastsumo import tails
+
+        if self.statistics.finite == 0:
+            raise ValueError("no trial has a finite value: there is nothing to summarize")
+        counts, sums = self.statistics.groups()
+        powers = np.array([to_float(power) for power in self.statistics.power_sums()])
+        whole = self.statistics.overflowed == 0 and bool(np.isfinite(powers[:2]).all())
+        bins, rows = self.histogram, self.trace
+        return tails.Summary(
+            self.statistics.finite,
+            self.extremes["value"],
+            self.center,
+            powers if whole else None,
+            counts if whole else None,
+            sums if whole else None,
+            tails.Histogram(self.center, bins.low, bins.high, bins.counts),
+            tails.Trace(rows["trials"], rows["mean"], rows["variance"], rows["largest"]),
+        )
+
     def tail_index(self, method: str = "hill", **options: Any) -> TailIndex:
         """Tail index of the values around the centre, from the extremes.
 
@@ -256,7 +290,7 @@ class Result:
         """
         from fastsumo import tails
 
-        return tails.tail_index(self.extremes["value"] - self.center, method=method, n=self.trials, **options)
+        return tails.tail_index(self.summary, method=method, **options)
 
     def interval(self, level: float = 0.95, method: str = "median-of-means", **options: Any) -> Interval:
         """Confidence interval for the mean.
@@ -266,16 +300,22 @@ class Result:
         level : float
             In (0, 1).
         method : {"median-of-means", "normal", ...}
-            "normal" is right only where the variance is finite and the number of trials large.
+            "normal" is right only where the variance is finite and the number of trials large. All methods, and
+            their ``options``, are those of `fastsumo.tails.mean_interval`.
 
         Returns
         -------
         fastsumo.tails.Interval
-            With ``low`` and ``high``.
+            With ``low`` and ``high``; NaN, with a `fastsumo.tails.TailWarning`, where some trial has the value
+            ``-inf``, and so the mean.
         """
-        from fastsumo.report import interval_of
+        from fastsumo import tails
 
-        return interval_of(self, level, method, **options)
+        if self.zero_weight_trials == 0:
+            return tails.mean_interval(self.summary, method, level, **options)
+        message = f"no interval: {self.zero_weight_trials} trials have the value -inf, and so has the mean"
+        warnings.warn(message, tails.TailWarning, stacklevel=2)
+        return tails.Interval(math.nan, math.nan, level, method, self.mean, self.trials, "trials that are all finite")
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers that `print` shows and where they come from, ready for JSON."""

@@ -77,9 +77,8 @@ class Roulette:
         cap = math.inf if law.cap == MAX_TERMS else float(law.cap)
         total = _power_sum(law.power, min(law.head, cap))
         if cap > law.head and law.log_decay > -math.inf:
-            decay = math.exp(law.log_decay)
             kept = -math.expm1((cap - law.head) * law.log_decay)
-            total += law.head**-law.power * decay / (1.0 - decay) * kept
+            total += law.head**-law.power / math.expm1(-law.log_decay) * kept
         return total
 
     def sample(self, size: int, seed: int = 0) -> NDArray[np.int64]:
@@ -101,10 +100,13 @@ class Roulette:
         >>> bool((Harmonic(cap=3).sample(1000, seed=1) <= 3).all())
         True
         """
+        from fastsumo.estimators import SUMO
         from fastsumo.kernels.draw import draw_terms
+        from fastsumo.kernels.job import make_job
 
         terms = np.empty(_check.whole("size", size, 0), dtype=np.int64)
-        draw_terms(self.law(), np.uint64(_check.whole("seed", seed, 0, 2**64 - 1)), np.uint64(0), terms)
+        owned = make_job(None, SUMO(self).plan(), _check.whole("seed", seed, 0, 2**64 - 1))
+        draw_terms(owned.job, np.uint64(0), terms.ctypes.data, terms.size)
         return terms
 
 
@@ -256,8 +258,8 @@ def _log1p(x: float) -> float:
 
 
 def _finite(log_decay: float) -> float:
-    """A log factor that is safe to multiply by 0; exp of it is 0 all the same."""
-    return max(log_decay, -1e300)
+    """A log factor that is safe to multiply by 0 and by any `K`; exp of it is 0 all the same."""
+    return max(log_decay, -1e290)
 
 
 def _power_sum(s: float, n: float) -> float:

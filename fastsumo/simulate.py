@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +87,7 @@ def simulate(
     with make_progress(progress, count, f"{model.name} · {estimator!r}") as bar:
         bar.stage("compiling")
         run.prepare()
-        center = center_of(model, run.job)
+        center = run.center()
         began = time.perf_counter()
         statistics, ranges, interrupted = run.tally(start, count, center, bar)
         elapsed = time.perf_counter() - began
@@ -220,21 +219,6 @@ def replay(
     return Trial(number, seed, terms, value, log_weights, iwae, increments, weights)
 
 
-def center_of(model: Model, job: Job) -> float:
-    """Where powers of ``value - center`` are taken: the known log evidence, else a pilot estimate of it.
-
-    The pilot uses the last trial number of seed 0, so it is a function of the model alone.
-    """
-    if model.log_evidence is not None:
-        return model.log_evidence
-    log_weights = _log_weights(job._replace(key=np.uint64(0)), MAX_TRIALS, _PILOT_SAMPLES)
-    finite = log_weights[np.abs(log_weights) <= np.finfo(float).max]
-    if finite.size == 0:
-        return 0.0
-    top = finite.max()
-    return float(top + np.log(np.sum(np.exp(finite - top)) / log_weights.size))
-
-
 def _checked(
     model: Any, estimator: Any, trials: Any, seed: Any, first: Any, first_name: str = "first_trial"
 ) -> tuple[int, int]:
@@ -257,7 +241,7 @@ class _Run:
 
     def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int) -> None:
         self.model, self.estimator, self.seed, self.threads = model, estimator, int(seed), threads
-        self.job: Job
+        self.stopped = False
 
     def prepare(self) -> None:
         """Compile the model, or find it compiled."""
@@ -267,7 +251,22 @@ class _Run:
 
         with compiling(self.model):
             self._compiled = compiled(self.model)
-        self.job = make_job(self._compiled, self.estimator.plan(), self.seed)
+        self._owned = make_job(self._compiled, self.estimator.plan(), self.seed)
+        self.job = self._owned.job
+
+    def center(self) -> float:
+        """Where powers of ``value - center`` are taken: the known log evidence, else a pilot estimate of it.
+
+        The pilot uses the last trial number of seed 0, so it is a function of the model alone.
+        """
+        if self.model.log_evidence is not None:
+            return self.model.log_evidence
+        log_weights = _log_weights(self.job._replace(key=np.uint64(0)), MAX_TRIALS, _PILOT_SAMPLES)
+        finite = log_weights[np.abs(log_weights) <= np.finfo(float).max]
+        if finite.size == 0:
+            return 0.0
+        top = finite.max()
+        return float(top + np.log(np.sum(np.exp(finite - top)) / log_weights.size))
 
     def tally(self, first: int, count: int, center: float, bar: Progress) -> tuple[Any, list[tuple[int, int]], bool]:
         """Statistics of the trials, the ranges of trials done, and whether Ctrl-C ended it early."""
@@ -296,13 +295,10 @@ class _Run:
 
     def terms(self, trial: int) -> int:
         """`K` of one trial."""
-        from fastsumo.estimators import LAST
         from fastsumo.kernels.draw import draw_terms
 
-        if self.job.kind == LAST:
-            return int(self.job.law.cap)
         terms = np.empty(1, np.int64)
-        draw_terms(self.job.law, self.job.key, np.uint64(trial), terms)
+        draw_terms(self.job, np.uint64(trial), terms.ctypes.data, 1)
         return int(terms[0])
 
     def log_weights(self, trial: int, count: int) -> NDArray[np.float64]:
@@ -324,7 +320,9 @@ class _Run:
         except KeyboardInterrupt:
             interrupted = True
         finally:
-            self.job.stop[0] = 1
+            self.stopped = True
+            for worker in workers:
+                worker.work.stop()
             for thread in threads:
                 if thread.ident is not None:
                     thread.join()
@@ -357,9 +355,9 @@ class _Worker:
     """One thread's buffers and what it has done."""
 
     def __init__(self, run: _Run) -> None:
-        from fastsumo.kernels.job import make_work
+        from fastsumo.kernels.job import Work
 
-        self.run, self.work = run, make_work()
+        self.run, self.work = run, Work()
         self.giants = np.zeros((_BLOCK, 2), np.int64)
         self.done: list[tuple[int, int]] = []
         self.trials_done = 0
@@ -368,11 +366,11 @@ class _Worker:
     def loop(self, blocks: _Blocks) -> None:
         """Work until there is nothing left, the run stops, or the model fails."""
         try:
-            while not self.run.job.stop[0] and (block := blocks.take()) is not None:
+            while not self.run.stopped and (block := blocks.take()) is not None:
                 self._block(*block)
         except BaseException as error:  # handed to the main thread, which raises it
             self.error = error
-            self.run.job.stop[0] = 1
+            self.run.stopped = True
 
     def _block(self, first: int, count: int) -> None:
         from fastsumo.errors import trial_error
@@ -380,7 +378,7 @@ class _Worker:
 
         status, done, _ = self._call(first, count)
         if status in (RAISED, BAD_WEIGHT):
-            raise trial_error(self.run.model, self.run.estimator, self.run.seed, int(self.work.report[1]), status)
+            raise trial_error(self.run.model, self.run.estimator, self.run.seed, int(self.work.report[0]), status)
         if done:
             if self.done and self.done[-1][1] == first:
                 self.done[-1] = (self.done[-1][0], first + done)
@@ -400,10 +398,10 @@ class _TallyWorker(_Worker):
     """A worker that keeps statistics."""
 
     def __init__(self, run: _Run, center: float) -> None:
-        from fastsumo.kernels.statistics import make_tally
+        from fastsumo.kernels.statistics import Tally
 
         super().__init__(run)
-        self.center, self.tally = center, make_tally()
+        self.center, self.tally = center, Tally()
 
     def _call(self, first: int, count: int) -> tuple[int, int, int]:
         from fastsumo.accumulate import EXTREMES
@@ -411,7 +409,13 @@ class _TallyWorker(_Worker):
         from fastsumo.kernels.statistics import FOUND
 
         outcome = tally_block(
-            self.run.job, self.work, np.uint64(first), count, self.center, self.tally, self.giants
+            self.run.job,
+            self.work.address,
+            np.uint64(first),
+            count,
+            self.center,
+            self.tally.address,
+            self.giants.ctypes.data,
         )
         if self.tally.counters[FOUND] > 2 * EXTREMES:
             self._compact()
@@ -440,9 +444,15 @@ class _SampleWorker(_Worker):
     def _call(self, first: int, count: int) -> tuple[int, int, int]:
         from fastsumo.kernels.block import sample_block
 
-        place = slice(first - self.first, first - self.first + count)
+        offset = first - self.first
         return sample_block(
-            self.run.job, self.work, np.uint64(first), count, self.values[place], self.terms[place], self.giants
+            self.run.job,
+            self.work.address,
+            np.uint64(first),
+            count,
+            self.values[offset:].ctypes.data,
+            self.terms[offset:].ctypes.data,
+            self.giants.ctypes.data,
         )
 
 
@@ -467,10 +477,8 @@ def _block_size(estimator: Estimator, model: Model) -> int:
 
 def _log_weights(job: Job, trial: int, count: int) -> NDArray[np.float64]:
     from fastsumo.kernels.block import log_weights_of
+    from fastsumo.kernels.job import Work
 
-    out = np.empty(count)
-    log_weights_of(job, np.uint64(trial), out)
+    out, work = np.empty(count), Work()
+    log_weights_of(job, work.address, np.uint64(trial), 0, count, out.ctypes.data)
     return out
-
-
-_Glance = Callable[[], dict[str, float]]

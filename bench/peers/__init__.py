@@ -1,7 +1,8 @@
 """The peers: other programs that run the same SUMO trials on the note's problem, behind one protocol.
 
-Here is the registry only. A peer is a module with ``unavailable() -> reason or None``, ``warm_up(cap, threads)``, which
-compiles whatever a run needs, and ``trials(n, cap, seed, threads) -> Outcome``; ``cap=None`` is the uncapped harmonic law.
+Here is the registry only. A peer is a module with ``unavailable() -> reason or None``,
+``warm_up(cap, threads)``, which compiles whatever a run needs, and ``trials(n, cap, seed, threads)``, which
+returns an Outcome; ``cap=None`` is the uncapped harmonic law.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ enum {
     LONG = 1024,       /* from this K on, a trial is vectorised along its own samples */
     RESCALE = 16,      /* prefixes multiplied before the exponent is split off: (10 K)^16 is far from overflow */
     GIANT = 1 << 17,   /* from this K on, all threads share a trial */
-    SEGMENT = 1 << 16, /* samples of a giant trial that one thread takes at a time: half a megabyte of weights */
+    SEGMENT = 1 << 14, /* samples of a giant trial that one thread takes at a time */
+    WAVE = 32,         /* segments between two meetings of the threads: four megabytes of weights, used again and again */
 };
 
 typedef struct {
@@ -42,6 +43,8 @@ typedef struct {
 typedef struct {
     Trial *list;
     int64_t count, room;
+    double *weights;                   /* of one wave */
+    double totals[WAVE], parts[WAVE]; /* of its segments: sum of weights, sum of log prefixes */
 } Giants;
 
 typedef struct {
@@ -52,7 +55,6 @@ typedef struct {
     ALIGNED uint64_t trial[BLOCK], index[BLOCK]; /* what to draw */
     ALIGNED double a[BLOCK], b[BLOCK], c[BLOCK], w[BLOCK];
     ALIGNED double sum[TILE], product[TILE], exponent[TILE]; /* by lane: S_k = w_1 + .. + w_k and S_2 S_3 .. S_K */
-    ALIGNED double segment[SEGMENT];
     ALIGNED double constant[LONG]; /* log K! - K log(K + 1) */
     int32_t lane_trial[TILE], lane_terms[TILE], several[TILE], place[LONG];
     Piece piece[BLOCK];
@@ -328,27 +330,38 @@ static double long_trial(Worker *m, Trial t, uint64_t key) {
     return long_value(first, sum, logs, scale, samples);
 }
 
-/* Called by all threads of a team: each draws a segment, then the prefixes run through the segments in their order. */
-static double giant_trial(Worker *m, Trial t, uint64_t key, double *totals, double *parts) {
-    const int team = omp_get_num_threads(), me = omp_get_thread_num();
+/* Called by all threads of a team. A wave of segments is drawn in any order and kept; then the prefix of each segment is
+ * known, and its logs are summed in any order. Sums run in the order of segments, so the value does not depend on the team. */
+static double giant_trial(Worker *m, Trial t, uint64_t key, Giants *shared) {
     const int64_t samples = t.terms + 1;
     double scale, base = 0.0, logs = 0.0, first = first_block(m, t.trial, key, &scale);
-    for (int64_t wave = 0; wave < samples; wave += (int64_t)team * SEGMENT) {
-        const int64_t start = wave + (int64_t)me * SEGMENT;
-        const int n = start >= samples ? 0 : samples - start < SEGMENT ? (int)(samples - start) : SEGMENT;
-        double total = 0.0, part = 0.0;
-        for (int i = 0; i < n; i += BLOCK) draw_block(m, t.trial, start + i, n - i < BLOCK ? n - i : BLOCK, key, m->segment + i);
-        for (int i = 0; i < n; i++) total += m->segment[i];
-        totals[me] = total;
+    for (int64_t wave = 0; wave < samples; wave += WAVE * SEGMENT) {
+        const int64_t left = samples - wave < WAVE * SEGMENT ? samples - wave : WAVE * SEGMENT;
+        const int segments = (int)((left + SEGMENT - 1) / SEGMENT);
+#pragma omp for schedule(dynamic, 1)
+        for (int s = 0; s < segments; s++) {
+            const int64_t start = (int64_t)s * SEGMENT;
+            const int n = left - start < SEGMENT ? (int)(left - start) : SEGMENT;
+            double *w = shared->weights + start, total = 0.0;
+            for (int i = 0; i < n; i += BLOCK) draw_block(m, t.trial, wave + start + i, n - i < BLOCK ? n - i : BLOCK, key, w + i);
+            for (int i = 0; i < n; i++) total += w[i];
+            shared->totals[s] = total;
+        }
+#pragma omp for schedule(dynamic, 1)
+        for (int s = 0; s < segments; s++) {
+            const int64_t start = (int64_t)s * SEGMENT;
+            const int n = left - start < SEGMENT ? (int)(left - start) : SEGMENT;
+            double *w = shared->weights + start, sum = base, part = 0.0;
+            for (int i = 0; i < s; i++) sum += shared->totals[i];
+            for (int i = 0; i < n; i += BLOCK)
+                part += log_prefixes(w + i, wave + start + i, n - i < BLOCK ? n - i : BLOCK, scale, &sum);
+            shared->parts[s] = part;
+        }
+        for (int s = 0; s < segments; s++) {
+            base += shared->totals[s];
+            logs += shared->parts[s];
+        }
 #pragma omp barrier
-        double sum = base;
-        for (int i = 0; i < me; i++) sum += totals[i];
-        for (int i = 0; i < team; i++) base += totals[i];
-        for (int i = 0; i < n; i += BLOCK)
-            part += log_prefixes(m->segment + i, start + i, n - i < BLOCK ? n - i : BLOCK, scale, &sum);
-        parts[me] = part;
-#pragma omp barrier
-        for (int i = 0; i < team; i++) logs += parts[i];
     }
     return long_value(first, base, logs, scale, samples);
 }
@@ -404,7 +417,10 @@ static int64_t run_tile(Worker *m, int64_t first, int n, int64_t cap, uint64_t k
         }
 #pragma omp critical
         {
-            if (giants->count == giants->room) giants->list = realloc(giants->list, sizeof(Trial) * (size_t)(giants->room = 2 * giants->room + 64));
+            if (giants->count == giants->room) {
+                giants->room = 2 * giants->room + 64;
+                giants->list = realloc(giants->list, sizeof(Trial) * (size_t)giants->room);
+            }
             giants->list[giants->count++] = t;
         }
     }
@@ -416,11 +432,11 @@ static int64_t run_tile(Worker *m, int64_t first, int n, int64_t cap, uint64_t k
 int64_t sumo_trials(uint64_t seed, int64_t n, int64_t cap, int threads, double *values, int64_t *terms) {
     Giants giants = {0};
     int64_t samples = 0;
-    double *shared = malloc(2 * sizeof(double) * (size_t)threads);
     Worker *workers = aligned_alloc(64, sizeof(Worker) * (size_t)threads);
-    if (!workers || !shared) return -1;
-#pragma omp parallel num_threads(threads) reduction(+ : samples)
-    {
+    giants.weights = aligned_alloc(64, sizeof(double) * WAVE * SEGMENT);
+    if (!workers || !giants.weights) samples = -1;
+#pragma omp parallel num_threads(threads) reduction(+ : samples) if (samples == 0)
+    if (workers && giants.weights) {
         Worker *m = workers + omp_get_thread_num();
         m->pieces = m->filled = 0;
         for (int k = 0; k < LONG; k++) m->constant[k] = k ? m->constant[k - 1] + log(k) : 0.0;
@@ -431,12 +447,12 @@ int64_t sumo_trials(uint64_t seed, int64_t n, int64_t cap, int threads, double *
             samples += run_tile(m, first, size, cap, seed, values + first, terms + first, &giants);
         }
         for (int64_t i = 0; i < giants.count; i++) {
-            double value = giant_trial(m, giants.list[i], seed, shared, shared + threads);
+            double value = giant_trial(m, giants.list[i], seed, &giants);
             if (omp_get_thread_num() == 0) values[giants.list[i].trial] = value;
         }
     }
     free(giants.list);
+    free(giants.weights);
     free(workers);
-    free(shared);
     return samples;
 }

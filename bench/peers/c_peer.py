@@ -1,8 +1,8 @@
-"""The C peer: builds ``c_peer.c`` with the system's gcc in a temporary folder and calls it. No mathematics here.
+"""The C peer: builds ``c_peer.c`` with the system's gcc in a temporary folder and calls it. No mathematics.
 
-The code is specific to the note's problem and to gcc with libmvec; where these are missing the peer says so. Two builds:
-``trials`` here computes the weights p/q themselves; ``c_log_weight.py`` goes through their logarithm, which is all that
-a model of fastsumo returns.
+The code is specific to the note's problem and to gcc with libmvec; where these are missing the peer says so.
+``trials`` here computes the weights p/q; ``c_log_weight.py`` goes through their logarithm, which is all that a
+model of fastsumo returns.
 """
 
 from __future__ import annotations
@@ -34,19 +34,9 @@ def library(march: str = "native", log_weight: bool = False) -> ctypes.CDLL:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     item, shared = folder / "peer.o", folder / "peer.so"
     define = ("-DLOG_WEIGHT",) if log_weight else ()
-    compiled = [
-        gcc,
-        *OPTIMISE,
-        f"-march={march}",
-        "-fopenmp",
-        "-fPIC",
-        *define,
-        "-c",
-        str(SOURCE),
-        "-o",
-        str(item),
-    ]
-    # Linked by itself: with -ffast-math gcc would add a start-up file that makes the whole process flush denormals.
+    flags = [*OPTIMISE, f"-march={march}", "-fopenmp", "-fPIC", *define]
+    compiled = [gcc, *flags, "-c", str(SOURCE), "-o", str(item)]
+    # Linked by itself: with -ffast-math gcc adds start-up code that makes the whole process flush denormals.
     linked = [gcc, "-shared", "-fopenmp", str(item), "-o", str(shared), "-lmvec", "-lm"]
     for command in (compiled, linked):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -54,9 +44,8 @@ def library(march: str = "native", log_weight: bool = False) -> ctypes.CDLL:
             lines = done.stderr.strip().splitlines() or ["no message"]
             raise RuntimeError(f"gcc cannot build the C peer: {lines[-1]}")
     loaded = ctypes.CDLL(str(shared))
-    doubles, integers = (
-        np.ctypeslib.ndpointer(kind, flags="C_CONTIGUOUS") for kind in (np.float64, np.int64)
-    )
+    doubles = np.ctypeslib.ndpointer(np.float64, flags="C_CONTIGUOUS")
+    integers = np.ctypeslib.ndpointer(np.int64, flags="C_CONTIGUOUS")
     loaded.sumo_trials.restype = ctypes.c_int64
     loaded.sumo_trials.argtypes = [
         *(ctypes.c_uint64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int),

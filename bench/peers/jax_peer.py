@@ -1,7 +1,7 @@
 """JAX on the CPU: one jitted function for each padded K, because compiled shapes are fixed.
 
-Trials are grouped by K on the host, as a user of JAX does. Nothing is configured outside a run: 64-bit floats are on only
-inside it. XLA sizes its thread pool once for the process, so the number of threads cannot be chosen.
+Trials are grouped by K on the host, as a user of JAX does. Nothing is configured outside a run: 64-bit floats
+are on inside it only. XLA sizes its thread pool once for the process: the number of threads cannot be chosen.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from bench.peers.problem import LOG_Q0, SCALE, Outcome, draw_terms
 
 CHUNK = 1 << 17  # samples for each call
-# The K that are compiled; at most a third of a call's samples are wasted. A larger K would need its own, longer shapes.
+# The K that are compiled; a third of the samples are wasted at most. Larger ones would need longer shapes.
 WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 80, 96, 128, 192, 256, 384, 512, 768)
 WIDTHS += (1024, 1536, 2048, 3072, 4096, 6144, 8192, 10_000)
 
@@ -26,7 +26,7 @@ def rows_of(width: int) -> int:
 
 @cache
 def _kernel(width: int) -> Any:
-    """Compiled function of (seed, call number, terms): values of ``rows_of(width)`` trials with K at most ``width``."""
+    """Compiled function of (seed, call number, terms); ``rows_of(width)`` trials, K up to ``width``."""
     import jax
     import jax.numpy as jnp
 

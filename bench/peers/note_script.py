@@ -1,7 +1,7 @@
-"""The note's script in its own spirit: a short, straightforward NumPy/SciPy program, written afresh after C.-W. Huang's.
+"""The note's script: a short, plain NumPy program, written afresh in the spirit of C.-W. Huang's notebook.
 
-As in the note, one K is shared by a batch of ten trials. It is the only peer that does so: its values are independent
-from batch to batch, not from trial to trial. No attempt at speed here.
+As in the note, one K is shared by a batch of ten trials. It is the only peer that does so: its values are
+independent from batch to batch, not from trial to trial. No attempt at speed here.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ def _kernel() -> Any:
     @numba.njit
     def log_weight() -> float:
         # Box-Muller by hand: a sixth faster here than two calls of np.random.normal.
-        radius = math.sqrt(-2.0 * math.log(1.0 - np.random.random()))
-        angle = 2.0 * math.pi * np.random.random()
+        radius = math.sqrt(-2.0 * math.log(1.0 - np.random.random()))  # noqa: NPY002
+        angle = 2.0 * math.pi * np.random.random()  # noqa: NPY002
         z0, z1 = radius * math.cos(angle), radius * math.sin(angle)
         x, y = SCALE * z0, SCALE * z1
         near = 0.5 * math.exp(-0.5 * ((x + 2.0) ** 2 + y * y))
@@ -38,9 +38,9 @@ def _kernel() -> Any:
     @numba.njit(parallel=True)
     def run(n, cap, seed, values, terms):  # type: ignore[no-untyped-def]
         for block in numba.prange((n + SEED_BLOCK - 1) // SEED_BLOCK):
-            np.random.seed((seed * 1_000_003 + block) % 2**32)
+            np.random.seed((seed * 1_000_003 + block) % 2**32)  # noqa: NPY002
             for trial in range(block * SEED_BLOCK, min(n, (block + 1) * SEED_BLOCK)):
-                k = int(min(1.0 / (1.0 - np.random.random()), cap))
+                k = int(min(1.0 / (1.0 - np.random.random()), cap))  # noqa: NPY002
                 log_sum = log_weight()
                 before = value = log_sum
                 for j in range(1, k + 1):

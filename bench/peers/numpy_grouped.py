@@ -1,4 +1,4 @@
-"""A good NumPy: trials in order of K, a block of (nearly) equal K at a time, giant trials in chunks of samples.
+"""A good NumPy: trials in order of K, a block of (nearly) equal K at a time, giant trials chunk by chunk.
 
 Everything that NumPy offers and nothing compiled; one thread.
 """
@@ -31,7 +31,7 @@ def equal_terms(rng: np.random.Generator, terms: NDArray[np.int64], largest: int
     log_w = log_weights(noise[0], noise[1])
     top = log_w.max(axis=0)
     path = np.log(np.cumsum(np.exp(log_w - top), axis=0) / np.arange(1.0, largest + 2.0)[:, None])
-    # By parts: L_1 + sum k (L_{k+1} - L_k) = L_1 + K L_{K+1} - (L_1 + ... + L_K); the shift `top` counts once.
+    # By parts: L_1 + sum k (L_{k+1} - L_k) = L_1 + K L_{K+1} - (L_1 + ... + L_K); the shift counts once.
     if terms[0] == largest:
         return top + path[0] + largest * path[-1] - path[:-1].sum(axis=0)
     sums = np.cumsum(path, axis=0)

@@ -1,4 +1,4 @@
-"""What the NumPy-like peers share: the note's problem, the law of K, and the order in which trials are vectorised.
+"""What the Python peers share: the note's problem, the law of K, and the groups that are vectorised together.
 
 No peer lives here, and nothing of fastsumo: a peer must not borrow from what it is compared with.
 """
@@ -39,7 +39,7 @@ def draw_terms(uniforms: NDArray[np.float64], cap: int | None) -> NDArray[np.int
 def similar_terms(
     terms: NDArray[np.int64], samples: int, slack: float = 0.0
 ) -> Iterator[tuple[NDArray[np.int64], int]]:
-    """Trials in groups of (nearly) equal K, each with its largest K: at most ``samples`` samples, or one trial.
+    """Trials in groups of (nearly) equal K, with their largest K: ``samples`` samples at most, or one trial.
 
     ``slack`` is the part of a group's samples that may be wasted on trials with a smaller K than its largest.
     """

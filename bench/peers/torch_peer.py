@@ -1,4 +1,4 @@
-"""PyTorch on the CPU: eager, double precision, trials in groups of (nearly) equal K, giant trials in chunks of samples.
+"""PyTorch on the CPU: eager, double precision, groups of (nearly) equal K, giant trials chunk by chunk.
 
 The number of threads is set for a run and put back after it; the global random state is not touched.
 """

@@ -23,6 +23,7 @@ from numba.core.ccallback import CFunc
 MAX_CACHE_FILES = 400  # a user's edits each leave one entry (an index and an object file); the oldest go first
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+_NO_HEAP = {"_nrt": False}  # the engine works on memory it is given: no reference counts to compile
 
 
 def inlined(function: Callable[..., Any]) -> Any:
@@ -32,12 +33,12 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 def device(function: Callable[..., Any]) -> Any:
     """A device function that is called, not inlined."""
-    return numba.njit(**_OPTIONS)(function)
+    return numba.njit(**_OPTIONS, **_NO_HEAP)(function)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """An entry point of the engine: called from Python with arrays, releases the GIL, cached on disk."""
-    dispatcher = numba.njit(**_OPTIONS)(function)
+    """An entry point of the engine: called from Python, releases the GIL, cached on disk."""
+    dispatcher = numba.njit(**_OPTIONS, **_NO_HEAP)(function)
     dispatcher._cache = _ContentCache(function, lambda: engine_digest())
     return dispatcher
 

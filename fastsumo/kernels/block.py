@@ -3,81 +3,88 @@
 The two entry points differ in what becomes of the values: added to a tally, or written to arrays.
 """
 
-import numpy as np
 from numba import int64, uint64
 
-from fastsumo.estimators import LAST
 from fastsumo.kernels._jit import device, kernel
 from fastsumo.kernels.draw import draw
-from fastsumo.kernels.job import OK, TILE
+from fastsumo.kernels.job import (
+    BUFFER, LOG_WEIGHT, OK, ORDERED_TERMS, PLACES, RAISED, SAMPLES, SHORT, TERMS, TILE, TRIAL, TRIALS, VALUES
+)
 from fastsumo.kernels.long import long_trials
+from fastsumo.kernels.memory import floats, ints, words
 from fastsumo.kernels.short import short_trials
+from fastsumo.kernels.statistics import tally_tile
 from fastsumo.kernels.weights import call_log_weights
-from fastsumo.kernels.statistics import GROUPS, POWERS, tally_tile
 
 
 @kernel
-def tally_block(job, work, first, n, center, tally, giants):
+def tally_block(job, work, first, n, center, tally, giants_at):
     """Add the trials ``first .. first + n - 1`` to the tally. Status, trials done, and how many giants were left out.
 
-    Tiles begin at multiples of `TILE`. The trial and the `K` of a giant go to ``giants`` (rows, 2).
+    Tiles begin at multiples of `TILE`. The trial and the `K` of a giant go to ``giants_at``, int64 (n, 2).
     """
-    sums = np.empty(POWERS + GROUPS)
     found, done = 0, 0
     while done < n:
-        start = first + uint64(done)
-        size = min(n - done, TILE - int64(start & uint64(TILE - 1)))
-        short, kept, found = _sort(job, work, start, size, giants, found)
-        status = _evaluate(job, work, short, kept)
+        start, size = _next_tile(first, done, n)
+        status, short, kept, found = _run_tile(job, work, start, size, giants_at, found)
         if status != OK:
             return status, done, found
-        tally_tile(tally, work, short, kept, job.minimum, center, sums)
+        tally_tile(tally, work, short, kept, job.minimum, center)
         done += size
     return OK, done, found
 
 
 @kernel
-def sample_block(job, work, first, n, values, terms, giants):
+def sample_block(job, work, first, n, values_at, terms_at, giants_at):
     """Values and `K` of the trials ``first .. first + n - 1``, by trial. Status, trials done, giants left out."""
+    values, terms = floats(values_at, n), ints(terms_at, n)
     found, done = 0, 0
     while done < n:
-        start = first + uint64(done)
-        size = min(n - done, TILE - int64(start & uint64(TILE - 1)))
-        short, kept, found = _sort(job, work, start, size, giants, found)
-        status = _evaluate(job, work, short, kept)
+        start, size = _next_tile(first, done, n)
+        status, _, kept, found = _run_tile(job, work, start, size, giants_at, found)
         if status != OK:
             return status, done, found
+        trial, computed, drawn = words(work + TRIAL, kept), floats(work + VALUES, kept), ints(work + TERMS, size)
         for i in range(kept):
-            values[int64(work.trial[i] - first)] = work.values[i]
-        terms[done : done + size] = work.terms[:size]
+            values[int64(trial[i] - first)] = computed[i]
+        for t in range(size):
+            terms[done + t] = drawn[t]
         done += size
     return OK, done, found
 
 
 @device
-def _evaluate(job, work, short, n):
-    status = short_trials(job, work, short)
-    return status if status != OK else long_trials(job, work, short, n)
+def _next_tile(first, done, n):
+    """First trial and size of the tile after ``done`` trials of the block."""
+    start = first + uint64(done)
+    return start, min(n - done, TILE - int64(start & uint64(TILE - 1)))
 
 
 @device
-def _sort(job, work, start, n, giants, found):
-    """Draw `K` for ``n`` trials; order them: short ones by falling `K`, then long ones. Giants are set aside.
+def _run_tile(job, work, start, n, giants_at, found):
+    """Values of a tile: the status, how many trials are short, how many were run, how many giants by now."""
+    draw(job, start, work + TERMS, n)
+    short, kept, found = _sort(job, work, start, n, giants_at, found)
+    status = short_trials(job, work, short)
+    if status == OK:
+        status = long_trials(job, work, short, kept)
+    return status, short, kept, found
 
-    How many are short, how many are kept, how many giants there are by now.
-    """
-    terms, longest = work.terms[:n], job.longest_short
-    if job.kind == LAST:
-        terms[:] = job.law.cap
-    else:
-        draw(job.law, job.key, start, terms)
-    places = np.zeros(max(longest, 0) + 2, np.int64)
+
+@device
+def _sort(job, work, start, n, giants_at, found):
+    """Order the tile's trials: short ones by falling `K`, then long ones. Giants are set aside."""
+    terms, longest = ints(work + TERMS, n), max(job.longest_short, 0)
+    places = ints(work + PLACES, SHORT + 2)
+    trial, ordered = words(work + TRIAL, n), ints(work + ORDERED_TERMS, n)
+    for k in range(longest + 1):
+        places[k] = 0
     for t in range(n):
         if terms[t] <= longest:
             places[longest - terms[t] + 1] += 1
-    for k in range(1, places.size):
+    for k in range(1, longest + 1):
         places[k] += places[k - 1]
-    short = places[places.size - 1]
+    short = places[longest]
     kept = short
     for t in range(n):
         k = terms[t]
@@ -85,31 +92,41 @@ def _sort(job, work, start, n, giants, found):
             at = places[longest - k]
             places[longest - k] = at + 1
         elif k + job.minimum > job.giant:
-            giants[found, 0], giants[found, 1] = int64(start) + t, k
+            giant = ints(giants_at + 16 * found, 2)
+            giant[0], giant[1] = int64(start) + t, k
             found += 1
             continue
         else:
             at = kept
             kept += 1
-        work.trial[at] = start + uint64(t)
-        work.sorted_terms[at] = k
+        trial[at], ordered[at] = start + uint64(t), k
     return short, kept, found
 
 
 @kernel
-def log_weights_of(job, trial, out):
-    """The first ``out.size`` log weights of one trial."""
-    n = out.size
-    trials, samples = np.empty(n, np.uint64), np.empty(n, np.uint64)
-    for i in range(n):
-        trials[i], samples[i] = trial, uint64(i)
-    return call_log_weights(
-        job.address,
-        trials.ctypes.data,
-        samples.ctypes.data,
-        n,
-        job.key,
-        job.numbers.ctypes.data,
-        job.row.ctypes.data,
-        out.ctypes.data,
-    )
+def log_weights_of(job, work, trial, first, n, out_at):
+    """The log weights ``first .. first + n - 1`` of one trial. The status."""
+    done = 0
+    out = floats(out_at, n)
+    while done < n:
+        size = min(n - done, BUFFER)
+        trials, samples = words(work + TRIALS, size), words(work + SAMPLES, size)
+        for i in range(size):
+            trials[i], samples[i] = trial, uint64(first + done + i)
+        raised = call_log_weights(
+            job.address,
+            work + TRIALS,
+            work + SAMPLES,
+            size,
+            job.key,
+            job.numbers_at,
+            job.row_at,
+            work + LOG_WEIGHT,
+        )
+        if raised:
+            return RAISED
+        log_weight = floats(work + LOG_WEIGHT, size)
+        for i in range(size):
+            out[done + i] = log_weight[i]
+        done += size
+    return OK

@@ -1,66 +1,63 @@
 """Drawing `K`: the largest k with ``u <= P(K >= k)``, from the roulette uniform of each trial."""
 
+import math
+
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.kernels._jit import device, kernel
+from fastsumo.estimators import LAST
+from fastsumo.kernels._jit import device, inlined, kernel
+from fastsumo.kernels.memory import floats, ints
 from fastsumo.kernels.philox import roulette_uniform
 from fastsumo.vmath import exp, log
 
+_FINITE = 1e300
+
 
 @device
-def draw(law, key, first, terms):
-    """`K` of the trials from number ``first`` on, into ``terms``."""
-    if law.table.size:
-        _draw_table(law.table, key, first, terms)
-    elif law.power == 1.0 and law.head > 1e300:
-        _draw_harmonic(law.cap, key, first, terms)
+def draw(job, first, terms_at, n):
+    """`K` of the ``n`` trials from number ``first`` on, to ``terms_at``."""
+    terms, highest = ints(terms_at, n), float(job.cap)
+    if job.kind == LAST:
+        for t in range(n):
+            terms[t] = job.cap
+    elif job.table_size:
+        table = floats(job.table_at, job.table_size)
+        for t in range(n):
+            terms[t] = _from_table(table, roulette_uniform(first + uint64(t), job.key))
+    elif job.power == 1.0 and job.head > _FINITE:  # P(K >= k) = 1 / k means K = floor(1 / u)
+        for t in range(n):
+            terms[t] = int64(min(1.0 / roulette_uniform(first + uint64(t), job.key), highest))
     else:
-        _draw_formula(law, key, first, terms)
+        log_head = job.power * math.log(job.head) if job.head < _FINITE else np.inf
+        for t in range(n):
+            k = _from_formula(job, log_head, roulette_uniform(first + uint64(t), job.key))
+            terms[t] = int64(max(min(k, highest), 1.0))
 
 
-@device
-def _draw_harmonic(cap, key, first, terms):
-    """``P(K >= k) = 1 / k`` means ``K = floor(1 / u)``."""
-    highest = float(cap)
-    for t in range(terms.size):
-        u = roulette_uniform(first + uint64(t), key)
-        terms[t] = int64(min(1.0 / u, highest))
-
-
-@device
-def _draw_formula(law, key, first, terms):
+@inlined
+def _from_formula(job, log_head, u):
     """The power head where ``u`` is above ``P(K >= head)``, else the geometric tail."""
-    highest = float(law.cap)
-    log_head = law.power * np.log(law.head) if law.head < 1e300 else 0.0
-    for t in range(terms.size):
-        log_u = log(roulette_uniform(first + uint64(t), key))
-        k = 1.0
-        if law.power > 0.0:
-            k = exp(min(-log_u / law.power, 700.0))
-            if law.power == 1.0:
-                k = 1.0 / roulette_uniform(first + uint64(t), key)
-        if law.head < 1e300 and log_u + log_head <= 0.0:
-            k = law.head + np.floor((log_u + log_head) / law.log_decay)
-        terms[t] = int64(max(min(k, highest), 1.0))
+    log_u = log(u)
+    head = 1.0 / u if job.power == 1.0 else exp(min(-log_u / max(job.power, 1e-300), 700.0))
+    tail = job.head + np.floor((log_u + log_head) / job.log_decay)
+    return tail if log_u + log_head <= 0.0 else head
 
 
 @device
-def _draw_table(table, key, first, terms):
+def _from_table(table, u):
     """Bisection in a non-increasing table."""
-    for t in range(terms.size):
-        u = roulette_uniform(first + uint64(t), key)
-        low, high = 0, table.size - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            if u <= table[middle]:
-                low = middle
-            else:
-                high = middle - 1
-        terms[t] = low + 1
+    low, high = 0, table.size - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if u <= table[middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low + 1
 
 
 @kernel
-def draw_terms(law, key, first, terms):
+def draw_terms(job, first, terms_at, n):
     """Entry point of `Roulette.sample`."""
-    draw(law, key, first, terms)
+    draw(job, first, terms_at, n)

@@ -7,6 +7,7 @@ from numba import int64
 
 from fastsumo.kernels._jit import device, kernel
 from fastsumo.kernels.bits import float_bits
+from fastsumo.kernels.memory import ints
 
 LIMBS = 68  # 2098 bits of a float64's range, and 78 bits of room above
 _LOW = int64(0xFFFFFFFF)
@@ -14,8 +15,9 @@ _MANTISSA = int64((1 << 52) - 1)
 
 
 @device
-def deposit(limbs, x):
-    """Add ``x`` to a sum, exactly. Whether it could: an infinite or NaN ``x`` cannot be added."""
+def deposit(sum_at, x):
+    """Add ``x`` to the sum at an address, exactly. Whether it could: an infinite or NaN ``x`` cannot be added."""
+    limbs = ints(sum_at, LIMBS)
     bits = float_bits(x)
     biased = (bits >> 52) & 0x7FF
     if biased == 0x7FF:

@@ -1,4 +1,7 @@
-"""What every kernel is told of a run, and the buffers one worker owns. Plain tuples, made once in Python."""
+"""What every kernel is told of a run (`Job`), and the scratch memory of one worker (`Work`), laid out by hand.
+
+Kernels get plain numbers and addresses only: passing them costs nothing and the compiler has little to read.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from numpy.typing import NDArray
 
 from fastsumo.estimators import PREFIX, Plan
 from fastsumo.kernels.weights import CompiledModel
-from fastsumo.roulette import Law
 
 TILE = 4096  # trials worked on together; sums are exact between tiles
 SHORT = 128  # a trial of at most this many samples runs as one lane among others
@@ -19,85 +21,113 @@ SEGMENT = 1024  # samples of a long trial between two updates of its base
 
 OK, RAISED, BAD_WEIGHT, STOPPED = 0, 1, 2, 3
 
+_ROW = 8 * (TILE + 2 * LANES)  # bytes of one array of scratch memory; no multiple of 4096, which caches dislike
+(
+    TERMS,  # int64: K of a tile's trials, by trial
+    TRIAL,  # uint64: trial numbers, in the order they are worked on; the next five are in that order too
+    ORDERED_TERMS,  # int64
+    VALUES,
+    TOTAL,  # sums of weights: mantissas ...
+    EXPONENT,  # ... and exponents of 2
+    PRODUCT,  # products of prefix means, or sums of weighted logs
+    EXPONENTS,  # sums of exponents
+    TRIALS,  # uint64: a buffer of (trial, sample) pairs ...
+    SAMPLES,  # uint64
+    LOG_WEIGHT,  # ... their log weights ...
+    MANTISSA,  # ... and weights mantissa * 2**power
+    POWER,
+    OFFSET,
+    PREFIX_SUM,
+    PIECES,  # int64, four to a piece: what the buffer holds
+    PLACES,  # int64: where trials of each K go
+    SUMS,  # partial sums of a tile
+    STATE,  # of a long trial
+    REPORT,  # int64: trial of an error, stop flag
+) = (row * _ROW for row in range(20))
+_ROWS = 20
+
 
 class Job(NamedTuple):
-    """A run as the kernels see it."""
+    """A run as the kernels see it; ``*_at`` are addresses."""
 
     address: int  # of the model's compiled log weight
     key: np.uint64
-    numbers: NDArray[np.float64]
-    row: NDArray[np.float64]
+    numbers_at: int
+    row_at: int
     kind: int
     minimum: int
-    law: Law
+    power: float  # the law of K, see `roulette.Law`
+    head: float
+    log_decay: float
+    cap: int
+    table_at: int
+    table_size: int
     product: bool  # interior coefficients are -1 for every trial with K up to the law's head
     longest_short: int  # the largest K that runs as a short trial
-    reciprocal: NDArray[np.float64]  # 1 / P(K >= j) for j = 0 .. SHORT + 1
+    reciprocal_at: int  # 1 / P(K >= j) for j = 0 .. SHORT + 1
     giant: int  # trials of more samples are left to all threads together
-    stop: NDArray[np.int64]  # (1,): not 0 once the run is to end early
 
 
-class Work(NamedTuple):
-    """Scratch space of one worker."""
+class OwnedJob(NamedTuple):
+    """A job with the arrays it points into."""
 
-    terms: NDArray[np.int64]  # K of a tile's trials, by trial
-    trial: NDArray[np.uint64]  # trial numbers, in the order they are worked on
-    sorted_terms: NDArray[np.int64]
-    values: NDArray[np.float64]  # in the same order
-    total: NDArray[np.float64]  # sums of weights: mantissas ...
-    exponent: NDArray[np.float64]  # ... and exponents of 2
-    product: NDArray[np.float64]  # products of prefix means, or sums of weighted logs
-    exponents: NDArray[np.float64]  # sums of exponents
-    trials: NDArray[np.uint64]  # a buffer of (trial, sample) pairs ...
-    samples: NDArray[np.uint64]
-    log_weight: NDArray[np.float64]  # ... their log weights ...
-    mantissa: NDArray[np.float64]  # ... and weights mantissa * 2**power
-    power: NDArray[np.float64]
-    offset: NDArray[np.float64]
-    partial: NDArray[np.float64]
-    pieces: NDArray[np.int64]  # (pieces, 4): what the buffer holds
-    report: NDArray[np.int64]  # status, trial of an error
+    job: Job
+    owned: tuple[object, ...]
 
 
-def make_job(model: CompiledModel, plan: Plan, seed: int, row: NDArray[np.float64] | None = None) -> Job:
-    """The run of an estimator on a compiled model."""
+class Work:
+    """Scratch memory of one worker."""
+
+    def __init__(self) -> None:
+        self._memory = np.zeros(_ROWS * _ROW // 8)
+        self.address = self._memory.ctypes.data
+        self.report = self._memory[REPORT // 8 :][:2].view(np.int64)
+
+    def stop(self) -> None:
+        """Ask the kernel that uses this memory to end early."""
+        self.report[1] = 1
+
+
+def make_job(model: CompiledModel | None, plan: Plan, seed: int, row: NDArray[np.float64] | None = None) -> OwnedJob:
+    """The run of an estimator on a compiled model; without a model, only `K` can be drawn."""
     law = plan.law
-    j = np.arange(SHORT + 2, dtype=np.float64)
-    if law.table.size:
-        reciprocal = np.ones(SHORT + 2)
-        known = min(law.table.size, SHORT + 1)
-        reciprocal[1 : known + 1] = 1.0 / law.table[:known]
-    else:
-        beyond = np.maximum(j - law.head, 0.0)
-        with np.errstate(over="ignore", invalid="ignore"):
-            reciprocal = np.minimum(np.maximum(j, 1.0), law.head) ** law.power
-            reciprocal = reciprocal * np.exp(np.where(beyond > 0, -beyond * law.log_decay, 0.0))
+    reciprocal = _reciprocals(plan)
     product = plan.kind == PREFIX and law.power == 1.0 and law.table.size == 0
     longest_short = SHORT - plan.minimum
     if product:
         longest_short = int(min(longest_short, law.head))
-    return Job(
-        model.address,
+    row = np.zeros(1) if row is None else row
+    job = Job(
+        0 if model is None else model.address,
         np.uint64(seed),
-        model.numbers,
-        np.zeros(1) if row is None else row,
+        0 if model is None else model.numbers.ctypes.data,
+        row.ctypes.data,
         plan.kind,
         plan.minimum,
-        law,
+        float(law.power),
+        float(law.head),
+        float(law.log_decay),
+        int(law.cap),
+        law.table.ctypes.data,
+        law.table.size,
         product,
         longest_short,
-        reciprocal,
+        reciprocal.ctypes.data,
         2**62,
-        np.zeros(1, np.int64),
     )
+    return OwnedJob(job, (model, row, law.table, reciprocal))
 
 
-def make_work() -> Work:
-    """Fresh scratch space."""
-    i64, u64, f64 = np.int64, np.uint64, np.float64
-    tile = [np.zeros(TILE, dtype) for dtype in (i64, u64, i64, f64, f64, f64, f64, f64)]
-    slots = BUFFER + LANES
-    buffer = [np.zeros(slots, dtype) for dtype in (u64, u64, f64, f64, f64, f64, f64)]
-    return Work(*tile, *buffer, np.zeros((BUFFER // LANES + SHORT + 2, 4), i64), np.zeros(2, i64))
-
-
+def _reciprocals(plan: Plan) -> NDArray[np.float64]:
+    """``1 / P(K >= j)`` for the `K` of short trials; 1 for ``j = 0``."""
+    law = plan.law
+    reciprocal = np.ones(SHORT + 2)
+    if law.table.size:
+        known = min(law.table.size, SHORT + 1)
+        reciprocal[1 : known + 1] = 1.0 / law.table[:known]
+        return reciprocal
+    j = np.arange(SHORT + 2, dtype=np.float64)
+    beyond = np.maximum(j - law.head, 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        tail = np.exp(np.where(beyond > 0, -beyond * law.log_decay, 0.0))
+        return np.minimum(np.maximum(j, 1.0), law.head) ** law.power * tail

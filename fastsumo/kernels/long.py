@@ -14,39 +14,67 @@ from fastsumo.estimators import LAST
 from fastsumo.kernels._jit import device, inlined
 from fastsumo.kernels.bits import bits_float, float_bits
 from fastsumo.kernels.buffer import weigh
-from fastsumo.kernels.job import BUFFER, LANES, OK, SEGMENT
+from fastsumo.kernels.job import (
+    BUFFER,
+    LANES,
+    MANTISSA,
+    OFFSET,
+    OK,
+    ORDERED_TERMS,
+    PIECES,
+    POWER,
+    PREFIX_SUM,
+    SAMPLES,
+    SEGMENT,
+    STATE,
+    TRIAL,
+    TRIALS,
+    VALUES,
+)
+from fastsumo.kernels.memory import floats, ints, words
 from fastsumo.vmath import _log_positive, _pow2, exp
 
 _LOG_2 = 0.6931471805599453
-_UNSET = -(2.0**59)  # below the power of any weight but zero
+_UNSET = -(2.0**60)  # below the power of any weight
 _RISE = 900.0  # powers of 2 by which a weight may exceed the trial's first before the slow path takes over
-_MANTISSA, _ONE = int64((1 << 52) - 1), int64(0x3FF << 52)
+_FINITE = 1e300
+_MANTISSA_BITS, _ONE = int64((1 << 52) - 1), int64(0x3FF << 52)
 
 # the state of the trial that is being worked on
-BASE, BASE_LOW, POWER, FIRST_POWER, SUM, SUM_LOW, ALIVE, STATE = 0, 1, 2, 3, 4, 5, 6, 7
+BASE, BASE_LOW, LEVEL, FIRST_LEVEL, SUM, SUM_LOW, ALIVE, STATE_SIZE = 0, 1, 2, 3, 4, 5, 6, 7
 
 
 @device
 def long_trials(job, work, first, n):
-    """Values of the trials ``first .. n - 1`` of ``work``, any order."""
-    state = np.zeros(STATE)
-    used, pieces = 0, 0
+    """Values of the trials ``first .. n - 1``, in any order."""
+    terms, trial, pieces = ints(work + ORDERED_TERMS, n), words(work + TRIAL, n), ints(work + PIECES, BUFFER)
+    used, found = 0, 0
     for i in range(first, n):
-        samples = work.sorted_terms[i] + job.minimum
+        samples = terms[i] + job.minimum
         start = 0
         while start < samples:
             count = min(SEGMENT, samples - start)
-            slots = LANES * ((count + LANES - 1) // LANES)
+            slots = LANES * _rows(count)
             if used + slots > BUFFER:
-                status = _flush(job, work, state, used, pieces)
+                status = _flush(job, work, used, found)
                 if status != OK:
                     return status
-                used, pieces = 0, 0
-            place(work, work.trial[i], start, count, used)
-            piece = work.pieces[pieces]
-            piece[0], piece[1], piece[2], piece[3] = i, start, count, used
-            pieces, used, start = pieces + 1, used + slots, start + count
-    return _flush(job, work, state, used, pieces)
+                used, found = 0, 0
+            place(work, trial[i], start, count, used)
+            pieces[found], pieces[found + 1], pieces[found + 2], pieces[found + 3] = i, start, count, used
+            found, used, start = found + 4, used + slots, start + count
+    return _flush(job, work, used, found)
+
+
+@inlined
+def _rows(count):
+    return (count + LANES - 1) // LANES
+
+
+@inlined
+def _sample_of(p, rows):
+    """The sample in slot ``p``, counted from the segment's first."""
+    return (p & (LANES - 1)) * rows + p // LANES
 
 
 @device
@@ -55,86 +83,83 @@ def place(work, trial, start, count, used):
 
     Slots past the segment's end repeat its last sample, so that nothing outside the trial is evaluated.
     """
-    rows = (count + LANES - 1) // LANES
-    trials, samples = work.trials[used:], work.samples[used:]
-    for p in range(rows * LANES):
+    rows = _rows(count)
+    slots = rows * LANES
+    trials, samples = words(work + TRIALS + 8 * used, slots), words(work + SAMPLES + 8 * used, slots)
+    for p in range(slots):
         trials[p] = trial
-        samples[p] = uint64(start + min((p % LANES) * rows + p // LANES, count - 1))
+        samples[p] = uint64(start + min(_sample_of(p, rows), count - 1))
 
 
 @device
-def _flush(job, work, state, used, pieces):
+def _flush(job, work, used, found):
     """Weigh the buffer and work through its segments in order."""
     if used == 0:
         return OK
     status = weigh(job, work, used)
     if status != OK:
         return status
-    for p in range(pieces):
-        piece = work.pieces[p]
-        i, start, count, offset = piece[0], piece[1], piece[2], piece[3]
-        terms = work.sorted_terms[i]
+    terms, values, pieces = ints(work + ORDERED_TERMS, 1 << 30), floats(work + VALUES, 1 << 30), ints(work + PIECES, found)
+    state = floats(work + STATE, STATE_SIZE)
+    for p in range(0, found, 4):
+        i, start, count, offset = pieces[p], pieces[p + 1], pieces[p + 2], pieces[p + 3]
         if start == 0:
             begin(state)
-        segment(job, work, state, start, count, offset, terms)
-        if start + count == terms + job.minimum:
-            work.values[i] = finish(job, state, terms)
+        segment(job, work, state, start, count, offset, terms[i])
+        if start + count == terms[i] + job.minimum:
+            values[i] = finish(job, state, terms[i])
     return OK
 
 
 @device
 def begin(state):
     """A trial without samples."""
-    state[:] = 0.0
-    state[POWER] = _UNSET
+    for i in range(STATE_SIZE):
+        state[i] = 0.0
+    state[LEVEL] = _UNSET
 
 
 @device
 def segment(job, work, state, start, count, offset, terms):
     """Take one weighed segment into the state."""
-    slots = LANES * ((count + LANES - 1) // LANES)
-    if state[POWER] == _UNSET:
-        _set_power(work, state, count, offset)
+    slots = LANES * _rows(count)
+    sums, powers = floats(work + MANTISSA + 8 * offset, slots), floats(work + POWER + 8 * offset, slots)
+    if state[LEVEL] == _UNSET:
+        _set_level(sums, powers, state, count)
+        if state[LEVEL] == _UNSET:  # nothing but zero weights so far
+            return
     steep = 0
-    for p in range(offset, offset + slots):
-        steep += work.power[p] > state[POWER] + _RISE
+    for p in range(slots):
+        steep += powers[p] > state[LEVEL] + _RISE
     if steep:
-        _crawl(job, work, state, start, count, offset, terms)
+        _crawl(job, sums, powers, state, start, count, terms)
         return
-    sums = work.mantissa[offset : offset + slots]
-    lane_sums(work, state[POWER], count, offset)
-    _lane_offsets(work, state, slots, sums[slots - LANES :])
-    total = work.offset[slots - 1] + sums[slots - 1]
+    total = lane_sums(work, sums, powers, state[LEVEL], count)
     if job.kind != LAST:
-        prefix_logs(job, work, state, start, count, offset, terms)
-    _advance(state, total)
+        prefix_logs(job, work, sums, state, start, count, terms)
+    advance(state, total)
 
 
 @device
-def lane_sums(work, power, count, offset):
-    """Weights relative to ``2**power``, summed down each lane, in place of the mantissas."""
-    rows = (count + LANES - 1) // LANES
-    slots = rows * LANES
-    sums, powers = work.mantissa[offset : offset + slots], work.power[offset : offset + slots]
+def lane_sums(work, sums, powers, level, count):
+    """Weights relative to ``2**level``, summed down each lane in place; each lane's offset, in every row. Their total."""
+    rows, slots = _rows(count), sums.size
+    offsets = floats(work + OFFSET, slots + LANES)
     for p in range(slots):
-        sums[p] = sums[p] * _pow2(powers[p] - power) if (p % LANES) * rows + p // LANES < count else 0.0
+        sums[p] = sums[p] * _pow2(powers[p] - level) if _sample_of(p, rows) < count else 0.0
     for p in range(LANES, slots):
         sums[p] += sums[p - LANES]
-
-
-@device
-def _lane_offsets(work, state, slots, totals):
-    """The sum of all weights of the segment before each lane, repeated in every row."""
     before = 0.0
     for lane in range(LANES):
-        work.offset[lane] = before
-        before += totals[lane]
+        offsets[lane] = before
+        before += sums[slots - LANES + lane]
     for p in range(LANES, slots):
-        work.offset[p] = work.offset[p - LANES]
+        offsets[p] = offsets[p - LANES]
+    return before
 
 
 @device
-def _advance(state, total):
+def advance(state, total):
     """Add a segment's sum to the base without rounding it away (Knuth's two-sum)."""
     high = state[BASE] + total
     part = high - state[BASE]
@@ -143,22 +168,21 @@ def _advance(state, total):
 
 
 @device
-def prefix_logs(job, work, state, start, count, offset, terms):
+def prefix_logs(job, work, sums, state, start, count, terms):
     """Add the weighted logs of the segment's interior prefixes to the state's sum."""
-    rows = (count + LANES - 1) // LANES
-    slots = rows * LANES
-    sums, offsets, prefix = work.mantissa[offset : offset + slots], work.offset, work.partial
+    rows, slots = _rows(count), sums.size
+    offsets, prefix = floats(work + OFFSET, slots), floats(work + PREFIX_SUM, slots)
     high, low = state[BASE], state[BASE_LOW]
     for p in range(slots):
         prefix[p] = high + (low + (offsets[p] + sums[p]))
     at = job.minimum - 1 - start
     if 0 <= at < count:
         state[ALIVE] = prefix[(at % rows) * LANES + at // rows]
-    if job.product and float(terms) <= job.law.head:
-        rise = state[POWER] - state[FIRST_POWER]
-        added = _log_product(work, rows, start, count, job.minimum + 1, job.minimum + terms - 1, rise)
+    first, last = max(job.minimum - start, 0), min(job.minimum + terms - 2 - start, count - 1)
+    if job.product and float(terms) <= job.head:
+        added = _log_product(prefix, rows, first, last, state[LEVEL] - state[FIRST_LEVEL])
     else:
-        added = _weighted_logs(job, work, state, rows, start, count, terms)
+        added = _weighted_logs(job, work, prefix, state, rows, start, first, last)
     total = state[SUM] + added
     part = total - state[SUM]
     state[SUM_LOW] += (state[SUM] - (total - part)) + (added - part)
@@ -166,86 +190,75 @@ def prefix_logs(job, work, state, start, count, offset, terms):
 
 
 @device
-def _log_product(work, rows, start, count, first, last, rise):
-    """``-sum log S_k`` over the prefixes ``first <= k <= last``: exponents add up, mantissas multiply.
+def _log_product(prefix, rows, first, last, rise):
+    """``-sum log S_k`` over the samples ``first .. last`` of a segment: exponents add up, mantissas multiply.
 
     ``rise`` is the power of 2 by which prefixes are scaled down against the trial's first weight.
     """
-    prefix, slots = work.partial, rows * LANES
-    low, high = first - 1 - start, min(last - 1 - start, count - 1)
+    slots = rows * LANES
     powers = int64(0)
     for p in range(slots):
-        s = (p % LANES) * rows + p // LANES
+        s = _sample_of(p, rows)
         bits = float_bits(prefix[p])
-        inside = (s >= low) & (s <= high)
+        inside = (s >= first) & (s <= last)
         powers += (bits >> 52) - 1023 if inside else 0
-        prefix[p] = bits_float((bits & _MANTISSA) | _ONE) if inside else 1.0
+        prefix[p] = bits_float((bits & _MANTISSA_BITS) | _ONE) if inside else 1.0
     for p in range(LANES, slots):
         prefix[p] *= prefix[p - LANES]
     left, right = 1.0, 1.0  # each below 2^512: half the lanes of at most 64 mantissas below 2
     for lane in range(0, LANES, 2):
         left *= prefix[slots - LANES + lane]
         right *= prefix[slots - LANES + lane + 1]
-    exponent = powers + rise * max(high - max(low, 0) + 1, 0)
+    exponent = powers + rise * max(last - first + 1, 0)
     return -(_log_positive(left) + _log_positive(right) + exponent * _LOG_2)
 
 
 @inlined
-def reciprocal(law, j):
+def reciprocal(job, j):
     """``1 / P(K >= j)`` for ``j >= 1``; the law is not a table."""
-    if law.power == 1.0:
-        weight = min(j, law.head)
-    else:
-        weight = exp(law.power * _log_positive(min(j, law.head)))
-    if law.head < 1e300:
-        weight *= exp(-max(j - law.head, 0.0) * law.log_decay)
+    weight = min(j, job.head)
+    if job.power != 1.0:
+        weight = exp(job.power * _log_positive(weight))
+    if job.head < _FINITE:
+        weight *= exp(-max(j - job.head, 0.0) * job.log_decay)
     return weight
 
 
 @device
-def reciprocal_any(law, j):
-    """``1 / P(K >= j)`` for ``j >= 1`` within the cap, any law; 1 for ``j = 0``."""
+def reciprocal_any(job, j):
+    """``1 / P(K >= j)`` within the cap, any law; 1 for ``j = 0``."""
     if j < 1:
         return 1.0
-    if law.table.size:
-        return 1.0 / law.table[min(j, law.table.size) - 1]
-    return reciprocal(law, float(j))
+    if job.table_size:
+        return 1.0 / floats(job.table_at, job.table_size)[min(j, job.table_size) - 1]
+    return reciprocal(job, float(j))
 
 
 @device
-def _weighted_logs(job, work, state, rows, start, count, terms):
-    """``sum c_j log(S_k / k)``, ``c_j = 1 / P_j - 1 / P_{j+1}``, over the interior prefixes of the segment."""
-    prefix, weights, slots = work.partial, work.offset, rows * LANES
-    law, minimum = job.law, job.minimum
-    if law.table.size:
+def _weighted_logs(job, work, prefix, state, rows, start, first, last):
+    """``sum c_j log(S_k / k)``, ``c_j = 1 / P_j - 1 / P_{j+1}``, over the samples ``first .. last`` of a segment."""
+    slots = rows * LANES
+    weights = floats(work + OFFSET, slots + LANES)
+    before = start + 1 - job.minimum  # j of the segment's first sample
+    if job.table_size:
         for p in range(slots + LANES):
-            weights[p] = reciprocal_any(law, start + (p % LANES) * rows + p // LANES + 1 - minimum)
+            weights[p] = reciprocal_any(job, before + _sample_of(p, rows))
     else:
         for p in range(slots + LANES):
-            j = float(start + (p % LANES) * rows + p // LANES + 1 - minimum)
-            weights[p] = reciprocal(law, max(j, 1.0))
-    low, high = minimum - start, min(minimum + terms - 2 - start, count - 1)
+            weights[p] = reciprocal(job, max(float(before + _sample_of(p, rows)), 1.0))
     for p in range(slots):
-        s = (p % LANES) * rows + p // LANES
-        level = _log_positive(prefix[p] / (start + s + 1))
-        prefix[p] = (weights[p] - weights[p + LANES]) * level if (s >= low) & (s <= high) else 0.0
+        s = _sample_of(p, rows)
+        level = _log_positive(prefix[p] / float(start + s + 1))
+        prefix[p] = (weights[p] - weights[p + LANES]) * level if (s >= first) & (s <= last) else 0.0
     for p in range(LANES, slots):
         prefix[p] += prefix[p - LANES]
     total = 0.0
     for lane in range(LANES):
         total += prefix[slots - LANES + lane]
-    if state[POWER] != state[FIRST_POWER]:
-        total += (state[POWER] - state[FIRST_POWER]) * _LOG_2 * _coefficients(job, start, low, high)
+    if state[LEVEL] != state[FIRST_LEVEL] and last >= first:
+        coefficients = reciprocal_any(job, before + first) - reciprocal_any(job, before + last + 1)
+        total += (state[LEVEL] - state[FIRST_LEVEL]) * _LOG_2 * coefficients
     return total
-
-
-@device
-def _coefficients(job, start, low, high):
-    """``sum c_j`` over the samples ``low .. high`` of a segment, which telescopes."""
-    if high < low:
-        return 0.0
-    j = start + 1 - job.minimum
-    return reciprocal_any(job.law, j + max(low, 0)) - reciprocal_any(job.law, j + high + 1)
 
 
 @device
@@ -255,56 +268,53 @@ def finish(job, state, terms):
     total = state[BASE] + state[BASE_LOW]
     if not total > 0.0:
         return -np.inf
-    level = math.log(total / samples) + (state[POWER] - state[FIRST_POWER]) * _LOG_2
-    origin = state[FIRST_POWER] * _LOG_2
+    level = math.log(total / samples) + (state[LEVEL] - state[FIRST_LEVEL]) * _LOG_2
+    origin = state[FIRST_LEVEL] * _LOG_2
     if job.kind == LAST:
         return origin + level
     if not state[ALIVE] > 0.0:
         return -np.inf
-    if job.product and float(terms) <= job.law.head:
+    if job.product and float(terms) <= job.head:
         counted = math.lgamma(float(samples)) - math.lgamma(float(job.minimum) + 1.0)
         return origin + ((state[SUM] + counted) + state[SUM_LOW] + float(terms) * level)
-    return origin + ((state[SUM] + state[SUM_LOW]) + reciprocal_any(job.law, terms) * level)
+    return origin + ((state[SUM] + state[SUM_LOW]) + reciprocal_any(job, terms) * level)
 
 
 @device
-def _set_power(work, state, count, offset):
+def _set_level(mantissas, powers, state, count):
     """The power of the trial's first weight that is not zero becomes the trial's own."""
-    rows = (count + LANES - 1) // LANES
+    rows = _rows(count)
     for s in range(count):
-        power = work.power[offset + (s % rows) * LANES + s // rows]
-        if power > _UNSET:
-            state[POWER] = power
-            state[FIRST_POWER] = power
+        p = (s % rows) * LANES + s // rows
+        if mantissas[p] > 0.0:
+            state[LEVEL] = powers[p]
+            state[FIRST_LEVEL] = powers[p]
             return
 
 
 @device
-def _crawl(job, work, state, start, count, offset, terms):
+def _crawl(job, mantissas, powers, state, start, count, terms):
     """A segment whose weights span more than float64 can: one sample at a time under a running maximum."""
-    rows = (count + LANES - 1) // LANES
-    samples = terms + job.minimum
-    total, power = state[BASE] + state[BASE_LOW], state[POWER]
-    product = job.product and float(terms) <= job.law.head
+    rows = _rows(count)
+    total, power = state[BASE] + state[BASE_LOW], state[LEVEL]
+    product = job.product and float(terms) <= job.head
     for s in range(count):
-        p = offset + (s % rows) * LANES + s // rows
-        rise = work.power[p] - power
+        p = (s % rows) * LANES + s // rows
+        rise = powers[p] - power
         if rise > 0.0:
-            total, power = total * _pow2(-rise) + work.mantissa[p], work.power[p]
+            total, power = total * _pow2(-rise) + mantissas[p], powers[p]
         else:
-            total += work.mantissa[p] * _pow2(rise)
+            total += mantissas[p] * _pow2(rise)
         k = start + s + 1
         j = k - job.minimum
         if j == 0:
             state[ALIVE] = total
-        if job.kind == LAST or j < 1 or k == samples or not total > 0.0:
+        if job.kind == LAST or j < 1 or j >= terms or not total > 0.0:
             continue
-        level = math.log(total) + (power - state[FIRST_POWER]) * _LOG_2
+        level = math.log(total) + (power - state[FIRST_LEVEL]) * _LOG_2
         if product:
             state[SUM] -= level
         else:
-            weight = reciprocal_any(job.law, j) - reciprocal_any(job.law, j + 1)
+            weight = reciprocal_any(job, j) - reciprocal_any(job, j + 1)
             state[SUM] += weight * (level - math.log(float(k)))
-    state[BASE], state[BASE_LOW], state[POWER] = total, 0.0, power
-
-
+    state[BASE], state[BASE_LOW], state[LEVEL] = total, 0.0, power

@@ -12,7 +12,24 @@ from fastsumo.estimators import LAST
 from fastsumo.kernels._jit import device
 from fastsumo.kernels.bits import fabs, fma
 from fastsumo.kernels.buffer import weigh
-from fastsumo.kernels.job import BUFFER, OK
+from fastsumo.kernels.job import (
+    BUFFER,
+    EXPONENT,
+    EXPONENTS,
+    MANTISSA,
+    OK,
+    ORDERED_TERMS,
+    PIECES,
+    POWER,
+    PRODUCT,
+    SAMPLES,
+    SHORT,
+    TOTAL,
+    TRIAL,
+    TRIALS,
+    VALUES,
+)
+from fastsumo.kernels.memory import floats, ints, words
 from fastsumo.vmath import _log_positive, _pow2
 
 _LOG_2 = 0.6931471805599453
@@ -20,63 +37,63 @@ _LOG_2 = 0.6931471805599453
 
 @device
 def short_trials(job, work, n):
-    """Values of the first ``n`` trials of ``work``, sorted by falling `K`, all short."""
+    """Values of the first ``n`` trials, sorted by falling `K`, all short."""
     if n == 0:
         return OK
-    rows = job.minimum + work.sorted_terms[0]
+    terms = ints(work + ORDERED_TERMS, n)
+    pieces = ints(work + PIECES, BUFFER)
+    rows = job.minimum + terms[0]
     row, lane, width = 0, 0, n
     while row < rows:
-        used, pieces = 0, 0
+        used, found = 0, 0
         while row < rows and used < BUFFER:
             taken = min(width - lane, BUFFER - used)
+            trials, samples = words(work + TRIALS + 8 * used, taken), words(work + SAMPLES + 8 * used, taken)
+            lanes = words(work + TRIAL + 8 * lane, taken)
             for i in range(taken):
-                work.trials[used + i] = work.trial[lane + i]
-            for i in range(taken):
-                work.samples[used + i] = uint64(row)
-            piece = work.pieces[pieces]
-            piece[0], piece[1], piece[2], piece[3] = row, lane, taken, used
-            pieces, used, lane = pieces + 1, used + taken, lane + taken
+                trials[i], samples[i] = lanes[i], uint64(row)
+            pieces[found], pieces[found + 1], pieces[found + 2], pieces[found + 3] = row, lane, taken, used
+            found, used, lane = found + 4, used + taken, lane + taken
             if lane == width:
                 row, lane = row + 1, 0
-                width = _lanes(job, work, row, width)
+                while width > 0 and terms[width - 1] + job.minimum <= row:
+                    width -= 1
         status = weigh(job, work, used)
         if status != OK:
             return status
-        for p in range(pieces):
-            piece = work.pieces[p]
-            _add_row(job, work, piece[0], piece[1], piece[2], piece[3])
+        for p in range(0, found, 4):
+            row_p, lane_p, taken = pieces[p], pieces[p + 1], pieces[p + 2]
+            _add_row(job, work, row_p, lane_p, taken, pieces[p + 3])
+            _add_prefix(job, work, row_p, lane_p, taken)
     _finish(job, work, n)
     return OK
 
 
 @device
-def _lanes(job, work, row, width):
-    """How many trials have more than ``row`` samples; ``width`` of them have more than ``row - 1``."""
-    while width > 0 and work.sorted_terms[width - 1] + job.minimum <= row:
-        width -= 1
-    return width
-
-
-@device
 def _add_row(job, work, row, lane, n, offset):
-    """Add one weight to each of ``n`` lanes, and the new prefix to those that go on."""
-    total, exponent = work.total[lane : lane + n], work.exponent[lane : lane + n]
-    mantissa, power = work.mantissa[offset : offset + n], work.power[offset : offset + n]
+    """Add one weight to each of ``n`` lanes."""
+    total, exponent = floats(work + TOTAL + 8 * lane, n), floats(work + EXPONENT + 8 * lane, n)
+    mantissa, power = floats(work + MANTISSA + 8 * offset, n), floats(work + POWER + 8 * offset, n)
     if row == 0:
         for i in range(n):
             total[i], exponent[i] = mantissa[i], power[i]
-    else:
-        for i in range(n):
-            rise = power[i] - exponent[i]
-            small, large = mantissa[i], total[i]
-            if rise > 0.0:
-                small, large = total[i], mantissa[i]
-            exponent[i] = max(power[i], exponent[i])
-            total[i] = fma(small, _pow2(-fabs(rise)), large)
+        return
+    for i in range(n):
+        rise = power[i] - exponent[i]
+        up = rise > 0.0
+        small, large = (total[i] if up else mantissa[i]), (mantissa[i] if up else total[i])
+        exponent[i] = power[i] if up else exponent[i]
+        total[i] = fma(small, _pow2(-fabs(rise)), large)
+
+
+@device
+def _add_prefix(job, work, row, lane, n):
+    """Take the new prefix of each of ``n`` lanes that has further samples into its product, or its sum of logs."""
     j = row + 1 - job.minimum
     if job.kind == LAST or j < 0:
         return
-    product, exponents = work.product[lane : lane + n], work.exponents[lane : lane + n]
+    total, exponent = floats(work + TOTAL + 8 * lane, n), floats(work + EXPONENT + 8 * lane, n)
+    product, exponents = floats(work + PRODUCT + 8 * lane, n), floats(work + EXPONENTS + 8 * lane, n)
     if j == 0:  # a trial whose first prefix has no weight at all is marked by a zero, or by -inf
         empty = 0.0 if job.product else -np.inf
         begin = 1.0 if job.product else 0.0
@@ -84,15 +101,18 @@ def _add_row(job, work, row, lane, n, offset):
             product[i] = begin if total[i] > 0.0 else empty
             exponents[i] = 0.0 if job.product else exponent[i]
         return
-    goes_on = min(max(_lanes(job, work, row + 1, lane + n) - lane, 0), n)
+    terms = ints(work + ORDERED_TERMS + 8 * lane, n)
+    while n > 0 and terms[n - 1] <= j:
+        n -= 1
     inverse = 1.0 / (row + 1)
     if job.product:
-        for i in range(goes_on):
+        for i in range(n):
             product[i] *= total[i] * inverse
             exponents[i] += exponent[i]
     else:
-        coefficient = job.reciprocal[j] - job.reciprocal[j + 1]
-        for i in range(goes_on):
+        reciprocal = floats(job.reciprocal_at, SHORT + 2)
+        coefficient = reciprocal[j] - reciprocal[j + 1]
+        for i in range(n):
             level = fma(exponent[i] - exponents[i], _LOG_2, _log_positive(total[i] * inverse))
             product[i] += coefficient * level
 
@@ -100,8 +120,9 @@ def _add_row(job, work, row, lane, n, offset):
 @device
 def _finish(job, work, n):
     """From sums, products and exponents to the values of the trials."""
-    total, exponent, values = work.total, work.exponent, work.values
-    product, exponents, terms = work.product, work.exponents, work.sorted_terms
+    total, exponent, values = floats(work + TOTAL, n), floats(work + EXPONENT, n), floats(work + VALUES, n)
+    product, exponents = floats(work + PRODUCT, n), floats(work + EXPONENTS, n)
+    terms, reciprocal = ints(work + ORDERED_TERMS, n), floats(job.reciprocal_at, SHORT + 2)
     if job.kind == LAST:
         for i in range(n):
             last = _log_positive(total[i] / (terms[i] + job.minimum))
@@ -110,12 +131,11 @@ def _finish(job, work, n):
         for i in range(n):
             k = float(terms[i])
             last = _log_positive(total[i] / (k + job.minimum))
-            interior = _log_positive(product[i])
-            value = fma(k * exponent[i] - exponents[i], _LOG_2, k * last - interior)
+            value = fma(k * exponent[i] - exponents[i], _LOG_2, k * last - _log_positive(product[i]))
             values[i] = value if product[i] > 0.0 else -np.inf
     else:
         for i in range(n):
-            weight = job.reciprocal[terms[i]]
             last = _log_positive(total[i] / (terms[i] + job.minimum))
             level = fma(exponent[i] - exponents[i], _LOG_2, last)
-            values[i] = fma(exponents[i], _LOG_2, product[i] + weight * level) if product[i] > -np.inf else -np.inf
+            value = fma(exponents[i], _LOG_2, product[i] + reciprocal[terms[i]] * level)
+            values[i] = value if product[i] > -np.inf else -np.inf

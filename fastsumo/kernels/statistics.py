@@ -1,21 +1,19 @@
 """Per-tile statistics of trials: power sums, histogram, extremes, breakdowns by octave of `K`, by group and by time.
 
-Within a tile sums are plain float64 in a fixed order; tiles are added exactly (`exact.py`). `Tally` is what a worker
-fills; `fastsumo/accumulate.py` merges tallies and reads them.
+Within a tile sums are plain float64 in a fixed order; tiles are added exactly (`exact.py`). `Tally` is the memory that
+a worker fills; `fastsumo/accumulate.py` makes lasting statistics of it.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import int64, uint64
-from numpy.typing import NDArray
 
 from fastsumo.kernels._jit import device
 from fastsumo.kernels.bits import fabs, float_bits
 from fastsumo.kernels.exact import LIMBS, deposit
-from fastsumo.kernels.job import TILE
+from fastsumo.kernels.job import ORDERED_TERMS, SUMS, TILE, TRIAL, VALUES
+from fastsumo.kernels.memory import floats, ints, words
 
 OCTAVES = 53  # of K, up to 2^52
 POWERS = 4
@@ -26,66 +24,85 @@ BIN_SHIFT = 46  # 52 mantissa bits less log2(BINS_PER_OCTAVE)
 BINS = 2048 * BINS_PER_OCTAVE  # of each sign
 CANDIDATES = 100_000  # room for the extremes of one block of trials and those kept before it
 
-
-class Tally(NamedTuple):
-    """Everything that is kept of trials, open to additions."""
-
-    octave_sums: NDArray[np.int64]  # (OCTAVES, POWERS, LIMBS): exact sums of powers of value - center
-    group_sums: NDArray[np.int64]  # (GROUPS, LIMBS)
-    period_sums: NDArray[np.int64]  # (PERIODS, 2, LIMBS)
-    octave_counts: NDArray[np.int64]  # (OCTAVES, 2): trials, importance samples
-    group_counts: NDArray[np.int64]  # (GROUPS,)
-    period_counts: NDArray[np.int64]  # (PERIODS,)
-    period_largest: NDArray[np.float64]  # (PERIODS,): largest |value - center|
-    histogram: NDArray[np.int64]  # (BINS, 2): bins of |value - center|, negative and positive side
-    limits: NDArray[np.float64]  # smallest and largest value, threshold of the extremes
-    counters: NDArray[np.int64]  # trials of zero weight, largest K, candidates, overflowed sums
-    candidates: NDArray[np.float64]  # (CANDIDATES, 2): |value - center|, value
-    candidate_trials: NDArray[np.uint64]  # (CANDIDATES,)
-    candidate_terms: NDArray[np.int64]  # (CANDIDATES,)
-
+_ARRAYS = {
+    "octave_sums": ((OCTAVES, POWERS, LIMBS), np.int64),  # exact sums of powers of value - center
+    "group_sums": ((GROUPS, LIMBS), np.int64),
+    "period_sums": ((PERIODS, 2, LIMBS), np.int64),
+    "octave_counts": ((OCTAVES, 2), np.int64),  # trials, importance samples
+    "group_counts": ((GROUPS,), np.int64),
+    "period_counts": ((PERIODS,), np.int64),
+    "period_largest": ((PERIODS,), np.float64),  # largest |value - center|
+    "histogram": ((BINS, 2), np.int64),  # bins of |value - center|, negative and positive side
+    "limits": ((3,), np.float64),  # smallest and largest value, threshold of the extremes
+    "counters": ((4,), np.int64),  # trials of zero weight, largest K, candidates, overflowed sums
+    "candidates": ((CANDIDATES, 2), np.float64),  # |value - center|, value
+    "candidate_trials": ((CANDIDATES,), np.uint64),
+    "candidate_terms": ((CANDIDATES,), np.int64),
+}
+_SIZES = [int(np.prod(shape)) for shape, _ in _ARRAYS.values()]
+_PLACES = [8 * sum(_SIZES[:i]) for i in range(len(_SIZES))]
+(
+    _OCTAVE_SUMS,
+    _GROUP_SUMS,
+    _PERIOD_SUMS,
+    _OCTAVE_COUNTS,
+    _GROUP_COUNTS,
+    _PERIOD_COUNTS,
+    _PERIOD_LARGEST,
+    _HISTOGRAM,
+    _LIMITS,
+    _COUNTERS,
+    _CANDIDATES,
+    _CANDIDATE_TRIALS,
+    _CANDIDATE_TERMS,
+) = _PLACES
+_SUM = 8 * LIMBS  # bytes of one exact sum
 
 ZERO_WEIGHT, LARGEST_TERMS, FOUND, OVERFLOWED = 0, 1, 2, 3
 SMALLEST, LARGEST, THRESHOLD = 0, 1, 2
 
 
-def make_tally() -> Tally:
-    """A tally of no trials."""
-    i64, f64 = np.int64, np.float64
-    return Tally(
-        np.zeros((OCTAVES, POWERS, LIMBS), i64),
-        np.zeros((GROUPS, LIMBS), i64),
-        np.zeros((PERIODS, 2, LIMBS), i64),
-        np.zeros((OCTAVES, 2), i64),
-        np.zeros(GROUPS, i64),
-        np.zeros(PERIODS, i64),
-        np.full(PERIODS, -1.0),
-        np.zeros((BINS, 2), i64),
-        np.array([np.inf, -np.inf, -1.0]),
-        np.zeros(4, i64),
-        np.zeros((CANDIDATES, 2), f64),
-        np.zeros(CANDIDATES, np.uint64),
-        np.zeros(CANDIDATES, i64),
-    )
+class Tally:
+    """Everything that is kept of trials, open to additions: one stretch of memory, and its arrays by name."""
+
+    octave_sums: np.ndarray
+    group_sums: np.ndarray
+    period_sums: np.ndarray
+    octave_counts: np.ndarray
+    group_counts: np.ndarray
+    period_counts: np.ndarray
+    period_largest: np.ndarray
+    histogram: np.ndarray
+    limits: np.ndarray
+    counters: np.ndarray
+    candidates: np.ndarray
+    candidate_trials: np.ndarray
+    candidate_terms: np.ndarray
+
+    def __init__(self) -> None:
+        memory = np.zeros(sum(_SIZES))
+        self.address = memory.ctypes.data
+        for (name, (shape, dtype)), place, size in zip(_ARRAYS.items(), _PLACES, _SIZES, strict=True):
+            setattr(self, name, memory[place // 8 : place // 8 + size].view(dtype).reshape(shape))
+        self.period_largest[:] = -1.0
+        self.limits[:] = np.inf, -np.inf, -1.0
 
 
 @device
-def tally_tile(tally, work, short, n, minimum, center, sums):
-    """Add the ``n`` trials of a tile, the first ``short`` sorted by falling `K`; ``sums`` is scratch (POWERS + GROUPS,)."""
-    sums[:] = 0.0
+def tally_tile(tally, work, short, n, minimum, center):
+    """Add the ``n`` trials of a tile, the first ``short`` sorted by falling `K`."""
+    terms, group_sums = ints(work + ORDERED_TERMS, n), floats(work + SUMS, GROUPS)
+    group_sums[:] = 0.0
     begin = 0
-    while begin < short:
-        octave = octave_of(work.sorted_terms[begin])
+    while begin < n:
+        octave = octave_of(terms[begin])
         end = begin + 1
-        while end < short and work.sorted_terms[end] >> octave:
+        while end < short and terms[end] >> octave:
             end += 1
-        _tally_run(tally, work, begin, end, octave, minimum, center, sums)
+        _tally_run(tally, work, begin, end, octave, minimum, center)
         begin = end
-    for i in range(short, n):
-        _tally_run(tally, work, i, i + 1, octave_of(work.sorted_terms[i]), minimum, center, sums)
     for group in range(GROUPS):
-        if sums[POWERS + group] != 0.0:
-            _add(tally, tally.group_sums[group], sums[POWERS + group])
+        _add(tally, tally + _GROUP_SUMS + group * _SUM, group_sums[group])
 
 
 @device
@@ -98,73 +115,80 @@ def octave_of(terms):
 
 
 @device
-def _add(tally, limbs, x):
-    if not deposit(limbs, x):
-        tally.counters[OVERFLOWED] += 1
+def _add(tally, sum_at, x):
+    if x != 0.0 and not deposit(sum_at, x):
+        ints(tally + _COUNTERS, 4)[OVERFLOWED] += 1
 
 
 @device
-def _tally_run(tally, work, begin, end, octave, minimum, center, sums):
-    """Add trials of one octave of `K`."""
+def _tally_run(tally, work, begin, end, octave, minimum, center):
+    """Add the trials ``begin .. end - 1`` of a tile, all of one octave of `K`."""
+    values, terms, trial = floats(work + VALUES, end), ints(work + ORDERED_TERMS, end), words(work + TRIAL, end)
+    limits, counters = floats(tally + _LIMITS, 3), ints(tally + _COUNTERS, 4)
+    histogram = ints(tally + _HISTOGRAM, 2 * BINS)
+    group_sums, group_counts = floats(work + SUMS, GROUPS), ints(tally + _GROUP_COUNTS, GROUPS)
+    young = (trial[begin] | uint64(TILE - 1)) < uint64(2 * TILE)  # periods as short as a tile, or shorter
     s1, s2, s3, s4 = 0.0, 0.0, 0.0, 0.0
-    smallest, largest = tally.limits[SMALLEST], tally.limits[LARGEST]
-    threshold, histogram = tally.limits[THRESHOLD], tally.histogram
-    cost, trials, most = int64(0), int64(0), tally.counters[LARGEST_TERMS]
-    period, period_largest = period_of(work.trial[begin] & ~uint64(TILE - 1)), 0.0
-    young = (work.trial[begin] | uint64(TILE - 1)) < uint64(2 * TILE)  # periods as short as a tile, or shorter
+    smallest, largest, threshold = limits[SMALLEST], limits[LARGEST], limits[THRESHOLD]
+    cost, trials, most, furthest = int64(0), int64(0), counters[LARGEST_TERMS], -1.0
     for i in range(begin, end):
-        value, terms, trial = work.values[i], work.sorted_terms[i], work.trial[i]
-        cost += terms + minimum
-        most = max(most, terms)
+        value = values[i]
+        cost += terms[i] + minimum
+        most = max(most, terms[i])
         if value == -np.inf:
-            tally.counters[ZERO_WEIGHT] += 1
+            counters[ZERO_WEIGHT] += 1
             continue
         d = value - center
-        size = fabs(d)
-        square = d * d
+        size, square = fabs(d), d * d
         trials += 1
         s1 += d
         s2 += square
         s3 += square * d
         s4 += square * square
-        smallest, largest = min(smallest, value), max(largest, value)
-        period_largest = max(period_largest, size)
-        bits = float_bits(size)
-        histogram[bits >> BIN_SHIFT, 1 if d > 0.0 else 0] += 1
-        group = int64(trial) & (GROUPS - 1)
-        sums[POWERS + group] += d
-        tally.group_counts[group] += 1
+        smallest, largest, furthest = min(smallest, value), max(largest, value), max(furthest, size)
+        histogram[2 * (float_bits(size) >> BIN_SHIFT) + (d > 0.0)] += 1
+        group = int64(trial[i] & uint64(GROUPS - 1))
+        group_sums[group] += d
+        group_counts[group] += 1
         if size > threshold:
-            _keep(tally, size, value, trial, terms)
+            _keep(tally, size, value, trial[i], terms[i])
         if young:
-            own = period_of(trial)
-            tally.period_counts[own] += 1
-            tally.period_largest[own] = max(tally.period_largest[own], size)
-            _add(tally, tally.period_sums[own, 0], d)
-            _add(tally, tally.period_sums[own, 1], square)
-    tally.limits[SMALLEST], tally.limits[LARGEST] = smallest, largest
-    tally.counters[LARGEST_TERMS] = most
-    tally.octave_counts[octave, 0] += trials
-    tally.octave_counts[octave, 1] += cost
-    _add(tally, tally.octave_sums[octave, 0], s1)
-    _add(tally, tally.octave_sums[octave, 1], s2)
-    _add(tally, tally.octave_sums[octave, 2], s3)
-    _add(tally, tally.octave_sums[octave, 3], s4)
+            _add_period(tally, period_of(trial[i]), 1, d, square, size)
+    limits[SMALLEST], limits[LARGEST], counters[LARGEST_TERMS] = smallest, largest, most
+    octave_counts = ints(tally + _OCTAVE_COUNTS + 16 * octave, 2)
+    octave_counts[0] += trials
+    octave_counts[1] += cost
+    sums_at = tally + _OCTAVE_SUMS + octave * POWERS * _SUM
+    _add(tally, sums_at, s1)
+    _add(tally, sums_at + _SUM, s2)
+    _add(tally, sums_at + 2 * _SUM, s3)
+    _add(tally, sums_at + 3 * _SUM, s4)
     if not young:
-        tally.period_counts[period] += trials
-        tally.period_largest[period] = max(tally.period_largest[period], period_largest if trials else -1.0)
-        _add(tally, tally.period_sums[period, 0], s1)
-        _add(tally, tally.period_sums[period, 1], s2)
+        _add_period(tally, period_of(trial[begin] & ~uint64(TILE - 1)), trials, s1, s2, furthest)
+
+
+@device
+def _add_period(tally, period, trials, s1, s2, furthest):
+    """Add trials of one period to its sums."""
+    counts, largest = ints(tally + _PERIOD_COUNTS, PERIODS), floats(tally + _PERIOD_LARGEST, PERIODS)
+    counts[period] += trials
+    largest[period] = max(largest[period], furthest)
+    sums_at = tally + _PERIOD_SUMS + period * 2 * _SUM
+    _add(tally, sums_at, s1)
+    _add(tally, sums_at + _SUM, s2)
 
 
 @device
 def _keep(tally, size, value, trial, terms):
     """Remember a trial that may be among the extremes."""
-    at = tally.counters[FOUND]
+    counters = ints(tally + _COUNTERS, 4)
+    at = counters[FOUND]
     if at < CANDIDATES:
-        tally.candidates[at, 0], tally.candidates[at, 1] = size, value
-        tally.candidate_trials[at], tally.candidate_terms[at] = trial, terms
-        tally.counters[FOUND] = at + 1
+        place = floats(tally + _CANDIDATES + 16 * at, 2)
+        place[0], place[1] = size, value
+        words(tally + _CANDIDATE_TRIALS, CANDIDATES)[at] = trial
+        ints(tally + _CANDIDATE_TERMS, CANDIDATES)[at] = terms
+        counters[FOUND] = at + 1
 
 
 @device

@@ -41,7 +41,8 @@ class Diagnosis:
     regime : str
         "finite variance", "index 2", "infinite variance", "mean in doubt", "no mean" or "undetermined".
     index : float
-        The index that the verdict rests on: predicted if there was a prediction, else Hill's.
+        The index that the verdict rests on: as predicted, else 2 if that is the regime, else the smaller of
+        the two measured.
     index_source : str
         "predicted" or "measured".
     hill, gpd : TailIndex
@@ -156,12 +157,12 @@ def diagnose(
     )
     hill, gpd = tail_index(known, level=level), tail_index(known, method="gpd", level=level)
     moments = _moments(hill, gpd, predicted)
-    regime = _regime(moments, hill, predicted)
+    regime = _regime(moments, hill, gpd, predicted)
     interval, normal = _best_interval(known, regime, level), mean_interval(known, "normal", level)
     wanted = (
         0.1 * interval.half_width if wanted_error is None else as_number(wanted_error, "wanted_error", 0.0)
     )
-    used = hill.estimate if math.isnan(predicted) else predicted
+    used = min(hill.estimate, gpd.estimate) if math.isnan(predicted) else predicted
     used = 2.0 if regime == "index 2" else used
     cap = 2.0 * constant / wanted if constant and regime == "index 2" else math.nan
     parts: dict[str, Any] = {
@@ -248,16 +249,19 @@ def _moments(hill: TailIndex, gpd: TailIndex, predicted: float) -> dict[int, str
     return {p: _YES if p < low else _NO if p >= high else _OPEN for p in range(1, 5)}
 
 
-def _regime(moments: dict[int, str], hill: TailIndex, predicted: float) -> str:
+def _regime(moments: dict[int, str], hill: TailIndex, gpd: TailIndex, predicted: float) -> str:
+    """Name the regime; where Hill's estimate and the fit differ, the heavier."""
     if math.isnan(hill.estimate) and math.isnan(predicted):
         return "undetermined"
     if moments[1] != _YES:
         return "no mean" if moments[1] == _NO else "mean in doubt"
-    if predicted == 2.0 or (math.isnan(predicted) and hill.low <= 2.0 <= hill.high):
-        return "index 2"
-    if moments[2] == _OPEN:
-        return "finite variance" if hill.low > 2.0 else "infinite variance"
-    return "finite variance" if moments[2] == _YES else "infinite variance"
+    if not math.isnan(predicted):
+        return (
+            "index 2" if predicted == 2.0 else "finite variance" if predicted > 2.0 else "infinite variance"
+        )
+    if min(hill.high, gpd.high) < 2.0:
+        return "infinite variance"
+    return "finite variance" if moments[2] == _YES else "index 2"
 
 
 def _agrees(hill: TailIndex, gpd: TailIndex, predicted: float) -> bool:
@@ -354,8 +358,19 @@ def _interval_words(d: Diagnosis) -> str:
     if math.isinf(d.trials_needed):
         needed = "No number of trials promises a smaller error."
     subject = "If there is one, the mean" if d.regime == "mean in doubt" else "The mean"
-    return (
-        f"{subject} is {d.interval.center:.6g}, between {d.interval.low:.6g} and {d.interval.high:.6g} at "
-        f"{100 * d.interval.level:g} % ({d.interval.method}; the normal interval would be "
-        f"{d.normal.low:.6g} to {d.normal.high:.6g}). {needed}"
+    center, low, high, normal_low, normal_high = (
+        _to_error(value, d.error)
+        for value in (d.interval.center, d.interval.low, d.interval.high, d.normal.low, d.normal.high)
     )
+    return (
+        f"{subject} is {center}, between {low} and {high} at {100 * d.interval.level:g} % "
+        f"({d.interval.method}; the normal interval would be {normal_low} to {normal_high}). {needed}"
+    )
+
+
+def _to_error(value: float, error: float) -> str:
+    """Write a value to three digits of its error."""
+    if not (math.isfinite(value) and 0.0 < error < math.inf):
+        return f"{value:.6g}"
+    digits = 2 + math.floor(math.log10(max(abs(value), error))) - math.floor(math.log10(error))
+    return f"{value:.{min(digits + 1, 17)}g}"

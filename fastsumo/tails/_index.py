@@ -149,6 +149,21 @@ def tail_index(
     TypeError, ValueError
         If the sample is not finite real numbers, or an argument is not allowed.
 
+    Notes
+    -----
+    Actual coverage, in percent, of 95 % intervals from 10 000 values at the automatic k (200 repetitions, so
+    plus or minus 1.5 or more). Where the estimates differ, believe the generalised-Pareto fit:
+
+    ========  ===  ====  ===  ===  ======  =======  ==========  ==========  ==========
+    method    t 1  t1.5  t 2  t 3  Pareto  Lomax 2  stable 1.2  stable 1.5  stable 1.8
+    ========  ===  ====  ===  ===  ======  =======  ==========  ==========  ==========
+    hill      98   96    94   88   96      81       96          90          65
+    moment    97   94    94   94   96      96       94          92          88
+    pickands  96   98    94   95   92      96       96          92          94
+    gpd       96   95    95   96   96      98       94          96          92
+    gpd-mle   96   96    94   96   94      98       92          96          88
+    ========  ===  ====  ===  ===  ======  =======  ==========  ==========  ==========
+
     Examples
     --------
     >>> import numpy as np
@@ -213,7 +228,8 @@ def hill_path(
     (28, np.int64(2), np.int64(29))
     """
     as_level(level)
-    ordered = as_summary(sample, center).deviations(side)
+    known = as_summary(sample, center)
+    ordered = known.deviations(side)
     ordered = ordered[ordered > 0]
     if len(ordered) < MIN_POINTS or ordered[0] == ordered[-1]:
         warn(f"no Hill path on side {side!r}: {len(ordered)} usable values")
@@ -228,7 +244,7 @@ def hill_path(
     with np.errstate(divide="ignore"):
         estimate = np.where(shape > 0, 1.0 / shape, np.nan)
     low, high = _gamma_factors(k, level)
-    chosen = _resolve_k(ordered, "auto", "hill", 0, 0)
+    chosen = _resolve_k(ordered, "auto", "hill", known.trials, 0)
     return HillPath(k, estimate, estimate * low, estimate * high, ordered[k], chosen, level, side)
 
 
@@ -250,10 +266,11 @@ def _resolve_k(ordered: FloatArray, k: int | str, method: str, trials: int, seed
     if isinstance(k, str):
         if method.startswith("gpd") and k == "auto":
             return min(max(psis_tail_length(trials), 5), most)
+        known = Summary(max(trials, len(ordered)), ordered)
         if k == "bootstrap":
-            return choose_k(Summary(max(trials, len(ordered)), ordered), method="bootstrap", seed=seed)
+            return choose_k(known, method="bootstrap", seed=seed)
         part = 4 if method == "hill" else 2
-        return max(choose_k(Summary(len(ordered), ordered), method="amse") // part, MIN_POINTS // 2)
+        return max(choose_k(known) // part, MIN_POINTS // 2)
     if k > most:
         raise ValueError(f"k must be at most {most}, one less than the known values of this side, not {k}")
     return int(k)

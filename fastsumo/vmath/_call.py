@@ -19,6 +19,11 @@ from fastsumo.kernels._jit import kernel
 
 def evaluate(device: Any, *arguments: ArrayLike) -> Any:
     """``device`` elementwise over the broadcast arguments: a float for scalars, else a float64 array."""
+    numbers = [np.array([value], np.float64) for value in arguments if isinstance(value, float | int)]
+    if len(numbers) == len(arguments):  # scalars, without NumPy's ceremony
+        result = np.empty(1)
+        _loop(device, len(numbers))(*numbers, result)
+        return float(result[0])
     arrays = [_as_float64(value) for value in arguments]
     if len(arrays) > 1:
         arrays = list(np.broadcast_arrays(*arrays))

@@ -142,7 +142,7 @@ def _log1p(x):
     e = bits_float(exponent | 0x4330000000000000) - 4503599627371519.0
     f = bits_float((bits & _MANTISSA) + _ROOT_HALF) - 1.0
     # For e = 0 this sum is x itself, so no relative accuracy is lost near 0.
-    f += lost * bits_float((2046 - exponent) << 52)
+    f += lost * (0.5 * bits_float((2047 - exponent) << 52))  # 2**-e; e may be 1024
     result = _log_edges(u, _log_sum(e, f))
     return bits_float(float_bits(result) | (float_bits(x) & _SIGN))  # log1p(-0) is -0
 

@@ -1,0 +1,289 @@
+"""What a name on the command line stands for: models, estimators and laws of `K` from words such as ``iwae:k=5``.
+
+One grammar: ``name``, ``name:value,key=value`` or ``name(value, key=value)``; what a name takes is read from the
+signature of what it names, and ``repr`` of an estimator is read back. No option of the command line lives here.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from fastsumo import _check
+from fastsumo.estimators import SUMO, Estimator
+from fastsumo.model import Model
+from fastsumo.roulette import Roulette
+
+_SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
+_BUILT_IN = ("note", "gamma", "lognormal", "gaussian_scale")
+
+
+class Spec(NamedTuple):
+    """A parsed word: its name and what is given to it."""
+
+    name: str
+    positional: list[str]
+    named: dict[str, str]
+
+
+def number(text: str) -> int:
+    """A whole number: ``10000000``, ``10_000_000``, ``1e7`` or ``10M`` (k, M, G or B, T).
+
+    Examples
+    --------
+    >>> number("1e9"), number("2.5M")
+    (1000000000, 2500000)
+    """
+    matched = re.fullmatch(r"\s*([-+]?[\d_,.]+(?:e[-+]?\d+)?)\s*([kmgbt]?)\s*", text, re.IGNORECASE)
+    allowed = "a whole number such as 1000000, 1e6 or 1M"
+    try:
+        if matched is None:
+            raise InvalidOperation
+        value = Decimal(matched[1].replace(",", "")) * _SUFFIXES[matched[2].lower()]
+        if abs(value.adjusted()) > 30 or value != int(value):
+            raise InvalidOperation
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is not {allowed}") from None
+    return int(value)
+
+
+def parse_spec(text: str) -> Spec:
+    """Split ``name(...)`` or ``name:...`` into its parts.
+
+    Examples
+    --------
+    >>> parse_spec("harmonic-geometric:alpha=80,rate=0.1")
+    Spec(name='harmonic-geometric', positional=[], named={'alpha': '80', 'rate': '0.1'})
+    """
+    matched = re.fullmatch(r"\s*([\w-]+)\s*(?:\((.*)\)|:(.*))?\s*", text, re.DOTALL)
+    if matched is None:
+        raise ValueError(f"{text!r} is not of the form name, name:key=value,... or name(key=value, ...)")
+    positional: list[str] = []
+    named: dict[str, str] = {}
+    for part in _split(matched[2] if matched[2] is not None else matched[3] or ""):
+        key = re.match(r"\s*([A-Za-z_]\w*)\s*=(?!=)", part)
+        if key:
+            named[key[1]] = part[key.end() :].strip()
+        elif named:
+            raise ValueError(f"in {text!r} the value {part.strip()!r} without a name stands after one with a name")
+        else:
+            positional.append(part.strip())
+    return Spec(matched[1], positional, named)
+
+
+def estimator(text: str, law: Roulette | None = None) -> Estimator:
+    """The estimator that ``text`` names, with ``law`` for its law of `K` where one is given.
+
+    Examples
+    --------
+    >>> estimator("iwae:k=5"), estimator("SUMO(roulette=Harmonic(cap=80), minimum=1)").minimum
+    (IWAE(k=5), 1)
+    """
+    given = parse_spec(text)
+    kind = _named("estimator", given.name, _family(Estimator))
+    if law is not None:
+        if "roulette" not in inspect.signature(kind).parameters:
+            raise ValueError(f"estimator {given.name!r} has no law of K: leave out --roulette")
+        if "roulette" in given.named:
+            raise ValueError(f"the law of K is given twice, in {text!r} and as --roulette")
+        given.named["roulette"] = law  # type: ignore[assignment]
+    made: Estimator = _call("estimator", kind, given)
+    return made
+
+
+def roulette(text: str) -> Roulette:
+    """The law of `K` that ``text`` names.
+
+    Examples
+    --------
+    >>> roulette("harmonic:cap=80"), roulette("power-law:1.5")
+    (Harmonic(cap=80), PowerLaw(s=1.5, cap=None))
+    """
+    given = parse_spec(text)
+    law: Roulette = _call("roulette", _named("roulette", given.name, _family(Roulette)), given)
+    return law
+
+
+def model(text: str) -> Model:
+    """The model that ``text`` names: built in, or ``path/to/file.py:name``, or ``module:name``.
+
+    Examples
+    --------
+    >>> model("gamma(1.5)").name, model("gamma:1.5").name
+    ('gamma(1.5)', 'gamma(1.5)')
+    """
+    file = re.fullmatch(r"(.+\.py)(?::(.*))?", text)
+    if file:
+        return _model_of(_load_file(Path(file[1])), file[2], text)
+    dotted = re.fullmatch(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*(?:\(.*\))?)", text)
+    if dotted and _key(dotted[1]) not in map(_key, _BUILT_IN):
+        return _model_of(_import(dotted[1]), dotted[2], text)
+    if "/" in text or os.sep in text:
+        raise ValueError(f"model {text!r} is not of the form path/to/file.py:name")
+    from fastsumo import models
+
+    makers = {name: getattr(models, name) for name in _BUILT_IN}
+    given = parse_spec(text)
+    try:
+        maker = _named("model", given.name, makers)
+    except ValueError as error:
+        raise ValueError(f"{error}; your own are path/to/file.py:name or module:name") from None
+    made: Model = _call("model", maker, given)
+    return made
+
+
+def _family(base: type) -> dict[str, Any]:
+    """The classes below ``base`` that can be used, by the name that a person types: ``HarmonicGeometric`` in kebab."""
+    found: dict[str, Any] = {}
+    for kind in base.__subclasses__():
+        found |= {_kebab(kind.__name__): kind} | _family(kind)
+    return {name: kind for name, kind in found.items() if not kind.__name__.startswith("_")}
+
+
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+
+
+def _key(name: str) -> str:
+    """A name as it is compared: without case, hyphens and underscores."""
+    return re.sub(r"[-_]", "", name).lower()
+
+
+def _named(what: str, name: str, known: dict[str, Any]) -> Any:
+    for candidate, value in known.items():
+        if _key(candidate) == _key(name):
+            return value
+    _check.choice(what, name, known)
+    raise AssertionError("unreachable")
+
+
+def _call(what: str, function: Callable[..., Any], given: Spec) -> Any:
+    """Call with what was given, after checking it against the signature."""
+    parameters = [name for name in inspect.signature(function).parameters if name != "self"]
+    values: list[Any] = [_value(part) for part in given.positional]
+    if len(parameters) == 1 and len(values) > 1:
+        values = [values]
+    takes = f"{', '.join(parameters)}" if parameters else "nothing"
+    if len(values) > len(parameters):
+        raise ValueError(f"{what} {given.name!r} takes {takes}; got {', '.join(given.positional)}")
+    for name in given.named:
+        if name not in parameters:
+            raise ValueError(f"{what} {given.name!r} has no parameter {name!r}; it takes {takes}")
+    named = {name: _value(part) for name, part in given.named.items()}
+    try:
+        inspect.signature(function).bind(*values, **named)
+    except TypeError as error:
+        raise ValueError(f"{what} {given.name!r} takes {takes}: {error}") from None
+    return function(*values, **named)
+
+
+def _value(text: Any) -> Any:
+    """A number, None, True, a list of numbers, or a law of `K`."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        pass
+    try:
+        return number(text)
+    except ValueError:
+        return roulette(text)
+
+
+def _split(text: str) -> list[str]:
+    """The parts between commas that are in no bracket."""
+    parts, depth, begin = [], 0, 0
+    for place, letter in enumerate(text):
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and depth == 0:
+            parts.append(text[begin:place])
+            begin = place + 1
+    parts.append(text[begin:])
+    if depth != 0:
+        raise ValueError(f"the brackets of {text!r} do not match")
+    return [] if parts == [""] else parts
+
+
+def _load_file(path: Path) -> ModuleType:
+    """Run a Python file as a module of its own; files beside it can be imported while it runs."""
+    if not path.is_file():
+        raise ValueError(f"no such file: {path}")
+    name = re.sub(r"\W", "_", path.stem)
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    beside = str(path.resolve().parent)
+    sys.path.insert(0, beside)
+    known = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ValueError(f"cannot load {path}: {_where(error, path)}") from None
+    finally:
+        sys.path.remove(beside)
+        if known is not None:
+            sys.modules[name] = known
+    return module
+
+
+def _import(name: str) -> ModuleType:
+    """Import a module; the current folder counts, as for ``python -m``."""
+    here = os.getcwd()
+    sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ValueError(f"cannot import module {name!r}: {error}") from None
+    except Exception as error:
+        raise ValueError(f"cannot import module {name!r}: {type(error).__name__}: {error}") from None
+    finally:
+        sys.path.remove(here)
+
+
+def _where(error: Exception, path: Path) -> str:
+    """What went wrong in a user's file, and in which line of it."""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg} (line {error.lineno})"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path.resolve())]
+    return f"{type(error).__name__}: {error}" + (f" (line {lines[-1]})" if lines else "")
+
+
+def _model_of(module: ModuleType, wanted: str | None, text: str) -> Model:
+    """The model of a module by name, or made by a function of it, or its only one."""
+    known = {name: value for name, value in vars(module).items() if isinstance(value, Model)}
+    if not wanted:
+        if len(known) == 1:
+            return next(iter(known.values()))
+        say = f"has the models {', '.join(known)}" if known else "has no model; decorate a function with @fs.model"
+        raise ValueError(f"{text} {say}" + (f": say which, as in {text.rstrip(':')}:{next(iter(known))}" if known else ""))
+    given = parse_spec(wanted)
+    value = vars(module).get(given.name)
+    if isinstance(value, Model):
+        return value
+    if callable(value) and wanted.rstrip().endswith(")"):
+        made = _call("function", value, given)
+        if isinstance(made, Model):
+            return made
+        raise ValueError(f"{given.name} of {text!r} returned {type(made).__name__}, not a fastsumo Model")
+    if callable(value):
+        raise ValueError(f"{given.name!r} is a function, not a model: decorate it with @fs.model(dim=...)")
+    if value is not None:
+        raise ValueError(f"{given.name!r} is of type {type(value).__name__}, not a fastsumo Model")
+    _check.choice("model", given.name, known or ["none: the file has no model"])
+    raise AssertionError("unreachable")
+
+
+DEFAULT_ESTIMATOR = _kebab(SUMO.__name__)

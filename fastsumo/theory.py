@@ -1,0 +1,116 @@
+"""What first-order theory says of a run's tail, from its law of `K` and the chi-square divergence alone.
+
+``MATHS``: given `K`, SUMO is near a normal law of variance ``chi2 * sum(1 / (k (k + 1) P_k^2), k <= K)``. Nothing is
+simulated or estimated here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastsumo.roulette import MAX_TERMS
+
+if TYPE_CHECKING:
+    from fastsumo.result import Provenance
+
+_EXACT = 4096  # terms summed one by one; beyond, cells of a fixed ratio
+_RATIO = 1.02
+_RAREST = 1e-18  # no run reaches a `K` rarer than this
+
+
+@dataclass(frozen=True)
+class PowerTail:
+    """``P(|value - log Z| > x) ~ constant * x**-index``, both sides together; NaN where it is not known."""
+
+    index: float
+    constant: float
+
+
+def tail_law(run: Provenance) -> PowerTail | None:
+    """The power law that the tail of an uncapped SUMO run follows; None where there is none or it is not known.
+
+    ``P_k = k^-s`` with ``s > 1/2`` gives the index ``2 s / (2 s - 1)``, a geometric tail of `K` the index 1 up to a
+    logarithm. The weights are taken to have a finite variance.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> tail_law(fs.simulate(fs.models.gamma(1.5), fs.SUMO(), 1).provenance)
+    PowerTail(index=2.0, constant=0.6666666666666666)
+    """
+    if not _has_law(run) or run.law["cap"] < MAX_TERMS:
+        return None
+    if run.law["log_decay"] < 0.0:
+        return PowerTail(1.0, math.nan) if math.isfinite(run.law["log_decay"]) else None
+    s = run.law["power"]
+    if s <= 0.5:
+        return None
+    index = 2.0 * s / (2.0 * s - 1.0)
+    normal_moment = 2.0 ** (index / 2.0) * math.gamma((index + 1.0) / 2.0) / math.sqrt(math.pi)
+    if index > 100.0 or run.chi_square is None:
+        return PowerTail(index, math.nan)
+    return PowerTail(index, (run.chi_square / (2.0 * s - 1.0)) ** (index / 2.0) * normal_moment)
+
+
+def tail_survival(run: Provenance, x: ArrayLike) -> NDArray[np.float64] | None:
+    """First-order ``P(|value - log Z| > x)`` of a SUMO run under any law but a table; good in the tail only.
+
+    Parameters
+    ----------
+    run : Provenance
+    x : array_like
+        Positive.
+
+    Returns
+    -------
+    ndarray or None
+        None where chi-square or the law is not known, or is infinite.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> run = fs.simulate(fs.models.gamma(1.5), fs.SUMO(), 1).provenance
+    >>> float(tail_survival(run, 100.0) * 100.0**2).__round__(2)
+    0.67
+    """
+    from scipy.special import erfc
+
+    if not _has_law(run) or run.chi_square is None:
+        return None
+    probability, variance = _normal_mixture(run)
+    size = np.asarray(x, dtype=np.float64)[..., None] / np.sqrt(2.0 * run.chi_square * variance)
+    return np.asarray(erfc(size) @ probability)
+
+
+def _has_law(run: Provenance) -> bool:
+    """Whether ``run.law`` is a law of `K` given by a formula, and the weights are not known to have no variance."""
+    table = "Table(" in run.estimator
+    return run.estimator.startswith("SUMO(") and not table and run.chi_square != math.inf
+
+
+def _normal_mixture(run: Provenance) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Probabilities of cells of `K`, and in each the sum of ``1 / (k (k + 1) P_k^2)`` up to its middle."""
+    cap = float(run.law["cap"])
+    far = np.floor(_EXACT * _RATIO ** np.arange(1, math.ceil(math.log(MAX_TERMS / _EXACT, _RATIO))))
+    last = np.concatenate([np.arange(1.0, _EXACT + 1.0), far])  # of each cell
+    last = np.append(last[last < cap], cap) if cap < last[-1] else last
+    last = last[: int(np.count_nonzero(_survival(run, last) > _RAREST)) or 1]
+    first = np.append(1.0, last[:-1] + 1.0)
+    after = _survival(run, last + 1.0)
+    after[-1] = 0.0  # the last cell holds the rest
+    middle = np.sqrt(first * last)
+    share = (last - first + 1.0) / (middle * (middle + 1.0) * _survival(run, middle) ** 2)
+    return _survival(run, first) - after, np.cumsum(share) - share / 2.0 * (last > first)
+
+
+def _survival(run: Provenance, k: NDArray[np.float64]) -> NDArray[np.float64]:
+    law = run.law
+    decay = max(law["log_decay"], -1e300)
+    inside: NDArray[np.float64] = np.minimum(k, law["head"]) ** -law["power"]
+    inside *= np.exp(np.maximum(k - law["head"], 0.0) * decay) if decay else 1.0
+    return np.where(k > law["cap"], 0.0, inside)

@@ -1,0 +1,51 @@
+"""Fixtures of the whole suite: counting what Numba compiles, and a folder of compiled code for child processes.
+
+The twins are in `naive.py`, the models of the tests in `zoo.py`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from numba.core import event
+
+import fastsumo as fs
+
+
+class Compilations(event.Listener):
+    """Counts the passes of Numba's compiler: none at all where everything comes from the cache."""
+
+    def __init__(self) -> None:
+        self.passes = 0
+
+    def on_start(self, event: event.Event) -> None:
+        self.passes += 1
+
+    def on_end(self, event: event.Event) -> None:
+        pass
+
+
+@pytest.fixture
+def compilations() -> Iterator[Compilations]:
+    """What is compiled while the test runs."""
+    listener = Compilations()
+    event.register("numba:run_pass", listener)
+    yield listener
+    event.unregister("numba:run_pass", listener)
+
+
+@pytest.fixture(scope="session")
+def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder with the engine and the built-in models in it, to be copied, not to be written to."""
+    from fastsumo.kernels._jit import cache_folder
+
+    everything = fs.SUMO(fs.roulette.Harmonic(cap=5))
+    fs.simulate(fs.models.note(), everything, 100)
+    fs.replay(fs.models.note(), everything, 0)
+    fs.simulate(fs.models.gamma(0.5), everything, 100)
+    folder = tmp_path_factory.mktemp("engine")
+    shutil.copytree(cache_folder(), folder, dirs_exist_ok=True)
+    return folder
