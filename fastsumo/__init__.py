@@ -1,8 +1,9 @@
 """fastsumo: enormous numbers of SUMO trials, and what their heavy tail says.
 
-Define a model (`model`, `importance`, or one of `models`), choose an estimator (`ELBO`, `IWAE`, `SUMO`) with a law of
-`roulette`, and `simulate`. `sample` gives the values one by one, `replay` one trial whole, `load` reads what
-`Result.save` wrote.
+Define a model (`model`, `importance`, or one of `models`), choose an estimator (`ELBO`, `IWAE`, `JVI`,
+`SUMO`, `SingleTerm`, `MLMC`) with a law of `roulette`, and `simulate`. `sample` gives the values one by one,
+`replay` one trial whole, `load` reads what `Result.save` wrote. `theory` predicts, `levels` measures
+increments, `compare` puts estimators side by side.
 """
 
 from __future__ import annotations
@@ -13,27 +14,32 @@ from typing import TYPE_CHECKING, Any
 from fastsumo import proposals, roulette
 from fastsumo._version import __version__
 from fastsumo.errors import ModelError
-from fastsumo.estimators import ELBO, IWAE, SUMO
+from fastsumo.estimators import ELBO, IWAE, JVI, MLMC, SUMO, SingleTerm
+from fastsumo.levels import levels
 from fastsumo.model import Model, model
 from fastsumo.proposals import importance
 from fastsumo.result import Result, load
 from fastsumo.simulate import Trial, replay, sample, simulate
 
 if TYPE_CHECKING:
-    from fastsumo import models, plot, tails, vmath
+    from fastsumo import models, plot, tails, theory, vmath
 
-_LAZY = ("models", "plot", "tails", "vmath")  # modules that import more than NumPy
+_LAZY = ("models", "plot", "tails", "theory", "vmath")  # modules that import more than NumPy
 
 __all__ = [
     "ELBO",
     "IWAE",
+    "JVI",
+    "MLMC",
     "SUMO",
     "Model",
     "ModelError",
     "Result",
+    "SingleTerm",
     "Trial",
     "__version__",
     "importance",
+    "levels",
     "load",
     "model",
     "models",
@@ -44,6 +50,7 @@ __all__ = [
     "sample",
     "simulate",
     "tails",
+    "theory",
     "vmath",
 ]
 

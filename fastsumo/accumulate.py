@@ -160,7 +160,7 @@ class Statistics:
             s1 += Fraction(_integer(self.period_sums[period, 0]), _UNIT)
             s2 += Fraction(_integer(self.period_sums[period, 1]), _UNIT)
             largest = max(largest, float(self.period_largest[period]))
-            variance = to_float((s2 - s1**2 / n) / (n - 1)) if n > 1 else np.nan
+            variance = to_float(max(s2 - s1**2 / n, Fraction(0)) / (n - 1)) if n > 1 else np.nan
             table[row] = (n, center + to_float(s1 / n), variance, largest)
         return table
 

@@ -1,7 +1,7 @@
 """The command ``fastsumo``: run, replay and show. Options, messages and exit codes; no computing.
 
-What names such as ``iwae:k=5`` stand for is in `specs.py`, what is printed in `report.py`. Nothing heavy is imported
-before it is needed.
+What names such as ``iwae:k=5`` stand for is in `specs.py`, what is printed in `report.py`. Nothing heavy is
+imported before it is needed.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import shutil
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from fastsumo import _check
 from fastsumo._version import __version__
 
 if TYPE_CHECKING:
@@ -24,11 +27,13 @@ if TYPE_CHECKING:
 DEFAULT_FIGURE = "fastsumo.png"
 OK, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
 
-_DESCRIPTION = "Runs SUMO trials, unbiased estimates of a log marginal probability, and shows what their tail does."
+_DESCRIPTION = """Runs SUMO trials, unbiased estimates of a log marginal probability, and shows
+what their tail does."""
 _NAMES = """
 MODEL      note (the default), gamma:1.5, lognormal:1, gaussian_scale:0.8,
            path/to/file.py:name or module:name for your own
-ESTIMATOR  sumo (the default), sumo:minimum=2, iwae:k=5, elbo
+ESTIMATOR  sumo (the default), sumo:minimum=2, iwae:k=5, elbo, jvi:k=5,
+           mlmc, single-term
 ROULETTE   harmonic (the default), harmonic:cap=80, power-law:s=1.5,
            harmonic-geometric:alpha=80,rate=0.1, geometric:p=0.1, table:1,0.5
            (brackets do as well, quoted: 'harmonic(cap=80)')
@@ -36,11 +41,11 @@ Whole numbers can be written 10000000, 1e7 or 10M.
 """
 _EXAMPLES = """
 examples:
-  fastsumo run                                 the note's problem, 10 million trials
+  fastsumo run                           the note's problem, 10 million trials
   fastsumo run note --roulette harmonic:cap=80 --trials 1e8 --save capped.npz
   fastsumo run my_model.py:posterior --estimator iwae:k=5 --seed 1
   fastsumo show capped.npz --plot capped.pdf
-  fastsumo replay note --trial 465596          one trial, with all that went into it
+  fastsumo replay note --trial 465596    one trial, with all that went into it
 """
 
 
@@ -67,7 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        return _run_command(given)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return _run_command(given)
     except KeyboardInterrupt:
         return _fail("interrupted before any trial was done", INTERRUPTED)
     except BrokenPipeError:
@@ -80,7 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("FASTSUMO_TRACEBACK"):
             raise
-        return _fail(f"{type(error).__name__}: {_words(error)} (set FASTSUMO_TRACEBACK=1 to see where)", FAILED)
+        return _fail(
+            f"{type(error).__name__}: {_words(error)} (set FASTSUMO_TRACEBACK=1 to see where)", FAILED
+        )
 
 
 def _run_command(given: list[str]) -> int:
@@ -88,6 +97,8 @@ def _run_command(given: list[str]) -> int:
     if not given:
         parser.print_help(sys.stderr)
         return BAD_USAGE
+    if not given[0].startswith("-"):
+        _check.choice("command", given[0], _COMMANDS)
     try:
         options, unknown = parser.parse_known_args(given)
         if unknown:
@@ -104,7 +115,6 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        message = message.replace("argument NAME: ", "").replace("invalid choice", "unknown command")
         sys.exit(_fail(f"{message} (see {self.prog} --help)", BAD_USAGE))
 
 
@@ -115,15 +125,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fastsumo {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", title="commands", parser_class=_Parser)
-    for name, text, add in (
-        ("run", "run trials, print what they say, draw the figure", _add_run),
-        ("replay", "one trial again, with all that went into it", _add_replay),
-        ("show", "print a saved result", _add_show),
-    ):
+    for name, (text, add) in _COMMANDS.items():
         described = text[0].upper() + text[1:] + "."
         add(
             commands.add_parser(
-                name, help=text, description=described, epilog=_NAMES, formatter_class=shape, allow_abbrev=False
+                name,
+                help=text,
+                description=described,
+                epilog=_NAMES,
+                formatter_class=shape,
+                allow_abbrev=False,
             )
         )
     return parser
@@ -133,9 +144,13 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_run)
     parser.add_argument("model", nargs="?", default="note", metavar="MODEL", help="what to run; see below")
     _add_what(parser)
-    parser.add_argument("--trials", type=_whole, default=10_000_000, metavar="N", help="how many (default: 1e7)")
+    parser.add_argument(
+        "--trials", type=_whole, default=10_000_000, metavar="N", help="how many (default: 1e7)"
+    )
     parser.add_argument("--threads", type=_whole, metavar="N", help="default: the cores this process may use")
-    parser.add_argument("--first-trial", type=_whole, default=0, metavar="N", help="to continue an earlier run")
+    parser.add_argument(
+        "--first-trial", type=_whole, default=0, metavar="N", help="to continue an earlier run"
+    )
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the result, for show and fs.load")
     figure = f"write the figure: .png, .pdf or .svg (default: {DEFAULT_FIGURE}; none with --json or --quiet)"
     parser.add_argument("--plot", type=Path, metavar="FILE", help=figure)
@@ -161,7 +176,9 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
 
 def _add_what(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--estimator", metavar="ESTIMATOR", help="what one trial computes (default: sumo)")
-    parser.add_argument("--roulette", metavar="ROULETTE", help="law of K, the number of terms (default: harmonic)")
+    parser.add_argument(
+        "--roulette", metavar="ROULETTE", help="law of K, the number of terms (default: harmonic)"
+    )
     parser.add_argument("--seed", type=_whole, metavar="N", help="default: 0")
 
 
@@ -176,8 +193,8 @@ def _run(options: argparse.Namespace) -> int:
     estimator = _estimator(options)
     model = specs.model(options.model)
     figure = _figure_file(options)
-    for file in (figure, options.save):
-        _check_folder(file)
+    _check_figure(figure)
+    _check_folder(options.save)
     from fastsumo.simulate import simulate
 
     result = simulate(
@@ -192,7 +209,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.save is not None:
         result.save(options.save)
         _note(options, f"result written to {options.save}")
-    _print(options, str(result) if not options.json else "", result.to_dict() if options.json else {})
+    _print_result(options, result)
     if result.interrupted:
         _note(options, f"interrupted: {result.trials:,} of {options.trials:,} trials done")
     if figure is not None:
@@ -202,24 +219,27 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
+    from fastsumo._text import labelled
     from fastsumo.report import trial_summary
     from fastsumo.simulate import replay
+    from fastsumo.specs import compact
 
     model, estimator, seed = _replayed(options)
     trial = replay(model, estimator, options.trial, seed)
     numbers = vars(trial) | {"model": model.name, "estimator": repr(estimator)}
     listed = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in numbers.items()}
-    text = f"model           {model.name}\nestimator       {estimator!r}\n{trial_summary(trial)}"
-    _print(options, text, listed)
+    width = _width()
+    head = labelled([("model", model.name), ("estimator", compact(repr(estimator)))], width)
+    _print(options, lambda: f"{head}\n{trial_summary(trial, estimator, width)}", lambda: listed)
     return OK
 
 
 def _show(options: argparse.Namespace) -> int:
     from fastsumo.result import load
 
-    _check_folder(options.plot)
+    _check_figure(options.plot)
     result = load(options.result)
-    _print(options, str(result) if not options.json else "", result.to_dict() if options.json else {})
+    _print_result(options, result)
     if options.plot is not None:
         _write_figure(result, options.plot)
         _note(options, f"figure written to {options.plot}")
@@ -245,7 +265,9 @@ def _replayed(options: argparse.Namespace) -> tuple[Model, Estimator, int]:
     model = _model_of(result, options)
     own = options.estimator is not None or options.roulette is not None
     if "..." in result.provenance.estimator and not own:
-        raise ValueError("the result does not hold the whole table of its law: give it with --roulette table:1,...")
+        raise ValueError(
+            "the result does not hold the whole table of its law: give it with --roulette table:1,..."
+        )
     estimator = _estimator(options) if own else specs.estimator(result.provenance.estimator)
     seeds = list(result.ranges)
     if options.seed is None and len(seeds) > 1:
@@ -268,7 +290,9 @@ def _model_of(result: Result, options: argparse.Namespace) -> Model:
     except ValueError as error:
         if options.model:
             raise
-        raise ValueError(f"{run.model!r} is not built in: say where it is with --model FILE.py:NAME") from error
+        raise ValueError(
+            f"{run.model!r} is not built in: say where it is with --model FILE.py:NAME"
+        ) from error
     if model.params.size == len(run.params):
         model = model.with_params(run.params)
     if source_hash(model) != run.source:
@@ -292,7 +316,7 @@ def _figure_file(options: argparse.Namespace) -> Path | None:
         return None
     if options.plot is None and not (options.json or options.quiet):
         return Path(DEFAULT_FIGURE)
-    return options.plot  # type: ignore[no-any-return]
+    return options.plot
 
 
 def _check_folder(file: Path | None) -> None:
@@ -306,25 +330,58 @@ def _check_folder(file: Path | None) -> None:
         raise ValueError(f"cannot write {file}")
 
 
+def _check_figure(file: Path | None) -> None:
+    """Before a long run: whether the figure can be written, in that format."""
+    if file is None:
+        return
+    _check_folder(file)
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = FigureCanvasBase.get_supported_filetypes()
+    if file.suffix.lower().lstrip(".") not in known:
+        raise ValueError(
+            f"cannot draw {file}: the name must end in .png, .pdf, .svg or another of {', '.join(known)}"
+        )
+
+
 def _write_figure(result: Result, file: Path) -> None:
     result.plot().savefig(file)
 
 
-def _print(options: argparse.Namespace, text: str, numbers: dict[str, Any]) -> None:
+def _print_result(options: argparse.Namespace, result: Result) -> None:
+    from fastsumo.report import summary
+
+    _print(options, lambda: summary(result, _width()), result.to_dict)
+
+
+def _print(
+    options: argparse.Namespace, text: Callable[[], str], numbers: Callable[[], dict[str, Any]]
+) -> None:
     """The table, or the JSON."""
     from fastsumo.report import to_json
 
     if options.json:
-        print(to_json(numbers))
+        print(to_json(numbers()))
     elif not options.quiet:
-        print(text)
+        print(text())
     sys.stdout.flush()
+
+
+def _width() -> int:
+    """Columns of the terminal that is written to, where they are fewer than a table would like."""
+    from fastsumo._text import WIDTH
+
+    return min(WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDTH
 
 
 def _note(options: argparse.Namespace, text: str) -> None:
     if not options.quiet:
         sys.stdout.flush()
         print(f"fastsumo: {text}", file=sys.stderr)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"fastsumo: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _unknown(words: list[str], command: str) -> str:
@@ -336,10 +393,10 @@ def _unknown(words: list[str], command: str) -> str:
 
 
 def _options_of(command: str) -> list[str]:
-    for action in _parser()._actions:
-        if isinstance(action, argparse._SubParsersAction) and command in action.choices:
-            return list(action.choices[command]._option_string_actions)
-    return []
+    parser = argparse.ArgumentParser()
+    if command in _COMMANDS:
+        _COMMANDS[command][1](parser)
+    return list(parser._option_string_actions)
 
 
 def _words(error: BaseException) -> str:
@@ -347,6 +404,13 @@ def _words(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__
+
+
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "run": ("run trials, print what they say, draw the figure", _add_run),
+    "replay": ("one trial again, with all that went into it", _add_replay),
+    "show": ("print a saved result", _add_show),
+}
 
 
 def _fail(message: str, code: int) -> int:

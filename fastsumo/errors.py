@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import re
 import traceback
 from collections.abc import Iterator
@@ -27,7 +28,8 @@ def compiling(model: Model) -> Iterator[None]:
     try:
         yield
     except NumbaError as error:
-        raise ModelError(f"model {model.name!r} cannot be compiled: {_complaint(error, model)}") from None
+        why = _no_number(model) or _complaint(error, model)
+        raise ModelError(f"model {model.name!r} cannot be compiled: {why}") from None
 
 
 def trial_error(model: Model, estimator: Estimator, seed: int, trial: int, status: int) -> ModelError:
@@ -41,6 +43,18 @@ def trial_error(model: Model, estimator: Estimator, seed: int, trial: int, statu
         f"model {model.name!r} returned NaN or +inf as a log weight in trial {trial} of seed {seed}; "
         f"allowed are finite numbers and -inf; {again} shows it"
     )
+
+
+def _no_number(model: Model) -> str:
+    """What the model returns in plain Python where that is no number; empty where it is one, or it raises."""
+    row = () if model.data is None else (model.data[0],)
+    try:
+        returned = model.function(np.full(model.dim, 0.5), *row, model.params)
+    except Exception:
+        return ""
+    if isinstance(returned, numbers.Real) or (isinstance(returned, np.ndarray) and returned.ndim == 0):
+        return ""
+    return f"it must return one number, the log weight, but returned {returned!r}"
 
 
 def _raised(model: Model) -> str:

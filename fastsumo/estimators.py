@@ -214,8 +214,8 @@ class MLMC(Estimator):
 
     Level ``l`` takes ``n = base * 2^l`` samples and has the difference ``D_l = L(all n) - [L(first half) +
     L(second half)] / 2``, level 0 the value ``D_0 = L_base``; the level drawn has a probability
-    ``p_l`` proportional to ``ratio^l`` (Blanchet & Glynn, WSC 2015; Ishikawa & Goda, UAI 2021). Variance and cost
-    are both finite for ratios in ``(1/4, 1/2)``. One of
+    ``p_l`` proportional to ``ratio^l`` (Blanchet & Glynn, WSC 2015; Ishikawa & Goda, UAI 2021). Variance
+    and cost are both finite for ratios in ``(1/4, 1/2)``. One of
 
     - ``first=True, kind="single"``: ``L_base + D_l / p_l``, ``l >= 1``, ``base + base 2^l`` samples:
       the first ``base`` are for ``L_base`` alone;

@@ -1,17 +1,18 @@
 """Figures of a `Result`: four panels that show what its tail does, each also a function of its own.
 
-Every function takes ``ax=None`` and returns the Axes; nothing is shown, and Matplotlib is imported when the first
-figure is drawn. Figures of tail estimates are in `fastsumo.tails`.
+Every function takes ``ax=None`` and returns the Axes; nothing is shown, and Matplotlib is imported when the
+first figure is drawn. Figures of tail estimates are in `fastsumo.tails`.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastsumo.specs import compact
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +69,7 @@ def overview(result: Result, figure: Figure | SubFigure | None = None) -> Figure
 
 
 def density(result: Result, ax: Axes | None = None) -> Axes:
-    """Density of the values against the centre, from the histogram; the axis is logarithmic far from the centre.
+    """Density of the values around the centre, from the histogram; a wide axis is logarithmic far from it.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def density(result: Result, ax: Axes | None = None) -> Axes:
 
 
 def tail(result: Result, ax: Axes | None = None) -> Axes:
-    """Share of trials beyond a distance from the centre, on either side, with the predicted law where it is known.
+    """Share of trials beyond a distance from the centre on either side, with the predicted law if known.
 
     Parameters
     ----------
@@ -142,7 +143,9 @@ def running_mean(result: Result, ax: Axes | None = None) -> Axes:
         return _nothing(axes)
     trials, mean = rows["trials"], rows["mean"]
     error = np.sqrt(rows["variance"] / trials)
-    axes.fill_between(trials, mean - 2 * error, mean + 2 * error, color=BLUE, alpha=0.2, lw=0, label="± 2 std. errors")
+    axes.fill_between(
+        trials, mean - 2 * error, mean + 2 * error, color=BLUE, alpha=0.2, lw=0, label="± 2 std. errors"
+    )
     axes.plot(trials, mean, color=BLUE, lw=1.6, marker="o", ms=2.5, label="mean")
     if result.log_evidence is not None:
         truth = result.log_evidence
@@ -170,7 +173,9 @@ def running_variance(result: Result, ax: Axes | None = None) -> Axes:
     rows = result.trace[result.trace["trials"] >= 2]
     if len(rows) == 0 or not (rows["variance"] > 0).any() or _says_nothing(result):
         return _nothing(axes)
-    axes.plot(rows["trials"], rows["variance"], color=BLUE, lw=1.6, marker="o", ms=2.5, label="of the first $n$")
+    axes.plot(
+        rows["trials"], rows["variance"], color=BLUE, lw=1.6, marker="o", ms=2.5, label="of the first $n$"
+    )
     axes.set_xscale("log")
     late = rows["variance"][rows["trials"] >= min(100, rows["trials"][-1])]
     if late.max() > 30.0 * late[late > 0].min():
@@ -202,7 +207,7 @@ def octaves(result: Result, ax: Axes | None = None) -> Axes:
     axes.bar(place, 100.0 * table["share"], 0.8, color=BLUE, label="of the variance")
     axes.plot(place, cost, "o", color=ORANGE, ms=5, mec="white", mew=0.7, label="of the cost")
     shown = place[:: math.ceil(len(place) / 9)]
-    axes.set_xticks(shown, [f"{2**int(p)}" if p < 10 else f"$2^{{{p:g}}}$" for p in shown])
+    axes.set_xticks(shown, [f"{2 ** int(p)}" if p < 10 else f"$2^{{{p:g}}}$" for p in shown])
     axes.set_xlim(place[0] - 0.7, place[-1] + 0.7)
     axes.set_ylim(0.0, 1.25 * float(np.nanmax([100.0 * table["share"], cost])))
     axes.legend(frameon=False, fontsize=_SMALL, loc="upper left", ncols=2)
@@ -210,7 +215,7 @@ def octaves(result: Result, ax: Axes | None = None) -> Axes:
 
 
 def _axes(ax: Axes | None) -> Axes:
-    """``ax``, or the axes of a new figure: pyplot's where a session uses pyplot, else one that no window owns."""
+    """``ax``, or new axes: pyplot's in a session that uses pyplot, else those of a figure no window owns."""
     if ax is not None:
         return ax
     import sys
@@ -218,7 +223,7 @@ def _axes(ax: Axes | None) -> Axes:
     size: dict[str, Any] = {"figsize": (5.0, 3.75), "layout": "constrained"}
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None:
-        return pyplot.figure(**size).add_subplot()  # type: ignore[no-any-return]
+        return pyplot.figure(**size).add_subplot()
     from matplotlib.figure import Figure
 
     return Figure(**size).add_subplot()
@@ -240,8 +245,7 @@ def _nothing(axes: Axes) -> Axes:
 
 def _title(result: Result) -> str:
     run, many = result.provenance, "trial" if result.trials == 1 else "trials"
-    estimator = re.sub(r"roulette=|(, )?(cap=None|minimum=1)", "", run.estimator)
-    text = f"{run.model} · {estimator} · {result.trials:,} {many}"
+    text = f"{run.model} · {compact(run.estimator)} · {result.trials:,} {many}"
     if result.zero_weight_trials:
         text += f" · without {result.zero_weight_trials:,} of value −inf"
     return (text + (" · interrupted" if result.interrupted else "")).replace("$", r"\$")
@@ -261,7 +265,7 @@ def _typical(result: Result, share: float = 0.5) -> float:
 
 
 def _density(result: Result) -> tuple[FloatArray, FloatArray, float, bool]:
-    """Edges and heights of a coarser histogram, the scale of its axis, and whether the axis has to be logarithmic."""
+    """Edges and heights of a coarser histogram, the scale of its axis, and whether that is logarithmic."""
     bins = result.histogram
     if _says_nothing(result):
         return np.empty(0), np.empty(0), 1.0, False
@@ -283,7 +287,7 @@ def _density(result: Result) -> tuple[FloatArray, FloatArray, float, bool]:
 
 
 def _merged(cumulated: FloatArray) -> NDArray[np.int64]:
-    """Edges to keep so that every bin holds `_FEWEST` trials, or a hundredth of all; walks in from both ends."""
+    """Edges to keep so that bins hold `_FEWEST` trials, or a hundredth of all; walks out from the mode."""
     fewest = min(_FEWEST, 0.01 * cumulated[-1])
     middle = int(np.argmax(np.diff(cumulated)))
     kept = {0, middle, middle + 1, len(cumulated) - 1}
@@ -319,7 +323,7 @@ def _no_ticks() -> Any:
 
 
 def _one_tail(result: Result, right: bool) -> tuple[FloatArray, FloatArray]:
-    """Distances and the share of the finite trials beyond each, on one side, thinned to what a figure can show."""
+    """Distances and the share of the finite trials beyond each, on one side, thinned to what is visible."""
     bins = result.histogram
     side = bins.low >= 0 if right else bins.high <= 0
     near = bins.low[side] if right else -bins.high[side][::-1]
@@ -346,7 +350,9 @@ def _predict_tail(axes: Axes, result: Result, low: float, high: float) -> None:
             return
         curve, what = found, "for this law of $K$"
     shown = (curve < 0.2) & (curve > 0.02 / result.statistics.finite)
-    axes.plot(x[shown], 0.5 * curve[shown], "-.", color="black", lw=1.3, label=f"theory: {what}, half on each side")
+    axes.plot(
+        x[shown], 0.5 * curve[shown], "-.", color="black", lw=1.3, label=f"theory: {what}, half on each side"
+    )
 
 
 def _law_name(result: Result, index: float) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+_BESIDE = 66  # columns that a bar takes beside its label
+
 
 class Progress:
     """Shows nothing. Subclasses show something; a run calls `stage` and `update`."""
@@ -45,7 +47,8 @@ class Bar(Progress):
         if not narrow:
             columns.append(TimeRemainingColumn())
         self._bar = RichProgress(*columns, console=console, transient=True, auto_refresh=False)
-        self._label = "" if narrow else label
+        model = label.split(" · ")[0]
+        self._label = next((text for text in (label, model) if len(text) <= console.width - _BESIDE), "")
         self._task = self._bar.add_task("", total=total, speed="")
 
     def __enter__(self) -> Progress:

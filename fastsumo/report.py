@@ -1,44 +1,47 @@
 """A `Result` in words: the table that `print` shows, and the JSON of the command line.
 
-Plain text in 80 columns. Every number comes from `Result`, `tails` or `theory`; nothing is estimated here, and
-figures are in `plot.py`.
+Plain text in 80 columns. Every number comes from `Result`, `tails` or `theory`; nothing is estimated here,
+and figures are in `plot.py`.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import textwrap
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastsumo._text import NARROWEST, WIDTH, Column, count, labelled, short, table, with_error
+from fastsumo.estimators import SUMO
 from fastsumo.roulette import MAX_TERMS
+from fastsumo.specs import compact
 
 if TYPE_CHECKING:
+    from fastsumo.estimators import Estimator
     from fastsumo.result import Result
     from fastsumo.simulate import Trial
     from fastsumo.tails import TailIndex
 
-WIDTH = 80
-_LABEL = 16
 _SHOWN = 5  # extremes
 _FEW = 20  # trials of which nothing is said about the tail
-_BAR = 16
+_BAR = 20
 
 
-def summary(result: Result) -> str:
+def summary(result: Result, width: int = WIDTH) -> str:
     """Everything worth knowing about a run, as a table.
 
     Parameters
     ----------
     result : Result
+    width : int
+        Columns that there are; at least 40.
 
     Returns
     -------
     str
-        Lines of at most 80 columns.
+        Lines of at most ``width`` columns.
 
     Examples
     --------
@@ -46,39 +49,51 @@ def summary(result: Result) -> str:
     >>> print(summary(fs.simulate(fs.models.note(), fs.ELBO(), 1000)).splitlines()[0])
     model           note
     """
+    width = max(width, NARROWEST)
     hill = _hill(result)
     blocks = [
-        _lines([*_what(result), *_zero_weight(result)]),
-        _lines([*_estimate(result), *_spread(result, hill), *_tail(result, hill)]),
-        _extremes(result),
-        _octaves(result),
-        _lines(_speed(result)),
+        labelled([*_what(result), *_zero_weight(result)], width),
+        labelled([*_estimate(result), *_spread(result, hill), *_tail(result, hill)], width),
+        _extremes(result, width),
+        _octaves(result, width),
+        labelled(_speed(result), width),
     ]
     return "\n\n".join(block for block in blocks if block)
 
 
-def trial_summary(trial: Trial) -> str:
-    """One replayed trial as a table: its value, its first samples, and its largest contributions.
+def trial_summary(trial: Trial, estimator: Estimator, width: int = WIDTH) -> str:
+    """One replayed trial as a table: its value, its first samples, and for SUMO its largest contributions.
 
     Parameters
     ----------
     trial : Trial
+    estimator : Estimator
+        Of the trial.
+    width : int
+        Columns that there are; at least 40.
 
     Returns
     -------
     str
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> one = fs.replay(fs.models.note(), fs.SUMO(), trial=7)
+    >>> print(trial_summary(one, fs.SUMO()).splitlines()[2])
+    terms K         23
     """
-    kept = trial.log_weights.size
+    width, kept = max(width, NARROWEST), trial.log_weights.size
     rows = [
         ("trial", f"{trial.trial} of seed {trial.seed}"),
         ("value", f"{trial.value:.17g}"),
         ("terms K", count(trial.terms)),
-        ("samples kept", count(kept)),
+        ("samples", f"{count(kept)} kept"),
     ]
-    if kept:
-        rows.append(("first L_1", f"{trial.iwae[0]:.10g}"))
-        rows.append(("last kept", f"L_{kept} = {trial.iwae[-1]:.10g}"))
-    return "\n\n".join(block for block in (_lines(rows), _contributions(trial)) if block)
+    if trial.iwae.size:
+        rows.append(("path", f"L_1 = {trial.iwae[0]:.10g} to L_{trial.iwae.size} = {trial.iwae[-1]:.10g}"))
+    blocks = (labelled(rows, width), _contributions(trial, estimator, width))
+    return "\n\n".join(block for block in blocks if block)
 
 
 def to_json(numbers: dict[str, Any]) -> str:
@@ -92,35 +107,6 @@ def to_json(numbers: dict[str, Any]) -> str:
     return json.dumps(_jsonable(numbers), allow_nan=False)
 
 
-def count(number: int) -> str:
-    """A whole number with thousands set apart.
-
-    Examples
-    --------
-    >>> count(10_000_000)
-    '10,000,000'
-    """
-    return f"{number:,}"
-
-
-def with_error(value: float, error: float) -> str:
-    """``value ± error``, the error to two digits and the value to as many decimals.
-
-    Examples
-    --------
-    >>> with_error(1.837908848, 0.0009975)
-    '1.83791 ± 0.00100'
-    """
-    if not (math.isfinite(value) and math.isfinite(error)):
-        return f"{value:.10g}" if math.isnan(error) else f"{value:.10g} ± {error:.2g}"
-    if error == 0.0:
-        return f"{value:.15g} ± 0"
-    decimals = 1 - math.floor(math.log10(error))
-    if not 0 <= decimals <= 12:
-        return f"{value:.12g} ± {error:.2g}"
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
-
-
 def trials_done(result: Result) -> str:
     """Which trials of which seed, such as ``trials 0 to 999 of seed 0``."""
     parts = []
@@ -132,40 +118,35 @@ def trials_done(result: Result) -> str:
     return "; ".join(parts[:4]) + more
 
 
-def _lines(rows: list[tuple[str, str]]) -> str:
-    """Label and text per row, the text wrapped beside the label."""
-    out: list[str] = []
-    for label, text in rows:
-        wrapped = textwrap.wrap(text, WIDTH - _LABEL, break_on_hyphens=False) or [""]
-        out.append(f"{label:<{_LABEL}}{wrapped[0]}".rstrip())
-        out += [" " * _LABEL + line for line in wrapped[1:]]
-    return "\n".join(out)
-
-
 def _what(result: Result) -> list[tuple[str, str]]:
     run = result.provenance
     numbers = ", ".join(f"{p:g}" for p in run.params[:6]) + (", ..." if len(run.params) > 6 else "")
     rows = [
         ("model", f"{run.model}, params [{numbers}]" if run.params else run.model),
-        ("estimator", run.estimator),
+        ("estimator", compact(run.estimator)),
         ("trials", f"{count(result.trials)}   ({trials_done(result)})"),
     ]
     if result.interrupted:
         rows.append(("INTERRUPTED", "the run was stopped early; only the trials named above were done"))
     per_trial = f"{result.cost / result.trials:.4g} a trial"
     rows.append(("cost", f"{count(result.cost)} importance samples, {per_trial}"))
-    if _is_bound(result):
+    if _is_fixed(result):
         return rows
-    capped = f" (capped at {count(run.law['cap'])})" if run.law["cap"] < MAX_TERMS else ""
-    return [*rows, ("largest K", f"{count(result.largest_terms)}{capped}")]
+    capped = f" (capped at {count(run.law['cap'])})" if _capped(result) else ""
+    return [
+        *rows,
+        ("largest level" if _has_levels(result) else "largest K", count(result.largest_terms) + capped),
+    ]
 
 
 def _zero_weight(result: Result) -> list[tuple[str, str]]:
     zero = result.zero_weight_trials
     if zero == 0:
         return []
-    text = f"{count(zero)} trials ({zero / result.trials:.2%}) have the value -inf: a prefix of their weights was all zero. "
-    text += "So the mean is -inf" + ("; what follows is about the others." if zero < result.trials else ".")
+    text = f"{count(zero)} trials ({zero / result.trials:.2%}) have the value -inf: "
+    text += "a prefix of their weights was all zero. So the mean is -inf" + (
+        "; what follows is about the others." if zero < result.trials else "."
+    )
     return [("zero weight", text)]
 
 
@@ -174,7 +155,12 @@ def _estimate(result: Result) -> list[tuple[str, str]]:
     if finite == 0:
         return [("estimate", "-inf: no trial has a finite value")]
     if result.statistics.overflowed:
-        return [("estimate", f"none: {count(result.statistics.overflowed)} values are too large for sums of powers")]
+        return [
+            (
+                "estimate",
+                f"none: {count(result.statistics.overflowed)} values are too large for sums of powers",
+            )
+        ]
     mean, error = result.finite_mean, _error(result)
     rows = [("estimate", f"{with_error(mean, error)}   (one standard error)")]
     if finite == 1:
@@ -185,9 +171,20 @@ def _estimate(result: Result) -> list[tuple[str, str]]:
     return rows + _interval(result)
 
 
-def _is_bound(result: Result) -> bool:
-    """Whether the estimator is a lower bound in expectation, with a fixed number of samples."""
-    return result.provenance.estimator.startswith(("IWAE(", "ELBO("))
+def _is_fixed(result: Result) -> bool:
+    """Whether the estimator uses a fixed number of samples, and so is biased."""
+    return result.provenance.estimator.startswith(("IWAE(", "ELBO(", "JVI("))
+
+
+def _has_levels(result: Result) -> bool:
+    """Whether `K` counts dyadic levels."""
+    return result.provenance.estimator.startswith("MLMC(")
+
+
+def _capped(result: Result) -> bool:
+    """Whether a cap on `K` bounds the samples of a trial."""
+    run = result.provenance
+    return run.law["cap"] < MAX_TERMS and run.estimator.startswith(("SUMO(", "SingleTerm("))
 
 
 def _error(result: Result) -> float:
@@ -203,12 +200,17 @@ def _truth(result: Result, mean: float, error: float) -> list[tuple[str, str]]:
     rows = []
     if truth is not None:
         away = f"{abs(mean - truth):.2g} {'above' if truth > mean else 'below'} the estimate"
-        if error > 0.0 and not _is_bound(result):
+        if error > 0.0 and not _is_fixed(result):
             away += f": {abs(mean - truth) / error:.2f} std. errors"
         rows.append(("known log Z", f"{truth:.10g}   ({away})"))
-    if _is_bound(result):
-        rows.append(("", "The estimate is a lower bound in expectation."))
-    elif cap < MAX_TERMS and run.estimator.startswith("SUMO("):
+    if _is_fixed(result):
+        bias = (
+            "biased, but less than IWAE"
+            if run.estimator.startswith("JVI(")
+            else "a lower bound in expectation"
+        )
+        rows.append(("", f"The estimate is {bias}."))
+    elif _capped(result):
         samples = cap + run.minimum
         text = f"With its cap the estimate is of E[L_{samples}], just below log Z"
         known = run.chi_square is not None and math.isfinite(run.chi_square)
@@ -286,45 +288,55 @@ def _caveats(result: Result, hill: TailIndex | None, theory: float | None) -> li
     if theory is not None and theory <= 1.0:
         return ["The mean itself is on the border of existing: no interval here can be trusted."]
     if theory is not None and theory <= 2.0:
-        text = "So the variance is infinite: that of a sample grows with its trials, and the standard error misleads. "
-        return [text + "Trust the interval."]
+        text = "So the variance is infinite: that of a sample grows with its trials, and the standard error "
+        return [text + "misleads. Trust the interval."]
     if hill is None or hill.low > 2.0:
         return []
-    if result.provenance.law["cap"] < MAX_TERMS:
-        text = "So far the tail looks like one of infinite variance. The cap makes it finite, but the standard error is "
-        return [text + "too small until many trials have come near the cap."]
-    text = "The index may be 2 or less. Then the variance is infinite, that of a sample grows with its trials, and the "
-    return [text + "standard error misleads: trust the interval."]
+    if hill.low <= 1.0 and theory is None and not _capped(result):
+        return ["The index may be near 1, where the mean stops existing: no interval here can be trusted."]
+    if _capped(result):
+        text = "So far the tail looks like one of infinite variance. The cap makes it finite, but the "
+        return [text + "standard error is too small until many trials have come near the cap."]
+    text = (
+        "The index may be 2 or less. Then the variance is infinite, that of a sample grows with its trials, "
+    )
+    return [text + "and the standard error misleads: trust the interval."]
 
 
-def _extremes(result: Result) -> str:
+def _terms(result: Result) -> str:
+    return "level" if _has_levels(result) else "terms K"
+
+
+def _extremes(result: Result, width: int) -> str:
     shown = result.extremes[:_SHOWN]
     if shown.size == 0:
         return ""
-    several = len(result.ranges) > 1
-    head = f"{'furthest trials':<16}{'trial':>20} {'value':>18} {'terms K':>18}"
-    lines = [head + (f" {'seed':>6}" if several else "")]
-    for row in shown:
-        line = f"{'':16}{row['trial']:>20d} {row['value']:>18.10g} {row['terms']:>18,d}"
-        lines.append(line + (f" {row['seed']:>6d}" if several else ""))
-    return "\n".join(lines)
+    columns = [
+        Column("furthest trials", [f"{trial}" for trial in shown["trial"]]),
+        Column("value", [f"{value:.10g}" for value in shown["value"]]),
+        Column(_terms(result), [count(int(terms)) for terms in shown["terms"]], rank=1),
+    ]
+    if len(result.ranges) > 1:
+        columns.append(Column("seed", [f"{seed}" for seed in shown["seed"]]))
+    return table(columns, width)
 
 
-def _octaves(result: Result) -> str:
+def _octaves(result: Result, width: int) -> str:
     """The breakdown by octave of `K`, with a bar for the share of the variance."""
-    table = result.by_terms
-    if len(table) < 2 or result.statistics.finite == 0:
+    rows = result.by_terms
+    if len(rows) < 2 or result.statistics.finite == 0:
         return ""
-    lines = [f"{'terms K':<16}{'trials':>15} {'mean':>12} {'cost':>8} {'variance':>9}"]
-    cost, most = float(table["cost"].sum()), float(np.nan_to_num(table["share"]).max())
-    for row in table:
-        mean = f"{row['mean']:.5g}" if row["trials"] else "-"
-        share = 0.0 if math.isnan(row["share"]) else float(row["share"])
-        bar = "#" * round(_BAR * share / most) if most > 0.0 else ""
-        span = _span(int(row["low"]), int(row["high"]))
-        line = f"{span:<16}{row['trials']:>15,d} {mean:>12} {row['cost'] / cost:>8.1%} {share:>9.1%} {bar}"
-        lines.append(line.rstrip())
-    return "\n".join(lines)
+    share = np.nan_to_num(rows["share"])
+    bars = np.round(_BAR * share / max(float(share.max()), 1e-300)).astype(int)
+    columns = [
+        Column(_terms(result), [_span(int(row["low"]), int(row["high"])) for row in rows], left=True),
+        Column("trials", [count(int(row["trials"])) for row in rows], rank=1),
+        Column("mean", [f"{row['mean']:.5g}" if row["trials"] else "-" for row in rows], rank=3),
+        Column("cost", [f"{part:.1%}" for part in rows["cost"] / rows["cost"].sum()], rank=2),
+        Column("variance", [f"{part:.1%}" for part in share]),
+        Column("", ["#" * bar for bar in bars], rank=4, left=True),
+    ]
+    return table(columns, width)
 
 
 def _span(low: int, high: int) -> str:
@@ -338,40 +350,31 @@ def _speed(result: Result) -> list[tuple[str, str]]:
     rows = [("time", f"{result.elapsed:.3g} s on {threads}, fastsumo {result.provenance.version}")]
     if result.elapsed > 0.0:
         per_sample = result.elapsed * result.threads / result.cost * 1e9
-        speed = f"{_short(result.trials / result.elapsed)} trials/s, {per_sample:.3g} ns a sample and thread"
+        speed = f"{short(result.trials / result.elapsed)} trials/s, {per_sample:.3g} ns a sample and thread"
         rows.append(("speed", speed))
     return rows
 
 
-def _short(number: float) -> str:
-    """A number to three digits with k, M or G.
-
-    Examples
-    --------
-    >>> _short(12_345_678)
-    '12.3 M'
-    """
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g} {unit}"
-    return f"{number:.3g}"
-
-
-def _contributions(trial: Trial) -> str:
-    """The largest terms of the sum that a trial is."""
-    weights = trial.roulette_weights
-    used = min(weights.size, trial.increments.size)
-    if used == 0:
+def _contributions(trial: Trial, estimator: Estimator, width: int) -> str:
+    """The largest products of increment and weight, of the sum that a SUMO trial is."""
+    if not isinstance(estimator, SUMO):
         return ""
-    start = trial.increments.size - used
+    minimum = estimator.plan().minimum
+    j = np.arange(max(1, 2 - minimum), trial.roulette_weights.size + 1)
+    j = j[minimum + j - 2 < trial.increments.size]
+    if j.size == 0:
+        return ""
+    increments, weights = trial.increments[minimum + j - 2], trial.roulette_weights[j - 1]
     with np.errstate(invalid="ignore", over="ignore"):
-        parts = trial.increments[start:] * weights[:used]
-    order = np.argsort(-np.abs(parts), kind="stable")[:_SHOWN]
-    lines = [f"{'largest terms':<16}{'k':>12} {'increment':>18} {'1 / P(K >= k)':>16} {'product':>16}"]
-    for k in order:
-        line = f"{'':16}{k + 1:>12,d} {trial.increments[start + k]:>18.8g} {weights[k]:>16.8g} {parts[k]:>16.8g}"
-        lines.append(line)
-    return "\n".join(lines)
+        products = increments * weights
+    order = np.argsort(-np.abs(products), kind="stable")[:_SHOWN]
+    columns = [
+        Column("largest terms: k", [count(int(k)) for k in j[order]]),
+        Column("increment", [f"{increment:.8g}" for increment in increments[order]], rank=1),
+        Column("1 / P(K >= k)", [f"{weight:.8g}" for weight in weights[order]], rank=1),
+        Column("product", [f"{product:.8g}" for product in products[order]]),
+    ]
+    return table(columns, width)
 
 
 def _jsonable(value: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import platform
 import tempfile
 import warnings
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ from fastsumo.accumulate import Histogram, Statistics, to_float
 if TYPE_CHECKING:
     from fastsumo.estimators import Estimator
     from fastsumo.model import Model
-    from fastsumo.tails import Interval, Summary, TailIndex
+    from fastsumo.tails import Diagnosis, Interval, Summary, TailIndex
 
 FORMAT = 1
 _MAGIC = "fastsumo result"
@@ -52,13 +54,14 @@ class Provenance:
         from fastsumo.model import source_hash
 
         law = estimator.plan().law
+        table = hashlib.sha256(law.table.tobytes()).hexdigest()[:16] if law.table.size else ""
         return cls(
             model.name,
             tuple(model.params.tolist()),
             source_hash(model),
             repr(estimator),
             estimator.plan().minimum,
-            {"power": law.power, "head": law.head, "log_decay": law.log_decay, "cap": law.cap},
+            {"power": law.power, "head": law.head, "log_decay": law.log_decay, "cap": law.cap, "table": table},
             model.log_evidence,
             model.chi_square,
             __version__,
@@ -141,8 +144,9 @@ class Result:
         if n == 0 or self.statistics.overflowed:
             return math.nan, math.nan, math.nan, math.nan
         offset, m2, m3, m4 = self.statistics.central_moments()
+        m2 = max(m2, Fraction(0))  # squares are rounded before they are summed
         variance = to_float(m2 * n / (n - 1)) if n > 1 else math.nan
-        if m2 == 0:
+        if n == 1 or m2 == 0:
             return to_float(offset), variance, math.nan, math.nan
         spread = to_float(m2)
         return to_float(offset), variance, to_float(m3) / spread / math.sqrt(spread), to_float(m4 / m2**2)
@@ -224,7 +228,7 @@ class Result:
         """
         from fastsumo.simulate import joined
 
-        for field in ("model", "params", "source", "estimator"):
+        for field in ("model", "params", "source", "estimator", "law"):
             mine, theirs = getattr(self.provenance, field), getattr(other.provenance, field)
             if mine != theirs:
                 raise ValueError(f"cannot merge runs of a different {field}: {mine} and {theirs}")
@@ -246,9 +250,8 @@ class Result:
             interrupted=self.interrupted or other.interrupted,
         )
 
-    @cached_property
     def summary(self) -> Summary:
-        """The finite trials as `fastsumo.tails` reads them, for any of its functions.
+        """What `fastsumo.tails` needs of the finite trials: extremes, power sums, groups, histogram, trace.
 
         Raises
         ------
@@ -260,18 +263,18 @@ class Result:
         if self.statistics.finite == 0:
             raise ValueError("no trial has a finite value: there is nothing to summarize")
         counts, sums = self.statistics.groups()
-        powers = np.array([to_float(power) for power in self.statistics.power_sums()])
+        powers = np.array([to_float(total) for total in self.statistics.power_sums()])
         whole = self.statistics.overflowed == 0 and bool(np.isfinite(powers[:2]).all())
-        bins, rows = self.histogram, self.trace
+        occupied, trace, bins = counts > 0, self.trace, self.histogram
         return tails.Summary(
-            self.statistics.finite,
-            self.extremes["value"],
-            self.center,
-            powers if whole else None,
-            counts if whole else None,
-            sums if whole else None,
-            tails.Histogram(self.center, bins.low, bins.high, bins.counts),
-            tails.Trace(rows["trials"], rows["mean"], rows["variance"], rows["largest"]),
+            trials=self.statistics.finite,
+            extremes=self.extremes,
+            center=self.center,
+            power_sums=powers if whole else None,
+            group_counts=counts[occupied] if whole else None,
+            group_sums=sums[occupied] if whole else None,
+            histogram=tails.Histogram(bins.center, bins.low, bins.high, bins.counts),
+            trace=tails.Trace(trace["trials"], trace["mean"], trace["variance"], trace["largest"]),
         )
 
     def tail_index(self, method: str = "hill", **options: Any) -> TailIndex:
@@ -279,18 +282,25 @@ class Result:
 
         Parameters
         ----------
-        method : {"hill", "moment", "pickands", "gpd"}
+        method : {"hill", "moment", "pickands", "gpd", "gpd-mle"}
         **options
-            Passed to `fastsumo.tails.tail_index`, such as ``k`` and ``side``.
+            Passed to `fastsumo.tails.tail_index`, such as ``k``, ``side`` and ``level``.
 
         Returns
         -------
         fastsumo.tails.TailIndex
             With ``estimate``, ``low``, ``high``, ``k``.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> r = fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic()), 1_000_000, seed=1)
+        >>> bool(1.8 < r.tail_index().estimate < 2.2)
+        True
         """
         from fastsumo import tails
 
-        return tails.tail_index(self.summary, method=method, **options)
+        return tails.tail_index(self.summary(), method=method, **options)
 
     def interval(self, level: float = 0.95, method: str = "median-of-means", **options: Any) -> Interval:
         """Confidence interval for the mean.
@@ -299,9 +309,10 @@ class Result:
         ----------
         level : float
             In (0, 1).
-        method : {"median-of-means", "normal", ...}
-            "normal" is right only where the variance is finite and the number of trials large. All methods, and
-            their ``options``, are those of `fastsumo.tails.mean_interval`.
+        method : {"median-of-means", "normal", "catoni", "trimmed", "self-normalised", "index-2", "subsampling"}
+            "normal" is right only where the variance is finite and the number of trials large.
+        **options
+            Passed to `fastsumo.tails.mean_interval`.
 
         Returns
         -------
@@ -312,10 +323,16 @@ class Result:
         from fastsumo import tails
 
         if self.zero_weight_trials == 0:
-            return tails.mean_interval(self.summary, method, level, **options)
+            return tails.mean_interval(self.summary(), method, level, **options)
         message = f"no interval: {self.zero_weight_trials} trials have the value -inf, and so has the mean"
         warnings.warn(message, tails.TailWarning, stacklevel=2)
-        return tails.Interval(math.nan, math.nan, level, method, self.mean, self.trials, "trials that are all finite")
+        return tails.Interval(math.nan, math.nan, level, method, self.mean, self.trials, "finite values")
+
+    def diagnose(self, **options: Any) -> Diagnosis:
+        """What the tail allows one to say of the mean, in words and numbers; see `fastsumo.tails.diagnose`."""
+        from fastsumo import tails
+
+        return tails.diagnose(self.summary(), **options)
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers that `print` shows and where they come from, ready for JSON."""
@@ -401,33 +418,35 @@ def load(path: str | os.PathLike[str]) -> Result:
     1000
     """
     import json
-    import zipfile
-    import zlib
 
     file = Path(path)
     if not file.exists():
         raise FileNotFoundError(f"no such result file: {file}")
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop("header").tobytes())
         if header["magic"] != _MAGIC:
             raise KeyError("magic")
-    except (OSError, EOFError, KeyError, ValueError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # whatever foreign bytes make NumPy, zipfile and json raise
         raise ValueError(f"{file} is not a fastsumo result, or is cut short ({type(error).__name__})") from None
-    if header["format"] != FORMAT:
-        raise ValueError(
-            f"{file} has result format {header['format']}, this version of fastsumo reads format {FORMAT}; "
-            f"it was written by fastsumo {header['provenance'].get('version', '?')}"
-        )
-    header["provenance"]["params"] = tuple(header["provenance"]["params"])
     try:
-        statistics = Statistics.from_arrays(arrays)
-    except (KeyError, ValueError, IndexError) as error:
-        raise ValueError(f"{file} is a damaged fastsumo result ({error})") from None
+        if header["format"] == FORMAT:
+            return _from_parts(header, arrays)
+        version = header["provenance"].get("version", "?")
+    except Exception as error:
+        raise ValueError(f"{file} is a damaged fastsumo result ({type(error).__name__}: {error})") from None
+    raise ValueError(
+        f"{file} has result format {header['format']}, this version of fastsumo reads format {FORMAT}; "
+        f"it was written by fastsumo {version}"
+    )
+
+
+def _from_parts(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Result:
+    provenance = header["provenance"] | {"params": tuple(header["provenance"]["params"])}
     return Result(
-        provenance=Provenance(**header["provenance"]),
-        statistics=statistics,
+        provenance=Provenance(**provenance),
+        statistics=Statistics.from_arrays(arrays),
         ranges={int(seed): [(low, high) for low, high in spans] for seed, spans in header["ranges"].items()},
         center=header["center"],
         elapsed=header["elapsed"],

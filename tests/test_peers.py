@@ -63,7 +63,10 @@ def mean_and_error(outcome: Outcome) -> tuple[float, float]:
 
 @pytest.mark.parametrize("each", PEERS, ids=lambda each: each.name)
 def test_the_mean_of_a_capped_run_is_known(each: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    outcome = available(each, monkeypatch).trials(30_000, CAP, 11, 2)
+    threads = (
+        1 if each.name == "torch" else 2
+    )  # its many small parallel loops crawl where the cores are shared
+    outcome = available(each, monkeypatch).trials(30_000, CAP, 11, threads)
     mean, error = mean_and_error(outcome)
     assert abs(mean - expected_iwae(CAP + 1)) < 4.5 * error
     assert len(outcome.values) == len(outcome.terms) == 30_000

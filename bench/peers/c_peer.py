@@ -1,7 +1,7 @@
 """The C peer: builds ``c_peer.c`` with the system's gcc in a temporary folder and calls it. No mathematics.
 
 The code is specific to the note's problem and to gcc with libmvec; where these are missing the peer says so.
-``trials`` here computes the weights p/q; ``c_log_weight.py`` goes through their logarithm, which is all that a
+``trials`` here computes the weights p/q; ``c_log_weight.py`` goes through their logarithm, which is what a
 model of fastsumo returns.
 """
 

@@ -16,8 +16,10 @@ from bench.peers.problem import LOG_Q0, SCALE, Outcome, draw_terms
 
 CHUNK = 1 << 17  # samples for each call
 # The K that are compiled; a third of the samples are wasted at most. Larger ones would need longer shapes.
-WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 80, 96, 128, 192, 256, 384, 512, 768)
-WIDTHS += (1024, 1536, 2048, 3072, 4096, 6144, 8192, 10_000)
+WIDTHS: tuple[int, ...] = (
+    *(1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 80, 96, 128, 192, 256, 384, 512, 768),
+    *(1024, 1536, 2048, 3072, 4096, 6144, 8192, 10_000),
+)
 
 
 def rows_of(width: int) -> int:
@@ -75,7 +77,8 @@ def trials(n: int, cap: int | None, seed: int, threads: int) -> Outcome:
     widths = np.array(WIDTHS)[np.searchsorted(WIDTHS, terms)]
     order = np.argsort(widths, kind="stable")
     ordered = widths[order]
-    values, pending = np.empty(n), []
+    values = np.empty(n)
+    pending: list[tuple[Any, Any]] = []
     with jax.enable_x64(True):
         start = 0
         while start < n:

@@ -3,18 +3,20 @@
 The two entry points differ in what becomes of the values: added to a tally, or written to arrays.
 """
 
+import numpy as np
 from numba import int64, uint64
 
 from fastsumo.kernels._jit import device, kernel
+from fastsumo.kernels.buffer import evaluate
 from fastsumo.kernels.draw import draw
 from fastsumo.kernels.job import (
-    BUFFER, LOG_WEIGHT, OK, ORDERED_TERMS, PLACES, RAISED, SAMPLES, SHORT, TERMS, TILE, TRIAL, TRIALS, VALUES
+    BUFFER, MANTISSA, OK, ORDERED_TERMS, PLACES, POWER, SAMPLES, SHORT, TERMS, TILE, TRIAL, TRIALS, VALUES
 )
 from fastsumo.kernels.long import long_trials
 from fastsumo.kernels.memory import floats, ints, words
 from fastsumo.kernels.short import short_trials
 from fastsumo.kernels.statistics import tally_tile
-from fastsumo.kernels.weights import call_log_weights
+from fastsumo.vmath import _log_of
 
 
 @kernel
@@ -105,7 +107,7 @@ def _sort(job, work, start, n, giants_at, found):
 
 @kernel
 def log_weights_of(job, work, trial, first, n, out_at):
-    """The log weights ``first .. first + n - 1`` of one trial. The status."""
+    """The log weights ``first .. first + n - 1`` of one trial; NaN where one is NaN or +inf. The status."""
     done = 0
     out = floats(out_at, n)
     while done < n:
@@ -113,20 +115,12 @@ def log_weights_of(job, work, trial, first, n, out_at):
         trials, samples = words(work + TRIALS, size), words(work + SAMPLES, size)
         for i in range(size):
             trials[i], samples[i] = trial, uint64(first + done + i)
-        raised = call_log_weights(
-            job.address,
-            work + TRIALS,
-            work + SAMPLES,
-            size,
-            job.key,
-            job.numbers_at,
-            job.row_at,
-            work + LOG_WEIGHT,
-        )
-        if raised:
-            return RAISED
-        log_weight = floats(work + LOG_WEIGHT, size)
+        status = evaluate(job, work, size)
+        if status != OK:
+            return status
+        mantissa, power = floats(work + MANTISSA, size), floats(work + POWER, size)
         for i in range(size):
-            out[done + i] = log_weight[i]
+            log_weight = _log_of(mantissa[i], power[i])
+            out[done + i] = log_weight if mantissa[i] > 0.0 else (-np.inf if mantissa[i] == 0.0 else np.nan)
         done += size
     return OK

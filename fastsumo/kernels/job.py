@@ -5,6 +5,7 @@ Kernels get plain numbers and addresses only: passing them costs nothing and the
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ BUFFER = 2048  # log weights asked for in one call
 LANES = 16  # a long trial runs in this many lanes along its own samples
 SEGMENT = 1024  # samples of a long trial between two updates of its base
 
-OK, RAISED, BAD_WEIGHT, STOPPED = 0, 1, 2, 3
+OK, RAISED, BAD_WEIGHT, STOPPED, WIDE = 0, 1, 2, 3, 4
 
 _ROW = 8 * (TILE + 2 * LANES)  # bytes of one array of scratch memory; no multiple of 4096, which caches dislike
 (
@@ -33,9 +34,9 @@ _ROW = 8 * (TILE + 2 * LANES)  # bytes of one array of scratch memory; no multip
     EXPONENTS,  # sums of exponents
     TRIALS,  # uint64: a buffer of (trial, sample) pairs ...
     SAMPLES,  # uint64
-    LOG_WEIGHT,  # ... their log weights ...
-    MANTISSA,  # ... and weights mantissa * 2**power
+    MANTISSA,  # ... their weights mantissa * 2**power ...
     POWER,
+    WEIGHT,  # ... and as plain numbers, relative to 2**shift
     OFFSET,
     PREFIX_SUM,
     PIECES,  # int64, four to a piece: what the buffer holds
@@ -66,6 +67,7 @@ class Job(NamedTuple):
     longest_short: int  # the largest K that runs as a short trial
     reciprocal_at: int  # 1 / P(K >= j) for j = 0 .. SHORT + 1
     giant: int  # trials of more samples are left to all threads together
+    shift: float  # plain weights are relative to 2**shift
 
 
 class OwnedJob(NamedTuple):
@@ -88,8 +90,17 @@ class Work:
         self.report[1] = 1
 
 
-def make_job(model: CompiledModel | None, plan: Plan, seed: int, row: NDArray[np.float64] | None = None) -> OwnedJob:
-    """The run of an estimator on a compiled model; without a model, only `K` can be drawn."""
+def make_job(
+    model: CompiledModel | None,
+    plan: Plan,
+    seed: int,
+    center: float = 0.0,
+    row: NDArray[np.float64] | None = None,
+) -> OwnedJob:
+    """The run of an estimator on a compiled model; without a model, only `K` can be drawn.
+
+    ``center`` is where log weights are expected, so that their exponentials can be plain numbers.
+    """
     law = plan.law
     reciprocal = _reciprocals(plan)
     product = plan.kind == PREFIX and law.power == 1.0 and law.table.size == 0
@@ -114,6 +125,7 @@ def make_job(model: CompiledModel | None, plan: Plan, seed: int, row: NDArray[np
         longest_short,
         reciprocal.ctypes.data,
         2**62,
+        float(round(center / math.log(2.0))),
     )
     return OwnedJob(job, (model, row, law.table, reciprocal))
 

@@ -12,8 +12,8 @@ from numba import int64, uint64
 
 from fastsumo.estimators import LAST
 from fastsumo.kernels._jit import device, inlined
-from fastsumo.kernels.bits import bits_float, float_bits
-from fastsumo.kernels.buffer import weigh
+from fastsumo.kernels.bits import bits_float, fabs, float_bits
+from fastsumo.kernels.buffer import RANGE, weigh
 from fastsumo.kernels.job import (
     BUFFER,
     LANES,
@@ -30,18 +30,18 @@ from fastsumo.kernels.job import (
     TRIAL,
     TRIALS,
     VALUES,
+    WEIGHT,
+    WIDE,
 )
 from fastsumo.kernels.memory import floats, ints, words
-from fastsumo.vmath import _log_positive, _pow2, exp
+from fastsumo.vmath import _log_of, _log_positive, _pow2, exp
 
 _LOG_2 = 0.6931471805599453
-_UNSET = -(2.0**60)  # below the power of any weight
-_RISE = 900.0  # powers of 2 by which a weight may exceed the trial's first before the slow path takes over
 _FINITE = 1e300
 _MANTISSA_BITS, _ONE = int64((1 << 52) - 1), int64(0x3FF << 52)
 
 # the state of the trial that is being worked on
-BASE, BASE_LOW, LEVEL, FIRST_LEVEL, SUM, SUM_LOW, ALIVE, STATE_SIZE = 0, 1, 2, 3, 4, 5, 6, 7
+BASE, BASE_LOW, LEVEL, CRAWLS, SUM, SUM_LOW, ALIVE, STATE_SIZE = 0, 1, 2, 3, 4, 5, 6, 7
 
 
 @device
@@ -97,7 +97,7 @@ def _flush(job, work, used, found):
     if used == 0:
         return OK
     status = weigh(job, work, used)
-    if status != OK:
+    if status != OK and status != WIDE:
         return status
     terms, values, pieces = ints(work + ORDERED_TERMS, 1 << 30), floats(work + VALUES, 1 << 30), ints(work + PIECES, found)
     state = floats(work + STATE, STATE_SIZE)
@@ -116,37 +116,34 @@ def begin(state):
     """A trial without samples."""
     for i in range(STATE_SIZE):
         state[i] = 0.0
-    state[LEVEL] = _UNSET
 
 
 @device
 def segment(job, work, state, start, count, offset, terms):
-    """Take one weighed segment into the state."""
+    """Take one weighed segment into the state. A trial that once had weights far from the shift crawls on."""
     slots = LANES * _rows(count)
-    sums, powers = floats(work + MANTISSA + 8 * offset, slots), floats(work + POWER + 8 * offset, slots)
-    if state[LEVEL] == _UNSET:
-        _set_level(sums, powers, state, count)
-        if state[LEVEL] == _UNSET:  # nothing but zero weights so far
-            return
-    steep = 0
+    mantissas, powers = floats(work + MANTISSA + 8 * offset, slots), floats(work + POWER + 8 * offset, slots)
+    wide = 0
     for p in range(slots):
-        steep += powers[p] > state[LEVEL] + _RISE
-    if steep:
-        _crawl(job, sums, powers, state, start, count, terms)
+        wide += (fabs(powers[p] - job.shift) > RANGE) & (mantissas[p] > 0.0)
+    if wide or state[CRAWLS] != 0.0:
+        _crawl(job, mantissas, powers, state, start, count, terms)
         return
-    total = lane_sums(work, sums, powers, state[LEVEL], count)
+    sums = floats(work + WEIGHT + 8 * offset, slots)
+    total = lane_sums(work, sums, count)
     if job.kind != LAST:
         prefix_logs(job, work, sums, state, start, count, terms)
     advance(state, total)
 
 
 @device
-def lane_sums(work, sums, powers, level, count):
-    """Weights relative to ``2**level``, summed down each lane in place; each lane's offset, in every row. Their total."""
+def lane_sums(work, sums, count):
+    """Weights summed down each lane, in place; each lane's offset, in every row. Their total."""
     rows, slots = _rows(count), sums.size
     offsets = floats(work + OFFSET, slots + LANES)
-    for p in range(slots):
-        sums[p] = sums[p] * _pow2(powers[p] - level) if _sample_of(p, rows) < count else 0.0
+    if count < slots:
+        for p in range(slots):
+            sums[p] = sums[p] if _sample_of(p, rows) < count else 0.0
     for p in range(LANES, slots):
         sums[p] += sums[p - LANES]
     before = 0.0
@@ -180,9 +177,9 @@ def prefix_logs(job, work, sums, state, start, count, terms):
         state[ALIVE] = prefix[(at % rows) * LANES + at // rows]
     first, last = max(job.minimum - start, 0), min(job.minimum + terms - 2 - start, count - 1)
     if job.product and float(terms) <= job.head:
-        added = _log_product(prefix, rows, first, last, state[LEVEL] - state[FIRST_LEVEL])
+        added = _log_product(prefix, rows, first, last)
     else:
-        added = _weighted_logs(job, work, prefix, state, rows, start, first, last)
+        added = _weighted_logs(job, work, prefix, rows, start, first, last)
     total = state[SUM] + added
     part = total - state[SUM]
     state[SUM_LOW] += (state[SUM] - (total - part)) + (added - part)
@@ -190,27 +187,25 @@ def prefix_logs(job, work, sums, state, start, count, terms):
 
 
 @device
-def _log_product(prefix, rows, first, last, rise):
-    """``-sum log S_k`` over the samples ``first .. last`` of a segment: exponents add up, mantissas multiply.
-
-    ``rise`` is the power of 2 by which prefixes are scaled down against the trial's first weight.
-    """
+def _log_product(prefix, rows, first, last):
+    """``-sum log S_k`` over the samples ``first .. last`` of a segment: exponents add up, mantissas multiply."""
     slots = rows * LANES
     powers = int64(0)
+    if first > 0 or last < slots - 1:
+        for p in range(slots):
+            s = _sample_of(p, rows)
+            prefix[p] = prefix[p] if (s >= first) & (s <= last) else 1.0
     for p in range(slots):
-        s = _sample_of(p, rows)
         bits = float_bits(prefix[p])
-        inside = (s >= first) & (s <= last)
-        powers += (bits >> 52) - 1023 if inside else 0
-        prefix[p] = bits_float((bits & _MANTISSA_BITS) | _ONE) if inside else 1.0
+        powers += (bits >> 52) - 1023
+        prefix[p] = bits_float((bits & _MANTISSA_BITS) | _ONE)
     for p in range(LANES, slots):
         prefix[p] *= prefix[p - LANES]
     left, right = 1.0, 1.0  # each below 2^512: half the lanes of at most 64 mantissas below 2
     for lane in range(0, LANES, 2):
         left *= prefix[slots - LANES + lane]
         right *= prefix[slots - LANES + lane + 1]
-    exponent = powers + rise * max(last - first + 1, 0)
-    return -(_log_positive(left) + _log_positive(right) + exponent * _LOG_2)
+    return -(_log_positive(left) + _log_positive(right) + powers * _LOG_2)
 
 
 @inlined
@@ -235,7 +230,7 @@ def reciprocal_any(job, j):
 
 
 @device
-def _weighted_logs(job, work, prefix, state, rows, start, first, last):
+def _weighted_logs(job, work, prefix, rows, start, first, last):
     """``sum c_j log(S_k / k)``, ``c_j = 1 / P_j - 1 / P_{j+1}``, over the samples ``first .. last`` of a segment."""
     slots = rows * LANES
     weights = floats(work + OFFSET, slots + LANES)
@@ -255,9 +250,6 @@ def _weighted_logs(job, work, prefix, state, rows, start, first, last):
     total = 0.0
     for lane in range(LANES):
         total += prefix[slots - LANES + lane]
-    if state[LEVEL] != state[FIRST_LEVEL] and last >= first:
-        coefficients = reciprocal_any(job, before + first) - reciprocal_any(job, before + last + 1)
-        total += (state[LEVEL] - state[FIRST_LEVEL]) * _LOG_2 * coefficients
     return total
 
 
@@ -268,8 +260,8 @@ def finish(job, state, terms):
     total = state[BASE] + state[BASE_LOW]
     if not total > 0.0:
         return -np.inf
-    level = math.log(total / samples) + (state[LEVEL] - state[FIRST_LEVEL]) * _LOG_2
-    origin = state[FIRST_LEVEL] * _LOG_2
+    level = _log_of(total / samples, state[LEVEL])
+    origin = job.shift * _LOG_2
     if job.kind == LAST:
         return origin + level
     if not state[ALIVE] > 0.0:
@@ -281,40 +273,28 @@ def finish(job, state, terms):
 
 
 @device
-def _set_level(mantissas, powers, state, count):
-    """The power of the trial's first weight that is not zero becomes the trial's own."""
-    rows = _rows(count)
-    for s in range(count):
-        p = (s % rows) * LANES + s // rows
-        if mantissas[p] > 0.0:
-            state[LEVEL] = powers[p]
-            state[FIRST_LEVEL] = powers[p]
-            return
-
-
-@device
 def _crawl(job, mantissas, powers, state, start, count, terms):
-    """A segment whose weights span more than float64 can: one sample at a time under a running maximum."""
+    """A segment whose weights may span more than float64 can: one sample at a time under a running maximum."""
     rows = _rows(count)
     total, power = state[BASE] + state[BASE_LOW], state[LEVEL]
     product = job.product and float(terms) <= job.head
     for s in range(count):
         p = (s % rows) * LANES + s // rows
-        rise = powers[p] - power
-        if rise > 0.0:
-            total, power = total * _pow2(-rise) + mantissas[p], powers[p]
-        else:
-            total += mantissas[p] * _pow2(rise)
+        if mantissas[p] > 0.0:
+            rise = powers[p] - job.shift - power
+            if rise > 0.0 or not total > 0.0:
+                total, power = total * _pow2(-fabs(rise)) + mantissas[p], powers[p] - job.shift
+            else:
+                total += mantissas[p] * _pow2(rise)
         k = start + s + 1
         j = k - job.minimum
         if j == 0:
             state[ALIVE] = total
         if job.kind == LAST or j < 1 or j >= terms or not total > 0.0:
             continue
-        level = math.log(total) + (power - state[FIRST_LEVEL]) * _LOG_2
         if product:
-            state[SUM] -= level
+            state[SUM] -= _log_of(total, power)
         else:
             weight = reciprocal_any(job, j) - reciprocal_any(job, j + 1)
-            state[SUM] += weight * (level - math.log(float(k)))
-    state[BASE], state[BASE_LOW], state[LEVEL] = total, 0.0, power
+            state[SUM] += weight * _log_of(total / k, power)
+    state[BASE], state[BASE_LOW], state[LEVEL], state[CRAWLS] = total, 0.0, power, 1.0

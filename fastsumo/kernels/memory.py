@@ -35,3 +35,23 @@ def _array_at(dtype):
 floats = _array_at(types.float64)
 ints = _array_at(types.int64)
 words = _array_at(types.uint64)
+
+
+@intrinsic
+def table_at(typingctx, address, rows, columns):
+    """A (rows, columns) float64 array over an address; the compiler sees that it is contiguous, unlike a slice."""
+    kind = types.Array(types.float64, 2, "C", aligned=True)
+
+    def codegen(context, builder, signature, args):
+        array = context.make_array(kind)(context, builder)
+        item = context.get_constant(types.intp, 8)
+        array.data = builder.inttoptr(args[0], array.data.type)
+        array.shape = cgutils.pack_array(builder, [args[1], args[2]])
+        array.strides = cgutils.pack_array(builder, [builder.mul(item, args[2]), item])
+        array.itemsize = item
+        array.nitems = builder.mul(args[1], args[2])
+        array.meminfo = cgutils.get_null_value(array.meminfo.type)
+        array.parent = cgutils.get_null_value(array.parent.type)
+        return array._getvalue()
+
+    return kind(types.int64, types.int64, types.int64), codegen

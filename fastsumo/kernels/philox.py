@@ -58,18 +58,17 @@ def uniform_pair(trial, sample, block, key):
 
 
 @inlined
-def normal_pair(trial, sample, block, key):
-    """Two independent standard normals (Box and Muller, 1958) of one block of one sample."""
-    u1, u2 = uniform_pair(trial, sample, block, key)
-    radius = np.sqrt(-2.0 * _log_positive(u1))
-    sine, cosine = _sincos_turns(u2)
-    return radius * cosine, radius * sine
-
-
-@inlined
 def roulette_uniform(trial, key):
     """The uniform that draws `K` of a trial."""
     return uniform_pair(trial, uint64(0), uint64(0), key)[0]
+
+
+@inlined
+def polar(u1, u2):
+    """Two independent standard normals from two uniforms (Box and Muller, 1958)."""
+    radius = np.sqrt(-2.0 * _log_positive(u1))
+    sine, cosine = _sincos_turns(u2)
+    return radius * cosine, radius * sine
 
 
 @device
@@ -88,15 +87,21 @@ def fill_uniforms(trials, samples, key, z):
 
 @device
 def fill_normals(trials, samples, key, z):
-    """The first ``trials.size`` numbers of row ``j`` of ``z`` become the j-th standard normal of each (trial, sample)."""
+    """The first ``trials.size`` numbers of row ``j`` of ``z`` become the j-th standard normal of each (trial, sample).
+
+    Uniforms first, then normals in place: one loop of both needs more registers than there are, and 0.6 ns more.
+    """
     dim, n = z.shape[0], trials.size
     for j in range(0, dim - 1, 2):
         first, second, block = z[j], z[j + 1], uint64(j // 2 + 1)
         for i in range(n):
-            first[i], second[i] = normal_pair(trials[i], samples[i], block, key)
+            first[i], second[i] = uniform_pair(trials[i], samples[i], block, key)
+        for i in range(n):
+            first[i], second[i] = polar(first[i], second[i])
     if dim % 2:
         last, block = z[dim - 1], uint64(dim // 2 + 1)
         for i in range(n):
-            last[i] = normal_pair(trials[i], samples[i], block, key)[0]
+            u1, u2 = uniform_pair(trials[i], samples[i], block, key)
+            last[i] = polar(u1, u2)[0]
 
 

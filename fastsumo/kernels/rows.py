@@ -8,21 +8,22 @@ over many rows at once; a long row goes by segments. Every kernel returns the fi
 import math
 
 import numpy as np
+from numba import uint64
 
-from fastsumo.kernels._jit import device, kernel
+from fastsumo.kernels._jit import device, inlined, kernel
 from fastsumo.kernels.bits import bits_float, float_bits, fma
 from fastsumo.kernels.rows_parts import (
     BUFFER,
+    LIGHT,
     LOG_2,
     MANTISSA,
     ONE,
+    RISE,
     SEGMENT,
     SHIFT,
     SHORT,
     add,
     coefficients,
-    exponentials,
-    fill,
     find_bad,
     first_weight,
     is_steep,
@@ -34,15 +35,16 @@ from fastsumo.kernels.rows_parts import (
     relative,
     split,
     sum_log,
+    take,
 )
-from fastsumo.vmath import exp, log, log1p
+from fastsumo.vmath import _log_positive, exp, log, log1p
 
 
 @kernel
-def sumo_rows(values, starts, used, minimum, law, short_coefficients, inverse, scratch, out):
+def sumo_rows(values, starts, used, minimum, law, reciprocals, inverse, scratch, out):
     """``L_m + sum (L_{m+j} - L_{m+j-1}) / P(K >= j)`` of each row, ``K = used - minimum``; -inf where ``L_m`` is."""
     harmonic = law.power == 1.0 and law.table.size == 0
-    row, rows = 0, used.size
+    row, rows, share = 0, used.size, True
     while row < rows:
         if used[row] > SHORT:
             value = _long_sumo(values, starts[row], used[row], minimum, law, harmonic, scratch)
@@ -51,11 +53,15 @@ def sumo_rows(values, starts, used, minimum, law, short_coefficients, inverse, s
             out[row] = value
             row += 1
             continue
-        last, filled = fill(values, starts, used, row, False, scratch)
-        bad, steep = exponentials(scratch, filled)
+        last, filled, shift, bad, steep = take(values, starts, used, row, share, False, scratch)
         if bad:
             return find_bad(values, starts, used, row, last)
-        _short_sumo(used, row, last, minimum, law, harmonic, short_coefficients, inverse, scratch, out)
+        light = _short_sumo(
+            used, row, last, shift, minimum, law, harmonic, reciprocals, inverse, scratch, out
+        )
+        share = shift != 0 or not light
+        if not share:
+            continue
         if steep:
             for r in range(row, last):
                 if is_steep(values, starts[r], used[r]):
@@ -65,65 +71,80 @@ def sumo_rows(values, starts, used, minimum, law, short_coefficients, inverse, s
 
 
 @device
-def _short_sumo(used, row, last, minimum, law, harmonic, short_coefficients, inverse, scratch, out):
-    """Rows that fit the buffer: sums along each row, then logarithms of all rows together."""
+def _short_sumo(used, row, last, shift, minimum, law, harmonic, reciprocals, inverse, scratch, out):
+    """Rows in the buffer: sums along each row, then logarithms of all rows. How many are too light for a shared origin."""
     buffer, origin = scratch[:BUFFER], scratch[BUFFER : 2 * BUFFER]
-    total, product = scratch[2 * BUFFER : 3 * BUFFER], scratch[3 * BUFFER : 4 * BUFFER]
-    exponents = scratch[4 * BUFFER : 5 * BUFFER]
-    at, general = 0, 0
-    for r in range(row, last):
-        n = used[r]
-        if harmonic and n - minimum <= law.head:  # interior coefficients are -1: one logarithm of a product
-            total[r - row], product[r - row], exponents[r - row] = _product(buffer, at, n, minimum, inverse)
+    first, total = scratch[2 * BUFFER : 3 * BUFFER], scratch[3 * BUFFER : 4 * BUFFER]
+    product, exponents = scratch[4 * BUFFER : 5 * BUFFER], scratch[5 * BUFFER : 6 * BUFFER]
+    rows = used[row:last]
+    longest_product = min(law.head, 1e18) if harmonic else 0.0  # up to it interior coefficients are -1
+    at, general, light = 0, 0, 0
+    for r in range(last - row):
+        n = rows[r]
+        if n - minimum <= longest_product:
+            first[r], total[r], product[r], exponents[r] = _product(buffer, at, n, minimum, inverse)
         else:
             general += 1
-            total[r - row] = _means(buffer, at, n, minimum, inverse)
+            first[r], total[r] = _means(buffer, at, n, minimum, inverse)
         at += n
+    values = out[row:last]
     for i in range(last - row):
-        terms = float(used[row + i] - minimum)
-        mantissa, power = split(total[i])
-        value = fma(terms, log(mantissa), -log(product[i])) + fma(terms, power, -exponents[i]) * LOG_2
-        out[row + i] = origin[i] + value if total[i] > 0.0 else -np.inf
+        light += first[i] < LIGHT
+        terms = float(rows[i] - minimum)
+        mantissa, power = split(total[i], shift)
+        value = fma(terms, _log_positive(mantissa), -_log_positive(product[i]))
+        value += fma(terms, power, -(exponents[i] + (terms - 1.0) * shift)) * LOG_2
+        values[i] = origin[i] + value if first[i] > 0.0 else -np.inf
     if general:
-        for i in range(at):
-            buffer[i] = log_scaled(buffer[i])
-        at = 0
-        for r in range(row, last):
-            n = used[r]
-            terms = n - minimum
-            if not (harmonic and terms <= law.head) and total[r - row] > 0.0:
-                value = buffer[at + n - 1] * reciprocal(law, terms)
-                for j in range(1, terms):
-                    value = fma(short_coefficients[j], buffer[at + minimum + j - 1], value)
-                out[r] = origin[r - row] + value
-            at += n
+        _general_values(rows, buffer, first, origin, longest_product, shift, minimum, reciprocals, values)
+    return light
 
 
 @device
+def _general_values(rows, buffer, first, origin, longest_product, shift, minimum, reciprocals, values):
+    """``sum c_j L_{m+j}`` of the rows whose prefix means are in the buffer."""
+    at, filled = 0, 0
+    for r in range(rows.size):
+        filled += rows[r]
+    for i in range(filled):
+        buffer[i] = log_scaled(buffer[i], shift)
+    for r in range(rows.size):
+        n = rows[r]
+        terms = n - minimum
+        if not terms <= longest_product and first[r] > 0.0:
+            value = buffer[at + n - 1] * reciprocals[terms]
+            for j in range(1, terms):
+                c = reciprocals[j] - reciprocals[j + 1]
+                value = fma(c, buffer[uint64(at + minimum + j - 1)], value)
+            values[r] = origin[r] + value
+        at += n
+
+
+@inlined
 def _product(buffer, at, n, minimum, inverse):
-    """The last prefix mean (0 where the first has no weight), and the product of those between, exponent split off."""
+    """Sum of the first weights, mean of all, and the product of the means between, with its exponent split off."""
     total, product, exponent = 0.0, 1.0, 0
     for i in range(minimum):
-        total += buffer[at + i]
+        total += buffer[uint64(at + i)]
     first = total
     for i in range(minimum, n - 1):
-        total += buffer[at + i]
-        bits = float_bits(total * inverse[i + 1])
-        exponent += (bits >> 52) - (1023 - SHIFT)
+        total += buffer[uint64(at + i)]
+        bits = float_bits(total * inverse[uint64(i + 1)])
+        exponent += (bits >> 52) - 1023
         product *= bits_float((bits & MANTISSA) | ONE)
-    total += buffer[at + n - 1]
-    return (total * inverse[n] if first > 0.0 else 0.0), product, float(exponent)
+    total += buffer[uint64(at + n - 1)]
+    return first, total * inverse[uint64(n)], product, float(exponent)
 
 
-@device
+@inlined
 def _means(buffer, at, n, minimum, inverse):
-    """Prefix means in place of the weights; the mean at the minimum."""
+    """Prefix means in place of the weights; the sum of the first weights, and the mean of all."""
     total, first = 0.0, 0.0
     for i in range(n):
-        total += buffer[at + i]
-        buffer[at + i] = total * inverse[i + 1]
+        total += buffer[uint64(at + i)]
+        buffer[uint64(at + i)] = total * inverse[uint64(i + 1)]
         first = total if i < minimum else first
-    return first
+    return first, total * inverse[uint64(n)]
 
 
 @device
@@ -137,7 +158,7 @@ def _long_sumo(values, start, n, minimum, law, harmonic, scratch):
     high, low, total, total_low = 0.0, 0.0, 0.0, 0.0
     for s in range(0, n, SEGMENT):
         count = min(SEGMENT, n - s)
-        bad, steep = relative(values, start + s, count, origin, prefix)
+        bad, steep = relative(values, start + s, count, origin, SHIFT, RISE, prefix)
         if bad:
             return np.nan
         if steep:
@@ -145,11 +166,11 @@ def _long_sumo(values, start, n, minimum, law, harmonic, scratch):
         sum_ = prefix_sums(prefix, count, high, low)
         high, low = add(high, low, sum_)
         if product:
-            part = -sum_log(prefix, max(minimum - s, 0), min(n - 1 - s, count), spare)
+            part = -sum_log(prefix, max(minimum - s, 0), min(n - 1 - s, count), SHIFT, spare)
         else:
             coefficients(law, s + 1 - minimum, count, terms, weights)
             for i in range(count):
-                weights[i] *= log_scaled(prefix[i] / (s + i + 1))
+                weights[i] *= log_scaled(prefix[i] / (s + i + 1), SHIFT)
             part = pairwise(weights, count)
         total, total_low = add(total, total_low, part)
     if at >= minimum:
@@ -157,7 +178,7 @@ def _long_sumo(values, start, n, minimum, law, harmonic, scratch):
     if not product:
         return origin + (total + total_low)
     counted = math.lgamma(float(n)) - math.lgamma(minimum + 1.0)
-    return origin + ((total + counted) + total_low + terms * log_scaled((high + low) / n))
+    return origin + ((total + counted) + total_low + terms * log_scaled((high + low) / n, SHIFT))
 
 
 @device
@@ -190,7 +211,7 @@ def _slow_sumo(values, start, n, minimum, law):
 def iwae_rows(values, starts, used, inverse, scratch, out):
     """``L_n`` of each row, ``n = used``."""
     buffer, origin = scratch[:BUFFER], scratch[BUFFER : 2 * BUFFER]
-    row, rows = 0, used.size
+    row, rows, share = 0, used.size, True
     while row < rows:
         if used[row] > SHORT:
             value = _long_iwae(values, starts[row], used[row], scratch)
@@ -199,21 +220,23 @@ def iwae_rows(values, starts, used, inverse, scratch, out):
             out[row] = value
             row += 1
             continue
-        last, filled = fill(values, starts, used, row, True, scratch)
-        bad, _ = exponentials(scratch, filled)
+        last, filled, shift, bad, _ = take(values, starts, used, row, share, True, scratch)
         if bad:
             return find_bad(values, starts, used, row, last)
-        at = 0
-        for r in range(row, last):
-            n, total = used[r], 0.0
+        at, light = 0, 0
+        means = out[row:last]
+        for r in range(last - row):
+            n, total = used[uint64(row + r)], 0.0
             for i in range(at, at + n):
-                total += buffer[i]
-            out[r] = total * inverse[n]
+                total += buffer[uint64(i)]
+            means[r] = total * inverse[uint64(n)]
             at += n
-        for i in range(last - row):
-            mean = out[row + i]
-            out[row + i] = origin[i] + log_scaled(mean) if mean > 0.0 else -np.inf
-        row = last
+        for r in range(last - row):
+            mean = means[r]
+            light += mean < LIGHT
+            means[r] = origin[r] + log_scaled(mean, shift) if mean > 0.0 else -np.inf
+        share = shift != 0 or not light
+        row = last if share else row
     return -1
 
 
@@ -226,42 +249,45 @@ def _long_iwae(values, start, n, scratch):
     high, low = 0.0, 0.0
     for s in range(0, n, SEGMENT):
         count = min(SEGMENT, n - s)
-        bad, _ = relative(values, start + s, count, origin, weights)
+        bad, _ = relative(values, start + s, count, origin, SHIFT, RISE, weights)
         if bad:
             return np.nan
         high, low = add(high, low, pairwise(weights, count))
-    return origin + log_scaled((high + low) / n)
+    return origin + log_scaled((high + low) / n, SHIFT)
 
 
 @kernel
-def path_rows(values, starts, used, inverse, scratch, out):
-    """``L_1, L_2, ...`` of each row, at the places of its weights."""
+def path_rows(values, starts, used, inverse, scratch, places, out):
+    """``L_1, L_2, ...`` of each row, from ``out[places[r]]`` on."""
     buffer, origin = scratch[:BUFFER], scratch[BUFFER : 2 * BUFFER]
-    row, rows = 0, used.size
+    row, rows, share = 0, used.size, True
     while row < rows:
         if used[row] > SHORT:
-            if not _long_path(values, starts[row], used[row], scratch, out):
+            if not _long_path(values, starts[row], used[row], scratch, out[places[row] :]):
                 return row
             row += 1
             continue
-        last, filled = fill(values, starts, used, row, False, scratch)
-        bad, steep = exponentials(scratch, filled)
+        last, filled, shift, bad, steep = take(values, starts, used, row, share, False, scratch)
         if bad:
             return find_bad(values, starts, used, row, last)
-        at = 0
+        at, light = 0, 0
         for r in range(row, last):
-            _means(buffer, at, used[r], 1, inverse)
+            first, _ = _means(buffer, at, used[r], 1, inverse)
+            light += first < LIGHT
             at += used[r]
+        share = shift != 0 or not light
+        if not share:
+            continue
         for i in range(filled):
-            buffer[i] = log_scaled(buffer[i]) if buffer[i] > 0.0 else -np.inf
+            buffer[i] = log_scaled(buffer[i], shift) if buffer[i] > 0.0 else -np.inf
         at = 0
         for r in range(row, last):
-            start, level = starts[r], origin[r - row]
-            for i in range(used[r]):
-                out[start + i] = level + buffer[at + i]
-            at += used[r]
-            if steep and is_steep(values, start, used[r]):
-                _slow_path(values, start, used[r], out)
+            n, level, place = used[r], origin[r - row], places[r]
+            for i in range(n):
+                out[uint64(place + i)] = level + buffer[uint64(at + i)]
+            at += n
+            if steep and is_steep(values, starts[r], n):
+                _slow_path(values, starts[r], n, out[place:])
         row = last
     return -1
 
@@ -275,16 +301,16 @@ def _long_path(values, start, n, scratch, out):
     high, low = 0.0, 0.0
     for s in range(0, n, SEGMENT):
         count = min(SEGMENT, n - s)
-        bad, steep = relative(values, start + s, count, origin, prefix)
+        bad, steep = relative(values, start + s, count, origin, SHIFT, RISE, prefix)
         if bad:
             return False
         if steep:
             return _slow_path(values, start, n, out)
         sum_ = prefix_sums(prefix, count, high, low)
         high, low = add(high, low, sum_)
-        levels = out[start + s : start + s + count]
+        levels = out[s : s + count]
         for i in range(count):
-            levels[i] = origin + log_scaled(prefix[i] / (s + i + 1)) if prefix[i] > 0.0 else -np.inf
+            levels[i] = origin + log_scaled(prefix[i] / (s + i + 1), SHIFT) if prefix[i] > 0.0 else -np.inf
     return True
 
 
@@ -301,5 +327,5 @@ def _slow_path(values, start, n, out):
             top = v
         elif v > -np.inf:
             total += exp(v - top)
-        out[start + i] = top + log(total / (i + 1)) if total > 0.0 else -np.inf
+        out[i] = top + log(total / (i + 1)) if total > 0.0 else -np.inf
     return True

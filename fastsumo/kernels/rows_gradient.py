@@ -5,16 +5,19 @@
 """
 
 import numpy as np
+from numba import uint64
 
 from fastsumo.kernels._jit import device, kernel
+from fastsumo.kernels.bits import fma
 from fastsumo.kernels.rows_parts import (
     BUFFER,
+    LIGHT,
+    RISE,
     SEGMENT,
+    SHIFT,
     SHORT,
     add,
     coefficients,
-    exponentials,
-    fill,
     find_bad,
     first_weight,
     is_steep,
@@ -22,55 +25,72 @@ from fastsumo.kernels.rows_parts import (
     prefix_sums,
     reciprocal,
     relative,
+    take,
 )
 from fastsumo.vmath import exp
 
 
 @kernel
-def gradient_rows(values, starts, used, minimum, law, short_coefficients, scratch, bases, out):
-    """Derivatives at the places of the weights. ``bases`` has room for two numbers for each segment of a row."""
+def gradient_rows(values, starts, used, minimum, law, reciprocals, scratch, bases, places, out):
+    """Derivatives of each row's weights, from ``out[places[r]]`` on. ``bases`` has room for two numbers for each segment of a row."""
     buffer = scratch[:BUFFER]
-    row, rows = 0, used.size
+    row, rows, share = 0, used.size, True
     while row < rows:
         if used[row] > SHORT:
-            if not _long_gradient(values, starts[row], used[row], minimum, law, scratch, bases, out):
+            place = out[places[row] : places[row] + used[row]]
+            if not _long_gradient(values, starts[row], used[row], minimum, law, scratch, bases, place):
                 return row
             row += 1
             continue
-        last, filled = fill(values, starts, used, row, False, scratch)
-        bad, steep = exponentials(scratch, filled)
+        last, _, shift, bad, steep = take(values, starts, used, row, share, False, scratch)
         if bad:
             return find_bad(values, starts, used, row, last)
-        at = 0
-        for r in range(row, last):
-            start, n = starts[r], used[r]
-            _short_gradient(buffer[at : at + n], minimum, law, short_coefficients, out[start : start + n])
-            if steep and is_steep(values, start, n):
-                _slow_gradient(values, start, n, minimum, law, out)
-            at += n
+        light = _short_gradient(used[row:last], minimum, reciprocals, scratch, places[row:last], out)
+        share = shift != 0 or not light
+        if not share:
+            continue
+        if steep:
+            for r in range(row, last):
+                if is_steep(values, starts[r], used[r]):
+                    place = out[places[r] : places[r] + used[r]]
+                    _slow_gradient(values, starts[r], used[r], minimum, law, place)
         row = last
     return -1
 
 
 @device
-def _short_gradient(weights, minimum, law, short_coefficients, out):
-    n = weights.size
-    total = 0.0
-    for i in range(n):
-        total += weights[i]
-        out[i] = 1.0 / total if total > 0.0 else 0.0
-    rest = reciprocal(law, n - minimum) * out[n - 1]
-    out[n - 1] = weights[n - 1] * rest
-    for i in range(n - 2, minimum - 1, -1):
-        rest += short_coefficients[i + 1 - minimum] * out[i]
-        out[i] = weights[i] * rest
-    for i in range(minimum):
-        out[i] = weights[i] * rest
+def _short_gradient(used, minimum, reciprocals, scratch, places, out):
+    """Rows in the buffer: sums forward, their reciprocals, sums backward. How many are too light for a shared origin."""
+    buffer, ratio = scratch[:BUFFER], scratch[2 * BUFFER : 3 * BUFFER]
+    at, light = 0, 0
+    for r in range(used.size):
+        n, total, first = used[r], 0.0, 0.0
+        for i in range(n):
+            total += buffer[uint64(at + i)]
+            ratio[uint64(at + i)] = total
+            first = total if i < minimum else first
+        light += first < LIGHT
+        at += n
+    for i in range(at):
+        ratio[i] = 1.0 / ratio[i] if ratio[i] > 0.0 else 0.0
+    at = 0
+    for r in range(used.size):
+        n, place = used[r], places[r]
+        rest, following = 0.0, 0.0
+        for i in range(n - 1, minimum - 1, -1):
+            weight = reciprocals[uint64(i + 1 - minimum)]
+            rest = fma(weight - following, ratio[uint64(at + i)], rest)
+            following = weight
+            out[uint64(place + i)] = buffer[uint64(at + i)] * rest
+        for i in range(minimum):
+            out[uint64(place + i)] = buffer[uint64(at + i)] * rest
+        at += n
+    return light
 
 
 @device
 def _long_gradient(values, start, n, minimum, law, scratch, bases, out):
-    """Weights go to their places in ``out``, then segment by segment from the last they become derivatives."""
+    """Weights go to ``out``, then segment by segment from the last they become derivatives."""
     prefix, ratio = scratch[:SEGMENT], scratch[BUFFER : BUFFER + SEGMENT + 1]
     behind = scratch[2 * BUFFER : 2 * BUFFER + SEGMENT]
     at, high, low = first_weight(values, start, n), 0.0, 0.0
@@ -79,8 +99,8 @@ def _long_gradient(values, start, n, minimum, law, scratch, bases, out):
     for segment in range(segments):
         s = segment * SEGMENT
         count = min(SEGMENT, n - s)
-        weights = out[start + s : start + s + count]
-        bad, steep = relative(values, start + s, count, origin, weights)
+        weights = out[s : s + count]
+        bad, steep = relative(values, start + s, count, origin, SHIFT, RISE, weights)
         if bad:
             return False
         if steep:
@@ -93,7 +113,7 @@ def _long_gradient(values, start, n, minimum, law, scratch, bases, out):
     for segment in range(segments - 1, -1, -1):
         s = segment * SEGMENT
         count = min(SEGMENT, n - s)
-        weights = out[start + s : start + s + count]
+        weights = out[s : s + count]
         for i in range(count):
             prefix[i] = weights[i]
         prefix_sums(prefix, count, bases[2 * segment], bases[2 * segment + 1])
@@ -120,12 +140,12 @@ def _slow_gradient(values, start, n, minimum, law, out):
             top = v
         elif v > -np.inf:
             total += exp(v - top)
-        out[start + i] = top + np.log(total) if total > 0.0 else -np.inf
+        out[i] = top + np.log(total) if total > 0.0 else -np.inf
     rest, level = 0.0, np.inf  # the sum of ratios is rest * exp(-level); going down, log S_k falls
     for i in range(n - 1, -1, -1):
-        v, log_sum, j = values[start + i], out[start + i], i + 1 - minimum
+        v, log_sum, j = values[start + i], out[i], i + 1 - minimum
         if log_sum == -np.inf:
-            out[start + i] = 0.0
+            out[i] = 0.0
             continue
         c = 0.0
         if j == n - minimum:
@@ -135,5 +155,5 @@ def _slow_gradient(values, start, n, minimum, law, out):
         if c != 0.0:
             rest = (rest * exp(log_sum - level) if rest != 0.0 else 0.0) + c
             level = log_sum
-        out[start + i] = rest * exp(v - level) if v > -np.inf else 0.0
+        out[i] = rest * exp(v - level) if v > -np.inf else 0.0
     return True

@@ -1,26 +1,30 @@
 """What the kernels on rows share: weights relative to a row's own, prefix sums, sums of logarithms, coefficients.
 
-A relative weight is ``exp(log weight - origin) * 2**-SHIFT``, with the row's first weight (or its largest) as origin: a
-row may climb by ``RISE`` before it overflows, and what falls by more than 2^-122 below its first weight counts as zero.
+A relative weight is ``exp(log weight - origin) * 2**-shift``. Short rows that lie one behind the other and differ little
+share an origin (``shift = 0``), so that their weights need no copy. Else a row's own first weight (or its largest) is its
+origin and ``shift = SHIFT``: the row may climb by ``RISE`` before it overflows, and what falls by more than 2^-122 below
+its first weight counts as zero. Indices are cast to unsigned where the compiler could not see that they are not negative.
 """
 
 import math
 
 import numpy as np
-from numba import int64
+from numba import int64, uint64
 
 from fastsumo.kernels._jit import device, inlined
 from fastsumo.kernels.bits import bits_float, float_bits, fma
 from fastsumo.vmath import _exp_parts, _log_positive, _pow2, exp
 
-SHORT = 128  # a row of at most this many weights shares a buffer with others
+SHORT = 64  # a row of at most this many weights shares a buffer with others
 BUFFER = 2048  # weights of short rows taken together
 SEGMENT = 1024  # weights of a long row between two updates of its base
 RUNS = 8  # of a segment, summed side by side: one chain of additions would wait for each sum
-SCRATCH = 5 * BUFFER
+SCRATCH = 6 * BUFFER
 
 SHIFT = 900
 RISE = 1240.0  # 2**1789: with SHIFT, and 2**52 weights, below 2**1023
+SHARED_RISE = 300.0  # about 2**433, from which
+LIGHT = 2.0**-433  # ... sums of relative weights to a shared origin keep all digits
 LOG_2 = 0.6931471805599453
 MANTISSA, ONE = int64((1 << 52) - 1), int64(0x3FF << 52)
 _LARGEST = np.finfo(np.float64).max
@@ -28,23 +32,23 @@ _FINITE = 1e300
 
 
 @inlined
-def weight_of(gap):
-    """``exp(gap) * 2**-SHIFT``; meaningless beyond `RISE`."""
+def weight_of(gap, shift):
+    """``exp(gap) * 2**-shift``; meaningless beyond `RISE`."""
     fraction, power = _exp_parts(gap)
-    return fraction * _pow2(power - SHIFT)
+    return fraction * _pow2(power - shift)
 
 
 @inlined
-def split(x):
-    """``(f, n)`` with ``x * 2**SHIFT = f * 2**n`` and ``f`` in [1, 2), for positive normal ``x``."""
+def split(x, shift):
+    """``(f, n)`` with ``x * 2**shift = f * 2**n`` and ``f`` in [1, 2), for positive normal ``x``."""
     bits = float_bits(x)
-    return bits_float((bits & MANTISSA) | ONE), float((bits >> 52) - (1023 - SHIFT))
+    return bits_float((bits & MANTISSA) | ONE), float((bits >> 52) - (1023 - shift))
 
 
 @inlined
-def log_scaled(x):
-    """``log(x * 2**SHIFT)`` for positive normal ``x``, without the loss of subtracting two large logarithms."""
-    fraction, power = split(x)
+def log_scaled(x, shift):
+    """``log(x * 2**shift)`` for positive normal ``x``, without the loss of adding two large logarithms."""
+    fraction, power = split(x, shift)
     return fma(power, LOG_2, _log_positive(fraction))
 
 
@@ -78,52 +82,76 @@ def is_steep(values, start, n):
 
 
 @device
-def fill(values, starts, used, row, from_largest, scratch):
-    """Copy rows into the buffer, less their origins, as many as fit; the first row left out, and how many weights."""
+def take(values, starts, used, row, share, from_largest, scratch):
+    """Relative weights of short rows from ``row`` on, as many as fit the buffer, and the origin of each row.
+
+    Returns the first row left out, how many weights, the shift, and how many log weights are NaN or +inf, and beyond
+    `RISE`. With ``share`` one origin is tried first.
+    """
     buffer, origin = scratch[:BUFFER], scratch[BUFFER : 2 * BUFFER]
-    first, filled = row, 0
-    while row < used.size and used[row] <= SHORT and filled + used[row] <= BUFFER:
-        start, n = starts[row], used[row]
-        if from_largest:
-            level = float(values[start])
-            for i in range(start + 1, start + n):
-                level = max(level, float(values[i]))
-        else:
-            level = float(values[start])
-            if level == -np.inf:
-                at = first_weight(values, start, n)
-                level = float(values[start + at]) if at < n else level
-        level = 0.0 if level == -np.inf else level
-        for i in range(n):
-            buffer[filled + i] = values[start + i] - level
-        origin[row - first] = level
-        filled, row = filled + n, row + 1
-    return row, filled
-
-
-@device
-def exponentials(scratch, filled):
-    """Gaps in the buffer become relative weights. How many are NaN or +inf, and how many beyond `RISE`."""
-    buffer = scratch[:filled]
+    if share:
+        last, filled = _neighbours(starts, used, row)
+        level = float(values[starts[row]])
+        bad, far = relative(values, starts[row], filled, level, 0, SHARED_RISE, buffer)
+        if not bad and not far:
+            for i in range(last - row):
+                origin[i] = level
+            return last, filled, 0, 0, 0
+    last, filled = _gaps(values, starts, used, row, from_largest, buffer, origin)
     bad, steep = 0, 0
     for i in range(filled):
         gap = buffer[i]
         bad += not (gap <= _LARGEST)
         steep += gap > RISE
-        buffer[i] = weight_of(gap)
-    return bad, steep
+        buffer[i] = weight_of(gap, SHIFT)
+    return last, filled, SHIFT, bad, steep
 
 
 @device
-def relative(values, start, n, origin, out):
-    """Relative weights of a stretch of one row; how many log weights are NaN or +inf, and how many beyond `RISE`."""
+def _neighbours(starts, used, row):
+    """The first of the next rows that does not fit or does not begin where the last one ends; how many weights."""
+    begin = starts[uint64(row)]
+    filled = used[uint64(row)]
+    row += 1
+    while row < used.size:
+        n = used[uint64(row)]
+        if n > SHORT or filled + n > BUFFER or starts[uint64(row)] != begin + filled:
+            break
+        filled, row = filled + n, row + 1
+    return row, filled
+
+
+@device
+def _gaps(values, starts, used, row, from_largest, buffer, origin):
+    """Copy rows into the buffer, less the origin of each; the first row left out, and how many weights."""
+    first, filled = row, 0
+    while row < used.size and used[row] <= SHORT and filled + used[row] <= BUFFER:
+        start, n = starts[row], used[row]
+        level = float(values[start])
+        if from_largest:
+            for i in range(start + 1, start + n):
+                level = max(level, float(values[uint64(i)]))
+        elif level == -np.inf:
+            at = first_weight(values, start, n)
+            level = float(values[start + at]) if at < n else level
+        level = 0.0 if level == -np.inf else level
+        for i in range(n):
+            buffer[uint64(filled + i)] = values[uint64(start + i)] - level
+        origin[uint64(row - first)] = level
+        filled, row = filled + n, row + 1
+    return row, filled
+
+
+@device
+def relative(values, start, n, origin, shift, rise, out):
+    """Relative weights of a stretch; how many log weights are NaN or +inf, and how many beyond the rise."""
     row = values[start : start + n]
     bad, steep = 0, 0
     for i in range(n):
         gap = row[i] - origin
         bad += not (gap <= _LARGEST)
-        steep += gap > RISE
-        out[i] = weight_of(gap)
+        steep += gap > rise
+        out[i] = weight_of(gap, shift)
     return bad, steep
 
 
@@ -199,8 +227,8 @@ def pairwise(x, n):
 
 
 @device
-def sum_log(x, low, high, spare):
-    """``sum log(x[i] * 2**SHIFT)`` for ``low <= i < high``: exponents add up, mantissas below 2 multiply."""
+def sum_log(x, low, high, shift, spare):
+    """``sum log(x[i] * 2**shift)`` for ``low <= i < high``: exponents add up, mantissas below 2 multiply."""
     n = high - low
     if n <= 0:
         return 0.0
@@ -223,7 +251,7 @@ def sum_log(x, low, high, spare):
         right *= spare[i + 1]
     if size % 2:
         left *= spare[size - 1]
-    powers -= n * (1023 - SHIFT)
+    powers -= n * (1023 - shift)
     return fma(float(powers), LOG_2, _log_positive(left) + _log_positive(right))
 
 

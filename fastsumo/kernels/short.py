@@ -1,8 +1,11 @@
 """Short trials: one lane each, worked on together in the order of falling `K`, one importance sample a row.
 
-Row ``i`` holds the i-th sample of every trial that has one, so its lanes are the first ones and no lane idles. Sums
-of weights are kept as mantissa and power of 2 under a running maximum of the power, which costs no second `exp`.
-With harmonic weights ``SUMO = K L_N - sum L_k`` over the interior prefixes: their logs are one log of a product.
+Row ``i`` holds the i-th sample of every trial that has one, so its lanes are the first ones and no lane idles. With
+harmonic weights ``SUMO = K L_N - sum L_k`` over the interior prefixes: their logs are one log of a product.
+
+Sums and products are plain numbers as long as every weight of the tile is near the shift. Where one is not, the tile
+is done again with sums as mantissa and power under a running maximum; the bits are the same, since scaling by powers
+of 2 rounds nothing and logs are taken of mantissa and power together.
 """
 
 import numpy as np
@@ -28,11 +31,14 @@ from fastsumo.kernels.job import (
     TRIAL,
     TRIALS,
     VALUES,
+    WEIGHT,
+    WIDE,
 )
 from fastsumo.kernels.memory import floats, ints, words
-from fastsumo.vmath import _log_positive, _pow2
+from fastsumo.vmath import _log_of, _log_positive, _pow2
 
 _LOG_2 = 0.6931471805599453
+_TINY, _HUGE = 2.0**-1000, 2.0**1000
 
 
 @device
@@ -40,8 +46,20 @@ def short_trials(job, work, n):
     """Values of the first ``n`` trials, sorted by falling `K`, all short."""
     if n == 0:
         return OK
-    terms = ints(work + ORDERED_TERMS, n)
-    pieces = ints(work + PIECES, BUFFER)
+    status = _run(job, work, n, True)
+    if status == OK:
+        status = _finish_plain(job, work, n)
+    if status == WIDE:
+        status = _run(job, work, n, False)
+        if status == OK:
+            _finish_scaled(job, work, n)
+    return status
+
+
+@device
+def _run(job, work, n, plain):
+    """All samples of all trials. `WIDE` if ``plain`` and some weight is not near the shift."""
+    terms, pieces = ints(work + ORDERED_TERMS, n), ints(work + PIECES, BUFFER)
     rows = job.minimum + terms[0]
     row, lane, width = 0, 0, n
     while row < rows:
@@ -59,83 +77,148 @@ def short_trials(job, work, n):
                 while width > 0 and terms[width - 1] + job.minimum <= row:
                     width -= 1
         status = weigh(job, work, used)
-        if status != OK:
+        if status != OK and (plain or status != WIDE):
             return status
         for p in range(0, found, 4):
-            row_p, lane_p, taken = pieces[p], pieces[p + 1], pieces[p + 2]
-            _add_row(job, work, row_p, lane_p, taken, pieces[p + 3])
-            _add_prefix(job, work, row_p, lane_p, taken)
-    _finish(job, work, n)
+            if plain:
+                _add_plain(job, work, pieces[p], pieces[p + 1], pieces[p + 2], pieces[p + 3])
+            else:
+                _add_scaled(job, work, pieces[p], pieces[p + 1], pieces[p + 2], pieces[p + 3])
     return OK
 
 
 @device
-def _add_row(job, work, row, lane, n, offset):
-    """Add one weight to each of ``n`` lanes."""
-    total, exponent = floats(work + TOTAL + 8 * lane, n), floats(work + EXPONENT + 8 * lane, n)
-    mantissa, power = floats(work + MANTISSA + 8 * offset, n), floats(work + POWER + 8 * offset, n)
-    if row == 0:
-        for i in range(n):
-            total[i], exponent[i] = mantissa[i], power[i]
-        return
-    for i in range(n):
-        rise = power[i] - exponent[i]
-        up = rise > 0.0
-        small, large = (total[i] if up else mantissa[i]), (mantissa[i] if up else total[i])
-        exponent[i] = power[i] if up else exponent[i]
-        total[i] = fma(small, _pow2(-fabs(rise)), large)
-
-
-@device
-def _add_prefix(job, work, row, lane, n):
-    """Take the new prefix of each of ``n`` lanes that has further samples into its product, or its sum of logs."""
-    j = row + 1 - job.minimum
-    if job.kind == LAST or j < 0:
-        return
-    total, exponent = floats(work + TOTAL + 8 * lane, n), floats(work + EXPONENT + 8 * lane, n)
-    product, exponents = floats(work + PRODUCT + 8 * lane, n), floats(work + EXPONENTS + 8 * lane, n)
-    if j == 0:  # a trial whose first prefix has no weight at all is marked by a zero, or by -inf
-        empty = 0.0 if job.product else -np.inf
-        begin = 1.0 if job.product else 0.0
-        for i in range(n):
-            product[i] = begin if total[i] > 0.0 else empty
-            exponents[i] = 0.0 if job.product else exponent[i]
-        return
+def _going_on(work, lane, n, j):
+    """How many of the ``n`` lanes have further samples after increment ``j``."""
     terms = ints(work + ORDERED_TERMS + 8 * lane, n)
     while n > 0 and terms[n - 1] <= j:
         n -= 1
-    inverse = 1.0 / (row + 1)
-    if job.product:
-        for i in range(n):
-            product[i] *= total[i] * inverse
-            exponents[i] += exponent[i]
-    else:
-        reciprocal = floats(job.reciprocal_at, SHORT + 2)
-        coefficient = reciprocal[j] - reciprocal[j + 1]
-        for i in range(n):
-            level = fma(exponent[i] - exponents[i], _LOG_2, _log_positive(total[i] * inverse))
-            product[i] += coefficient * level
+    return n
 
 
 @device
-def _finish(job, work, n):
-    """From sums, products and exponents to the values of the trials."""
-    total, exponent, values = floats(work + TOTAL, n), floats(work + EXPONENT, n), floats(work + VALUES, n)
-    product, exponents = floats(work + PRODUCT, n), floats(work + EXPONENTS, n)
+def _add_plain(job, work, row, lane, n, offset):
+    """Add one weight to each of ``n`` lanes, and the new prefix to the product, or the sum of logs, of those that go on."""
+    total, product = floats(work + TOTAL + 8 * lane, n), floats(work + PRODUCT + 8 * lane, n)
+    weight = floats(work + WEIGHT + 8 * offset, n)
+    j = row + 1 - job.minimum
+    if row == 0:
+        for i in range(n):
+            total[i] = weight[i]
+    elif j >= 1 and job.product:
+        on, inverse = _going_on(work, lane, n, j), 1.0 / (row + 1)
+        for i in range(on):
+            total[i] += weight[i]
+            product[i] *= total[i] * inverse
+        for i in range(on, n):
+            total[i] += weight[i]
+        return
+    else:
+        for i in range(n):
+            total[i] += weight[i]
+    if job.kind == LAST or j < 0:
+        return
+    if j == 0:
+        _begin(job, total, product)
+        return
+    inverse, coefficient = 1.0 / (row + 1), _coefficient(job, j)
+    for i in range(_going_on(work, lane, n, j)):
+        product[i] += coefficient * _log_positive(total[i] * inverse)
+
+
+@device
+def _add_scaled(job, work, row, lane, n, offset):
+    """`_add_plain` with sums and products as mantissa and power."""
+    total, exponent = floats(work + TOTAL + 8 * lane, n), floats(work + EXPONENT + 8 * lane, n)
+    product, exponents = floats(work + PRODUCT + 8 * lane, n), floats(work + EXPONENTS + 8 * lane, n)
+    mantissa, power = floats(work + MANTISSA + 8 * offset, n), floats(work + POWER + 8 * offset, n)
+    if row == 0:
+        for i in range(n):
+            total[i], exponent[i] = mantissa[i], power[i] - job.shift
+    else:
+        for i in range(n):
+            above = power[i] - job.shift
+            rise = above - exponent[i]
+            up = rise > 0.0
+            small, large = (total[i] if up else mantissa[i]), (mantissa[i] if up else total[i])
+            exponent[i] = above if up else exponent[i]
+            total[i] = fma(small, _pow2(-fabs(rise)), large)
+    j = row + 1 - job.minimum
+    if job.kind == LAST or j < 0:
+        return
+    if j == 0:
+        _begin(job, total, product)
+        for i in range(n):
+            exponents[i] = 0.0
+        return
+    inverse = 1.0 / (row + 1)
+    if job.product:
+        for i in range(_going_on(work, lane, n, j)):
+            product[i] *= total[i] * inverse
+            exponents[i] += exponent[i]
+    else:
+        coefficient = _coefficient(job, j)
+        for i in range(_going_on(work, lane, n, j)):
+            product[i] += coefficient * _log_of(total[i] * inverse, exponent[i])
+
+
+@device
+def _begin(job, total, product):
+    """Products and sums before the first increment; 0 or -inf marks a trial whose first prefix has no weight at all."""
+    empty = 0.0 if job.product else -np.inf
+    begin = 1.0 if job.product else 0.0
+    for i in range(product.size):
+        product[i] = begin if total[i] > 0.0 else empty
+
+
+@device
+def _coefficient(job, j):
+    """Of the log of the prefix after increment ``j``, inside a trial."""
+    reciprocal = floats(job.reciprocal_at, SHORT + 2)
+    return reciprocal[j] - reciprocal[j + 1]
+
+
+@device
+def _finish_plain(job, work, n):
+    """From sums and products to the values of the trials. `WIDE` if a product left the range of plain numbers."""
+    total, product, values = floats(work + TOTAL, n), floats(work + PRODUCT, n), floats(work + VALUES, n)
     terms, reciprocal = ints(work + ORDERED_TERMS, n), floats(job.reciprocal_at, SHORT + 2)
+    origin, wide = job.shift * _LOG_2, 0
     if job.kind == LAST:
         for i in range(n):
             last = _log_positive(total[i] / (terms[i] + job.minimum))
-            values[i] = fma(exponent[i], _LOG_2, last) if total[i] > 0.0 else -np.inf
+            values[i] = origin + last if total[i] > 0.0 else -np.inf
     elif job.product:
         for i in range(n):
             k = float(terms[i])
             last = _log_positive(total[i] / (k + job.minimum))
-            value = fma(k * exponent[i] - exponents[i], _LOG_2, k * last - _log_positive(product[i]))
-            values[i] = value if product[i] > 0.0 else -np.inf
+            value = origin + fma(k, last, -_log_positive(product[i]))
+            wide += not ((product[i] > _TINY) & (product[i] < _HUGE))
+            values[i] = value
     else:
         for i in range(n):
             last = _log_positive(total[i] / (terms[i] + job.minimum))
-            level = fma(exponent[i] - exponents[i], _LOG_2, last)
-            value = fma(exponents[i], _LOG_2, product[i] + reciprocal[terms[i]] * level)
+            value = origin + fma(reciprocal[terms[i]], last, product[i])
             values[i] = value if product[i] > -np.inf else -np.inf
+    return WIDE if wide else OK
+
+
+@device
+def _finish_scaled(job, work, n):
+    """`_finish_plain` with sums and products as mantissa and power."""
+    total, exponent, values = floats(work + TOTAL, n), floats(work + EXPONENT, n), floats(work + VALUES, n)
+    product, exponents = floats(work + PRODUCT, n), floats(work + EXPONENTS, n)
+    terms, reciprocal = ints(work + ORDERED_TERMS, n), floats(job.reciprocal_at, SHORT + 2)
+    origin = job.shift * _LOG_2
+    for i in range(n):
+        k = float(terms[i])
+        last = _log_of(total[i] / (k + job.minimum), exponent[i])
+        if job.kind == LAST:
+            values[i] = origin + last if total[i] > 0.0 else -np.inf
+        elif job.product:
+            value = origin + fma(k, last, -_log_of(product[i], exponents[i]))
+            values[i] = value if product[i] > 0.0 else -np.inf
+        else:
+            value = origin + fma(reciprocal[terms[i]], last, product[i])
+            values[i] = value if product[i] > -np.inf else -np.inf
+

@@ -1,4 +1,6 @@
-"""The one compiled function a model has: log weights of a list of (trial, sample) pairs. And the call to it.
+"""The one compiled function a model has: weights of a list of (trial, sample) pairs, and the call to it.
+
+Weights come as ``mantissa * 2**power``, which no log weight can overflow.
 
 The engine knows a model only as the address of this function, so it is compiled once for all models; the function is
 cached under a hash of everything that was inlined into it (`fingerprint.py`).
@@ -12,10 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from llvmlite import ir
 from numba import carray, types
+from numba.core.errors import NumbaError
 from numba.core.extending import intrinsic
 
 from fastsumo.kernels import _jit, transforms
 from fastsumo.kernels.fingerprint import fingerprint
+from fastsumo.kernels.lazy import parts, with_lazy_sums
+from fastsumo.kernels.memory import table_at
 from fastsumo.kernels.philox import fill_normals, fill_uniforms
 
 if TYPE_CHECKING:
@@ -31,12 +36,13 @@ _SIGNATURE = types.int64(
     types.uint64,  # key
     types.CPointer(types.float64),  # numbers of the model, see Model.packed
     types.CPointer(types.float64),  # row of data
-    types.CPointer(types.float64),  # log weights, the result
+    types.CPointer(types.float64),  # mantissas, the result; NaN for a log weight that is NaN or +inf
+    types.CPointer(types.float64),  # powers of 2, the result
 )
 
 
 class CompiledModel(NamedTuple):
-    """A model as the engine sees it."""
+    """A model as the engine sees it: the address of its compiled function."""
 
     address: int
     numbers: np.ndarray
@@ -67,84 +73,85 @@ def compiled(model: Model) -> CompiledModel:
         numbers.size,
         0 if model.data is None else model.data.shape[1],
     )
-    callback = _compile(model.function, shape, fingerprint(model.function, shape))
+    function = getattr(model.function, "py_func", model.function)
+    callback = _compile(function, shape, fingerprint(function, shape))
     return CompiledModel(callback.address, numbers if numbers.size else np.zeros(1), callback)
 
 
 @lru_cache(maxsize=256)
 def _compile(function: Any, shape: _Shape, digest: str | None) -> Any:
-    return _jit.callback(_log_weights(function, shape), _SIGNATURE, digest)
+    lazy = with_lazy_sums(function)
+    if lazy is not None:
+        try:
+            return _jit.callback(_weights(lazy, shape), _SIGNATURE, digest)
+        except NumbaError:  # the function does more with a sum of exponentials than to add to it
+            pass
+    return _jit.callback(_weights(function, shape), _SIGNATURE, digest)
 
 
-def _log_weights(function: Any, shape: _Shape) -> Any:
+def _weights(function: Any, shape: _Shape) -> Any:
     """The function to compile, with the model's function and the sizes as constants in its closure."""
     dim, noise_dim, columns = shape.dim, shape.noise_dim, shape.columns
     params_size, numbers_size, columns_size = shape.params, max(shape.numbers, 1), max(columns, 1)
     lanes = max(_NARROWEST, min(_WIDEST, _BUFFER // noise_dim))
     fill_noise = fill_normals if shape.noise == "normal" else fill_uniforms
-    density = _jit.inlined(getattr(function, "py_func", function))
+    density = _jit.inlined(function)
     transform = getattr(transforms, shape.transform) if shape.transform else None
 
     if columns:
 
         @_jit.inlined
-        def evaluate(x, row, params, out):
-            for i in range(out.size):
-                out[i] = density(x[:, i], row, params)
-
-        @_jit.inlined
-        def evaluate_minus(x, row, params, out):
-            for i in range(out.size):
-                out[i] = density(x[:, i], row, params) - out[i]
+        def evaluate(x, i, row, params):
+            return density(x[:, i], row, params)
     else:
 
         @_jit.inlined
-        def evaluate(x, row, params, out):
-            for i in range(out.size):
-                out[i] = density(x[:, i], params)
-
-        @_jit.inlined
-        def evaluate_minus(x, row, params, out):
-            for i in range(out.size):
-                out[i] = density(x[:, i], params) - out[i]
+        def evaluate(x, i, row, params):
+            return density(x[:, i], params)
 
     if transform is None:
 
         @_jit.inlined
-        def chunk(z, numbers, row, out):
-            evaluate(z, row, numbers[:params_size], out)
+        def weigh(z, numbers, row, mantissa, power):
+            params = numbers[:params_size]
+            for i in range(power.size):
+                mantissa[i], power[i] = parts(evaluate(z, i, row, params))
     else:
 
         @_jit.inlined
-        def chunk(z, numbers, row, out):
-            transform(z, dim, numbers[params_size:], out)
-            evaluate_minus(z[:dim], row, numbers[:params_size], out)
+        def weigh(z, numbers, row, mantissa, power):
+            log_q, params = power, numbers[:params_size]
+            transform(z, dim, numbers[params_size:], log_q)
+            x = table_at(z.ctypes.data, dim, lanes)
+            for i in range(power.size):
+                mantissa[i], power[i] = parts(evaluate(x, i, row, params) - log_q[i])
 
-    def log_weights(trials_at, samples_at, n, key, numbers_at, row_at, out_at):
+    def weights(trials_at, samples_at, n, key, numbers_at, row_at, mantissa_at, power_at):
         trials, samples = carray(trials_at, (n,)), carray(samples_at, (n,))
         numbers, row = carray(numbers_at, (numbers_size,)), carray(row_at, (columns_size,))
-        out = carray(out_at, (n,))
-        noise = np.empty((noise_dim, lanes))
+        mantissa, power = carray(mantissa_at, (n,)), carray(power_at, (n,))
+        memory = np.empty(noise_dim * lanes)
+        noise = table_at(memory.ctypes.data, noise_dim, lanes)
         try:
             for start in range(0, n, lanes):
                 stop = min(start + lanes, n)
                 fill_noise(trials[start:stop], samples[start:stop], key, noise)
-                chunk(noise, numbers, row, out[start:stop])
+                weigh(noise, numbers, row, mantissa[start:stop], power[start:stop])
         except Exception:  # noqa: BLE001 - what a model raises is shown by a replay in plain Python
             return 1
         return 0
 
-    return log_weights
+    return weights
 
 
 @intrinsic
-def call_log_weights(typingctx, address, trials, samples, n, key, numbers, row, out):
-    """Call a compiled log weight by its address; pointers travel as integers."""
-    signature = types.int64(*[types.int64] * 8)
+def call_weights(typingctx, address, trials, samples, n, key, numbers, row, mantissa, power):
+    """Call a model's compiled function by its address; pointers travel as integers. Not 0 if the model raised."""
+    signature = types.int64(*[types.int64] * 9)
 
     def codegen(context, builder, signature, args):
         i64, pointer = ir.IntType(64), ir.IntType(8).as_pointer()
-        kinds = [pointer, pointer, i64, i64, pointer, pointer, pointer]
+        kinds = [pointer, pointer, i64, i64, pointer, pointer, pointer, pointer]
         target = builder.inttoptr(args[0], ir.FunctionType(i64, kinds).as_pointer())
         values = [
             builder.inttoptr(value, kind) if kind is pointer else value

@@ -89,6 +89,13 @@ def _log_positive(x):
 
 
 @inlined
+def _log_of(x, n):
+    """``log(x * 2**n)`` as `_log_positive`, for an integral ``n``: the same bits however the power is shared out."""
+    e, f = _split(x)
+    return _log_sum(e + n, f)
+
+
+@inlined
 def _split_any(x):
     """`_split` that takes subnormal numbers too."""
     tiny = x < 2.2250738585072014e-308

@@ -1,0 +1,112 @@
+"""Plain text for a terminal: rows with a label, tables that fit a width, numbers as people read them.
+
+Nothing here knows what a result is.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import NamedTuple
+
+WIDTH = 80
+NARROWEST = 40
+_GAP = "  "
+
+
+class Column(NamedTuple):
+    """A column of a table; columns of the highest ``rank`` are left out first where there is no room."""
+
+    head: str
+    cells: list[str]
+    rank: int = 0
+    left: bool = False
+
+
+def labelled(rows: list[tuple[str, str]], width: int = WIDTH) -> str:
+    """Label and text in rows, the text wrapped beside its label.
+
+    Examples
+    --------
+    >>> print(labelled([("trials", "1,000"), ("", "and no more")]))
+    trials          1,000
+                    and no more
+    """
+    indent = 16 if width >= WIDTH else 14
+    out: list[str] = []
+    for label, text in rows:
+        wrapped = textwrap.wrap(text, width - indent, break_on_hyphens=False) or [""]
+        out.append(f"{label:<{indent}}{wrapped[0]}".rstrip())
+        out += [" " * indent + line for line in wrapped[1:]]
+    return "\n".join(out)
+
+
+def table(columns: list[Column], width: int = WIDTH) -> str:
+    """Aligned columns, numbers to the right; the least important are left out until the rest fits.
+
+    Examples
+    --------
+    >>> print(table([Column("K", ["1", "2 to 3"], left=True), Column("trials", ["50", "7"])]))
+    K       trials
+    1           50
+    2 to 3       7
+    """
+    shown = list(columns)
+    while len(shown) > 1 and sum(map(_width, shown)) + len(_GAP) * (len(shown) - 1) > width:
+        shown.remove(max(reversed(shown), key=lambda column: column.rank))
+    lines = []
+    for row in range(-1, len(shown[0].cells)):
+        cells = [column.head if row < 0 else column.cells[row] for column in shown]
+        padded = [
+            f"{cell:<{_width(column)}}" if column.left else f"{cell:>{_width(column)}}"
+            for cell, column in zip(cells, shown, strict=True)
+        ]
+        lines.append(_GAP.join(padded).rstrip()[:width])
+    return "\n".join(lines)
+
+
+def count(number: int) -> str:
+    """A whole number with thousands set apart.
+
+    Examples
+    --------
+    >>> count(10_000_000)
+    '10,000,000'
+    """
+    return f"{number:,}"
+
+
+def with_error(value: float, error: float) -> str:
+    """``value ± error``, the error to two digits and the value to as many decimals.
+
+    Examples
+    --------
+    >>> with_error(1.837908848, 0.0009975)
+    '1.83791 ± 0.00100'
+    """
+    if math.isnan(error) or not math.isfinite(value):
+        return f"{value:.10g}"
+    if error == 0.0:
+        return f"{value:.15g} ± 0"
+    decimals = 1 - math.floor(math.log10(error)) if math.isfinite(error) else -1
+    if not 0 <= decimals <= 12:
+        return f"{value:.12g} ± {error:.2g}"
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+
+
+def short(number: float) -> str:
+    """A number to three digits with k, M or G.
+
+    Examples
+    --------
+    >>> short(12_345_678)
+    '12.3 M'
+    """
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return f"{number:.3g}"
+
+
+def _width(column: Column) -> int:
+    return max(len(column.head), *(len(cell) for cell in column.cells))

@@ -1,0 +1,388 @@
+"""The run of a study: which chunks go to which workers, and how their results enter the file, each exactly once.
+
+One loop in one thread. A step folds what has finished, writes it and claims new chunks in one transaction, then hands
+these out. Processes that share a study see one another's claims; the spans that are done decide what counts.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import platform
+import queue
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fastsumo.executors import Outcome, Pool, Task
+from fastsumo.packing import DamagedError, Fold
+from fastsumo.recipes import Recipe
+from fastsumo.simulate import joined
+from fastsumo.store import Cell, Run, Span, Store, StudyError
+from fastsumo.study_progress import Meter
+
+CHUNK_SECONDS = 5.0
+_AHEAD = 2  # chunks handed out for each that can run: the next one waits at the worker
+_BEAT = 2.0  # seconds between two signs of life
+_DEAD = 30.0  # seconds without one, by the clock of whoever watches
+_TRIES = 4  # of a chunk whose worker dies
+_OPEN_FOLDS = 64
+
+
+class Coordinator:
+    """Runs what a store lacks.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing.
+    pool : Pool
+    recipes : dict of int to Recipe
+        Of the models by number, without params.
+    meter : Meter
+        Told of all that happens.
+    chunk_seconds : float
+        What a chunk of a new cell should take.
+    """
+
+    def __init__(self, store: Store, pool: Pool, recipes: dict[int, Recipe], meter: Meter, chunk_seconds: float) -> None:
+        self._store, self._pool, self._recipes, self._meter = store, pool, recipes, meter
+        self._chunk_seconds = chunk_seconds
+        self._cells: dict[int, Cell] = {}
+        self._folds: OrderedDict[int, Fold] = OrderedDict()
+        self._tasks: dict[Any, Task] = {}  # in flight, by future
+        self._finished: list[Outcome] = []
+        self._again: list[Task] = []
+        self._attempts: dict[tuple[int, int], int] = {}
+        self._others = _Others()
+        self._run: Run | None = None
+        self._written = -1e9
+        self._broken = ""
+
+    def run(self) -> None:
+        """Until nothing is left that can be run.
+
+        Raises
+        ------
+        StudyError
+            If the file cannot be written, or the executor broke; all that was stored stays.
+        KeyboardInterrupt
+            After Ctrl-C, with all finished chunks stored.
+        """
+        try:
+            while self._step():
+                self._receive(0.5)
+        except BaseException:
+            self._pool.close()
+            self._rescue()
+            raise
+        self._leave()
+        if self._broken:
+            raise StudyError(self._broken)
+
+    def _step(self) -> bool:
+        """Store, claim, hand out. Whether there is more to do, here or by others."""
+        new: list[Task] = []
+        ahead = 0 if self._broken else _AHEAD * self._pool.workers
+        wanted = ahead - len(self._tasks)
+        hungry = wanted > 0 and (wanted >= ahead // 4 or not self._tasks)
+        if self._finished or hungry or self._again or time.monotonic() - self._written > _BEAT:
+            new = self._transact(wanted if hungry else 0)
+        for task in new:
+            self._send(task)
+        self._meter.show(self._cells, self._folds, len(self._tasks), self._others.living)
+        if self._tasks or self._finished or self._again:
+            return True
+        waiting = any(self._unclaimed(cell, mine_only=True) for cell in self._cells.values())
+        return waiting and not self._broken
+
+    def _receive(self, timeout: float) -> None:
+        """Take what workers have finished: wait for the first, then all that is there."""
+        try:
+            task, future = self._pool.finished.get(timeout=timeout if not self._finished else 0.0)
+            while True:
+                self._take(task, future)
+                task, future = self._pool.finished.get_nowait()
+        except queue.Empty:
+            return
+
+    def _take(self, task: Task, future: Any) -> None:
+        if self._tasks.pop(future, None) is None:
+            return
+        try:
+            outcome: Outcome = future.result()
+        except concurrent.futures.BrokenExecutor as error:
+            self._lost(task, error)
+            self._mend(error)
+        except (KeyboardInterrupt, concurrent.futures.CancelledError) as error:
+            self._lost(task, error)
+        except Exception as error:  # a worker died, or its answer did
+            self._lost(task, error)
+        else:
+            if outcome.stopped:
+                self._lost(task, KeyboardInterrupt("stopped"))
+            else:
+                self._finished.append(outcome)
+
+    def _lost(self, task: Task, error: BaseException) -> None:
+        """A task that was not done: it is sent again a few times."""
+        key = (task.cell, task.first)
+        self._attempts[key] = self._attempts.get(key, 0) + 1
+        if self._attempts[key] < _TRIES or self._broken:
+            self._again.append(task)
+        else:
+            span = f"the worker of trials {task.first} to {task.stop - 1} was lost {_TRIES} times"
+            self._finished.append(Outcome(task, error=f"{span}: {type(error).__name__}: {error}"))
+
+    def _mend(self, error: BaseException) -> None:
+        """Another executor in the place of a broken one, or the end."""
+        if self._broken or not getattr(self._pool, "broken", True):
+            return
+        for future, task in list(self._tasks.items()):
+            del self._tasks[future]
+            self._again.append(task)
+        if not self._pool.remake():
+            self._broken = (
+                f"the executor broke ({type(error).__name__}: {error}): a worker died, killed or out of memory; "
+                "all finished chunks are stored: run again with a new executor"
+            )
+            self._again.clear()
+
+    def _send(self, task: Task) -> None:
+        try:
+            self._tasks[self._pool.submit(task)] = task
+        except concurrent.futures.BrokenExecutor as error:
+            self._again.append(task)
+            self._mend(error)
+        except RuntimeError as error:  # shut down by its owner
+            self._broken = f"the executor takes no more chunks ({error}); all finished chunks are stored"
+
+    def _transact(self, wanted: int) -> list[Task]:
+        """Store what has finished and claim new tasks, in one transaction."""
+        finished, again = list(self._finished), list(self._again)
+        try:
+            with self._store.transaction():
+                if self._store.changed() or not self._cells:
+                    self._cells = self._store.cells()
+                    self._folds.clear()
+                self._others.watch(self._store, self._run)
+                self._enter(finished)
+                new = [*again, *self._claim(wanted - len(again))] if not self._broken else []
+                self._sign([*self._tasks.values(), *new])
+        except BaseException:
+            self._cells, self._folds = {}, OrderedDict()  # what the file says counts
+            self._store.changed()
+            raise
+        del self._finished[: len(finished)], self._again[: len(again)]
+        self._written = time.monotonic()
+        return [task for task in new if task.cell in self._cells and self._cells[task.cell].state != "failed"]
+
+    def _enter(self, outcomes: list[Outcome]) -> None:
+        """Outcomes into the file's transaction, cell by cell."""
+        by_cell: dict[int, list[Outcome]] = {}
+        for outcome in outcomes:
+            by_cell.setdefault(outcome.task.cell, []).append(outcome)
+        for number, parts in by_cell.items():
+            if number in self._cells:
+                self._enter_cell(self._cells[number], parts)
+
+    def _enter_cell(self, cell: Cell, outcomes: list[Outcome]) -> None:
+        body: list[Outcome] = []
+        spans = list(cell.done)
+        for outcome in outcomes:
+            task = outcome.task
+            if outcome.error:
+                self._fail(cell, outcome)
+            elif outcome.pilot:
+                self._open(cell, outcome.pilot)
+            elif task.center == cell.center and cell.lacks(task.first, task.stop):
+                if task.first >= cell.body_stop:
+                    self._store.put_tail(cell.id, outcome.packed)
+                    cell.tail = task.stop
+                else:
+                    body.append(outcome)
+                    spans.append((task.first, task.stop))
+                    cell.done = joined(spans)
+                cell.elapsed += outcome.elapsed
+                if list(outcome.maker) not in cell.makers:
+                    cell.makers.append(list(outcome.maker))
+                self._meter.count(cell.id, task.stop - task.first, outcome.elapsed)
+        if body:
+            self._fold(cell, [outcome.packed for outcome in body])
+        if cell.complete:
+            cell.state, cell.message = "done", ""
+            self._folds.pop(cell.id, None)
+        self._store.update_cell(cell)
+
+    def _fold(self, cell: Cell, parts: list[bytes]) -> None:
+        """Add packed statistics to those of the cell."""
+        fold = self._folds.get(cell.id)
+        try:
+            if fold is None:
+                stored, _ = self._store.statistics(cell.id)
+                fold = Fold(cell.center, cell.seed, stored)
+            for packed in parts:
+                fold.add(packed)
+        except DamagedError as error:
+            raise StudyError(f"cell {cell.id} of {self._store.path}: {error}") from None
+        self._folds[cell.id] = fold
+        self._folds.move_to_end(cell.id)
+        while len(self._folds) > _OPEN_FOLDS:
+            self._folds.popitem(last=False)
+        self._store.put_body(cell.id, fold.packed())
+
+    def _open(self, cell: Cell, pilot: dict[str, Any]) -> None:
+        """A pilot's numbers, for all seeds of its model and estimator."""
+        per_trial = max(pilot["seconds"] / pilot["trials"], 1e-12)
+        chunk = pilot["piece"]
+        while chunk * per_trial < self._chunk_seconds / 1.5 and chunk < 2**62:
+            chunk *= 2
+        for other in self._cells.values():
+            same = (other.model, other.params, other.estimator) == (cell.model, cell.params, cell.estimator)
+            if same and other.state in ("new", "failed") and other.chunk == 0:
+                other.state, other.message, other.chunk, other.piece = "open", "", chunk, pilot["piece"]
+                other.center, other.provenance = pilot["center"], pilot["provenance"]
+                other.pilot_trials, other.pilot_seconds = pilot["trials"], pilot["seconds"]
+                self._store.update_cell(other)
+
+    def _fail(self, cell: Cell, outcome: Outcome) -> None:
+        """The cell stops; of several errors the one of the earliest trials stays."""
+        earlier = cell.state == "failed" and self._failed_at.get(cell.id, -1) <= outcome.task.first
+        if not earlier:
+            cell.state, cell.message = "failed", outcome.error
+            self._failed_at[cell.id] = outcome.task.first
+
+    def _claim(self, wanted: int) -> Iterator[Task]:
+        """Tasks that nobody has, at most so many; cells in their order."""
+        piloted = {self._kind(task) for task in self._tasks.values() if task.center is None}
+        for cell in self._cells.values():
+            if wanted <= 0:
+                return
+            if cell.state == "new":
+                kind = (cell.model, cell.params, cell.estimator)
+                if kind not in piloted and not self._others.claims(cell.id):
+                    piloted.add(kind)
+                    wanted -= 1
+                    yield self._task(cell, 0, cell.trials, None)
+            elif cell.state == "open":
+                for first, stop in self._unclaimed(cell):
+                    wanted -= 1
+                    yield self._task(cell, first, stop, cell.center)
+                    if wanted <= 0:
+                        return
+
+    def _kind(self, task: Task) -> tuple[int, tuple[float, ...], str]:
+        cell = self._cells[task.cell]
+        return cell.model, cell.params, cell.estimator
+
+    def _task(self, cell: Cell, first: int, stop: int, center: float | None) -> Task:
+        recipe = self._recipes[cell.model]._replace(params=cell.params)
+        fold = self._folds.get(cell.id)
+        threshold = fold.threshold() if fold is not None else -1.0
+        attempt = self._attempts.get((cell.id, first), 0)
+        return Task(cell.id, first, stop, cell.seed, cell.estimator, recipe, center, self._pool.task_threads, threshold, attempt)
+
+    def _unclaimed(self, cell: Cell, mine_only: bool = False) -> Iterator[Span]:
+        """Chunks that are neither done nor claimed."""
+        if cell.state == "new":
+            yield 0, cell.trials
+        if cell.state != "open":
+            return
+        mine = [(task.first, task.stop) for task in self._tasks.values() if task.cell == cell.id]
+        taken = sorted([*cell.done, *mine, *([] if mine_only else self._others.claims(cell.id))])
+        first, stop = 0, cell.body_stop
+        for low, high in [*taken, (stop, stop)]:
+            while first < min(low, stop):
+                end = min((first // cell.chunk + 1) * cell.chunk, low, stop)
+                yield first, end
+                first = end
+            first = max(first, high)
+        tail = (stop, cell.trials)
+        if stop < cell.trials and cell.tail == 0 and tail not in taken:
+            yield tail
+
+    def _sign(self, tasks: list[Task]) -> None:
+        """A sign of life, and what this process is at."""
+        if self._run is None:
+            self._run = self._store.add_run(machine_name(), os.getpid())
+        spans: dict[int, list[Span]] = {}
+        for task in tasks:
+            spans.setdefault(task.cell, []).append((task.first, task.stop))
+        self._run.claims = {cell: joined(parts) for cell, parts in spans.items()}
+        self._run.beat += 1
+        self._store.update_run(self._run)
+
+    def _rescue(self) -> None:
+        """After an error or Ctrl-C: store what is finished, if that is still possible."""
+        try:
+            self._receive(0.0)
+            self._broken = self._broken or "stopped"
+            self._transact(0)
+            self._leave()
+        except (StudyError, KeyboardInterrupt):
+            return
+
+    def _leave(self) -> None:
+        if self._run is not None:
+            with self._store.transaction():
+                self._store.drop_run(self._run.id)
+            self._run = None
+
+
+class _Others:
+    """Other processes at the same study, as their rows show them: alive while their beat grows."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[int, float]] = {}  # by run: its beat, and when that was new by our clock
+        self._runs: list[Run] = []
+
+    @property
+    def living(self) -> list[Run]:
+        return self._runs
+
+    def watch(self, store: Store, own: Run | None) -> None:
+        """Look again; rows of the dead are dropped, and with them what they had claimed."""
+        now = time.monotonic()
+        self._runs = []
+        for run in store.runs():
+            if own is not None and run.id == own.id:
+                continue
+            beat, since = self._seen.get(run.id, (-1, now))
+            if beat != run.beat:
+                since = now
+            self._seen[run.id] = (run.beat, since)
+            if now - since > _DEAD or _is_gone(run):
+                store.drop_run(run.id)
+            else:
+                self._runs.append(run)
+
+    def claims(self, cell: int) -> list[Span]:
+        """Spans of a cell that others are at."""
+        return [span for run in self._runs for span in run.claims.get(cell, [])]
+
+
+def machine_name() -> str:
+    """This machine as far as process numbers mean the same: its name, its start, its container."""
+    parts = [platform.node()]
+    for source in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
+        try:
+            parts.append(os.readlink(source) if "ns" in source else Path(source).read_text().strip())
+        except OSError:
+            parts.append("")
+    return " ".join(parts).strip()
+
+
+def _is_gone(run: Run) -> bool:
+    """Whether the process of a run surely does not exist any more."""
+    if run.machine != machine_name() or sys.platform == "win32":  # there, signal 0 would end it
+        return False
+    try:
+        os.kill(run.pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return run.pid == os.getpid()  # an earlier run of this very process, or another thread of it

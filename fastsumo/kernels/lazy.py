@@ -1,0 +1,109 @@
+"""From a model's log weight to ``mantissa * 2**power``; a log of a sum of two exponentials is never taken at all.
+
+A mixture ends in ``logaddexp(a, b)``, minus `log q`, and the engine then wants its exponential. So within a model
+`logaddexp` gives a `LogSum` that remembers ``a`` and ``b``: two exponentials in place of two and a logarithm.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import types as python_types
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from numba import types
+from numba.core.extending import overload
+
+from fastsumo import vmath
+from fastsumo.kernels._jit import inlined
+from fastsumo.vmath import _exp_parts, _pow2
+
+_LARGEST = 1.7976931348623157e308
+_INLINED = dict(inlined(lambda x: x).targetoptions)
+
+
+class LogSum(NamedTuple):
+    """``log(exp(a) + exp(b))``, not evaluated."""
+
+    a: float
+    b: float
+
+
+def lazy_logaddexp(a: float, b: float) -> LogSum:
+    """What a model's `logaddexp` becomes when it is compiled."""
+    return LogSum(a, b)
+
+
+def parts(log_weight: Any) -> tuple[float, float]:
+    """``(mantissa, power)`` of the exponential; the mantissa is NaN where the log weight is NaN or +inf."""
+    raise NotImplementedError("compiled code only")
+
+
+def with_lazy_sums(function: Callable[..., Any]) -> Callable[..., Any] | None:
+    """The function with `logaddexp` made lazy; None if it does not call it by a global name."""
+    if not isinstance(function, python_types.FunctionType):
+        return None
+    names = [n for n in function.__code__.co_names if function.__globals__.get(n) is vmath.logaddexp]
+    if not names:
+        return None
+    scope = function.__globals__ | dict.fromkeys(names, lazy_logaddexp)
+    return python_types.FunctionType(
+        function.__code__, scope, function.__name__, function.__defaults__, function.__closure__
+    )
+
+
+def _is_sum(kind: Any) -> bool:
+    return isinstance(kind, types.BaseNamedTuple) and kind.instance_class is LogSum
+
+
+def _is_number(kind: Any) -> bool:
+    return isinstance(kind, types.Float | types.Integer)
+
+
+@overload(lazy_logaddexp, jit_options=_INLINED)
+def _lazy_logaddexp(a, b):
+    if _is_number(a) and _is_number(b):
+        return lambda a, b: LogSum(float(a), float(b))
+    return None
+
+
+@overload(operator.add, jit_options=_INLINED)
+def _add(x, y):
+    if _is_sum(x) and _is_number(y):
+        return lambda x, y: LogSum(x.a + y, x.b + y)
+    if _is_number(x) and _is_sum(y):
+        return lambda x, y: LogSum(x + y.a, x + y.b)
+    return None
+
+
+@overload(operator.sub, jit_options=_INLINED)
+def _sub(x, y):
+    if _is_sum(x) and _is_number(y):
+        return lambda x, y: LogSum(x.a - y, x.b - y)
+    return None
+
+
+@overload(parts, jit_options=_INLINED)
+def _parts(log_weight):
+    if _is_sum(log_weight):
+        return lambda log_weight: _sum_parts(log_weight.a, log_weight.b)
+    if _is_number(log_weight):
+        return lambda log_weight: _checked_parts(float(log_weight))
+    return None
+
+
+@inlined
+def _checked_parts(x):
+    mantissa, power = _exp_parts(x)
+    return (mantissa if x <= _LARGEST else math.nan), power
+
+
+@inlined
+def _sum_parts(a, b):
+    left, left_power = _checked_parts(a)
+    right, right_power = _checked_parts(b)
+    rise = right_power - left_power
+    up = rise > 0.0
+    small, large = (left if up else right), (right if up else left)
+    return small * _pow2(-rise if up else rise) + large, (right_power if up else left_power)

@@ -1,0 +1,240 @@
+"""`predict`: mean, variance, cost and tail of an estimator on a model, each as well as it can be known."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastsumo.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm
+from fastsumo.model import Model
+
+from . import _variances
+from ._chi_square import chi_square
+from ._frullani import MOST_SAMPLES, log_evidence_of, mean_log_average
+from ._laws import Reach
+from ._moments import FirstOrder, Gamma, Moments
+from ._quantities import INFINITE, UNKNOWN, ChiSquare, Prediction, Quantity
+from ._tails import LIGHT, Tail, tail_of
+from ._weights import weights_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def predict(model: Model, estimator: Estimator) -> Prediction:
+    """What theory says of an estimator on a model, without a simulation.
+
+    Parameters
+    ----------
+    model : Model
+    estimator : Estimator
+
+    Returns
+    -------
+    Prediction
+        For gamma weights (`fs.models.gamma`) mean and variance are exact for every estimator; the mean is
+        exact wherever `iwae` can be integrated, or the estimator is unbiased and the log evidence known.
+        All else is of first order in the chi-square divergence.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the arguments are no model and estimator, or the model has data.
+
+    Notes
+    ----- Rhee & Glynn (Operations Research, 2015) for the variance of sums over a random number of terms;
+    Nowozin (ICLR 2018) for the moments of IWAE; Ishikawa & Goda (UAI 2021) for the dyadic levels.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> print(predict(fs.models.gamma(1.0), fs.SUMO(fs.roulette.Harmonic())))
+    SUMO(roulette=Harmonic(cap=None), minimum=1, start=1) on gamma(1), by theory
+      mean             0 (exact)
+      variance         infinite
+      cost             infinite
+      variance x cost  infinite
+      tail index       2 (first-order)
+      tail constant    1 (first-order)
+      chi square       1 (declared)
+      note: the variance is infinite: the sample variance of a run grows with its length
+    """
+    check(model, estimator)
+    chi2 = chi_square(model)
+    tail = _tail(model, estimator, chi2)
+    mean = _mean(model, estimator, chi2)
+    variance = _variance(model, estimator, chi2, tail)
+    samples = estimator.expected_cost()
+    cost = INFINITE if math.isinf(samples) else Quantity(samples, "exact")
+    return Prediction(
+        model.name,
+        repr(estimator),
+        mean,
+        variance,
+        cost,
+        variance.times(cost),
+        Quantity(tail.index, "first-order"),
+        UNKNOWN if math.isnan(tail.constant) else Quantity(tail.constant, "first-order"),
+        chi2,
+        _notes(model, variance, tail, chi2),
+    )
+
+
+def check(model: object, estimator: object) -> None:
+    """Raise where the arguments are not a model without data and an estimator."""
+    if not isinstance(model, Model):
+        raise TypeError(f"model must be a fastsumo Model, got {model!r}")
+    if not isinstance(estimator, Estimator):
+        raise TypeError(f"estimator must be one such as fs.SUMO(fs.roulette.Harmonic()), got {estimator!r}")
+    if model.data is not None:
+        raise ValueError(
+            f"model {model.name!r} has data: every row is a model of its own, and theory is of one"
+        )
+
+
+def tail_index(model: Model, estimator: Estimator) -> float:
+    """The tail index of an estimator's values on a model; infinite for tails lighter than any power.
+
+    ``2 s / (2 s - 1)`` for SUMO under ``P_k = k^-s``, 1 for geometric tails of `K`; see `predict`. Costs no
+    quadrature and no pilot: weights of unknown law are taken for light.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> tail_index(fs.models.note(), fs.SUMO(fs.roulette.PowerLaw(0.75)))
+    3.0
+    """
+    check(model, estimator)
+    chi2 = math.nan if model.chi_square is None else model.chi_square
+    return tail_of(estimator, chi2, model.weight_tail_index).index
+
+
+def gamma_moments(model: Model) -> Gamma | None:
+    """Moments of the increments in closed form for gamma weights, or None for other models."""
+    shape = gamma_shape(model)
+    return None if shape is None else Gamma(shape)
+
+
+def gamma_shape(model: Model) -> float | None:
+    """The shape of gamma weights, or None for other models."""
+    from fastsumo.models import _gamma_log_weight
+
+    return model.dim / 2.0 if model.function is _gamma_log_weight else None
+
+
+def _tail(model: Model, estimator: Estimator, chi2: ChiSquare) -> Tail:
+    deviation = _mean_deviation(model) if isinstance(estimator, SingleTerm) else math.nan
+    return tail_of(estimator, float(chi2), model.weight_tail_index, deviation)
+
+
+def _mean_deviation(model: Model) -> float:
+    """``E|w / Z - 1|``: for gamma weights ``2 a^(a-1) e^-a / Gamma(a)``, else by quadrature or NaN."""
+    a = gamma_shape(model)
+    if a is not None:
+        return 2.0 * math.exp((a - 1.0) * math.log(a) - a - math.lgamma(a))
+    weights = weights_of(model)
+    return math.nan if weights is None else weights.mean_deviation()
+
+
+def _last_sample(estimator: Estimator) -> float:
+    """The ``k`` of the ``L_k`` that the expectation is of; infinite for what is unbiased."""
+    if isinstance(estimator, SUMO):
+        return estimator.minimum + estimator.start - 1.0 + Reach.of(estimator.roulette).last
+    if isinstance(estimator, SingleTerm):
+        return 1.0 + Reach.of(estimator.roulette).last
+    return float(estimator.k) if isinstance(estimator, IWAE) else math.inf
+
+
+def _mean(model: Model, estimator: Estimator, chi2: ChiSquare) -> Quantity:
+    """Exactly the expectation of IWAE with the last sample that a trial can reach, or the log evidence."""
+    if _has_no_mean(model, estimator):
+        return Quantity(math.nan, "infinite")
+    if _has_zeros(model):
+        return Quantity(-math.inf, "exact")
+    shape, evidence = gamma_shape(model), log_evidence_of(model)
+    parts = [(1.0, _last_sample(estimator))]
+    if isinstance(estimator, JVI):
+        parts = [(c, float(estimator.k - j)) for j, c in enumerate(estimator.coefficients())]
+    if shape is not None:
+        finite = [c * float(Gamma(shape).deficit(k)) for c, k in parts if math.isfinite(k)]
+        return Quantity((evidence or 0.0) + math.fsum(finite), "exact")
+    if parts[0][1] <= MOST_SAMPLES:
+        terms = [mean_log_average(model, int(k)) for _, k in parts]
+        known = [value for value in terms if value is not None]
+        if len(known) == len(parts):
+            total = math.fsum(c * value for (c, _), value in zip(parts, known, strict=True))
+            return Quantity(total, "exact")
+    if evidence is None:
+        return UNKNOWN
+    if math.isinf(parts[0][1]):
+        return Quantity(evidence, "exact")
+    deficit = 0.0 if isinstance(estimator, JVI) else -0.5 * float(chi2) / parts[0][1]
+    return Quantity(evidence + deficit, "first-order") if math.isfinite(deficit) else UNKNOWN
+
+
+def _has_no_mean(model: Model, estimator: Estimator) -> bool:
+    """Whether ``E |value|`` is infinite."""
+    return tail_index(model, estimator) <= 1.0
+
+
+def _has_zeros(model: Model) -> bool:
+    """Whether a weight is known to be zero now and then, so that no mean is finite."""
+    weights = weights_of(model)
+    return weights is not None and weights.zero_mass > 1e-12
+
+
+def _variance(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -> Quantity:
+    if tail.index <= 2.0:
+        return INFINITE
+    weights = weights_of(model)
+    if _has_zeros(model):
+        return UNKNOWN
+    if isinstance(estimator, IWAE) and estimator.k == 1 and weights is not None:
+        mean = weights.mass @ weights.log_weight
+        return Quantity(float(weights.mass @ (weights.log_weight - mean) ** 2), "exact")
+    if not math.isfinite(float(chi2)):
+        return UNKNOWN
+    moments = gamma_moments(model) or FirstOrder(float(chi2))
+    value = _variance_value(model, estimator, moments)
+    if math.isnan(value):
+        return UNKNOWN
+    return INFINITE if math.isinf(value) else Quantity(value, "exact" if moments.exact else "first-order")
+
+
+def _variance_value(model: Model, estimator: Estimator, moments: Moments) -> float:
+    if isinstance(estimator, SUMO):
+        return _variances.sumo(moments, estimator)
+    if isinstance(estimator, SingleTerm):
+        return _variances.single_term(moments, estimator)
+    if isinstance(estimator, MLMC):
+        evidence = log_evidence_of(model)
+        return _variances.mlmc(moments, estimator, math.nan if evidence is None else evidence)
+    if isinstance(estimator, JVI) and isinstance(moments, Gamma):
+        shape = moments.shape
+
+        def log_laplace(t: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.asarray(-shape * np.log1p(t))
+
+        return _variances.jackknife(log_laplace, estimator)
+    if isinstance(estimator, IWAE | JVI):
+        return float(moments.variance(float(estimator.k)))
+    return math.nan
+
+
+def _notes(model: Model, variance: Quantity, tail: Tail, chi2: ChiSquare) -> tuple[str, ...]:
+    notes = []
+    if variance.kind == "infinite":
+        notes.append("the variance is infinite: the sample variance of a run grows with its length")
+    elif tail.index <= 4.0:
+        notes.append("the fourth moment is infinite: the sample variance of a run converges slowly")
+    if tail.note:
+        notes.append(f"tail: {tail.note}")
+    if tail != LIGHT and model.weight_tail_index is None:
+        notes.append("the weights are taken to have light tails: the model declares no weight_tail_index")
+    if math.isinf(float(chi2)):
+        notes.append(
+            "the weights have no variance: first-order theory says nothing of the estimator's variance"
+        )
+    return tuple(notes)

@@ -1,0 +1,130 @@
+"""What theory gives back: numbers that say how far to believe them. No formula lives here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["exact", "first-order", "infinite", "unknown"]
+_KINDS = ("exact", "first-order", "unknown", "infinite")  # from good to bad
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number, and what kind of knowledge it is.
+
+    Attributes
+    ----------
+    value : float
+        NaN where it is not known or does not exist.
+    kind : {"exact", "first-order", "infinite", "unknown"}
+        "exact" to the accuracy of a quadrature or better; "first-order" for the leading term in the number
+        of samples, or for a tail; "infinite" for what diverges, and for a mean that does not exist since
+        ``E |value|`` diverges.
+
+    Examples
+    --------
+    >>> Quantity(0.5, "exact")
+    0.5 (exact)
+    """
+
+    value: float
+    kind: Kind
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __repr__(self) -> str:
+        return self.kind if self.kind in ("infinite", "unknown") else f"{self.value:.10g} ({self.kind})"
+
+    def times(self, other: Quantity) -> Quantity:
+        """The product, as well known as the worse of the two; infinite where either is.
+
+        Examples
+        --------
+        >>> Quantity(0.5, "exact").times(Quantity(4.0, "first-order"))
+        2 (first-order)
+        """
+        worse = max(self.kind, other.kind, key=_KINDS.index)
+        if worse == "infinite":
+            return INFINITE
+        return UNKNOWN if worse == "unknown" else Quantity(self.value * other.value, worse)
+
+
+INFINITE = Quantity(math.inf, "infinite")
+UNKNOWN = Quantity(math.nan, "unknown")
+
+
+@dataclass(frozen=True)
+class ChiSquare:
+    """``Var(w) / Z^2`` of a model's weights.
+
+    Attributes
+    ----------
+    value : float
+        Infinite where the weights have no variance; NaN where it could not be found.
+    error : float
+        Standard error; 0 where it was declared or integrated.
+    source : {"declared", "quadrature", "pilot"}
+    """
+
+    value: float
+    error: float
+    source: str
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __repr__(self) -> str:
+        error = f" ± {self.error:.2g}" if self.error else ""
+        return f"{self.value:.10g}{error} ({self.source})"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What theory says of an estimator on a model.
+
+    Attributes
+    ----------
+    model, estimator : str
+    mean, variance : Quantity
+        Of one trial's value.
+    cost : Quantity
+        Expected importance samples of one trial.
+    variance_times_cost : Quantity
+        The variance that a budget of one importance sample buys: the figure to compare estimators by.
+    tail_index, tail_constant : Quantity
+        ``P(|value - log Z| > x)`` is about ``tail_constant * x**-tail_index``, both sides together; the
+        index is infinite (a value, not the kind) where the tail is lighter than any power.
+    chi_square : ChiSquare
+    notes : tuple of str
+        What a reader of the numbers should know.
+    """
+
+    model: str
+    estimator: str
+    mean: Quantity
+    variance: Quantity
+    cost: Quantity
+    variance_times_cost: Quantity
+    tail_index: Quantity
+    tail_constant: Quantity
+    chi_square: ChiSquare
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        names = (
+            "mean",
+            "variance",
+            "cost",
+            "variance_times_cost",
+            "tail_index",
+            "tail_constant",
+            "chi_square",
+        )
+        rows = [f"{self.estimator} on {self.model}, by theory"]
+        rows += [
+            f"  {name.replace('_', ' ').replace('times', 'x'):<16} {getattr(self, name)!r}" for name in names
+        ]
+        return "\n".join(rows + [f"  note: {note}" for note in self.notes])
