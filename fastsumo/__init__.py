@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from fastsumo import proposals, roulette
 from fastsumo._version import __version__
+from fastsumo.compare import compare
 from fastsumo.errors import ModelError
 from fastsumo.estimators import ELBO, IWAE, JVI, MLMC, SUMO, SingleTerm
 from fastsumo.levels import levels
+from fastsumo.loglik import cumulative_iwae, draw_terms, iwae, jvi, sumo, sumo_coefficients
 from fastsumo.model import Model, model
 from fastsumo.proposals import importance
 from fastsumo.result import Result, load
@@ -38,7 +40,12 @@ __all__ = [
     "SingleTerm",
     "Trial",
     "__version__",
+    "compare",
+    "cumulative_iwae",
+    "draw_terms",
     "importance",
+    "iwae",
+    "jvi",
     "levels",
     "load",
     "model",
@@ -49,6 +56,8 @@ __all__ = [
     "roulette",
     "sample",
     "simulate",
+    "sumo",
+    "sumo_coefficients",
     "tails",
     "theory",
     "vmath",

@@ -30,6 +30,7 @@ _BEAT = 2.0  # seconds between two signs of life
 _DEAD = 30.0  # seconds without one, by the clock of whoever watches
 _TRIES = 4  # of a chunk whose worker dies
 _OPEN_FOLDS = 64
+_HERE: set[tuple[str, int]] = set()  # runs of this process that are at work: (path, run)
 
 
 class Coordinator:
@@ -57,6 +58,7 @@ class Coordinator:
         self._finished: list[Outcome] = []
         self._again: list[Task] = []
         self._attempts: dict[tuple[int, int], int] = {}
+        self._failed_at: dict[int, int] = {}
         self._others = _Others()
         self._run: Run | None = None
         self._written = -1e9
@@ -75,11 +77,16 @@ class Coordinator:
         try:
             while self._step():
                 self._receive(0.5)
+            self._leave()
         except BaseException:
+            for future in list(self._tasks):
+                future.cancel()
             self._pool.close()
             self._rescue()
             raise
-        self._leave()
+        finally:
+            if self._run is not None:
+                _HERE.discard((str(self._store.path), self._run.id))
         if self._broken:
             raise StudyError(self._broken)
 
@@ -139,7 +146,7 @@ class Coordinator:
 
     def _mend(self, error: BaseException) -> None:
         """Another executor in the place of a broken one, or the end."""
-        if self._broken or not getattr(self._pool, "broken", True):
+        if self._broken:
             return
         for future, task in list(self._tasks.items()):
             del self._tasks[future]
@@ -241,9 +248,8 @@ class Coordinator:
         while chunk * per_trial < self._chunk_seconds / 1.5 and chunk < 2**62:
             chunk *= 2
         for other in self._cells.values():
-            same = (other.model, other.params, other.estimator) == (cell.model, cell.params, cell.estimator)
-            if same and other.state in ("new", "failed") and other.chunk == 0:
-                other.state, other.message, other.chunk, other.piece = "open", "", chunk, pilot["piece"]
+            if other.state == "new" and _kind(other) == _kind(cell):
+                other.state, other.chunk, other.piece = "open", chunk, pilot["piece"]
                 other.center, other.provenance = pilot["center"], pilot["provenance"]
                 other.pilot_trials, other.pilot_seconds = pilot["trials"], pilot["seconds"]
                 self._store.update_cell(other)
@@ -257,14 +263,15 @@ class Coordinator:
 
     def _claim(self, wanted: int) -> Iterator[Task]:
         """Tasks that nobody has, at most so many; cells in their order."""
-        piloted = {self._kind(task) for task in self._tasks.values() if task.center is None}
+        busy = {task.cell for task in self._mine() if task.center is None}
+        new = [cell for cell in self._cells.values() if cell.state == "new"]
+        piloted = {_kind(cell) for cell in new if cell.id in busy or self._others.claims(cell.id)}
         for cell in self._cells.values():
             if wanted <= 0:
                 return
             if cell.state == "new":
-                kind = (cell.model, cell.params, cell.estimator)
-                if kind not in piloted and not self._others.claims(cell.id):
-                    piloted.add(kind)
+                if _kind(cell) not in piloted:
+                    piloted.add(_kind(cell))
                     wanted -= 1
                     yield self._task(cell, 0, cell.trials, None)
             elif cell.state == "open":
@@ -274,9 +281,9 @@ class Coordinator:
                     if wanted <= 0:
                         return
 
-    def _kind(self, task: Task) -> tuple[int, tuple[float, ...], str]:
-        cell = self._cells[task.cell]
-        return cell.model, cell.params, cell.estimator
+    def _mine(self) -> list[Task]:
+        """What this process has handed out, or will again."""
+        return [*self._tasks.values(), *self._again]
 
     def _task(self, cell: Cell, first: int, stop: int, center: float | None) -> Task:
         recipe = self._recipes[cell.model]._replace(params=cell.params)
@@ -291,7 +298,7 @@ class Coordinator:
             yield 0, cell.trials
         if cell.state != "open":
             return
-        mine = [(task.first, task.stop) for task in self._tasks.values() if task.cell == cell.id]
+        mine = [(task.first, task.stop) for task in self._mine() if task.cell == cell.id]
         taken = sorted([*cell.done, *mine, *([] if mine_only else self._others.claims(cell.id))])
         first, stop = 0, cell.body_stop
         for low, high in [*taken, (stop, stop)]:
@@ -308,6 +315,7 @@ class Coordinator:
         """A sign of life, and what this process is at."""
         if self._run is None:
             self._run = self._store.add_run(machine_name(), os.getpid())
+            _HERE.add((str(self._store.path), self._run.id))
         spans: dict[int, list[Span]] = {}
         for task in tasks:
             spans.setdefault(task.cell, []).append((task.first, task.stop))
@@ -329,7 +337,7 @@ class Coordinator:
         if self._run is not None:
             with self._store.transaction():
                 self._store.drop_run(self._run.id)
-            self._run = None
+
 
 
 class _Others:
@@ -354,7 +362,7 @@ class _Others:
             if beat != run.beat:
                 since = now
             self._seen[run.id] = (run.beat, since)
-            if now - since > _DEAD or _is_gone(run):
+            if now - since > _DEAD or _is_gone(run, str(store.path)):
                 store.drop_run(run.id)
             else:
                 self._runs.append(run)
@@ -375,14 +383,21 @@ def machine_name() -> str:
     return " ".join(parts).strip()
 
 
-def _is_gone(run: Run) -> bool:
+def _is_gone(run: Run, path: str) -> bool:
     """Whether the process of a run surely does not exist any more."""
     if run.machine != machine_name() or sys.platform == "win32":  # there, signal 0 would end it
         return False
+    if run.pid == os.getpid():
+        return (path, run.id) not in _HERE
     try:
         os.kill(run.pid, 0)
     except ProcessLookupError:
         return True
     except OSError:
         return False
-    return run.pid == os.getpid()  # an earlier run of this very process, or another thread of it
+    return False
+
+
+def _kind(cell: Cell) -> tuple[int, tuple[float, ...], str]:
+    """What cells share that differ in their seeds only."""
+    return cell.model, cell.params, cell.estimator

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dis
+import linecache
 import numbers
 import re
-import traceback
+import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,11 +25,9 @@ class ModelError(ValueError):
 @contextmanager
 def compiling(model: Model) -> Iterator[None]:
     """Turn the compiler's complaint about a model into a `ModelError` that points at the user's line."""
-    from numba.core.errors import NumbaError
-
     try:
         yield
-    except NumbaError as error:
+    except Exception as error:  # mostly NumbaError, but what the compiler meets in a user's code can raise anything
         why = _no_number(model) or _complaint(error, model)
         raise ModelError(f"model {model.name!r} cannot be compiled: {why}") from None
 
@@ -77,16 +77,23 @@ def _complaint(error: Any, model: Model) -> str:
     first, last = code.co_firstlineno, max((line for _, _, line in code.co_lines() if line), default=0)
     lines = [
         int(number)
-        for name, number in re.findall(r'File "([^"]+)", line (\d+)', text)
+        for name, number in re.findall(r'(?:File "|Raised from )([^"\n]+?)(?:", line | \()(\d+)', text)
         if code.co_filename.endswith(name) or name in code.co_filename
     ]
-    inside = [line for line in lines if first <= line <= last]
+    inside = [line for line in lines if first <= line <= last] + _lines_naming(code, message)
     if not inside:
         return message
     line = inside[0]
-    source = traceback.linecache.getline(code.co_filename, line).strip()  # type: ignore[attr-defined]
+    source = linecache.getline(code.co_filename, line).strip()
     where = f'{code.co_filename}, line {line}' + (f": `{source}`" if source else "")
     return f"{message} ({where})"
+
+
+def _lines_naming(code: types.CodeType, message: str) -> list[int]:
+    """Lines of the function that use a name which the message quotes."""
+    quoted = re.findall(r"'(\w+)'", message)
+    where = [(i.argval, i.positions.lineno) for i in dis.get_instructions(code) if i.positions is not None]
+    return [line for name in quoted[::-1] for used, line in where if used == name and line is not None]
 
 
 def _gist(text: str) -> str:
@@ -94,6 +101,7 @@ def _gist(text: str) -> str:
     skipped = ("Failed in nopython", "During", "File ", "<source", "Overload", "Use of unsupported", "This error")
     patterns = (
         r"NameError: .*",
+        r"module '[^']+' has no attribute .*",
         r"Untyped global name '[^']+'.*",
         r"Unknown attribute '[^']+' of type [^\n]+",
         r"No implementation of function [^\n]+found for signature",
@@ -102,7 +110,7 @@ def _gist(text: str) -> str:
         r"Use of unsupported[^\n]+",
         r"Invalid use of [^\n]+",
     )
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text).split(" Raised from ")[0]
     for pattern in patterns:
         found = re.search(pattern, plain)
         if found:

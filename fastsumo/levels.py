@@ -159,7 +159,8 @@ def levels(model: Model, max_terms: int, samples: int, seed: int = 0, threads: i
         If an argument is not as above.
 
     Notes
-    ----- The report and the four panels follow Giles, Multilevel Monte Carlo methods (Acta Numerica, 2015),
+    -----
+    The report and the four panels follow Giles, Multilevel Monte Carlo methods (Acta Numerica, 2015),
     section 3.
 
     Examples

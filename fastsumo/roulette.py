@@ -269,9 +269,10 @@ def optimal(source: Model | Levels, cap: int) -> Table:
     Table
 
     Notes
-    ----- Minimises ``(sum E Delta_k^2 / P_k) (sum P_k)``: Rhee & Glynn (Operations Research, 2015), section
-    3; Beatson & Adams (ICML 2019) for training. For large ``k`` it is ``1 / k`` times a constant, whatever
-    the model.
+    -----
+    Minimises ``(sum E Delta_k^2 / P_k) (sum P_k)`` up to a factor, which ``P(K >= 1) = 1`` settles: Rhee &
+    Glynn (Operations Research, 2015), section 3; Beatson & Adams (ICML 2019) for training. For large ``k`` it
+    is ``1 / k`` times a constant, whatever the model.
 
     Examples
     --------
@@ -303,7 +304,9 @@ def optimal(source: Model | Levels, cap: int) -> Table:
 
 
 def _falling(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The nearest non-increasing sequence: runs that rise are replaced by their mean (pool adjacent violators)."""
+    """The nearest non-increasing sequence: what rises is replaced by its mean (pool adjacent violators)."""
+    if np.all(values[1:] <= values[:-1]):
+        return values
     means: list[float] = []
     counts: list[int] = []
     for value in values.tolist():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,17 +31,19 @@ MAX_SEED = 2**64 - 1
 _BLOCK = 65_536  # trials, for the cheapest estimators ...
 _BLOCK_WORK = 2**22  # ... numbers drawn, for the dearest
 _PILOT_SAMPLES = 2**12
+_MOST_UNTIL = 2**50  # trials, where only a standard error is asked for
 
 
 def simulate(
     model: Model,
     estimator: Estimator,
-    trials: int,
+    trials: int | None = None,
     seed: int = 0,
     threads: int | None = None,
     progress: bool | Progress | None = None,
     *,
     first_trial: int = 0,
+    until: Mapping[str, float] | None = None,
 ) -> Result:
     """Run many trials and keep their statistics.
 
@@ -50,7 +53,7 @@ def simulate(
     estimator : Estimator
         For example ``fs.SUMO(fs.roulette.Harmonic())``.
     trials : int
-        How many; integral floats such as ``1e7`` are welcome.
+        How many; integral floats such as ``1e7`` are welcome. With ``until``, the most that may be run.
     seed : int
         From 0 to ``2**64 - 1``. A trial is a function of model, estimator, seed and trial number alone.
     threads : int, optional
@@ -59,6 +62,9 @@ def simulate(
         A bar; by default where somebody is looking (a terminal, a notebook).
     first_trial : int
         Number of the first trial, so that a run can be continued and merged with what came before.
+    until : dict, optional
+        ``dict(std_error=1e-4)`` runs until the standard error of the mean is that small, and refuses to where the
+        variance is infinite.
 
     Returns
     -------
@@ -70,7 +76,7 @@ def simulate(
     fastsumo.ModelError
         If the model cannot be compiled, raises, or returns NaN or +inf; names the trial, so that `replay` shows it.
     ValueError, TypeError
-        If an argument is not as above.
+        If an argument is not as above, or ``until`` asks for a standard error that does not exist.
 
     Examples
     --------
@@ -81,6 +87,14 @@ def simulate(
     """
     from fastsumo.result import Provenance, Result
 
+    if until is not None:
+        from fastsumo.stopping import simulate_until
+
+        most, start = _checked(model, estimator, _MOST_UNTIL if trials is None else trials, seed, first_trial)
+        options = {"seed": seed, "threads": threads, "progress": progress}
+        return simulate_until(model, estimator, until, most, first_trial=start, **options)
+    if trials is None:
+        raise TypeError("simulate needs a number of trials, or until=dict(std_error=...)")
     count, start = _checked(model, estimator, trials, seed, first_trial)
     workers = available_threads() if threads is None else _check.whole("threads", threads, 1, 4096)
     run = _Run(model, estimator, seed, workers)
@@ -265,7 +279,7 @@ class _Run:
         from fastsumo.kernels.job import make_job
 
         pilot = make_job(self._compiled, self.estimator.plan(), 0)
-        log_weights = _log_weights(pilot.job, MAX_TRIALS, _PILOT_SAMPLES)
+        log_weights, _ = _log_weights(pilot.job, MAX_TRIALS, _PILOT_SAMPLES)
         finite = log_weights[np.abs(log_weights) <= np.finfo(float).max]
         if finite.size == 0:
             return 0.0
@@ -307,7 +321,13 @@ class _Run:
 
     def log_weights(self, trial: int, count: int) -> NDArray[np.float64]:
         """The first log weights of one trial."""
-        return _log_weights(self.job, trial, count)
+        from fastsumo.errors import trial_error
+        from fastsumo.kernels.job import RAISED
+
+        log_weights, status = _log_weights(self.job, trial, count)
+        if status == RAISED:
+            raise trial_error(self.model, self.estimator, self.seed, trial, RAISED)
+        return log_weights
 
     def _work(self, workers: list[Any], blocks: _Blocks, bar: Progress) -> bool:
         """Run all blocks on the workers' threads; whether Ctrl-C ended it early. The main thread only watches."""
@@ -482,10 +502,11 @@ def _block_size(estimator: Estimator, model: Model) -> int:
     return 2 ** int(math.log2(max(1.0, min(_BLOCK, _BLOCK_WORK / (cost * max(model.noise_dim, 2))))))
 
 
-def _log_weights(job: Job, trial: int, count: int) -> NDArray[np.float64]:
+def _log_weights(job: Job, trial: int, count: int) -> tuple[NDArray[np.float64], int]:
+    """The first log weights of a trial, NaN from where the model raises; and the status."""
     from fastsumo.kernels.block import log_weights_of
     from fastsumo.kernels.job import Work
 
-    out, work = np.empty(count), Work()
-    log_weights_of(job, work.address, np.uint64(trial), 0, count, out.ctypes.data)
-    return out
+    out, work = np.full(count, np.nan), Work()
+    status = log_weights_of(job, work.address, np.uint64(trial), 0, count, out.ctypes.data)
+    return out, status

@@ -1,4 +1,4 @@
-"""The command line: what it runs, prints and writes, its exit codes, and that bad input is one line and never a traceback.
+"""The command line: what it runs, prints and writes, its exit codes, and bad input as one line, no traceback.
 
 The names that it takes (`specs`) are tested here too; what a report says is in `test_report.py`.
 """
@@ -17,6 +17,7 @@ import pytest
 
 import fastsumo as fs
 from fastsumo import cli, specs
+from fastsumo.progress import Progress
 
 USERS = """
 import fastsumo as fs
@@ -182,7 +183,8 @@ def test_help_fits_a_terminal(arguments: list[str], capsys: pytest.CaptureFixtur
         ("run --estimator iwae:k=0", "k must be"),
         ("run --estimator iwae:k=5 --roulette harmonic", "has no law of K"),
         ("run --estimator sumo:harmonic --roulette harmonic", "given twice"),
-        ("run --estimator sumo(harmonic(cap=3)", "not of the form"),
+        ("run --estimator sumo(harmonic(cap=3)", "do not match"),
+        ("run --estimator sumo(harmonic", "not of the form"),
         ("run --roulette harmonc", "did you mean 'harmonic'"),
         ("run --roulette harmonic:cap=0", "cap must be"),
         ("run --roulette harmonic:cap=many", "cap must be"),
@@ -310,15 +312,12 @@ def test_every_estimator_has_a_name() -> None:
     assert wanted <= set(known.values())
 
 
-def python(*arguments: str, **options: object) -> subprocess.Popen[str]:
+def python(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    """The command in a process of its own, installed or not."""
     command = [sys.executable, "-m", "fastsumo", *arguments]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,  # type: ignore[call-overload]
-    )
+    environment = os.environ | {"PYTHONPATH": str(Path(fs.__file__).parents[1])}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=folder, env=environment)
 
 
 def test_version_and_help_import_nothing_heavy() -> None:
@@ -334,33 +333,47 @@ assert not heavy, heavy
     assert done.stdout.startswith(f"fastsumo {fs.__version__}\n")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_ctrl_c_prints_the_result_so_far(folder: Path, engine_cache: Path) -> None:
-    run = python("run", "--trials", "1e12", "--save", "part.npz", "--no-plot", cwd=folder)
-    time.sleep(4.0)
-    while run.poll() is None and not _running(run.pid):
-        time.sleep(0.1)
-    run.send_signal(signal.SIGINT)
+class Stopper(Progress):
+    """Presses Ctrl-C, once, as soon as some trials are done."""
+
+    pressed = False
+
+    def update(self, done: int, glance: object) -> None:
+        if done and not self.pressed:
+            self.pressed = True
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_prints_the_result_so_far(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["fastsumo.simulate"], "make_progress", lambda *_: Stopper())
     began = time.monotonic()
-    out, err = run.communicate(timeout=60)
-    assert run.returncode == 130
-    assert "Traceback" not in err
-    assert "INTERRUPTED" in out
-    assert "of 1,000,000,000,000 trials done" in err
-    assert time.monotonic() - began < 5.0
-    assert fs.load(folder / "part.npz").interrupted
+    assert cli.main(["run", "--trials", "1e12", "--save", "part.npz", "--no-plot"]) == 130
+    printed = capsys.readouterr()
+    assert time.monotonic() - began < 20.0
+    assert "INTERRUPTED" in printed.out
+    assert "of 1,000,000,000,000 trials done" in printed.err
+    saved = fs.load("part.npz")
+    assert saved.interrupted
+    assert f"{saved.trials:,}" in printed.out
 
 
-def _running(pid: int) -> bool:
-    """Whether a run has its threads at work; at once where that cannot be seen."""
-    tasks = Path(f"/proc/{pid}/task")
-    return not tasks.exists() or len(list(tasks.iterdir())) > 2
+def test_ctrl_c_before_any_trial(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(specs, "model", interrupt)
+    assert cli.main(["run"]) == 130
+    assert capsys.readouterr().err == "fastsumo: interrupted before any trial was done\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
 def test_a_reader_that_leaves_early_is_no_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output(capsys, "run", "--trials", "1000", "--quiet", "--save", "r.npz")
-    show = python("show", "r.npz", cwd=folder)
+    show = python("show", "r.npz", folder=folder)
     assert show.stdout is not None
     show.stdout.close()
     assert show.wait(timeout=60) == 0

@@ -1,4 +1,4 @@
-"""Figures: every panel draws on the axes it is given, shows the numbers of the run, and needs neither window nor pyplot.
+"""Figures: every panel draws on the axes it is given, shows the run, and needs no window and no pyplot.
 
 What they look like is for eyes; see the figure of the README.
 """

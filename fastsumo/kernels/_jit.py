@@ -52,12 +52,15 @@ def callback(function: Callable[..., Any], signature: Any, digest: str | None) -
     return compiled
 
 
+_FROZEN = ("kernels/*.py", "vmath/*.py", "estimators.py", "roulette.py")  # the last two for their constants
+
+
 @cache
 def engine_digest() -> str:
     """Content hash of every source file that may be inlined into a kernel, and of the compiler's version."""
     package = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__} {_OPTIONS}".encode())
-    sources = (path for pattern in ("kernels/*.py", "vmath*/*.py", "vmath.py") for path in package.glob(pattern))
+    sources = (path for pattern in _FROZEN for path in package.glob(pattern))
     for path in sorted(sources):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
@@ -119,15 +122,31 @@ class _ContentCache:
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         try:
-            return self._inner().load_overload(signature, target_context)
-        except Exception:  # a damaged or foreign entry: compile again
+            found = self._inner().load_overload(signature, target_context)
+        except Exception:  # a damaged or foreign entry: compile again, and replace it
+            self._index().unlink(missing_ok=True)
             return None
+        if found is not None:
+            self._touch()
+        return found
 
     def save_overload(self, signature: Any, data: Any) -> None:
         try:
-            Path(self._inner()._cache_path).mkdir(parents=True, exist_ok=True)
+            folder = self._index().parent
+            folder.mkdir(parents=True, exist_ok=True)
             self._inner().save_overload(signature, data)
-            _prune(Path(self._inner()._cache_path))
+            _prune(folder)
+        except OSError:
+            return
+
+    def _index(self) -> Path:
+        return Path(self._inner()._cache_file._index_path)
+
+    def _touch(self) -> None:
+        """Make the entry young again, so that what is used is not pruned."""
+        try:
+            for path in self._index().parent.glob(f"{self._index().stem}.*"):
+                os.utime(path)
         except OSError:
             return
 

@@ -74,7 +74,9 @@ def _add_code(parts: list[str], code: types.CodeType) -> None:
 
 def _add_value(parts: list[str], value: Any, seen: dict[int, int]) -> None:
     """One global, closure cell or module attribute. Frozen by Numba, so its content counts."""
-    value = getattr(value, "py_func", value)
+    if hasattr(value, "py_func"):
+        parts.append(f"options {sorted(value.targetoptions.items())}")
+        value = value.py_func
     module = getattr(value, "__module__", None) or ""
     if _is_plain(value) or isinstance(value, np.generic):
         parts.append(f"{type(value).__name__} {value!r}")

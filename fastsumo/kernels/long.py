@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.estimators import LAST
+from fastsumo.estimators import LAST, SINGLE
 from fastsumo.kernels._jit import device, inlined
 from fastsumo.kernels.bits import bits_float, fabs, float_bits
 from fastsumo.kernels.buffer import RANGE, weigh
@@ -172,9 +172,16 @@ def prefix_logs(job, work, sums, state, start, count, terms):
     high, low = state[BASE], state[BASE_LOW]
     for p in range(slots):
         prefix[p] = high + (low + (offsets[p] + sums[p]))
-    at = job.minimum - 1 - start
+    at = max(job.minimum, 1) - 1 - start
     if 0 <= at < count:
         state[ALIVE] = prefix[(at % rows) * LANES + at // rows]
+    if job.kind == SINGLE:
+        at = terms - 1 - start
+        if 0 <= at < count:
+            state[SUM] = _log_positive(prefix[(at % rows) * LANES + at // rows] / terms)
+        if start == 0:
+            state[SUM_LOW] = _log_positive(prefix[0])
+        return
     first, last = max(job.minimum - start, 0), min(job.minimum + terms - 2 - start, count - 1)
     if job.product and float(terms) <= job.head:
         added = _log_product(prefix, rows, first, last)
@@ -266,6 +273,9 @@ def finish(job, state, terms):
         return origin + level
     if not state[ALIVE] > 0.0:
         return -np.inf
+    if job.kind == SINGLE:
+        after = 1.0 / reciprocal_any(job, terms + 1) if terms < job.cap else 0.0
+        return origin + (state[SUM_LOW] + (level - state[SUM]) / (1.0 / reciprocal_any(job, terms) - after))
     if job.product and float(terms) <= job.head:
         counted = math.lgamma(float(samples)) - math.lgamma(float(job.minimum) + 1.0)
         return origin + ((state[SUM] + counted) + state[SUM_LOW] + float(terms) * level)
@@ -288,8 +298,14 @@ def _crawl(job, mantissas, powers, state, start, count, terms):
                 total += mantissas[p] * _pow2(rise)
         k = start + s + 1
         j = k - job.minimum
-        if j == 0:
+        if k == max(job.minimum, 1):
             state[ALIVE] = total
+        if job.kind == SINGLE:
+            if k == 1:
+                state[SUM_LOW] = _log_of(total, power)
+            if k == terms:
+                state[SUM] = _log_of(total / k, power)
+            continue
         if job.kind == LAST or j < 1 or j >= terms or not total > 0.0:
             continue
         if product:

@@ -8,7 +8,7 @@ over many rows at once; a long row goes by segments. Every kernel returns the fi
 import math
 
 import numpy as np
-from numba import uint64
+from numba import float64, uint64
 
 from fastsumo.kernels._jit import device, inlined, kernel
 from fastsumo.kernels.bits import bits_float, float_bits, fma
@@ -37,7 +37,7 @@ from fastsumo.kernels.rows_parts import (
     sum_log,
     take,
 )
-from fastsumo.vmath import _log_positive, exp, log, log1p
+from fastsumo.vmath import _log_positive
 
 
 @kernel
@@ -90,7 +90,7 @@ def _short_sumo(used, row, last, shift, minimum, law, harmonic, reciprocals, inv
     values = out[row:last]
     for i in range(last - row):
         light += first[i] < LIGHT
-        terms = float(rows[i] - minimum)
+        terms = float64(rows[i] - minimum)
         mantissa, power = split(total[i], shift)
         value = fma(terms, _log_positive(mantissa), -_log_positive(product[i]))
         value += fma(terms, power, -(exponents[i] + (terms - 1.0) * shift)) * LOG_2
@@ -133,7 +133,7 @@ def _product(buffer, at, n, minimum, inverse):
         exponent += (bits >> 52) - 1023
         product *= bits_float((bits & MANTISSA) | ONE)
     total += buffer[uint64(at + n - 1)]
-    return first, total * inverse[uint64(n)], product, float(exponent)
+    return first, total * inverse[uint64(n)], product, float64(exponent)
 
 
 @inlined
@@ -152,7 +152,7 @@ def _long_sumo(values, start, n, minimum, law, harmonic, scratch):
     """SUMO of one row, by segments. NaN where the row holds NaN or +inf."""
     prefix, weights, spare = scratch[:SEGMENT], scratch[BUFFER : BUFFER + SEGMENT + 1], scratch[2 * BUFFER :]
     at = first_weight(values, start, n)
-    origin = values[start + at] if at < n else 0.0
+    origin = float64(values[start + at]) if at < n else 0.0
     terms = n - minimum
     product = harmonic and terms <= law.head
     high, low, total, total_low = 0.0, 0.0, 0.0, 0.0
@@ -177,7 +177,7 @@ def _long_sumo(values, start, n, minimum, law, harmonic, scratch):
         return -np.inf
     if not product:
         return origin + (total + total_low)
-    counted = math.lgamma(float(n)) - math.lgamma(minimum + 1.0)
+    counted = math.lgamma(float64(n)) - math.lgamma(minimum + 1.0)
     return origin + ((total + counted) + total_low + terms * log_scaled((high + low) / n, SHIFT))
 
 
@@ -186,24 +186,24 @@ def _slow_sumo(values, start, n, minimum, law):
     """SUMO of a row that no one power of 2 can scale: increments one by one, under a running maximum."""
     top, total, value = -np.inf, 0.0, -np.inf
     for i in range(n):
-        v = values[start + i]
+        v = float64(values[start + i])
         if not v < np.inf:
             return np.nan
         increment = 0.0
         if v > top:
-            scaled = total * exp(top - v) if total > 0.0 else 0.0
+            scaled = total * math.exp(top - v) if total > 0.0 else 0.0
             if total > 0.0:
-                increment = (v - top) + log1p(scaled) - log(total)
+                increment = (v - top) + math.log1p(scaled) - math.log(total)
             top, total = v, scaled + 1.0
         elif v > -np.inf:
-            w = exp(v - top)
-            increment = log1p(w / total)
+            w = math.exp(v - top)
+            increment = math.log1p(w / total)
             total += w
         j = i + 1 - minimum
         if j == 0 and total > 0.0:
-            value = top + log(total / minimum)
+            value = top + math.log(total / minimum)
         elif j > 0:
-            value += (increment - log1p(1.0 / i)) * reciprocal(law, j)
+            value += (increment - math.log1p(1.0 / i)) * reciprocal(law, j)
     return value
 
 
@@ -297,7 +297,7 @@ def _long_path(values, start, n, scratch, out):
     """False where the row holds NaN or +inf."""
     prefix = scratch[:SEGMENT]
     at = first_weight(values, start, n)
-    origin = values[start + at] if at < n else 0.0
+    origin = float64(values[start + at]) if at < n else 0.0
     high, low = 0.0, 0.0
     for s in range(0, n, SEGMENT):
         count = min(SEGMENT, n - s)
@@ -319,13 +319,13 @@ def _slow_path(values, start, n, out):
     """The path of a row that no one power of 2 can scale."""
     top, total = -np.inf, 0.0
     for i in range(n):
-        v = values[start + i]
+        v = float64(values[start + i])
         if not v < np.inf:
             return False
         if v > top:
-            total = (total * exp(top - v) if total > 0.0 else 0.0) + 1.0
+            total = (total * math.exp(top - v) if total > 0.0 else 0.0) + 1.0
             top = v
         elif v > -np.inf:
-            total += exp(v - top)
-        out[i] = top + log(total / (i + 1)) if total > 0.0 else -np.inf
+            total += math.exp(v - top)
+        out[i] = top + math.log(total / (i + 1)) if total > 0.0 else -np.inf
     return True

@@ -4,8 +4,10 @@
 ``c_k / S_k`` over ``k >= max(i, m)``: sums of weights forward, one sum of ratios backward. Prefixes without weight are left out.
 """
 
+import math
+
 import numpy as np
-from numba import uint64
+from numba import float64, uint64
 
 from fastsumo.kernels._jit import device, kernel
 from fastsumo.kernels.bits import fma
@@ -27,7 +29,6 @@ from fastsumo.kernels.rows_parts import (
     relative,
     take,
 )
-from fastsumo.vmath import exp
 
 
 @kernel
@@ -94,7 +95,7 @@ def _long_gradient(values, start, n, minimum, law, scratch, bases, out):
     prefix, ratio = scratch[:SEGMENT], scratch[BUFFER : BUFFER + SEGMENT + 1]
     behind = scratch[2 * BUFFER : 2 * BUFFER + SEGMENT]
     at, high, low = first_weight(values, start, n), 0.0, 0.0
-    origin = values[start + at] if at < n else 0.0
+    origin = float64(values[start + at]) if at < n else 0.0
     segments = (n + SEGMENT - 1) // SEGMENT
     for segment in range(segments):
         s = segment * SEGMENT
@@ -132,18 +133,18 @@ def _slow_gradient(values, start, n, minimum, law, out):
     """A row that no one power of 2 can scale: ``log S_k`` forward, then the sum of ratios with an exponent of its own."""
     top, total = -np.inf, 0.0
     for i in range(n):
-        v = values[start + i]
+        v = float64(values[start + i])
         if not v < np.inf:
             return False
         if v > top:
-            total = (total * exp(top - v) if total > 0.0 else 0.0) + 1.0
+            total = (total * math.exp(top - v) if total > 0.0 else 0.0) + 1.0
             top = v
         elif v > -np.inf:
-            total += exp(v - top)
-        out[i] = top + np.log(total) if total > 0.0 else -np.inf
-    rest, level = 0.0, np.inf  # the sum of ratios is rest * exp(-level); going down, log S_k falls
+            total += math.exp(v - top)
+        out[i] = top + math.log(total) if total > 0.0 else -np.inf
+    rest, level = 0.0, np.inf  # the sum of ratios is rest * math.exp(-level); going down, log S_k falls
     for i in range(n - 1, -1, -1):
-        v, log_sum, j = values[start + i], out[i], i + 1 - minimum
+        v, log_sum, j = float64(values[start + i]), out[i], i + 1 - minimum
         if log_sum == -np.inf:
             out[i] = 0.0
             continue
@@ -153,7 +154,7 @@ def _slow_gradient(values, start, n, minimum, law, out):
         elif j > 0:
             c = reciprocal(law, j) - reciprocal(law, j + 1)
         if c != 0.0:
-            rest = (rest * exp(log_sum - level) if rest != 0.0 else 0.0) + c
+            rest = (rest * math.exp(log_sum - level) if rest != 0.0 else 0.0) + c
             level = log_sum
-        out[i] = rest * exp(v - level) if v > -np.inf else 0.0
+        out[i] = rest * math.exp(v - level) if v > -np.inf else 0.0
     return True

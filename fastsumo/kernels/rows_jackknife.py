@@ -7,7 +7,7 @@ A subset that leaves out more than half of the total weight is added up afresh, 
 import math
 
 import numpy as np
-from numba import uint64
+from numba import float64, uint64
 
 from fastsumo.kernels._jit import device, kernel
 from fastsumo.kernels.bits import bits_float, float_bits
@@ -31,7 +31,7 @@ from fastsumo.kernels.rows_parts import (
     take,
     weight_of,
 )
-from fastsumo.vmath import _log_positive, exp
+from fastsumo.vmath import _log_positive
 
 _UNIT = 2.0**-SHIFT  # its scaled logarithm is 0
 _TINY = 2.0**-960  # relative weights below it have lost digits
@@ -86,10 +86,10 @@ def _short_jackknife(used, row, last, shift, inverse, scratch, out):
             logs *= bits_float((bits & MANTISSA) | ONE)
         light += lightest < limit
         mean[r] = total * inverse[uint64(n)] if lightest >= limit else np.nan
-        product[r], exponents[r] = logs, float(powers)
+        product[r], exponents[r] = logs, float64(powers)
         at += n
     for i in range(last - row):
-        n = float(used[row + i])
+        n = float64(used[row + i])
         without_one = (_log_positive(product[i]) + exponents[i] * LOG_2) / n
         value = origin[i] + (n * log_scaled(mean[i], shift) - (n - 1.0) * without_one)
         out[row + i] = value if mean[i] > 0.0 else np.nan
@@ -137,7 +137,7 @@ def _without_two(values, start, n, origin, high, low, scratch):
     """Mean over ``i < j`` of ``L^(-ij)``, relative to the origin."""
     sums, sums_low = 0.0, 0.0
     for i in range(n - 1):
-        rest, rest_low = add(high, low, -weight_of(values[start + i] - origin, SHIFT))
+        rest, rest_low = add(high, low, -weight_of(float64(values[start + i]) - origin, SHIFT))
         for s in range(i + 1, n, SEGMENT):
             part = _sum_log_rest(values, start, n, s, i, origin, rest, rest_low, scratch)
             sums, sums_low = add(sums, sums_low, part)
@@ -150,7 +150,7 @@ def _sum_log_rest(values, start, n, s, left_out, origin, high, low, scratch):
     weights, spare = scratch[:SEGMENT], scratch[BUFFER : 2 * BUFFER]
     count = min(SEGMENT, n - s)
     relative(values, start + s, count, origin, SHIFT, RISE, weights)
-    light = weight_of(values[start + left_out] - origin, SHIFT) if left_out >= 0 else 0.0
+    light = weight_of(float64(values[start + left_out]) - origin, SHIFT) if left_out >= 0 else 0.0
     total, heavy = 0.0, 0
     for i in range(count):
         heavy += (high - weights[i]) + low < weights[i] + light
@@ -170,10 +170,10 @@ def _log_sum_without(values, start, n, i, j):
     top, total = -np.inf, 0.0
     for k in range(n):
         if k != i and k != j:
-            top = max(top, float(values[start + k]))
+            top = max(top, float64(values[start + k]))
     if top == -np.inf:
         return -np.inf
     for k in range(n):
         if k != i and k != j:
-            total += exp(values[start + k] - top)
+            total += math.exp(float64(values[start + k]) - top)
     return top + math.log(total)

@@ -9,7 +9,7 @@ its first weight counts as zero. Indices are cast to unsigned where the compiler
 import math
 
 import numpy as np
-from numba import int64, uint64
+from numba import float64, int64, uint64
 
 from fastsumo.kernels._jit import device, inlined
 from fastsumo.kernels.bits import bits_float, float_bits, fma
@@ -23,8 +23,8 @@ SCRATCH = 6 * BUFFER
 
 SHIFT = 900
 RISE = 1240.0  # 2**1789: with SHIFT, and 2**52 weights, below 2**1023
-SHARED_RISE = 300.0  # about 2**433, from which
-LIGHT = 2.0**-433  # ... sums of relative weights to a shared origin keep all digits
+SHARED_RISE = 64.0  # log weights so far from a shared origin still have gaps to it accurate to 2**-48,
+LIGHT = 2.0**-92  # ... so have sums of weights above this
 LOG_2 = 0.6931471805599453
 MANTISSA, ONE = int64((1 << 52) - 1), int64(0x3FF << 52)
 _LARGEST = np.finfo(np.float64).max
@@ -42,7 +42,7 @@ def weight_of(gap, shift):
 def split(x, shift):
     """``(f, n)`` with ``x * 2**shift = f * 2**n`` and ``f`` in [1, 2), for positive normal ``x``."""
     bits = float_bits(x)
-    return bits_float((bits & MANTISSA) | ONE), float((bits >> 52) - (1023 - shift))
+    return bits_float((bits & MANTISSA) | ONE), float64((bits >> 52) - (1023 - shift))
 
 
 @inlined
@@ -66,7 +66,7 @@ def largest(values, start, n):
     """The largest log weight; +inf or NaN if the row holds one (of positive sign). As integers, which vectorise."""
     top = int64(-(2**63))
     for i in range(start, start + n):
-        bits = float_bits(float(values[i]))
+        bits = float_bits(float64(values[i]))
         top = max(top, bits ^ ((bits >> 63) & int64(2**63 - 1)))
     return bits_float(top ^ ((top >> 63) & int64(2**63 - 1)))
 
@@ -76,7 +76,7 @@ def is_steep(values, start, n):
     """Whether the row rises by more than `RISE` above its first weight."""
     at = first_weight(values, start, n)
     for i in range(at, n):
-        if values[start + i] - values[start + at] > RISE:
+        if float64(values[start + i]) - float64(values[start + at]) > RISE:
             return True
     return False
 
@@ -91,19 +91,14 @@ def take(values, starts, used, row, share, from_largest, scratch):
     buffer, origin = scratch[:BUFFER], scratch[BUFFER : 2 * BUFFER]
     if share:
         last, filled = _neighbours(starts, used, row)
-        level = float(values[starts[row]])
+        level = float64(values[starts[row]])
         bad, far = relative(values, starts[row], filled, level, 0, SHARED_RISE, buffer)
         if not bad and not far:
             for i in range(last - row):
                 origin[i] = level
             return last, filled, 0, 0, 0
     last, filled = _gaps(values, starts, used, row, from_largest, buffer, origin)
-    bad, steep = 0, 0
-    for i in range(filled):
-        gap = buffer[i]
-        bad += not (gap <= _LARGEST)
-        steep += gap > RISE
-        buffer[i] = weight_of(gap, SHIFT)
+    bad, steep = relative(buffer, 0, filled, 0.0, SHIFT, RISE, buffer)
     return last, filled, SHIFT, bad, steep
 
 
@@ -127,16 +122,16 @@ def _gaps(values, starts, used, row, from_largest, buffer, origin):
     first, filled = row, 0
     while row < used.size and used[row] <= SHORT and filled + used[row] <= BUFFER:
         start, n = starts[row], used[row]
-        level = float(values[start])
+        level = float64(values[start])
         if from_largest:
             for i in range(start + 1, start + n):
-                level = max(level, float(values[uint64(i)]))
+                level = max(level, float64(values[uint64(i)]))
         elif level == -np.inf:
             at = first_weight(values, start, n)
-            level = float(values[start + at]) if at < n else level
+            level = float64(values[start + at]) if at < n else level
         level = 0.0 if level == -np.inf else level
         for i in range(n):
-            buffer[uint64(filled + i)] = values[uint64(start + i)] - level
+            buffer[uint64(filled + i)] = float64(values[uint64(start + i)]) - level
         origin[uint64(row - first)] = level
         filled, row = filled + n, row + 1
     return row, filled
@@ -148,7 +143,7 @@ def relative(values, start, n, origin, shift, rise, out):
     row = values[start : start + n]
     bad, steep = 0, 0
     for i in range(n):
-        gap = row[i] - origin
+        gap = float64(row[i]) - origin
         bad += not (gap <= _LARGEST)
         steep += gap > rise
         out[i] = weight_of(gap, shift)
@@ -252,7 +247,7 @@ def sum_log(x, low, high, shift, spare):
     if size % 2:
         left *= spare[size - 1]
     powers -= n * (1023 - shift)
-    return fma(float(powers), LOG_2, _log_positive(left) + _log_positive(right))
+    return fma(float64(powers), LOG_2, _log_positive(left) + _log_positive(right))
 
 
 @device
@@ -262,7 +257,7 @@ def reciprocal(law, j):
         return 1.0
     if law.table.size:
         return 1.0 / law.table[min(j, law.table.size) - 1]
-    weight = math.pow(min(float(j), law.head), law.power)
+    weight = math.pow(min(float64(j), law.head), law.power)
     return weight * math.exp(-max(j - law.head, 0.0) * law.log_decay) if law.head < _FINITE else weight
 
 
@@ -278,13 +273,13 @@ def coefficients(law, j, n, terms, out):
             out[i] = 1.0 / table[max(min(j + i, table.size), 1) - 1]
     else:
         for i in range(n + 1):
-            out[i] = min(max(float(j + i), 1.0), head)
+            out[i] = min(max(float64(j + i), 1.0), head)
         if power != 1.0:
             for i in range(n + 1):
                 out[i] = exp(power * _log_positive(out[i]))
         if head < _FINITE:
             for i in range(n + 1):
-                out[i] *= exp(-max(float(j + i) - head, 0.0) * decay)
+                out[i] *= exp(-max(float64(j + i) - head, 0.0) * decay)
     for i in range(n):
         out[i] -= out[i + 1]
     if j <= terms < j + n:

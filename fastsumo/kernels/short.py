@@ -11,7 +11,7 @@ of 2 rounds nothing and logs are taken of mantissa and power together.
 import numpy as np
 from numba import uint64
 
-from fastsumo.estimators import LAST
+from fastsumo.estimators import LAST, SINGLE
 from fastsumo.kernels._jit import device
 from fastsumo.kernels.bits import fabs, fma
 from fastsumo.kernels.buffer import weigh
@@ -46,7 +46,9 @@ def short_trials(job, work, n):
     """Values of the first ``n`` trials, sorted by falling `K`, all short."""
     if n == 0:
         return OK
-    status = _run(job, work, n, True)
+    status = WIDE
+    if job.kind != SINGLE:
+        status = _run(job, work, n, True)
     if status == OK:
         status = _finish_plain(job, work, n)
     if status == WIDE:
@@ -101,29 +103,35 @@ def _add_plain(job, work, row, lane, n, offset):
     """Add one weight to each of ``n`` lanes, and the new prefix to the product, or the sum of logs, of those that go on."""
     total, product = floats(work + TOTAL + 8 * lane, n), floats(work + PRODUCT + 8 * lane, n)
     weight = floats(work + WEIGHT + 8 * offset, n)
-    j = row + 1 - job.minimum
-    if row == 0:
-        for i in range(n):
-            total[i] = weight[i]
-    elif j >= 1 and job.product:
-        on, inverse = _going_on(work, lane, n, j), 1.0 / (row + 1)
+    first, j, inverse = max(job.minimum - 1, 0), row + 1 - job.minimum, 1.0 / (row + 1)
+    if row > first and job.product:
+        on = _going_on(work, lane, n, j)
         for i in range(on):
             total[i] += weight[i]
             product[i] *= total[i] * inverse
         for i in range(on, n):
             total[i] += weight[i]
         return
+    if row == 0:
+        for i in range(n):
+            total[i] = weight[i]
     else:
         for i in range(n):
             total[i] += weight[i]
-    if job.kind == LAST or j < 0:
+    if job.kind == LAST or row < first:
         return
-    if j == 0:
+    if row == first:
         _begin(job, total, product)
+    if j < 1:
         return
-    inverse, coefficient = 1.0 / (row + 1), _coefficient(job, j)
-    for i in range(_going_on(work, lane, n, j)):
-        product[i] += coefficient * _log_positive(total[i] * inverse)
+    on = _going_on(work, lane, n, j)
+    if job.product:
+        for i in range(on):
+            product[i] *= total[i] * inverse
+    else:
+        coefficient = _coefficient(job, j)
+        for i in range(on):
+            product[i] += coefficient * _log_positive(total[i] * inverse)
 
 
 @device
@@ -143,15 +151,17 @@ def _add_scaled(job, work, row, lane, n, offset):
             small, large = (total[i] if up else mantissa[i]), (mantissa[i] if up else total[i])
             exponent[i] = above if up else exponent[i]
             total[i] = fma(small, _pow2(-fabs(rise)), large)
-    j = row + 1 - job.minimum
-    if job.kind == LAST or j < 0:
+    first, j, inverse = max(job.minimum - 1, 0), row + 1 - job.minimum, 1.0 / (row + 1)
+    if job.kind == LAST or row < first:
         return
-    if j == 0:
+    if row == first:
         _begin(job, total, product)
         for i in range(n):
             exponents[i] = 0.0
+    if job.kind == SINGLE:
+        _add_single(work, row, lane, n)
+    if job.kind == SINGLE or j < 1:
         return
-    inverse = 1.0 / (row + 1)
     if job.product:
         for i in range(_going_on(work, lane, n, j)):
             product[i] *= total[i] * inverse
@@ -160,6 +170,19 @@ def _add_scaled(job, work, row, lane, n, offset):
         coefficient = _coefficient(job, j)
         for i in range(_going_on(work, lane, n, j)):
             product[i] += coefficient * _log_of(total[i] * inverse, exponent[i])
+
+
+@device
+def _add_single(work, row, lane, n):
+    """The log of the first weight, and of the last prefix but one of those lanes where that is the new one."""
+    total, exponent = floats(work + TOTAL + 8 * lane, n), floats(work + EXPONENT + 8 * lane, n)
+    first, before = floats(work + PRODUCT + 8 * lane, n), floats(work + EXPONENTS + 8 * lane, n)
+    if row == 0:
+        for i in range(n):
+            first[i] += _log_of(total[i], exponent[i])
+    inverse = 1.0 / (row + 1)
+    for i in range(_going_on(work, lane, n, row + 1), _going_on(work, lane, n, row)):
+        before[i] = _log_of(total[i] * inverse, exponent[i])
 
 
 @device
@@ -215,6 +238,10 @@ def _finish_scaled(job, work, n):
         last = _log_of(total[i] / (k + job.minimum), exponent[i])
         if job.kind == LAST:
             values[i] = origin + last if total[i] > 0.0 else -np.inf
+        elif job.kind == SINGLE:
+            after = 1.0 / reciprocal[terms[i] + 1] if terms[i] < job.cap else 0.0
+            value = origin + (product[i] + (last - exponents[i]) / (1.0 / reciprocal[terms[i]] - after))
+            values[i] = value if product[i] > -np.inf else -np.inf
         elif job.product:
             value = origin + fma(k, last, -_log_of(product[i], exponents[i]))
             values[i] = value if product[i] > 0.0 else -np.inf

@@ -4,8 +4,8 @@ The public names of the package; each lives in a file of its own subject. Plain 
 """
 
 from ._chi_square import chi_square
-from ._frullani import iwae
-from ._predict import gamma_moments, predict, tail_index
+from ._frullani import iwae, log_evidence_of
+from ._predict import gamma_moments, last_sample, predict, tail_index
 from ._quantities import ChiSquare, Prediction, Quantity
 from ._runs import PowerTail, tail_law, tail_survival
 
@@ -17,6 +17,8 @@ __all__ = [
     "chi_square",
     "gamma_moments",
     "iwae",
+    "last_sample",
+    "log_evidence_of",
     "predict",
     "tail_index",
     "tail_law",

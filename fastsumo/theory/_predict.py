@@ -44,7 +44,8 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
         If the arguments are no model and estimator, or the model has data.
 
     Notes
-    ----- Rhee & Glynn (Operations Research, 2015) for the variance of sums over a random number of terms;
+    -----
+    Rhee & Glynn (Operations Research, 2015) for the variance of sums over a random number of terms;
     Nowozin (ICLR 2018) for the moments of IWAE; Ishikawa & Goda (UAI 2021) for the dyadic levels.
 
     Examples
@@ -138,8 +139,15 @@ def _mean_deviation(model: Model) -> float:
     return math.nan if weights is None else weights.mean_deviation()
 
 
-def _last_sample(estimator: Estimator) -> float:
-    """The ``k`` of the ``L_k`` that the expectation is of; infinite for what is unbiased."""
+def last_sample(estimator: Estimator) -> float:
+    """The ``k`` of the ``L_k`` that the expectation is of; infinite if unbiased, and for the jackknife.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> last_sample(fs.SUMO(fs.roulette.Harmonic(cap=80))), last_sample(fs.MLMC())
+    (81.0, inf)
+    """
     if isinstance(estimator, SUMO):
         return estimator.minimum + estimator.start - 1.0 + Reach.of(estimator.roulette).last
     if isinstance(estimator, SingleTerm):
@@ -154,7 +162,7 @@ def _mean(model: Model, estimator: Estimator, chi2: ChiSquare) -> Quantity:
     if _has_zeros(model):
         return Quantity(-math.inf, "exact")
     shape, evidence = gamma_shape(model), log_evidence_of(model)
-    parts = [(1.0, _last_sample(estimator))]
+    parts = [(1.0, last_sample(estimator))]
     if isinstance(estimator, JVI):
         parts = [(c, float(estimator.k - j)) for j, c in enumerate(estimator.coefficients())]
     if shape is not None:

@@ -1,0 +1,107 @@
+"""The README cannot rot: its snippets and commands are run, with fewer trials, and its figure is there.
+
+`.ci/run` is held to the same commands.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastsumo as fs
+from fastsumo import cli
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+FILES = {
+    match[1]: code
+    for kind, code in BLOCKS
+    if kind == "python" and (match := re.match(r"# (\w+\.py)\n", code))
+}
+SNIPPETS = [code for kind, code in BLOCKS if kind == "python" and code not in FILES.values()]
+COMMANDS = [line for kind, code in BLOCKS if kind == "sh" for line in code.splitlines()]
+FEW = 20_000
+
+
+def cheaper(text: str) -> str:
+    """The same with fewer trials."""
+    text = re.sub(r"(trials=|first_trial=)[\d_]+", lambda found: f"{found[1]}{FEW}", text)
+    return re.sub(r"--trials \S+", f"--trials {FEW}", text)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a reader saves the files of the README."""
+    folder = tmp_path_factory.mktemp("reader")
+    for name, code in FILES.items():
+        (folder / name).write_text(code, encoding="utf-8")
+    return folder
+
+
+def test_there_is_something_to_run() -> None:
+    assert list(FILES) == ["banana.py"]
+    assert len(SNIPPETS) == 2
+    assert sum(command.startswith("fastsumo ") for command in COMMANDS) >= 4
+
+
+@pytest.mark.parametrize("code", SNIPPETS, ids=lambda code: code.splitlines()[-1][:40])
+def test_snippets_run(folder: Path, code: str) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(fs.__file__).parents[1])}
+    program = folder / "snippet.py"
+    program.write_text(cheaper(code), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", program], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "estimate" in done.stdout
+
+
+def test_commands_run_in_their_order(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    for command in COMMANDS:
+        if command.startswith("fastsumo "):
+            assert cli.main(shlex.split(cheaper(command))[1:]) == 0, (command, capsys.readouterr().err)
+    assert "warning" not in capsys.readouterr().err
+    assert (folder / "banana.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_two_commands_are_those_of_the_continuous_checks() -> None:
+    run, check = (command.split(" && ") for command in COMMANDS if command.count(" && "))
+    assert run == ["python3 -m venv .venv", ".venv/bin/pip install .", ".venv/bin/fastsumo run"]
+    assert check[-1] == ".venv/bin/python -m pytest"
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert '"$bin/python" -m pytest' in script
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_figures_are_small_and_there() -> None:
+    figures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+    assert figures
+    for figure in figures:
+        assert 10_000 < (ROOT / figure).stat().st_size < 150_000
+
+
+def test_the_speed_table_has_its_place() -> None:
+    assert README.count("<!-- speed table -->") == README.count("<!-- end -->") == 1
+
+
+def test_the_output_shown_has_the_labels_of_a_report() -> None:
+    shown = next(code for kind, code in BLOCKS if kind == "text")
+    now = str(fs.simulate(fs.models.note(), fs.SUMO(), FEW))
+    labels = [line[:16].strip() for line in shown.splitlines() if line[:16].strip()]
+    assert labels == [
+        line[:16].strip() for line in now.split("furthest")[0].splitlines() if line[:16].strip()
+    ]
+    for word in ("95 % interval", "tail index", "variance", "largest trial", "furthest trials", "terms K"):
+        assert f"**{word}**" in README
+        assert f"\n{word}" in now
