@@ -103,7 +103,7 @@ class Coordinator:
         self._meter.show(self._cells, self._folds, len(self._tasks), self._others.living)
         if self._tasks or self._finished or self._again:
             return True
-        waiting = any(self._unclaimed(cell, mine_only=True) for cell in self._cells.values())
+        waiting = any(True for cell in self._cells.values() for _ in self._unclaimed(cell, mine_only=True))
         return waiting and not self._broken
 
     def _receive(self, timeout: float) -> None:
@@ -219,6 +219,7 @@ class Coordinator:
                 self._meter.count(cell.id, task.stop - task.first, outcome.elapsed)
         if body:
             self._fold(cell, [outcome.packed for outcome in body])
+            cell.chunk = self._fitting(cell.chunk, cell.piece, cell.elapsed / cell.trials_done)
         if cell.complete:
             cell.state, cell.message = "done", ""
             self._folds.pop(cell.id, None)
@@ -244,15 +245,21 @@ class Coordinator:
     def _open(self, cell: Cell, pilot: dict[str, Any]) -> None:
         """A pilot's numbers, for all seeds of its model and estimator."""
         per_trial = max(pilot["seconds"] / pilot["trials"], 1e-12)
-        chunk = pilot["piece"]
-        while chunk * per_trial < self._chunk_seconds / 1.5 and chunk < 2**62:
-            chunk *= 2
+        chunk = self._fitting(pilot["piece"], pilot["piece"], per_trial, slack=1.5)
         for other in self._cells.values():
             if other.state == "new" and _kind(other) == _kind(cell):
                 other.state, other.chunk, other.piece = "open", chunk, pilot["piece"]
                 other.center, other.provenance = pilot["center"], pilot["provenance"]
                 other.pilot_trials, other.pilot_seconds = pilot["trials"], pilot["seconds"]
                 self._store.update_cell(other)
+
+    def _fitting(self, chunk: int, piece: int, per_trial: float, slack: float = 3.0) -> int:
+        """The power of two that takes the time a chunk should; changed only where it is off by more than ``slack``."""
+        while chunk * per_trial < self._chunk_seconds / slack and chunk < 2**62:
+            chunk *= 2
+        while chunk * per_trial > self._chunk_seconds * slack and chunk > piece:
+            chunk //= 2
+        return chunk
 
     def _fail(self, cell: Cell, outcome: Outcome) -> None:
         """The cell stops; of several errors the one of the earliest trials stays."""

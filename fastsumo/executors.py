@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import importlib
+import math
 import queue
 import threading
 import time
@@ -102,16 +103,18 @@ def _pilot(task: Task, model: Any, estimator: Estimator, progress: Progress) -> 
     from fastsumo.simulate import _block_size, simulate
 
     piece = min(_block_size(estimator, model), TILE)
-    trials, total = min(piece, task.stop), 0.0
+    trials, times = min(piece, task.stop), [math.inf]
     while True:
         result = simulate(model, estimator, trials, task.seed, 1, progress)
         if result.interrupted:
             return Outcome(task, stopped=True)
-        total += result.elapsed
-        if total > PILOT_SECONDS or 16 * trials > task.stop:
+        times.append(result.elapsed)
+        if sum(times[1:]) > PILOT_SECONDS or 16 * trials > task.stop:
             break
         trials *= 2
-    measured = {"piece": piece, "center": result.center, "trials": trials, "seconds": result.elapsed}
+    fixed = min(times[:-1])  # what hardly any trials take
+    seconds = times[-1] - fixed if fixed < times[-1] / 2 else times[-1]
+    measured = {"piece": piece, "center": result.center, "trials": trials, "seconds": seconds}
     return Outcome(task, pilot=measured | {"provenance": vars(result.provenance)})
 
 

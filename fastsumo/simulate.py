@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo import _check
-from fastsumo.estimators import Estimator
+from fastsumo.estimators import LAST, PREFIX, Estimator
+from fastsumo.giants import GIANT, NO_GIANT, Giants
 from fastsumo.machine import available_threads
 from fastsumo.model import Model
 from fastsumo.progress import Progress, make_progress
@@ -268,6 +269,10 @@ class _Run:
         self.center = self._center()
         self._owned = make_job(self._compiled, self.estimator.plan(), self.seed, self.center)
         self.job = self._owned.job
+        self.giants: Giants | None = None
+        if self.threads > 1 and self.job.kind in (PREFIX, LAST) and self.job.minimum + self.job.cap > GIANT:
+            self.job = self.job._replace(giant=GIANT)
+            self.giants = Giants(self.job, self.threads)
 
     def _center(self) -> float:
         """Where powers of ``value - center`` are taken: the known log evidence, else a pilot estimate of it.
@@ -291,13 +296,15 @@ class _Run:
         from fastsumo.accumulate import Statistics
 
         blocks = _Blocks(first, count, _block_size(self.estimator, self.model))
-        workers = [_TallyWorker(self, center) for _ in range(min(self.threads, blocks.total))]
+        workers = [_TallyWorker(self, center) for _ in range(self._workers(blocks))]
         interrupted = self._work(workers, blocks, bar)
         statistics = None
         for worker in workers:
             part = Statistics.of(worker.tally, self.seed, center)
             statistics = part if statistics is None else statistics.merged(part, center)
         done = joined([span for worker in workers for span in worker.done])
+        for trial in self.giants.pending if self.giants else ():
+            done = without(done, trial)
         if not done:
             raise KeyboardInterrupt
         return statistics, done, interrupted
@@ -306,10 +313,14 @@ class _Run:
         """Values and `K` of the trials."""
         values, terms = np.empty(count), np.empty(count, np.int64)
         blocks = _Blocks(first, count, _block_size(self.estimator, self.model))
-        workers = [_SampleWorker(self, first, values, terms) for _ in range(min(self.threads, blocks.total))]
+        workers = [_SampleWorker(self, first, values, terms) for _ in range(self._workers(blocks))]
         if self._work(workers, blocks, Progress()):
             raise KeyboardInterrupt
         return values, terms
+
+    def _workers(self, blocks: _Blocks) -> int:
+        """How many threads have something to do."""
+        return self.threads if self.giants else min(self.threads, blocks.total)
 
     def terms(self, trial: int) -> int:
         """`K` of one trial."""
@@ -331,6 +342,7 @@ class _Run:
 
     def _work(self, workers: list[Any], blocks: _Blocks, bar: Progress) -> bool:
         """Run all blocks on the workers' threads; whether Ctrl-C ended it early. The main thread only watches."""
+        workers[0].compile()
         bar.stage("running")
         threads = [threading.Thread(target=worker.loop, args=(blocks,), daemon=True) for worker in workers]
         interrupted = False
@@ -382,30 +394,81 @@ class _Worker:
         from fastsumo.kernels.job import Work
 
         self.run, self.work = run, Work()
-        self.giants = np.zeros((_BLOCK, 2), np.int64)
+        self.found = np.zeros((_BLOCK, 2), np.int64)  # giants of a block: trial, K
         self.done: list[tuple[int, int]] = []
         self.trials_done = 0
         self.ended = threading.Event()
         self.error: BaseException | None = None
 
+    def compile(self) -> None:
+        """Compile what the worker calls, before there are threads."""
+        from fastsumo.kernels import _jit
+        from fastsumo.kernels.block import sample_block
+
+        _jit.compile_for(*self._kernel_call(0, 0))
+        if self.run.giants is not None:
+            self.run.giants.compile(self.work)
+            _jit.compile_for(sample_block, self.run.job, self.work.address, np.uint64(0), 1, 0, 0, 0)
+
     def loop(self, blocks: _Blocks) -> None:
         """Work until there is nothing left, the run stops, or the model fails."""
         try:
-            while not self.run.stopped and (block := blocks.take()) is not None:
-                self._block(*block)
+            while not self.run.stopped and (self._giant() or self._next_block(blocks)):
+                pass
         except BaseException as error:  # handed to the main thread, which raises it
             self.error = error
             self.run.stopped = True
         finally:
             self.ended.set()
 
-    def _block(self, first: int, count: int) -> None:
+    def _giant(self) -> bool:
+        """Do a piece of a giant trial, or wait for one to become ready; False if there is no giant."""
+        from fastsumo.kernels.job import OK
+
+        giants = self.run.giants
+        if giants is None or not giants.pending:
+            return False
+        worked, giant, status = giants.step(self.work)
+        self._check(status)
+        if giant is not None:
+            value = giant.value() if status == OK else self._alone(giant.trial)
+            self._keep(giant.trial, giant.terms, value)
+        return worked
+
+    def _alone(self, trial: int) -> float:
+        """The value of one trial, whatever its size, on this thread."""
+        from fastsumo.kernels.block import sample_block
+
+        value, terms = np.empty(1), np.empty(1, np.int64)
+        job = self.run.job._replace(giant=NO_GIANT)
+        addresses = value.ctypes.data, terms.ctypes.data, self.found.ctypes.data
+        self._check(sample_block(job, self.work.address, np.uint64(trial), 1, *addresses)[0])
+        return float(value[0])
+
+    def _next_block(self, blocks: _Blocks) -> bool:
+        """Do the next block; False if there is none and no giant is under way either."""
+        block = blocks.take()
+        if block is not None:
+            self._block(*block)
+            return True
+        if self.run.giants is None or not self.run.giants.pending:
+            return False
+        time.sleep(0.001)  # others hold all pieces that are ready
+        return True
+
+    def _check(self, status: int) -> None:
         from fastsumo.errors import trial_error
         from fastsumo.kernels.job import BAD_WEIGHT, RAISED
 
-        status, done, _ = self._call(first, count)
         if status in (RAISED, BAD_WEIGHT):
             raise trial_error(self.run.model, self.run.estimator, self.run.seed, int(self.work.report[0]), status)
+
+    def _block(self, first: int, count: int) -> None:
+        status, done, found = self._call(first, count)
+        self._check(status)
+        for trial, terms in self.found[:found].tolist():
+            if self.run.giants is not None and trial < first + done:
+                self.run.giants.add(trial, terms)
         if done:
             if self.done and self.done[-1][1] == first:
                 self.done[-1] = (self.done[-1][0], first + done)
@@ -414,6 +477,16 @@ class _Worker:
         self.trials_done += done
 
     def _call(self, first: int, count: int) -> tuple[int, int, int]:
+        """Run a block: status, trials done, giants found."""
+        kernel, *arguments = self._kernel_call(first, count)
+        return tuple(kernel(*arguments))  # type: ignore[return-value]
+
+    def _kernel_call(self, first: int, count: int) -> tuple[Any, ...]:
+        """The kernel that runs a block, and its arguments."""
+        raise NotImplementedError
+
+    def _keep(self, trial: int, terms: int, value: float) -> None:
+        """Take a finished giant."""
         raise NotImplementedError
 
     def glance(self, workers: list[Any]) -> dict[str, float]:
@@ -430,23 +503,44 @@ class _TallyWorker(_Worker):
         super().__init__(run)
         self.center, self.tally = center, Tally()
 
-    def _call(self, first: int, count: int) -> tuple[int, int, int]:
-        from fastsumo.accumulate import EXTREMES
-        from fastsumo.kernels.block import tally_block
-        from fastsumo.kernels.statistics import FOUND
+    def compile(self) -> None:
+        from fastsumo.kernels import _jit
+        from fastsumo.kernels.block import tally_one
 
-        outcome = tally_block(
+        super().compile()
+        if self.run.giants is not None:
+            tally = self.center, self.tally.address
+            _jit.compile_for(tally_one, self.run.job, self.work.address, np.uint64(0), 1, 0.0, *tally)
+
+    def _kernel_call(self, first: int, count: int) -> tuple[Any, ...]:
+        from fastsumo.kernels.block import tally_block
+
+        return (
+            tally_block,
             self.run.job,
             self.work.address,
             np.uint64(first),
             count,
             self.center,
             self.tally.address,
-            self.giants.ctypes.data,
+            self.found.ctypes.data,
         )
+
+    def _call(self, first: int, count: int) -> tuple[int, int, int]:
+        from fastsumo.accumulate import EXTREMES
+        from fastsumo.kernels.statistics import FOUND
+
+        outcome = super()._call(first, count)
         if self.tally.counters[FOUND] > 2 * EXTREMES:
             self._compact()
         return outcome
+
+    def _keep(self, trial: int, terms: int, value: float) -> None:
+        from fastsumo.kernels.block import tally_one
+
+        tally_one(
+            self.run.job, self.work.address, np.uint64(trial), terms, value, self.center, self.tally.address
+        )
 
     def _compact(self) -> None:
         """Keep the extremes only, and raise the threshold for later ones."""
@@ -468,19 +562,23 @@ class _SampleWorker(_Worker):
         super().__init__(run)
         self.first, self.values, self.terms = first, values, terms
 
-    def _call(self, first: int, count: int) -> tuple[int, int, int]:
+    def _kernel_call(self, first: int, count: int) -> tuple[Any, ...]:
         from fastsumo.kernels.block import sample_block
 
-        offset = first - self.first
-        return sample_block(
+        offset = max(first - self.first, 0)
+        return (
+            sample_block,
             self.run.job,
             self.work.address,
             np.uint64(first),
             count,
             self.values[offset:].ctypes.data,
             self.terms[offset:].ctypes.data,
-            self.giants.ctypes.data,
+            self.found.ctypes.data,
         )
+
+    def _keep(self, trial: int, terms: int, value: float) -> None:
+        self.values[trial - self.first] = value
 
 
 def joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -492,6 +590,12 @@ def joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             out.append((low, high))
     return out
+
+
+def without(spans: list[tuple[int, int]], trial: int) -> list[tuple[int, int]]:
+    """The spans with one trial taken out."""
+    cut = [part for low, high in spans for part in ((low, min(high, trial)), (max(low, trial + 1), high))]
+    return joined([span for span in cut if span[0] < span[1]])
 
 
 def _block_size(estimator: Estimator, model: Model) -> int:

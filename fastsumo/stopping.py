@@ -108,7 +108,7 @@ def _first_chunk(estimator: Estimator) -> int:
 
 
 def _refuse_heavy_pilot(model: Model, estimator: Estimator, result: Result) -> None:
-    """Without a cap or knowledge of the weights, the first chunk's Hill estimate must allow an index over 2."""
+    """Without a cap or knowledge of the weights, the Hill estimate of a first chunk must allow for 2."""
     from fastsumo.theory import last_sample
 
     declared = model.chi_square is not None or model.weight_tail_index is not None

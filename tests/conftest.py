@@ -15,6 +15,12 @@ from numba.core import event
 import fastsumo as fs
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave out the slow tests unless ``-m`` says something else."""
+    if not config.option.markexpr:
+        config.option.markexpr = "not slow"
+
+
 class Compilations(event.Listener):
     """Counts the passes of Numba's compiler: none at all where everything comes from the cache."""
 

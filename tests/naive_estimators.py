@@ -1,6 +1,7 @@
-"""Slow twins of the estimators: the value of a trial from its weights, by the definitions; and plain simulations.
+"""Slow twins of the estimators: the value of a trial from its weights; and plain simulations.
 
-Weights are plain numbers here, so they must be of moderate size. Random numbers are NumPy's; nothing from the kernels.
+Weights are plain numbers here, so they must be of moderate size. Random numbers are NumPy's; nothing from
+the kernels.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 def value(estimator: fs.estimators.Estimator, log_weights: ArrayLike, terms: int) -> float:
-    """The value of a trial with `K` equal to ``terms``; -inf where a mean that it needs is of zero weights only."""
+    """The value of a trial with `K` equal to ``terms``; -inf where a mean is of zero weights only."""
     weights = np.exp(np.asarray(log_weights, np.float64))
     assert weights.size == estimator.plan().samples(terms)
     try:
@@ -45,7 +46,7 @@ def _jvi(estimator: Any, w: Floats, terms: int) -> float:
 
 
 def _sumo(estimator: Any, w: Floats, terms: int) -> float:
-    """``start=1``: ``L_m + sum_{j=1..K} (L_{m+j} - L_{m+j-1}) / P_j``; ``start=0``: ``j = 2..K``, one sample less."""
+    """``L_m + sum_{j=1..K} (L_{m+j} - L_{m+j-1}) / P_j``; with ``start=0`` the sum is from 2."""
     m, total = estimator.minimum, _log_mean(w[: estimator.minimum])
     for i, j in enumerate(range(2 - estimator.start, terms + 1), start=1):
         step = _log_mean(w[: m + i]) - _log_mean(w[: m + i - 1])

@@ -50,7 +50,7 @@ def laplace_gaussian_scale(sigma: float) -> Floats:
 
 
 def _laplace(weight: Floats, mass: Floats) -> Floats:
-    phi = np.empty(_S.size)
+    mass, phi = mass / np.sum(mass), np.empty(_S.size)
     for i, t in enumerate(np.exp(_S)):
         phi[i] = np.sum(mass * np.exp(-t * weight))
     return phi

@@ -51,7 +51,6 @@ NUMBERS = [
     ("trials", INF, ValueError),
     ("trials", 2**63, ValueError),
     ("trials", "10", TypeError),
-    ("trials", None, TypeError),
     ("trials", True, TypeError),
     ("trials", [10], TypeError),
     ("trials", 1j, TypeError),

@@ -28,6 +28,8 @@ FILES = {
 SNIPPETS = [code for kind, code in BLOCKS if kind == "python" and code not in FILES.values()]
 COMMANDS = [line for kind, code in BLOCKS if kind == "sh" for line in code.splitlines()]
 FEW = 20_000
+LABELS = ["model", "estimator", "trials", "cost", "largest K", "estimate", "known log Z", "95 % interval"]
+LABELS += ["variance", "range", "largest trial", "tail index"]
 
 
 def cheaper(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,15 @@ def kernel(function: Callable[..., Any]) -> Any:
     dispatcher = numba.njit(**_OPTIONS, **_NO_HEAP)(function)
     dispatcher._cache = _ContentCache(function, lambda: engine_digest())
     return dispatcher
+
+
+def compile_for(dispatcher: Any, *arguments: Any) -> None:
+    """Compile a kernel for such arguments, or find it compiled, without running it.
+
+    To be called by the main thread before others run the kernel: compiling while compiled code runs is asking for
+    trouble, and a clock that runs meanwhile measures the compiler.
+    """
+    dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments))
 
 
 def callback(function: Callable[..., Any], signature: Any, digest: str | None) -> Any:
@@ -124,7 +134,8 @@ class _ContentCache:
         try:
             found = self._inner().load_overload(signature, target_context)
         except Exception:  # a damaged or foreign entry: compile again, and replace it
-            self._index().unlink(missing_ok=True)
+            with suppress(OSError):
+                self._index().unlink()
             return None
         if found is not None:
             self._touch()
@@ -144,11 +155,9 @@ class _ContentCache:
 
     def _touch(self) -> None:
         """Make the entry young again, so that what is used is not pruned."""
-        try:
+        with suppress(OSError):
             for path in self._index().parent.glob(f"{self._index().stem}.*"):
                 os.utime(path)
-        except OSError:
-            return
 
     def enable(self) -> None:
         self._inner().enable()

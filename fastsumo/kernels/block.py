@@ -55,6 +55,15 @@ def sample_block(job, work, first, n, values_at, terms_at, giants_at):
     return OK, done, found
 
 
+@kernel
+def tally_one(job, work, trial, terms, value, center, tally):
+    """Add a single trial whose value is known."""
+    words(work + TRIAL, 1)[0] = trial
+    ints(work + ORDERED_TERMS, 1)[0] = terms
+    floats(work + VALUES, 1)[0] = value
+    tally_tile(tally, work, 0, 1, job.minimum, center)
+
+
 @device
 def _next_tile(first, done, n):
     """First trial and size of the tile after ``done`` trials of the block."""

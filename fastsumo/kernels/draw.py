@@ -1,11 +1,11 @@
-"""Drawing `K`: the largest k with ``u <= P(K >= k)``, from the roulette uniform of each trial."""
+"""Drawing `K`: the largest k with ``u <= P(K >= k)``, from the roulette uniform of each trial; and what it costs."""
 
 import math
 
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.estimators import LAST
+from fastsumo.estimators import JACKKNIFE, LAST, LEVELS
 from fastsumo.kernels._jit import device, inlined, kernel
 from fastsumo.kernels.memory import floats, ints
 from fastsumo.kernels.philox import roulette_uniform
@@ -18,7 +18,7 @@ _FINITE = 1e300
 def draw(job, first, terms_at, n):
     """`K` of the ``n`` trials from number ``first`` on, to ``terms_at``."""
     terms, highest = ints(terms_at, n), float(job.cap)
-    if job.kind == LAST:
+    if job.kind == LAST or job.kind == JACKKNIFE:
         for t in range(n):
             terms[t] = job.cap
     elif job.table_size:
@@ -55,6 +55,14 @@ def _from_table(table, u):
         else:
             high = middle - 1
     return low + 1
+
+
+@inlined
+def samples_of(job, terms):
+    """Importance samples of a trial of `K` terms."""
+    if job.kind == LEVELS:
+        return job.base + (job.base << terms) if job.first else job.base << (terms - 1)
+    return job.minimum + terms
 
 
 @kernel

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.estimators import PREFIX, Plan
+from fastsumo.estimators import JACKKNIFE, LEVELS, PREFIX, Plan
 from fastsumo.kernels.weights import CompiledModel
 
 TILE = 4096  # trials worked on together; sums are exact between tiles
@@ -44,7 +44,8 @@ _ROW = 8 * (TILE + 2 * LANES)  # bytes of one array of scratch memory; no multip
     SUMS,  # partial sums of a tile
     STATE,  # of a long trial
     REPORT,  # int64: trial of an error, stop flag
-) = (row * _ROW for row in range(20))
+    STORE,  # mantissas and then powers of a long trial of the jackknife; as much room as that needs
+) = (row * _ROW for row in range(21))
 _ROWS = 20
 
 
@@ -65,9 +66,13 @@ class Job(NamedTuple):
     table_size: int
     product: bool  # interior coefficients are -1 for every trial with K up to the law's head
     longest_short: int  # the largest K that runs as a short trial
-    reciprocal_at: int  # 1 / P(K >= j) for j = 0 .. SHORT + 1
+    reciprocal_at: int  # 1 / P(K >= j) for j = 0 .. SHORT + 1; factors of the levels, see `_reciprocals`
     giant: int  # trials of more samples are left to all threads together
     shift: float  # plain weights are relative to 2**shift
+    order: int  # of the jackknife
+    base: int  # samples of level 0
+    first: int  # 1 if a trial has a level 0 of its own
+    single: bool  # whether only the level that is drawn counts
 
 
 class OwnedJob(NamedTuple):
@@ -80,8 +85,9 @@ class OwnedJob(NamedTuple):
 class Work:
     """Scratch memory of one worker."""
 
-    def __init__(self) -> None:
-        self._memory = np.zeros(_ROWS * _ROW // 8)
+    def __init__(self, job: Job | None = None) -> None:
+        stored = job.cap if job is not None and job.kind == JACKKNIFE and job.cap > SHORT else 0
+        self._memory = np.zeros(_ROWS * _ROW // 8 + 2 * stored)
         self.address = self._memory.ctypes.data
         self.report = self._memory[REPORT // 8 :][:2].view(np.int64)
 
@@ -107,6 +113,8 @@ def make_job(
     longest_short = SHORT - plan.minimum
     if product:
         longest_short = int(min(longest_short, law.head))
+    if plan.kind == LEVELS:
+        longest_short = sum(plan.samples(k) <= SHORT for k in range(1, law.cap + 1))
     row = np.zeros(1) if row is None else row
     job = Job(
         0 if model is None else model.address,
@@ -126,14 +134,28 @@ def make_job(
         reciprocal.ctypes.data,
         2**62,
         float(round(center / math.log(2.0))),
+        plan.order,
+        plan.base,
+        int(plan.first),
+        plan.single,
     )
     return OwnedJob(job, (model, row, law.table, reciprocal))
 
 
 def _reciprocals(plan: Plan) -> NDArray[np.float64]:
-    """``1 / P(K >= j)`` for the `K` of short trials; 1 for ``j = 0``."""
+    """``1 / P(K >= j)`` for the `K` of short trials; 1 for ``j = 0``.
+
+    For levels, what the difference that `K` stands for counts: ``1 / P(K >= j)``, or ``1 / P(K = j)`` where
+    only one level counts; 0 for ``j = 0``.
+    """
     law = plan.law
     reciprocal = np.ones(SHORT + 2)
+    if plan.kind == LEVELS:
+        j = np.arange(law.cap)
+        reciprocal[0], reciprocal[1 : law.cap + 1] = 0.0, np.exp(-j * law.log_decay)
+        if plan.single:
+            reciprocal[1 : law.cap] /= -math.expm1(law.log_decay)
+        return reciprocal
     if law.table.size:
         known = min(law.table.size, SHORT + 1)
         reciprocal[1 : known + 1] = 1.0 / law.table[:known]

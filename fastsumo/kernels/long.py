@@ -130,22 +130,29 @@ def segment(job, work, state, start, count, offset, terms):
         _crawl(job, mantissas, powers, state, start, count, terms)
         return
     sums = floats(work + WEIGHT + 8 * offset, slots)
-    total = lane_sums(work, sums, count)
+    lane_sums(sums, count)
+    total = lane_offsets(work, sums)
     if job.kind != LAST:
-        prefix_logs(job, work, sums, state, start, count, terms)
+        add_log(state, prefix_logs(job, work, sums, state, start, count, terms))
     advance(state, total)
 
 
 @device
-def lane_sums(work, sums, count):
-    """Weights summed down each lane, in place; each lane's offset, in every row. Their total."""
+def lane_sums(sums, count):
+    """Weights summed down each lane, in place; slots past the segment's end count nothing."""
     rows, slots = _rows(count), sums.size
-    offsets = floats(work + OFFSET, slots + LANES)
     if count < slots:
         for p in range(slots):
             sums[p] = sums[p] if _sample_of(p, rows) < count else 0.0
     for p in range(LANES, slots):
         sums[p] += sums[p - LANES]
+
+
+@device
+def lane_offsets(work, sums):
+    """The sum of all weights before each lane, in every row of the scratch space; and of all weights, returned."""
+    slots = sums.size
+    offsets = floats(work + OFFSET, slots + LANES)
     before = 0.0
     for lane in range(LANES):
         offsets[lane] = before
@@ -166,7 +173,7 @@ def advance(state, total):
 
 @device
 def prefix_logs(job, work, sums, state, start, count, terms):
-    """Add the weighted logs of the segment's interior prefixes to the state's sum."""
+    """The sum of the weighted logs of the segment's interior prefixes, given the base in the state."""
     rows, slots = _rows(count), sums.size
     offsets, prefix = floats(work + OFFSET, slots), floats(work + PREFIX_SUM, slots)
     high, low = state[BASE], state[BASE_LOW]
@@ -181,12 +188,18 @@ def prefix_logs(job, work, sums, state, start, count, terms):
             state[SUM] = _log_positive(prefix[(at % rows) * LANES + at // rows] / terms)
         if start == 0:
             state[SUM_LOW] = _log_positive(prefix[0])
-        return
+        return 0.0
     first, last = max(job.minimum - start, 0), min(job.minimum + terms - 2 - start, count - 1)
     if job.product and float(terms) <= job.head:
-        added = _log_product(prefix, rows, first, last)
-    else:
-        added = _weighted_logs(job, work, prefix, rows, start, first, last)
+        return _log_product(prefix, rows, first, last)
+    return _weighted_logs(job, work, prefix, rows, start, first, last)
+
+
+@device
+def add_log(state, added):
+    """Add to the state's sum of logs, keeping what rounding takes off (Knuth's two-sum)."""
+    if added == 0.0:
+        return
     total = state[SUM] + added
     part = total - state[SUM]
     state[SUM_LOW] += (state[SUM] - (total - part)) + (added - part)

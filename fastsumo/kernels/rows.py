@@ -8,7 +8,7 @@ over many rows at once; a long row goes by segments. Every kernel returns the fi
 import math
 
 import numpy as np
-from numba import float64, uint64
+from numba import float64, int64, uint64
 
 from fastsumo.kernels._jit import device, inlined, kernel
 from fastsumo.kernels.bits import bits_float, float_bits, fma
@@ -18,6 +18,8 @@ from fastsumo.kernels.rows_parts import (
     LOG_2,
     MANTISSA,
     ONE,
+    OWN_FIRST,
+    OWN_LARGEST,
     RISE,
     SEGMENT,
     SHIFT,
@@ -44,7 +46,7 @@ from fastsumo.vmath import _log_positive
 def sumo_rows(values, starts, used, minimum, law, reciprocals, inverse, scratch, out):
     """``L_m + sum (L_{m+j} - L_{m+j-1}) / P(K >= j)`` of each row, ``K = used - minimum``; -inf where ``L_m`` is."""
     harmonic = law.power == 1.0 and law.table.size == 0
-    row, rows, share = 0, used.size, True
+    row, rows, share = int64(0), used.size, used.size > 0
     while row < rows:
         if used[row] > SHORT:
             value = _long_sumo(values, starts[row], used[row], minimum, law, harmonic, scratch)
@@ -53,7 +55,7 @@ def sumo_rows(values, starts, used, minimum, law, reciprocals, inverse, scratch,
             out[row] = value
             row += 1
             continue
-        last, filled, shift, bad, steep = take(values, starts, used, row, share, False, scratch)
+        last, _, shift, bad, steep = take(values, starts, used, row, share, OWN_FIRST, scratch)
         if bad:
             return find_bad(values, starts, used, row, last)
         light = _short_sumo(
@@ -165,20 +167,21 @@ def _long_sumo(values, start, n, minimum, law, harmonic, scratch):
             return _slow_sumo(values, start, n, minimum, law)
         sum_ = prefix_sums(prefix, count, high, low)
         high, low = add(high, low, sum_)
+        for i in range(count):
+            prefix[i] /= s + i + 1
         if product:
             part = -sum_log(prefix, max(minimum - s, 0), min(n - 1 - s, count), SHIFT, spare)
         else:
             coefficients(law, s + 1 - minimum, count, terms, weights)
             for i in range(count):
-                weights[i] *= log_scaled(prefix[i] / (s + i + 1), SHIFT)
+                weights[i] *= log_scaled(prefix[i], SHIFT)
             part = pairwise(weights, count)
         total, total_low = add(total, total_low, part)
     if at >= minimum:
         return -np.inf
-    if not product:
-        return origin + (total + total_low)
-    counted = math.lgamma(float64(n)) - math.lgamma(minimum + 1.0)
-    return origin + ((total + counted) + total_low + terms * log_scaled((high + low) / n, SHIFT))
+    if product:
+        total += terms * log_scaled((high + low) / n, SHIFT)
+    return origin + (total + total_low)
 
 
 @device
@@ -211,7 +214,7 @@ def _slow_sumo(values, start, n, minimum, law):
 def iwae_rows(values, starts, used, inverse, scratch, out):
     """``L_n`` of each row, ``n = used``."""
     buffer, origin = scratch[:BUFFER], scratch[BUFFER : 2 * BUFFER]
-    row, rows, share = 0, used.size, True
+    row, rows, share = int64(0), used.size, used.size > 0
     while row < rows:
         if used[row] > SHORT:
             value = _long_iwae(values, starts[row], used[row], scratch)
@@ -220,7 +223,7 @@ def iwae_rows(values, starts, used, inverse, scratch, out):
             out[row] = value
             row += 1
             continue
-        last, filled, shift, bad, _ = take(values, starts, used, row, share, True, scratch)
+        last, _, shift, bad, _ = take(values, starts, used, row, share, OWN_LARGEST, scratch)
         if bad:
             return find_bad(values, starts, used, row, last)
         at, light = 0, 0
@@ -260,14 +263,14 @@ def _long_iwae(values, start, n, scratch):
 def path_rows(values, starts, used, inverse, scratch, places, out):
     """``L_1, L_2, ...`` of each row, from ``out[places[r]]`` on."""
     buffer, origin = scratch[:BUFFER], scratch[BUFFER : 2 * BUFFER]
-    row, rows, share = 0, used.size, True
+    row, rows, share = int64(0), used.size, used.size > 0
     while row < rows:
         if used[row] > SHORT:
             if not _long_path(values, starts[row], used[row], scratch, out[places[row] :]):
                 return row
             row += 1
             continue
-        last, filled, shift, bad, steep = take(values, starts, used, row, share, False, scratch)
+        last, filled, shift, bad, steep = take(values, starts, used, row, share, OWN_FIRST, scratch)
         if bad:
             return find_bad(values, starts, used, row, last)
         at, light = 0, 0

@@ -7,13 +7,14 @@
 import math
 
 import numpy as np
-from numba import float64, uint64
+from numba import float64, int64, uint64
 
 from fastsumo.kernels._jit import device, kernel
 from fastsumo.kernels.bits import fma
 from fastsumo.kernels.rows_parts import (
     BUFFER,
     LIGHT,
+    OWN_FIRST,
     RISE,
     SEGMENT,
     SHIFT,
@@ -34,8 +35,7 @@ from fastsumo.kernels.rows_parts import (
 @kernel
 def gradient_rows(values, starts, used, minimum, law, reciprocals, scratch, bases, places, out):
     """Derivatives of each row's weights, from ``out[places[r]]`` on. ``bases`` has room for two numbers for each segment of a row."""
-    buffer = scratch[:BUFFER]
-    row, rows, share = 0, used.size, True
+    row, rows, share = int64(0), used.size, used.size > 0
     while row < rows:
         if used[row] > SHORT:
             place = out[places[row] : places[row] + used[row]]
@@ -43,7 +43,7 @@ def gradient_rows(values, starts, used, minimum, law, reciprocals, scratch, base
                 return row
             row += 1
             continue
-        last, _, shift, bad, steep = take(values, starts, used, row, share, False, scratch)
+        last, _, shift, bad, steep = take(values, starts, used, row, share, OWN_FIRST, scratch)
         if bad:
             return find_bad(values, starts, used, row, last)
         light = _short_gradient(used[row:last], minimum, reciprocals, scratch, places[row:last], out)
@@ -142,7 +142,7 @@ def _slow_gradient(values, start, n, minimum, law, out):
         elif v > -np.inf:
             total += math.exp(v - top)
         out[i] = top + math.log(total) if total > 0.0 else -np.inf
-    rest, level = 0.0, np.inf  # the sum of ratios is rest * math.exp(-level); going down, log S_k falls
+    rest, level = 0.0, np.inf  # the sum of ratios is rest * exp(-level); going down, log S_k falls
     for i in range(n - 1, -1, -1):
         v, log_sum, j = float64(values[start + i]), out[i], i + 1 - minimum
         if log_sum == -np.inf:

@@ -7,7 +7,7 @@ A subset that leaves out more than half of the total weight is added up afresh, 
 import math
 
 import numpy as np
-from numba import float64, uint64
+from numba import float64, int64, uint64
 
 from fastsumo.kernels._jit import device, kernel
 from fastsumo.kernels.bits import bits_float, float_bits
@@ -17,6 +17,7 @@ from fastsumo.kernels.rows_parts import (
     LOG_2,
     MANTISSA,
     ONE,
+    OWN_LARGEST,
     RISE,
     SEGMENT,
     SHIFT,
@@ -40,7 +41,7 @@ _TINY = 2.0**-960  # relative weights below it have lost digits
 @kernel
 def jackknife_rows(values, starts, used, order, inverse, scratch, out):
     """The jackknife of each row; -inf where a subset has no weight at all."""
-    row, rows, share = 0, used.size, True
+    row, rows, share = int64(0), used.size, used.size > 0
     while row < rows:
         if used[row] > SHORT or order != 1:
             out[row] = _jackknife(values, starts[row], used[row], order, scratch)
@@ -48,7 +49,7 @@ def jackknife_rows(values, starts, used, order, inverse, scratch, out):
                 return row
             row += 1
             continue
-        last, _, shift, bad, _ = take(values, starts, used, row, share, True, scratch)
+        last, _, shift, bad, _ = take(values, starts, used, row, share, OWN_LARGEST, scratch)
         if bad:
             return find_bad(values, starts, used, row, last)
         light = _short_jackknife(used, row, last, shift, inverse, scratch, out)
@@ -128,6 +129,8 @@ def _without_one(values, start, n, origin, high, low, scratch):
     sums, sums_low = 0.0, 0.0
     for s in range(0, n, SEGMENT):
         part = _sum_log_rest(values, start, n, s, -1, origin, high, low, scratch)
+        if part == -np.inf:
+            return part
         sums, sums_low = add(sums, sums_low, part)
     return (sums + sums_low) / n - math.log(n - 1.0)
 
@@ -140,6 +143,8 @@ def _without_two(values, start, n, origin, high, low, scratch):
         rest, rest_low = add(high, low, -weight_of(float64(values[start + i]) - origin, SHIFT))
         for s in range(i + 1, n, SEGMENT):
             part = _sum_log_rest(values, start, n, s, i, origin, rest, rest_low, scratch)
+            if part == -np.inf:
+                return part
             sums, sums_low = add(sums, sums_low, part)
     return (sums + sums_low) / (0.5 * n * (n - 1.0)) - math.log(n - 2.0)
 

@@ -15,13 +15,15 @@ from fastsumo.kernels._jit import device, inlined
 from fastsumo.kernels.bits import bits_float, float_bits, fma
 from fastsumo.vmath import _exp_parts, _log_positive, _pow2, exp
 
-SHORT = 64  # a row of at most this many weights shares a buffer with others
+SHORT = 192  # a row of at most this many weights shares a buffer with others
 BUFFER = 2048  # weights of short rows taken together
 SEGMENT = 1024  # weights of a long row between two updates of its base
 RUNS = 8  # of a segment, summed side by side: one chain of additions would wait for each sum
 SCRATCH = 6 * BUFFER
 
-SHIFT = 900
+SHIFT = np.int64(900)
+_NO_SHIFT = np.int64(0)  # typed, as are the next two: a literal would be compiled for on its own
+OWN_FIRST, OWN_LARGEST = np.bool_(False), np.bool_(True)  # what a row's own origin is
 RISE = 1240.0  # 2**1789: with SHIFT, and 2**52 weights, below 2**1023
 SHARED_RISE = 64.0  # log weights so far from a shared origin still have gaps to it accurate to 2**-48,
 LIGHT = 2.0**-92  # ... so have sums of weights above this
@@ -92,13 +94,13 @@ def take(values, starts, used, row, share, from_largest, scratch):
     if share:
         last, filled = _neighbours(starts, used, row)
         level = float64(values[starts[row]])
-        bad, far = relative(values, starts[row], filled, level, 0, SHARED_RISE, buffer)
+        bad, far = relative(values, starts[row], filled, level, _NO_SHIFT, SHARED_RISE, buffer)
         if not bad and not far:
             for i in range(last - row):
                 origin[i] = level
-            return last, filled, 0, 0, 0
+            return last, filled, _NO_SHIFT, int64(0), int64(0)
     last, filled = _gaps(values, starts, used, row, from_largest, buffer, origin)
-    bad, steep = relative(buffer, 0, filled, 0.0, SHIFT, RISE, buffer)
+    bad, steep = relative(buffer, int64(0), filled, 0.0, SHIFT, RISE, buffer)
     return last, filled, SHIFT, bad, steep
 
 

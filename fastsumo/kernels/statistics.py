@@ -11,6 +11,7 @@ from numba import int64, uint64
 
 from fastsumo.kernels._jit import device
 from fastsumo.kernels.bits import fabs, float_bits
+from fastsumo.kernels.draw import samples_of
 from fastsumo.kernels.exact import LIMBS, deposit
 from fastsumo.kernels.job import ORDERED_TERMS, SUMS, TILE, TRIAL, VALUES
 from fastsumo.kernels.memory import floats, ints, words
@@ -89,7 +90,7 @@ class Tally:
 
 
 @device
-def tally_tile(tally, work, short, n, minimum, center):
+def tally_tile(tally, work, short, n, job, center):
     """Add the ``n`` trials of a tile, the first ``short`` sorted by falling `K`."""
     terms, group_sums = ints(work + ORDERED_TERMS, n), floats(work + SUMS, GROUPS)
     group_sums[:] = 0.0
@@ -99,7 +100,7 @@ def tally_tile(tally, work, short, n, minimum, center):
         end = begin + 1
         while end < short and terms[end] >> octave:
             end += 1
-        _tally_run(tally, work, begin, end, octave, minimum, center)
+        _tally_run(tally, work, begin, end, octave, job, center)
         begin = end
     for group in range(GROUPS):
         _add(tally, tally + _GROUP_SUMS + group * _SUM, group_sums[group])
@@ -121,7 +122,7 @@ def _add(tally, sum_at, x):
 
 
 @device
-def _tally_run(tally, work, begin, end, octave, minimum, center):
+def _tally_run(tally, work, begin, end, octave, job, center):
     """Add the trials ``begin .. end - 1`` of a tile, all of one octave of `K`."""
     values, terms, trial = floats(work + VALUES, end), ints(work + ORDERED_TERMS, end), words(work + TRIAL, end)
     limits, counters = floats(tally + _LIMITS, 3), ints(tally + _COUNTERS, 4)
@@ -133,7 +134,7 @@ def _tally_run(tally, work, begin, end, octave, minimum, center):
     cost, trials, most, furthest = int64(0), int64(0), counters[LARGEST_TERMS], -1.0
     for i in range(begin, end):
         value = values[i]
-        cost += terms[i] + minimum
+        cost += samples_of(job, terms[i])
         most = max(most, terms[i])
         if value == -np.inf:
             counters[ZERO_WEIGHT] += 1

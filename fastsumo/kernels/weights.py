@@ -122,7 +122,7 @@ def _weights(function: Any, shape: _Shape) -> Any:
         def weigh(z, numbers, row, mantissa, power):
             log_q, params = power, numbers[:params_size]
             transform(z, dim, numbers[params_size:], log_q)
-            x = table_at(z.ctypes.data, dim, lanes)
+            x = table_at(z.ctypes.data, dim, lanes)  # its owner, the noise, lives until the loop over chunks ends
             for i in range(power.size):
                 mantissa[i], power[i] = parts(evaluate(x, i, row, params) - log_q[i])
 
@@ -130,8 +130,7 @@ def _weights(function: Any, shape: _Shape) -> Any:
         trials, samples = carray(trials_at, (n,)), carray(samples_at, (n,))
         numbers, row = carray(numbers_at, (numbers_size,)), carray(row_at, (columns_size,))
         mantissa, power = carray(mantissa_at, (n,)), carray(power_at, (n,))
-        memory = np.empty(noise_dim * lanes)
-        noise = table_at(memory.ctypes.data, noise_dim, lanes)
+        noise = np.empty((noise_dim, lanes))
         try:
             for start in range(0, n, lanes):
                 stop = min(start + lanes, n)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ._quantities import ChiSquare
-from ._weights import log_weights_at, weights_of
+from ._weights import ByContent, log_weights_at, weights_of
 
 if TYPE_CHECKING:
     from fastsumo.model import Model
 
 _PILOT = 1 << 14  # log weights, of NumPy's generator and in plain Python
-
-_PILOTS: WeakKeyDictionary[Model, ChiSquare] = WeakKeyDictionary()
 
 
 def chi_square(model: Model) -> ChiSquare:
@@ -47,13 +45,13 @@ def chi_square(model: Model) -> ChiSquare:
     weights = weights_of(model)
     if weights is not None:
         return ChiSquare(weights.chi_square, 0.0, "quadrature")
-    if model not in _PILOTS:
-        _PILOTS[model] = _pilot(model)
-    return _PILOTS[model]
+    return _pilot(ByContent(model))
 
 
-def _pilot(model: Model) -> ChiSquare:
+@lru_cache(maxsize=32)
+def _pilot(key: ByContent) -> ChiSquare:
     """From the first two moments; the error by the influence of each weight on their ratio."""
+    model = key.model
     if model.data is not None:
         return ChiSquare(math.nan, 0.0, "pilot")
     generator = np.random.default_rng(0)

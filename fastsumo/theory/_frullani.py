@@ -10,15 +10,15 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo import _check
 
-from ._weights import weights_of
+from ._weights import ByContent, weights_of
 
 if TYPE_CHECKING:
     from fastsumo.model import Model
@@ -123,14 +123,9 @@ def log_evidence_of(model: Model) -> float | None:
     return None if weights is None else weights.log_evidence
 
 
-_KNOWN: WeakKeyDictionary[Model, tuple[Floats, Floats, float] | None] = WeakKeyDictionary()
-
-
 def _table(model: Model) -> tuple[Floats, Floats, float] | None:
     """``u``, ``log phi(exp(u))`` of the weights over `Z`, and the probability of a zero weight."""
-    if model not in _KNOWN:
-        _KNOWN[model] = _declared(model) if model.laplace is not None else _integrated(model)
-    return _KNOWN[model]
+    return _declared(model) if model.laplace is not None else _integrated(ByContent(model))
 
 
 def _declared(model: Model) -> tuple[Floats, Floats, float]:
@@ -144,8 +139,9 @@ def _declared(model: Model) -> tuple[Floats, Floats, float]:
     return u[:end], log_phi[:end], float(phi[-1])
 
 
-def _integrated(model: Model) -> tuple[Floats, Floats, float] | None:
-    weights = weights_of(model)
+@lru_cache(maxsize=32)
+def _integrated(key: ByContent) -> tuple[Floats, Floats, float] | None:
+    weights = weights_of(key.model)
     if weights is None:
         return None
     u = np.arange(_LOWEST, _HIGHEST, _STEP)

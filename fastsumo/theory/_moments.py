@@ -6,12 +6,14 @@ of ``2 n`` samples and their halves. What estimators make of these moments is in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+Function = Callable[[Floats], Floats]
 
 _FAR = 24.0  # from here on the asymptotic series below are good to rounding error
 _BERNOULLI = ((2, 1 / 6), (4, -1 / 30), (6, 1 / 42), (8, -1 / 30), (10, 5 / 66), (12, -691 / 2730))
@@ -103,10 +105,11 @@ class Gamma(Moments):
     def deficit(self, k: ArrayLike) -> Floats:
         from scipy.special import digamma
 
-        x = self.shape * np.asarray(k, dtype=np.float64)
-        far = np.maximum(x, _FAR)
-        tail = -0.5 / far - sum(b / j * far**-j for j, b in _BERNOULLI)
-        return np.where(x < _FAR, digamma(np.minimum(x, _FAR)) - np.log(x), tail)
+        return self._evaluate(
+            k,
+            lambda x: digamma(x) - np.log(x),
+            lambda x: -0.5 / x - sum(b / j * x**-j for j, b in _BERNOULLI),
+        )
 
     def variance(self, k: ArrayLike) -> Floats:
         from scipy.special import polygamma
@@ -116,42 +119,45 @@ class Gamma(Moments):
     def rise(self, k: ArrayLike) -> Floats:
         from scipy.special import digamma
 
-        k = np.asarray(k, dtype=np.float64)
-        x = self.shape * k
-        near = digamma(x + self.shape) - digamma(x) - np.log1p(1.0 / k)
-        tail = -0.5 * self._drop(k, 1) - sum(b / j * self._drop(k, j) for j, b in _BERNOULLI)
-        return np.where(x < _FAR, near, tail)
+        a = self.shape
+        return self._evaluate(
+            k,
+            lambda x: digamma(x + a) - digamma(x) - np.log1p(a / x),
+            lambda x: -0.5 * self._drop(x, 1) - sum(b / j * self._drop(x, j) for j, b in _BERNOULLI),
+        )
 
     def spread(self, k: ArrayLike) -> Floats:
         from scipy.special import polygamma
 
-        k = np.asarray(k, dtype=np.float64)
-        x = self.shape * k
-        near = polygamma(1, x) - polygamma(1, x + self.shape)
-        tail = (
-            -self._drop(k, 1) - 0.5 * self._drop(k, 2) - sum(b * self._drop(k, j + 1) for j, b in _BERNOULLI)
-        )
-        return np.where(x < _FAR, near, tail)
+        def far(x: Floats) -> Floats:
+            rest = sum(b * self._drop(x, j + 1) for j, b in _BERNOULLI)
+            return -self._drop(x, 1) - 0.5 * self._drop(x, 2) - rest
+
+        return self._evaluate(k, lambda x: polygamma(1, x) - polygamma(1, x + self.shape), far)
 
     def level_mean(self, n: ArrayLike) -> Floats:
         from scipy.special import digamma
 
-        x = self.shape * np.asarray(n, dtype=np.float64)
-        far = np.maximum(x, _FAR)
-        tail = 0.25 / far + sum(b / j * (1.0 - 2.0**-j) * far**-j for j, b in _BERNOULLI)
-        near = np.minimum(x, _FAR)
-        return np.where(x < _FAR, digamma(2.0 * near) - digamma(near) - np.log(2.0), tail)
+        return self._evaluate(
+            n,
+            lambda x: digamma(2.0 * x) - digamma(x) - np.log(2.0),
+            lambda x: 0.25 / x + sum(b / j * (1.0 - 2.0**-j) * x**-j for j, b in _BERNOULLI),
+        )
 
     def level_variance(self, n: ArrayLike) -> Floats:
         from scipy.special import polygamma
 
-        x = self.shape * np.asarray(n, dtype=np.float64)
-        far = np.maximum(x, _FAR)
-        tail = 0.125 * far**-2 + sum(b * (0.5 - 2.0 ** -(j + 1)) * far ** -(j + 1) for j, b in _BERNOULLI)
-        near = np.minimum(x, _FAR)
-        return np.where(x < _FAR, 0.5 * polygamma(1, near) - polygamma(1, 2.0 * near), tail)
+        return self._evaluate(
+            n,
+            lambda x: 0.5 * polygamma(1, x) - polygamma(1, 2.0 * x),
+            lambda x: 0.125 * x**-2 + sum(b * (0.5 - 2.0 ** -(j + 1)) * x ** -(j + 1) for j, b in _BERNOULLI),
+        )
 
-    def _drop(self, k: Floats, power: int) -> Floats:
-        """``y**-power - x**-power`` for ``x = k shape``, ``y = (k + 1) shape``."""
-        x = np.maximum(self.shape * k, _FAR)
-        return np.asarray(x**-power * np.expm1(-power * np.log1p(1.0 / k)))
+    def _evaluate(self, k: ArrayLike, near: Function, far: Function) -> Floats:
+        """``near`` or ``far`` of ``shape * k``, each only where it is good."""
+        x = self.shape * np.asarray(k, dtype=np.float64)
+        return np.asarray(np.piecewise(x, [x < _FAR], [near, far]))
+
+    def _drop(self, x: Floats, power: int) -> Floats:
+        """``(x + shape)**-power - x**-power``."""
+        return np.asarray(x**-power * np.expm1(-power * np.log1p(self.shape / x)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Term = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
-_DIRECT = 1 << 16  # terms added one by one; all of them where the terms are not smooth
+_DIRECT = 1 << 12  # terms added one by one; all of them where the terms are not smooth
 _CHUNK = 1 << 18
 _LARGEST = 2.0**900
 _NODES = 16

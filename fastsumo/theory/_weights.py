@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,13 +59,33 @@ class Weights:
         return float(self.mass @ np.abs(np.expm1(self.log_weight)))
 
 
-_KNOWN: WeakKeyDictionary[Model, Weights | None] = WeakKeyDictionary()
+class ByContent:
+    """A model as a key: two that are made alike, such as ``fs.models.note()`` twice, are the same."""
+
+    def __init__(self, model: Model) -> None:
+        proposal = model.proposal
+        packed = None if proposal is None else (type(proposal), proposal.packed().tobytes())
+        self.model = model
+        self._key = (
+            model.function,
+            model.noise,
+            model.dim,
+            model.params.tobytes(),
+            packed,
+            model.log_evidence,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ByContent) and self._key == other._key
 
 
 def weights_of(model: Model) -> Weights | None:
     """The weights of a model without data and with at most two random numbers a sample; else None.
 
-    None also where the log weight is too rough for ten digits. Kept for the life of the model.
+    None also where the log weight is too rough for ten digits. The last 32 are kept.
 
     Examples
     --------
@@ -74,9 +93,7 @@ def weights_of(model: Model) -> Weights | None:
     >>> round(weights_of(fs.models.lognormal(0.5)).chi_square, 12) == round(math.expm1(0.25), 12)
     True
     """
-    if model not in _KNOWN:
-        _KNOWN[model] = _find(model) if model.noise_dim <= 2 and model.data is None else None
-    return _KNOWN[model]
+    return _find(ByContent(model)) if model.noise_dim <= 2 and model.data is None else None
 
 
 def log_weights_at(model: Model, noise: Floats) -> Floats:
@@ -106,7 +123,9 @@ def _together(model: Model, points: Floats) -> Floats | None:
         return values if model.proposal is None else values - model.proposal.log_density(points)
 
 
-def _find(model: Model) -> Weights | None:
+@lru_cache(maxsize=32)
+def _find(key: ByContent) -> Weights | None:
+    model = key.model
     box = _box(model)
     if box is None:
         return None
