@@ -16,12 +16,14 @@ from fastsumo._version import __version__
 from fastsumo.compare import compare
 from fastsumo.errors import ModelError
 from fastsumo.estimators import ELBO, IWAE, JVI, MLMC, SUMO, SingleTerm
+from fastsumo.evaluate import Evaluation, evaluate
 from fastsumo.levels import levels
 from fastsumo.loglik import cumulative_iwae, draw_terms, iwae, jvi, sumo, sumo_coefficients
 from fastsumo.model import Model, model
 from fastsumo.proposals import importance
 from fastsumo.result import Result, load
 from fastsumo.simulate import Trial, replay, sample, simulate
+from fastsumo.tune import Tuned, tune
 
 if TYPE_CHECKING:
     from fastsumo import models, plot, tails, theory, vmath
@@ -34,15 +36,18 @@ __all__ = [
     "JVI",
     "MLMC",
     "SUMO",
+    "Evaluation",
     "Model",
     "ModelError",
     "Result",
     "SingleTerm",
     "Trial",
+    "Tuned",
     "__version__",
     "compare",
     "cumulative_iwae",
     "draw_terms",
+    "evaluate",
     "importance",
     "iwae",
     "jvi",
@@ -60,6 +65,7 @@ __all__ = [
     "sumo_coefficients",
     "tails",
     "theory",
+    "tune",
     "vmath",
 ]
 

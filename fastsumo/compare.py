@@ -150,9 +150,7 @@ class Comparison:
         try:
             import pandas  # type: ignore[import-untyped]
         except ImportError:
-            raise ImportError(
-                "to_dataframe needs pandas, which is not installed: pip install pandas"
-            ) from None
+            raise ImportError("to_dataframe needs pandas, which is not installed: pip install pandas") from None
         return pandas.DataFrame([row.to_dict() for row in self.rows], columns=list(COLUMNS))
 
     def plot(self, figure: Any = None) -> Any:
@@ -166,13 +164,17 @@ class Comparison:
         -------
         matplotlib.figure.Figure
         """
-        return _plot(self, figure)
+        from fastsumo._side_by_side import plot
+
+        return plot(self, figure)
 
     def __repr__(self) -> str:
         return f"Comparison({self.model!r}, {len(self.rows)} estimators, budget={self.budget:g})"
 
     def __str__(self) -> str:
-        return _text(self)
+        from fastsumo._side_by_side import text
+
+        return text(self)
 
 
 def compare(
@@ -232,9 +234,7 @@ def compare(
     return Comparison(model.name, budget, reference, error, source, tuple(rows))
 
 
-def _spend(
-    model: Model, estimator: Estimator, budget: float, seed: int, threads: int | None, progress: Any
-) -> Result:
+def _spend(model: Model, estimator: Estimator, budget: float, seed: int, threads: int | None, progress: Any) -> Result:
     """A run of about ``budget`` importance samples."""
     from fastsumo.simulate import simulate
 
@@ -284,9 +284,7 @@ def _has_infinite_variance(model: Model, estimator: Estimator) -> bool:
     return tail_index(model, estimator) <= 2.0
 
 
-def _row(
-    model: Model, estimator: Estimator, result: Result, reference: float, error: float, source: str
-) -> Row:
+def _row(model: Model, estimator: Estimator, result: Result, reference: float, error: float, source: str) -> Row:
     from fastsumo.theory import predict
 
     prediction = predict(model, estimator)
@@ -338,81 +336,3 @@ def _words(prediction: Prediction, result: Result, own: bool) -> str:
     if result.interrupted:
         said.append("interrupted")
     return "; ".join(said)
-
-
-def _text(found: Comparison) -> str:
-    """The table, and below it what numbers cannot say."""
-    heads = ("trials", "bias", "error", "variance", "var x cost", "tail", "theory", "largest")
-    names = [_short(row.estimator) for row in found.rows]
-    wide = max(len("estimator"), *map(len, names))
-    lines = ["estimator".ljust(wide) + "".join(f"{head:>11}" for head in heads)]
-    for name, row in zip(names, found.rows, strict=True):
-        infinite = row.prediction.variance.kind == "infinite"
-        mark = "*" if infinite else ""
-        cells = (
-            f"{row.result.trials:.4g}",
-            f"{row.bias:+.2e}",
-            f"{row.bias_error:.1e}{mark}",
-            f"{row.result.variance:.4g}{mark}",
-            f"{row.variance_times_cost:.4g}{mark}",
-            f"{row.tail_index:.3g}",
-            f"{row.predicted_tail_index:.3g}",
-            f"{100.0 * row.largest_share:.2g} %",
-        )
-        lines.append(name.ljust(wide) + "".join(f"{cell:>11}" for cell in cells))
-    about = f"{found.reference:.10g} ({found.reference_source})"
-    if found.reference_error:
-        about = f"{found.reference:.10g} ± {found.reference_error:.1g} (the mean of {found.reference_source})"
-    title = f"{found.model}: estimators at {found.budget:g} importance samples each; bias from {about}"
-    notes = [f"{name}: {row.words}" for name, row in zip(names, found.rows, strict=True) if row.words]
-    if any(row.prediction.variance.kind == "infinite" for row in found.rows):
-        notes.append("* no more than what these trials gave: another run may differ by any factor")
-    return "\n".join([title, "", *lines, *([""] if notes else []), *notes])
-
-
-def _short(estimator: Estimator) -> str:
-    """``repr`` without what is left at its default."""
-    from dataclasses import MISSING, fields
-
-    parts = []
-    for field in fields(estimator):
-        value = getattr(estimator, field.name)
-        if not field.repr or (field.default is not MISSING and value == field.default):
-            continue
-        law = hasattr(value, "law") and value.__dataclass_params__.repr
-        text = _short(value) if law else f"{value:.4g}" if isinstance(value, float) else repr(value)
-        parts.append(text if law else f"{field.name}={text}")
-    return f"{type(estimator).__name__}({', '.join(parts)})"
-
-
-def _plot(found: Comparison, figure: Any) -> Any:
-    import matplotlib.pyplot as plt
-
-    height = 1.8 + 0.4 * len(found.rows)
-    figure = plt.figure(figsize=(11.0, height), layout="constrained") if figure is None else figure
-    bias, work, tail = figure.subplots(1, 3, sharey=True)
-    at = range(len(found.rows))
-    bias.errorbar(
-        [row.bias for row in found.rows], at, xerr=[3.0 * row.bias_error for row in found.rows], fmt="o"
-    )
-    bias.axvline(0.0, color="black", lw=0.8)
-    bias.set(
-        xlabel="bias, three standard errors",
-        yticks=list(at),
-        yticklabels=[_short(r.estimator) for r in found],
-    )
-    bias.invert_yaxis()
-    for i, row in enumerate(found.rows):
-        infinite = row.prediction.variance.kind == "infinite"
-        work.plot(row.variance_times_cost, i, "x" if infinite else "o", color="C3" if infinite else "C0")
-        if math.isfinite(row.prediction.variance_times_cost.value):
-            work.plot(row.prediction.variance_times_cost.value, i, "k|", ms=14)
-        ends = [[row.tail_index - row.tail_low], [row.tail_high - row.tail_index]]
-        tail.errorbar([row.tail_index], [i], xerr=ends, fmt="o", color="C0")
-        if math.isfinite(row.predicted_tail_index):
-            tail.plot(row.predicted_tail_index, i, "k|", ms=14)
-    work.set(xscale="log", xlabel="variance x cost (x: infinite in theory)")
-    tail.set(xscale="log", xlabel="tail index (bar: theory)")
-    tail.axvline(2.0, color="0.7", lw=0.8)
-    figure.suptitle(f"{found.model}, {found.budget:g} importance samples each")
-    return figure

@@ -208,8 +208,11 @@ class Coordinator:
             elif task.center == cell.center and cell.lacks(task.first, task.stop):
                 if task.first >= cell.body_stop:
                     self._store.put_tail(cell.id, outcome.packed)
-                    cell.tail = task.stop
+                    cell.tail = (task.first, task.stop)
                 else:
+                    if cell.tail and task.stop > cell.tail[0]:  # of a smaller target: these trials are now in a chunk
+                        self._store.put_tail(cell.id, None)
+                        cell.tail = None
                     body.append(outcome)
                     spans.append((task.first, task.stop))
                     cell.done = joined(spans)
@@ -314,8 +317,8 @@ class Coordinator:
                 yield first, end
                 first = end
             first = max(first, high)
-        tail = (stop, cell.trials)
-        if stop < cell.trials and cell.tail == 0 and tail not in taken:
+        tail = cell.wanted_tail
+        if tail and tail != cell.tail and tail not in taken:
             yield tail
 
     def _sign(self, tasks: list[Task]) -> None:

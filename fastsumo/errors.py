@@ -35,21 +35,27 @@ def compiling(model: Model) -> Iterator[None]:
 def trial_error(model: Model, estimator: Estimator, seed: int, trial: int, status: int) -> ModelError:
     """The error of a trial whose log weight raised or was NaN or +inf, with how to see it."""
     from fastsumo.kernels.job import RAISED
+    from fastsumo.model import ROW_TRIALS
 
+    row, where = None, f"trial {trial} of seed {seed}"
     again = f"fs.replay(model, {estimator!r}, trial={trial}, seed={seed})"
+    if model.data is not None:
+        row, trial = divmod(trial, ROW_TRIALS)
+        where = f"trial {trial} of row {row}, seed {seed}"
+        again = f"fs.replay(model, {estimator!r}, trial={trial}, seed={seed}, row={row})"
     if status == RAISED:
-        return ModelError(f"model {model.name!r} raised {_raised(model)} near trial {trial} of seed {seed}; see {again}")
+        return ModelError(f"model {model.name!r} raised {_raised(model, row)} near {where}; see {again}")
     return ModelError(
-        f"model {model.name!r} returned NaN or +inf as a log weight in trial {trial} of seed {seed}; "
+        f"model {model.name!r} returned NaN or +inf as a log weight in {where}; "
         f"allowed are finite numbers and -inf; {again} shows it"
     )
 
 
 def _no_number(model: Model) -> str:
     """What the model returns in plain Python where that is no number; empty where it is one, or it raises."""
-    row = () if model.data is None else (model.data[0],)
     try:
-        returned = model.function(np.full(model.dim, 0.5), *row, model.params)
+        arguments = model.arguments(None if model.data is None else model.data[0])
+        returned = model.function(np.full(model.dim, 0.5), *arguments)
     except Exception:
         return ""
     if isinstance(returned, numbers.Real) or (isinstance(returned, np.ndarray) and returned.ndim == 0):
@@ -57,11 +63,12 @@ def _no_number(model: Model) -> str:
     return f"it must return one number, the log weight, but returned {returned!r}"
 
 
-def _raised(model: Model) -> str:
+def _raised(model: Model, row: int | None) -> str:
     """What the model raises in plain Python, if a few random points show it."""
     noise = np.random.default_rng(0).standard_normal((200, model.noise_dim))
     try:
-        model(noise if model.noise == "normal" else np.random.default_rng(0).random(noise.shape))
+        raw = None if row is None or model.data is None else model.data[row]
+        model(noise if model.noise == "normal" else np.random.default_rng(0).random(noise.shape), raw)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return "an exception"

@@ -17,6 +17,7 @@ from fastsumo import _check
 from fastsumo.roulette import _NO_TABLE, MAX_TERMS, Harmonic, Law, Roulette
 
 PREFIX, LAST, SINGLE, JACKKNIFE, LEVELS = 0, 1, 2, 3, 4  # kinds of trial
+_MOST_JACKKNIFED = 2**24, 2048  # samples, for orders 1 and 2
 
 
 class Plan(NamedTuple):
@@ -96,7 +97,8 @@ class JVI(Estimator):
     Parameters
     ----------
     k : int
-        Importance samples a trial, at least ``order + 1``.
+        Importance samples a trial, from ``order + 1`` to 2^24, or to 2048 for order 2: a trial is kept in
+        memory, and one of order 2 takes time like ``k^2``.
     order : {1, 2}
     """
 
@@ -111,6 +113,11 @@ class JVI(Estimator):
             raise ValueError(
                 f"a jackknife of order {order} leaves out up to {order} of k samples, so k must be at least "
                 f"{order + 1}, got {self.k}"
+            )
+        if self.k > _MOST_JACKKNIFED[order - 1]:
+            raise ValueError(
+                f"a jackknife of order {order} takes at most {_MOST_JACKKNIFED[order - 1]} samples, got {self.k}; "
+                "its bias is far below what a simulation can see long before"
             )
 
     def plan(self) -> Plan:
@@ -129,8 +136,7 @@ class JVI(Estimator):
         """
         m = self.order
         return tuple(
-            (-1) ** j * float(self.k - j) ** m / (math.factorial(m - j) * math.factorial(j))
-            for j in range(m + 1)
+            (-1) ** j * float(self.k - j) ** m / (math.factorial(m - j) * math.factorial(j)) for j in range(m + 1)
         )
 
 

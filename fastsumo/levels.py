@@ -188,9 +188,7 @@ def levels(model: Model, max_terms: int, samples: int, seed: int = 0, threads: i
     local = threading.local()
     with ThreadPoolExecutor(workers) as pool:
         jobs = (
-            pool.map(
-                lambda at: _rows(run, marks, last + 1, at, min(batch, count - at), local), starts[i : i + 64]
-            )
+            pool.map(lambda at: _rows(run, marks, last + 1, at, min(batch, count - at), local), starts[i : i + 64])
             for i in range(0, len(starts), 64)
         )
         for rows in (rows for group in jobs for rows in group):
@@ -329,9 +327,7 @@ def _plot(found: Levels, figure: Any) -> Any:
         axes[0, 0].plot(level, np.log2(rows["fine_variance"]), "o--", label="$L$ of $2^l$ samples")
         axes[0, 0].plot(level[1:], np.log2(rows["variance"][1:]), "o-", label=f"$D_l$, rate {found.beta}")
         axes[0, 1].plot(level, np.log2(np.abs(rows["fine_mean"])), "o--", label="$L$ of $2^l$ samples")
-        axes[0, 1].plot(
-            level[1:], np.log2(np.abs(rows["mean"][1:])), "o-", label=f"$D_l$, rate {found.alpha}"
-        )
+        axes[0, 1].plot(level[1:], np.log2(np.abs(rows["mean"][1:])), "o-", label=f"$D_l$, rate {found.alpha}")
     axes[1, 0].plot(level[1:], rows["consistency"][1:], "o-")
     axes[1, 0].axhspan(-3.0, 3.0, color="0.9", zorder=0)
     axes[1, 1].plot(level[1:], rows["kurtosis"][1:], "o-")

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from fastsumo.proposals import Proposal
 
 Noise = Literal["normal", "uniform"]
+Prepare = Callable[[NDArray[np.float64], NDArray[np.float64]], ArrayLike]
+_ROWS_TOGETHER = 16  # rows of data that are prepared in one call
+ROW_TRIALS = 2**32  # trial t of row i has the number i * ROW_TRIALS + t
 MAX_DIM = 2 * 4095  # pairs of numbers that one sample can draw, by the counter layout
 
 
@@ -47,6 +50,10 @@ class Model:
         ``b`` in ``P(w > t) ~ t^-b``, where it is known; infinite for lighter tails.
     data : ndarray or None
         Rows that `fs.evaluate` goes through.
+    prepare : callable or None
+        What turns rows of data into the rows that ``function`` is given.
+    row : ndarray or None
+        The one row, prepared, of a model made by `at_row`.
     proposal : Proposal or None
     name : str
     """
@@ -57,10 +64,11 @@ class Model:
         dim: int,
         params: ArrayLike = (),
         noise: Noise = "normal",
-        log_evidence: float | Callable[[NDArray[np.float64]], float] | None = None,
+        log_evidence: float | Callable[..., Any] | None = None,
         name: str | None = None,
         *,
         data: ArrayLike | None = None,
+        prepare: Prepare | None = None,
         proposal: Proposal | None = None,
         chi_square: float | None = None,
         laplace: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
@@ -72,7 +80,10 @@ class Model:
         self.dim = _check.whole("dim", dim, 1, MAX_DIM)
         self.noise = _check.choice("noise", noise, ("normal", "uniform"))
         self.params = _check.vector("params", params)
+        self.row: NDArray[np.float64] | None = None
+        self._raw: NDArray[np.float64] | None = None  # the row before it was prepared
         self.data = None if data is None else _rows(data)
+        self.prepare = prepare
         self.proposal = proposal
         self.name = str(name) if name is not None else getattr(function, "__name__", "model")
         self.chi_square = None if chi_square is None else float(chi_square)
@@ -84,7 +95,9 @@ class Model:
 
     @property
     def log_evidence(self) -> float | None:
-        """The true ``log Z`` where it is known, at the present parameters."""
+        """The true ``log Z`` where it is known, at the present parameters; None with data (see `row_log_evidence`)."""
+        if self.data is not None:
+            return None
         if callable(self._evidence):
             return float(self._evidence(self.params))
         return None if self._evidence is None else float(self._evidence)
@@ -108,6 +121,9 @@ class Model:
         other.params = values
         if not np.array_equal(values, self.params):
             other.chi_square = other.laplace = other.weight_tail_index = None
+            if self._raw is not None:
+                other.row = other._one_row(self._raw)
+                other._evidence = None
         return other
 
     def with_proposal(self, proposal: Proposal) -> Model:
@@ -122,6 +138,89 @@ class Model:
         return other
 
     @property
+    def columns(self) -> int:
+        """Length of the row that the function is given; 0 without data."""
+        if self.row is not None:
+            return self.row.size
+        return 0 if self.data is None else self.rows(0, 1).shape[1]
+
+    def arguments(self, row: ArrayLike | None = None) -> tuple[NDArray[np.float64], ...]:
+        """What the function takes after ``z``, for a row as the data have it: ``(row, params)`` or ``(params,)``."""
+        if row is not None:
+            return self._one_row(row), self.params
+        if self.data is not None:
+            raise ValueError(f"model {self.name!r} has data: it needs a row, or take one with at_row")
+        return (self.params,) if self.row is None else (self.row, self.params)
+
+    def rows(self, first: int, stop: int) -> NDArray[np.float64]:
+        """The rows ``first .. stop - 1`` as the function is given them: float64, contiguous, prepared.
+
+        `prepare` always sees whole blocks of 16 rows, the last one filled up with its first row, so that what becomes
+        of a row cannot depend on which others are asked for.
+
+        Examples
+        --------
+        >>> table = Model(lambda z, row, params: row[0], 1, data=[[1.0], [2.0]], prepare=lambda x, p: np.hstack([x, x * x]))
+        >>> table.rows(1, 2)
+        array([[2., 4.]])
+        """
+        if self.data is None:
+            raise ValueError(f"model {self.name!r} has no data")
+        if self.prepare is None:
+            return np.ascontiguousarray(self.data[first:stop], dtype=np.float64)
+        begin = first - first % _ROWS_TOGETHER
+        blocks = [self._prepared(self.data[at : at + _ROWS_TOGETHER]) for at in range(begin, stop, _ROWS_TOGETHER)]
+        return np.ascontiguousarray(np.concatenate(blocks)[first - begin : stop - begin])
+
+    def _prepared(self, raw: NDArray[Any]) -> NDArray[np.float64]:
+        """Up to 16 rows of data, prepared."""
+        assert self.prepare is not None
+        block = np.empty((_ROWS_TOGETHER, raw.shape[1]))
+        block[:] = raw[0]
+        block[: raw.shape[0]] = raw
+        out = np.asarray(self.prepare(block, self.params), dtype=np.float64)
+        if out.ndim != 2 or out.shape[0] != _ROWS_TOGETHER or out.shape[1] == 0:
+            raise ValueError(
+                f"prepare of model {self.name!r} must give one row for each of the {_ROWS_TOGETHER} it is given, "
+                f"got shape {out.shape}"
+            )
+        return out[: raw.shape[0]]
+
+    def row_log_evidence(self, first: int, stop: int) -> NDArray[np.float64] | None:
+        """The true ``log Z`` of the rows ``first .. stop - 1``, where it is known."""
+        if self.data is None or not callable(self._evidence):
+            return None
+        raw = np.ascontiguousarray(self.data[first:stop], dtype=np.float64)
+        return np.asarray(self._evidence(raw, self.params), dtype=np.float64)
+
+    def at_row(self, row: int) -> Model:
+        """A model without data: this one at one row. All rows share compiled code.
+
+        For `fs.simulate`, `fs.levels` and all else that takes one log evidence. Trial ``t`` of the row in `fs.evaluate`
+        is trial ``(row << 32) + t`` of this model.
+
+        Examples
+        --------
+        >>> table = Model(lambda z, row, params: z[0] - 0.5 + row[0], 1, data=[[0.0], [7.0]])
+        >>> table.at_row(1).row
+        array([7.])
+        """
+        i = self.check_row(row)
+        assert self.data is not None
+        other = copy.copy(self)
+        known = self.row_log_evidence(i, i + 1)
+        other._raw, other.row, other.data = np.array(self.data[i], dtype=np.float64), self.rows(i, i + 1)[0], None
+        other._evidence = None if known is None else float(known[0])
+        other.name = f"{self.name}[{i}]"
+        return other
+
+    def check_row(self, row: int) -> int:
+        """The number of a row of the data, or an error."""
+        if self.data is None:
+            raise ValueError(f"model {self.name!r} has no data, so it has no row {row!r}")
+        return _check.whole("row", row, 0, min(self.data.shape[0], 2**31) - 1)
+
+    @property
     def noise_dim(self) -> int:
         """Random numbers that one sample takes."""
         return self.dim if self.proposal is None else self.proposal.noise_dim
@@ -133,23 +232,29 @@ class Model:
     def __call__(self, z: ArrayLike, row: ArrayLike | None = None) -> NDArray[np.float64]:
         """Log weights of noise ``z`` (..., noise_dim), in plain Python: slow, for looking and for quadrature.
 
+        With data, ``row`` is a row as the data have it.
+
         Examples
         --------
         >>> import fastsumo as fs
         >>> round(float(fs.models.note()([0.0, 0.0])), 6)
-        1.056627
+        1.505783
         """
         noise = np.asarray(z, dtype=np.float64)
         if noise.ndim == 0 or noise.shape[-1] != self.noise_dim:
             raise ValueError(f"z must have {self.noise_dim} numbers in its last axis, got shape {noise.shape}")
         flat = noise.reshape(-1, self.noise_dim)
         points = flat if self.proposal is None else self.proposal.points(flat)
-        arguments = (self.params,) if row is None else (np.asarray(row, dtype=np.float64), self.params)
+        arguments = self.arguments(row)
         with np.errstate(all="ignore"):
             log_weights = np.array([float(self.function(point, *arguments)) for point in points])
             if self.proposal is not None:
                 log_weights -= self.proposal.log_density(points)
         return log_weights.reshape(noise.shape[:-1])
+
+    def _one_row(self, row: ArrayLike) -> NDArray[np.float64]:
+        given = np.asarray(row, dtype=np.float64)
+        return given if self.prepare is None else self._prepared(given[None])[0]
 
     def __repr__(self) -> str:
         known = "" if self.log_evidence is None else f", log_evidence={self.log_evidence:.10g}"
@@ -172,8 +277,12 @@ class Model:
 
     def _check_evidence(self) -> None:
         known = self._evidence
+        if self.prepare is not None and (self.data is None or not callable(self.prepare)):
+            raise TypeError(f"prepare must be a function of rows of data, got {self.prepare!r}, data {type(self.data)}")
         if known is None or callable(known):
             return
+        if self.data is not None:
+            raise ValueError("with data, log_evidence must be a function (rows, params) that gives one number a row")
         if not isinstance(known, (int, float, np.number)) or not math.isfinite(known):
             raise ValueError(f"log_evidence must be a finite number, a function of params or None, got {known!r}")
 
@@ -182,10 +291,11 @@ def model(
     dim: int,
     params: ArrayLike = (),
     noise: Noise = "normal",
-    log_evidence: float | Callable[[NDArray[np.float64]], float] | None = None,
+    log_evidence: float | Callable[..., Any] | None = None,
     name: str | None = None,
     *,
     data: ArrayLike | None = None,
+    prepare: Prepare | None = None,
     chi_square: float | None = None,
 ) -> Callable[[Callable[..., float]], Model]:
     """Decorator that makes a `Model` of a plain Python log weight ``f(z, params)``.
@@ -199,11 +309,14 @@ def model(
     noise : {"normal", "uniform"}
         Whether ``z`` is standard normal or uniform on (0, 1).
     log_evidence : float or callable of params, optional
-        The true ``log Z``, where it is known.
+        The true ``log Z``, where it is known; with data, a function of ``(rows, params)``, one number a row.
     name : str, optional
         What reports call the model; by default the function's name.
     data : array_like, shape (rows, columns), optional
         Makes it ``f(z, row, params)``; see `fs.evaluate`.
+    prepare : callable ``(rows, params) -> rows``, optional
+        What is computed once for each row of data, in NumPy, such as the mean and the scale of a proposal that an
+        encoder gives: the function sees the rows that it returns. It is given 16 rows at a time and must not mix them.
     chi_square : float, optional
         The chi-square divergence of the target from the proposal, where it is known.
 
@@ -218,7 +331,8 @@ def model(
     _check.whole("dim", dim, 1, MAX_DIM)
 
     def decorate(function: Callable[..., float]) -> Model:
-        return Model(function, dim, params, noise, log_evidence, name, data=data, chi_square=chi_square)
+        options = {"data": data, "prepare": prepare, "chi_square": chi_square}
+        return Model(function, dim, params, noise, log_evidence, name, **options)  # type: ignore[arg-type]
 
     return decorate
 
@@ -244,6 +358,8 @@ def source_hash(model: Model) -> str:
     from fastsumo.kernels.fingerprint import source_fingerprint
 
     parts = [source_fingerprint(model.function), model.noise, str(model.dim)]
+    if model.row is not None:
+        parts.append(model.row.tobytes().hex())
     if model.proposal is not None:
         parts += [model.proposal.transform, model.proposal.packed().tobytes().hex()]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]

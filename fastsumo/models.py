@@ -1,4 +1,7 @@
-"""Built-in models: test beds with known answers. Each goes through the same contract as a user's model."""
+"""Built-in models: test beds with known answers. Each goes through the same contract as a user's model.
+
+Models of data are in `data_models.py` and reached from here as well.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo import _check
+from fastsumo.data_models import linear_gaussian as linear_gaussian
+from fastsumo.data_models import logistic_regression as logistic_regression
+from fastsumo.data_models import random_effects_logistic as random_effects_logistic
 from fastsumo.model import Model
-from fastsumo.proposals import Gaussian, importance
-from fastsumo.vmath import log, logaddexp
+from fastsumo.proposals import Gaussian, Proposal, StudentT, importance
+from fastsumo.vmath import exp, log, logaddexp
 
 
 def _note_log_density(x, params):  # type: ignore[no-untyped-def]
@@ -133,4 +139,44 @@ def gaussian_scale(sigma: float) -> Model:
         name=f"gaussian_scale({s:g})",
         chi_square=square / math.sqrt(2.0 * square - 1.0) - 1.0 if square > 0.5 else math.inf,
         weight_tail_index=1.0 / (1.0 - square) if square < 1.0 else math.inf,
+    )
+
+
+def _funnel_log_density(x, params):  # type: ignore[no-untyped-def]
+    """Neal's funnel: ``x_0 ~ N(0, 9)``, the others given it ``N(0, exp(x_0))``."""
+    rest, square = x.size - 1, 0.0
+    for i in range(1, x.size):
+        square += x[i] * x[i]
+    return -x[0] * x[0] / 18.0 - 0.5 * (rest * x[0] + square * exp(-x[0])) - _LOG_3 - 0.5 * x.size * _LOG_2PI
+
+
+_LOG_3, _LOG_2PI = math.log(3.0), math.log(2.0 * math.pi)
+
+
+def funnel(dim: int, proposal: str | Proposal = "gaussian") -> Model:
+    """Neal's funnel (Annals of Statistics 31, 2003, section 8), a hard case: no normal proposal has a finite chi-square.
+
+    Parameters
+    ----------
+    dim : int
+        At least 2.
+    proposal : {"gaussian", "student"} or Proposal
+        "gaussian" has the target's mean and covariance, ``diag(9, exp(9/2), ...)``; "student" is a t with 3 degrees of
+        freedom, the matrix ``diag(9, 9, ...)`` and a finite, large, chi-square.
+
+    Examples
+    --------
+    >>> funnel(3).log_evidence, funnel(3).chi_square
+    (0.0, inf)
+    """
+    size = _check.whole("dim", dim, 2, 4095)
+    chi_square = None
+    if not isinstance(proposal, Proposal):
+        _check.choice("proposal", proposal, ("gaussian", "student"))
+        chi_square = math.inf if proposal == "gaussian" else None
+        spread = np.full(size, 9.0 if proposal == "student" else math.exp(4.5))
+        spread[0] = 9.0
+        proposal = StudentT(np.zeros(size), spread, 3.0) if chi_square is None else Gaussian(np.zeros(size), spread)
+    return importance(
+        _funnel_log_density, proposal, log_evidence=0.0, name=f"funnel({size})", chi_square=chi_square
     )

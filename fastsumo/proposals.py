@@ -1,7 +1,8 @@
 """Proposals of importance sampling, and `importance`, which makes a model from a log density and a proposal.
 
-A proposal turns noise into points: ``x = x(noise)`` with ``log q(x)`` a function of the noise. Its numbers reach the
-kernels as parameters, so that other numbers need no compilation. The compiled maps are in `kernels/transforms.py`.
+A proposal turns noise into points: ``x = x(noise)`` with ``log q(x)`` a function of the noise. Its numbers reach
+the kernels as parameters, so that other numbers need no compilation. The compiled maps are in
+`kernels/transforms.py`.
 """
 
 from __future__ import annotations
@@ -132,10 +133,11 @@ class StudentT(Proposal):
     Notes
     -----
     Points are a smooth function of standard normals, two for every two coordinates and none besides: given the
-    coordinates before, ``y``, the next pair of a t is itself one with ``v = df + len(y)`` degrees of freedom, scaled by
-    ``(df + |y|^2) / v`` (Ding, The American Statistician 70, 2016), and the squared radius of a pair has the distribution
-    function ``1 - (1 + r^2 / v)^(-v/2)``, so ``r^2 = v expm1(s / v)`` with ``s`` the squared radius of two normals
-    (Bailey, Mathematics of Computation 62, 1994). For odd ``dim`` one more normal completes the last pair.
+    coordinates before, ``y``, the next pair of a t is itself one with ``v = df + len(y)`` degrees of freedom, its
+    covariance times ``(df + |y|^2) / v`` (Ding, The American Statistician 70, 2016), and the squared radius of a pair
+    has the distribution function ``1 - (1 + r^2 / v)^(-v/2)``, so ``r^2 = v expm1(s / v)`` with ``s`` the squared
+    radius of two normals (Bailey, Mathematics of Computation 62, 1994). For odd ``dim`` one more normal completes the
+    last pair.
 
     Examples
     --------
@@ -219,7 +221,9 @@ class Mixture(Proposal):
 
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:
-        inside = {f"{i}.{name}": value for i, part in enumerate(self.components) for name, value in part.parameters.items()}
+        inside = {
+            f"{i}.{name}": value for i, part in enumerate(self.components) for name, value in part.parameters.items()
+        }
         return {"weights": self.weights, **inside}
 
     def with_parameters(self, **values: ArrayLike) -> Mixture:
@@ -250,8 +254,7 @@ class Mixture(Proposal):
         from scipy.special import ndtri
 
         below, above = np.cumsum(self.weights), np.cumsum(self.weights[::-1])[::-1]
-        limits = np.where(below[:-1] < 0.5, ndtri(np.minimum(below[:-1], 1.0)), -ndtri(above[1:]))
-        return np.append(limits, np.inf)
+        return np.append(np.where(below[:-1] < 0.5, ndtri(below[:-1]), -ndtri(above[1:])), np.inf)
 
     def points(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
         chosen = np.searchsorted(self._limits(), noise[:, -1], side="right")
@@ -296,7 +299,8 @@ def _times(scale: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np
 
 
 def _over(scale: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
-    return offset / scale if scale.ndim == 1 else np.linalg.solve(scale, offset.T).T
+    noise: NDArray[np.float64] = offset / scale if scale.ndim == 1 else np.linalg.solve(scale, offset.T).T  # type: ignore[assignment]
+    return noise
 
 
 def _student_points(noise: NDArray[np.float64], dim: int, df: float) -> NDArray[np.float64]:
@@ -317,10 +321,10 @@ def _log_t_constant(df: float, dim: int) -> float:
     if dim % 2 == 0:
         return pairs
     a = (df + dim - 1) / 2  # the last coordinate: log Gamma(a + 1/2) - log Gamma(a) - log(pi df) / 2
-    if a < 100.0:
+    if a < 20.0:
         return pairs + math.lgamma(a + 0.5) - math.lgamma(a) - math.log(math.pi * df) / 2
     r = 1.0 / a  # Stirling's series
-    series = -r / 8 + r**3 / 192 - r**5 / 640 + 17 * r**7 / 14336
+    series = -r / 8 + r**3 / 192 - r**5 / 640 + 17 * r**7 / 14336 - 31 * r**9 / 18432
     return pairs + series + math.log1p((dim - 1) / df) / 2 - _LOG_2PI / 2
 
 
@@ -348,7 +352,7 @@ def _scale(covariance: NDArray[np.float64], dim: int) -> NDArray[np.float64]:
         raise ValueError(f"covariance must be positive definite; its smallest eigenvalue is {low:.3g}") from None
     if np.count_nonzero(factor - np.diag(np.diag(factor))) == 0:
         return np.diag(factor).copy()
-    return factor
+    return np.asarray(factor, dtype=np.float64)
 
 
 def importance(

@@ -20,7 +20,7 @@ from fastsumo import _check
 from fastsumo.estimators import LAST, PREFIX, Estimator
 from fastsumo.giants import GIANT, NO_GIANT, Giants
 from fastsumo.machine import available_threads
-from fastsumo.model import Model
+from fastsumo.model import ROW_TRIALS, Model
 from fastsumo.progress import Progress, make_progress
 
 if TYPE_CHECKING:
@@ -190,7 +190,13 @@ class Trial:
 
 
 def replay(
-    model: Model, estimator: Estimator, trial: int, seed: int = 0, *, max_samples: int = 2**22
+    model: Model,
+    estimator: Estimator,
+    trial: int,
+    seed: int = 0,
+    *,
+    max_samples: int = 2**22,
+    row: int | None = None,
 ) -> Trial:
     """One trial again, with everything that went into it.
 
@@ -202,6 +208,8 @@ def replay(
         Its number.
     max_samples : int
         Of a longer trial only the first ``max_samples`` log weights are kept; the value is that of all.
+    row : int, optional
+        Of a model with data: the row whose trial it is, as in `fs.evaluate`.
 
     Returns
     -------
@@ -215,13 +223,19 @@ def replay(
     >>> one.value == fs.sample(fs.models.note(), estimator, 8)[0][7]
     True
     """
-    _, number = _checked(model, estimator, 1, seed, trial, "trial")
+    offset, at = 0, trial
+    if row is not None and isinstance(model, Model):
+        offset = model.check_row(row) * ROW_TRIALS
+        at = _check.whole("trial", trial, 0, ROW_TRIALS - 1)
+        model = model.at_row(row)
+    _, at = _checked(model, estimator, 1, seed, at, "trial")
+    number = offset + at
     keep = _check.whole("max_samples", max_samples, 1)
     run = _Run(model, estimator, seed, available_threads())
     run.prepare()
     plan = estimator.plan()
     terms = run.terms(number)
-    log_weights = run.log_weights(number, min(terms + plan.minimum, keep))
+    log_weights = run.log_weights(number, min(plan.samples(terms), keep))
     counts = np.arange(1.0, log_weights.size + 1.0)
     with np.errstate(invalid="ignore"):
         iwae = np.logaddexp.accumulate(log_weights) - np.log(counts)
@@ -231,7 +245,7 @@ def replay(
     weights = np.empty(0) if law is None else 1.0 / law.survival(kept)
     bad = ~(log_weights <= np.finfo(float).max)
     value = math.nan if bad.any() else float(run.values(number, 1)[0][0])
-    return Trial(number, run.seed, terms, value, log_weights, iwae, increments, weights)
+    return Trial(at, run.seed, terms, value, log_weights, iwae, increments, weights)
 
 
 def _checked(
@@ -245,7 +259,8 @@ def _checked(
         hint = f"; did you mean {estimator.__name__}(...)?" if isinstance(estimator, type) else ""
         raise TypeError(f"estimator must be one such as fs.SUMO(fs.roulette.Harmonic()), got {estimator!r}{hint}")
     if model.data is not None:
-        raise ValueError(f"model {model.name!r} has data: use fs.evaluate, which takes every row in turn")
+        raise ValueError(f"model {model.name!r} has data: use fs.evaluate, which takes every row in turn, or one row"
+            " with its at_row")
     count = _check.whole("trials", trials, 1, MAX_TRIALS)
     _check.whole("seed", seed, 0, MAX_SEED)
     return count, _check.whole(first_name, first, 0, MAX_TRIALS - count)
@@ -393,7 +408,7 @@ class _Worker:
     def __init__(self, run: _Run) -> None:
         from fastsumo.kernels.job import Work
 
-        self.run, self.work = run, Work()
+        self.run, self.work = run, Work(run.job)
         self.found = np.zeros((_BLOCK, 2), np.int64)  # giants of a block: trial, K
         self.done: list[tuple[int, int]] = []
         self.trials_done = 0
@@ -403,12 +418,10 @@ class _Worker:
     def compile(self) -> None:
         """Compile what the worker calls, before there are threads."""
         from fastsumo.kernels import _jit
-        from fastsumo.kernels.block import sample_block
 
         _jit.compile_for(*self._kernel_call(0, 0))
         if self.run.giants is not None:
             self.run.giants.compile(self.work)
-            _jit.compile_for(sample_block, self.run.job, self.work.address, np.uint64(0), 1, 0, 0, 0)
 
     def loop(self, blocks: _Blocks) -> None:
         """Work until there is nothing left, the run stops, or the model fails."""
@@ -513,10 +526,10 @@ class _TallyWorker(_Worker):
             _jit.compile_for(tally_one, self.run.job, self.work.address, np.uint64(0), 1, 0.0, *tally)
 
     def _kernel_call(self, first: int, count: int) -> tuple[Any, ...]:
-        from fastsumo.kernels.block import tally_block
+        from fastsumo.kernels.block import kernels_of
 
         return (
-            tally_block,
+            kernels_of(self.run.job.kind)[0],
             self.run.job,
             self.work.address,
             np.uint64(first),
@@ -563,11 +576,11 @@ class _SampleWorker(_Worker):
         self.first, self.values, self.terms = first, values, terms
 
     def _kernel_call(self, first: int, count: int) -> tuple[Any, ...]:
-        from fastsumo.kernels.block import sample_block
+        from fastsumo.kernels.block import kernels_of
 
         offset = max(first - self.first, 0)
         return (
-            sample_block,
+            kernels_of(self.run.job.kind)[1],
             self.run.job,
             self.work.address,
             np.uint64(first),

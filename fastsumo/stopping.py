@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _FIRST = 65_536  # trials of the first chunk, for the cheapest estimators ...
 _FIRST_COST = 2**24  # ... importance samples, for the dearest
 _FEWEST = 256
+_TYPICAL_COST = 256.0  # of a trial whose expected cost is infinite
 _GROWTH = 4  # a total is at most this many times the one before
 _MARGIN = 1.02
 _ENOUGH = 1000  # trials whose tail can be judged
@@ -64,9 +65,7 @@ def simulate_until(
         needed = _MARGIN * result.variance / wanted**2
         chunks = math.ceil(min(max(needed, result.trials + chunk), _GROWTH * result.trials) / chunk)
         total = min(chunks * chunk, most)
-        more = simulate(
-            model, estimator, total - result.trials, first_trial=first_trial + result.trials, **options
-        )
+        more = simulate(model, estimator, total - result.trials, first_trial=first_trial + result.trials, **options)
         result = result.merge(more)
     return result
 
@@ -78,9 +77,7 @@ def wanted_error(until: Any) -> float:
     for name in until:
         _check.choice("until", name, ("std_error",))
     if "std_error" not in until:
-        raise ValueError(
-            "until is empty: say how small an error is wanted, such as until=dict(std_error=1e-4)"
-        )
+        raise ValueError("until is empty: say how small an error is wanted, such as until=dict(std_error=1e-4)")
     return _check.real("std_error", until["std_error"], 0.0)
 
 
@@ -103,7 +100,8 @@ _ADVICE = (
 
 
 def _first_chunk(estimator: Estimator) -> int:
-    cost = min(estimator.expected_cost(), 1e15)
+    cost = estimator.expected_cost()
+    cost = _TYPICAL_COST if math.isinf(cost) else cost
     return max(_FEWEST, min(_FIRST, 2 ** int(math.log2(max(_FIRST_COST / cost, 1.0)))))
 
 

@@ -32,7 +32,7 @@ CREATE TABLE models (
 CREATE TABLE cells (
     id INTEGER PRIMARY KEY, model INTEGER REFERENCES models, params TEXT, estimator TEXT, seed TEXT, trials INTEGER,
     state TEXT, message TEXT, piece INTEGER, chunk INTEGER, center REAL, pilot_trials INTEGER, pilot_seconds REAL,
-    provenance TEXT, makers TEXT, done TEXT, tail INTEGER, elapsed REAL);
+    provenance TEXT, makers TEXT, done TEXT, tail TEXT, elapsed REAL);
 CREATE TABLE statistics (cell INTEGER PRIMARY KEY REFERENCES cells, body BLOB, tail BLOB);
 CREATE TABLE runs (id INTEGER PRIMARY KEY AUTOINCREMENT, machine TEXT, pid INTEGER, beat INTEGER, claims TEXT);
 """
@@ -58,7 +58,7 @@ class Cell:
     """A row of the cells: one model, estimator and seed.
 
     Trials up to ``body_stop`` come in chunks that are folded into one another. The few left over, which do not fill a
-    piece, are kept apart as the *tail*, because an extension has to run their piece anew as a whole.
+    piece, are kept apart as the *tail*, because an extension has to run their piece anew as a whole; then it goes.
     """
 
     id: int
@@ -77,7 +77,7 @@ class Cell:
     provenance: dict[str, Any] = field(default_factory=dict)
     makers: list[list[str]] = field(default_factory=list)  # versions of fastsumo and Numba, and CPU, of all that took part
     done: list[Span] = field(default_factory=list)
-    tail: int = 0  # end of the tail that is stored; 0 for none
+    tail: Span | None = None  # the tail that is stored; never in `done` as well
     elapsed: float = 0.0
 
     @property
@@ -86,16 +86,21 @@ class Cell:
 
     @property
     def trials_done(self) -> int:
-        return sum(high - low for low, high in self.done) + (self.tail - self.body_stop if self.tail else 0)
+        return sum(high - low for low, high in [*self.done, *([self.tail] if self.tail else [])])
+
+    @property
+    def wanted_tail(self) -> Span | None:
+        """The tail that the cell should have."""
+        return (self.body_stop, self.trials) if self.body_stop < self.trials else None
 
     @property
     def complete(self) -> bool:
-        return self.trials_done == self.trials
+        return self.trials_done == self.trials and self.tail == self.wanted_tail
 
     def lacks(self, first: int, stop: int) -> bool:
         """Whether none of these trials is stored, and they fit the cell as it is now."""
         if first >= self.body_stop:
-            return self.tail == 0 and (first, stop) == (self.body_stop, self.trials)
+            return self.tail != (first, stop) == self.wanted_tail
         return stop <= self.body_stop and all(stop <= low or high <= first for low, high in self.done)
 
 
@@ -111,7 +116,7 @@ class Run:
 
 
 _CELL_FIELDS = [item.name for item in fields(Cell)]
-_JSON_FIELDS = ("params", "provenance", "makers", "done")
+_JSON_FIELDS = ("params", "provenance", "makers", "done", "tail")
 
 
 class Store:
@@ -163,7 +168,15 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        self._connection.close()
+        """Close the file; as one file again where nobody else has it open."""
+        try:
+            if self.write:
+                self._connection.execute("PRAGMA busy_timeout = 0")
+                self._connection.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.Error:
+            pass  # others are at it, or the disk is full: the log stays beside the file until the next one closes it
+        finally:
+            self._connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -392,6 +405,7 @@ def _cell_of(row: tuple[Any, ...]) -> Cell:
         values[name] = json.loads(values[name])
     values["params"] = tuple(values["params"])
     values["done"] = [(low, high) for low, high in values["done"]]
+    values["tail"] = tuple(values["tail"]) if values["tail"] else None
     values["seed"] = int(values["seed"])
     return Cell(**values)
 

@@ -5,6 +5,7 @@ What is asked for and what has come of it. Running is in `coordinate.py`, the fi
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastsumo import _check
+from fastsumo.errors import ModelError
 from fastsumo.estimators import Estimator
 from fastsumo.model import Model
 from fastsumo.recipes import PYTHON, Recipe, description, difference, estimator_from_json, estimator_to_json, recipe
@@ -251,6 +253,9 @@ class Study:
         with Store(self.path, write=True) as store:
             recipes = self._prepared(store)
             pool = Pool(executor, threads, workers)
+            if executor is None:
+                unfinished = [cell for cell in store.cells().values() if cell.state != "done"]
+                _compile_here([recipes[cell.model]._replace(params=cell.params) for cell in unfinished])
             try:
                 with make_meter(progress, pool.workers) as meter:
                     Coordinator(store, pool, recipes, meter, seconds).run()
@@ -405,6 +410,17 @@ class Study:
         return f"Study({str(self.path)!r})"
 
 
+def _compile_here(recipes: Iterable[Recipe]) -> None:
+    """Compile models in the main thread, before compiled code runs in others; what cannot be compiled fails later."""
+    from fastsumo.estimators import ELBO
+    from fastsumo.recipes import made
+    from fastsumo.simulate import simulate
+
+    for recipe in {recipe._replace(params=()): recipe for recipe in recipes}.values():
+        with contextlib.suppress(ModelError):
+            simulate(made(recipe, None), ELBO(), 1, threads=1, progress=False)
+
+
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
@@ -445,9 +461,6 @@ def _stored_as(store: Store, models: dict[int, StoredModel], model: StoredModel)
 
 
 def _raise_target(store: Store, cell: Cell, trials: int) -> None:
-    if cell.tail:
-        cell.tail = 0
-        store.put_tail(cell.id, None)
     cell.trials, cell.state = trials, "open" if cell.chunk else "new"
     store.update_cell(cell)
 
@@ -475,7 +488,7 @@ def _result(store: Store, cell: Cell) -> Result:
     statistics = fold.statistics()
     if statistics.finite + statistics.zero_weight != cell.trials_done:
         raise StudyError(f"cell {cell.id} of {store.path} is damaged: its statistics are not those of its trials")
-    spans = [*cell.done, (cell.body_stop, cell.tail)] if cell.tail else cell.done
+    spans = [*cell.done, cell.tail] if cell.tail else cell.done
     return Result(
         provenance=Provenance(**cell.provenance | {"params": tuple(cell.provenance["params"])}),
         statistics=statistics,

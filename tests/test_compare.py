@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import sys
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 import fastsumo as fs
-from fastsumo.compare import COLUMNS, _short
+from fastsumo._side_by_side import short_name
+from fastsumo.compare import COLUMNS
 
 R = fs.roulette
 NOTE = fs.models.note()
@@ -122,19 +124,18 @@ def test_bad_arguments(arguments, error, words):
 
 
 def test_short_names():
-    assert _short(fs.SUMO()) == "SUMO(Harmonic())"
-    assert _short(fs.SUMO(R.PowerLaw(0.5, cap=9), minimum=3, start=0)) == (
+    assert short_name(fs.SUMO()) == "SUMO(Harmonic())"
+    assert short_name(fs.SUMO(R.PowerLaw(0.5, cap=9), minimum=3, start=0)) == (
         "SUMO(PowerLaw(s=0.5, cap=9), minimum=3, start=0)"
     )
-    assert _short(fs.MLMC()) == "MLMC()"
-    assert _short(fs.JVI(4, order=2)) == "JVI(k=4, order=2)"
-    assert _short(fs.ELBO()) == "ELBO()"
+    assert short_name(fs.MLMC()) == "MLMC()"
+    assert short_name(fs.JVI(4, order=2)) == "JVI(k=4, order=2)"
+    assert short_name(fs.ELBO()) == "ELBO()"
 
 
 def test_the_public_names_are_functions():
-    import fastsumo.compare
-    import fastsumo.levels
-
+    importlib.import_module("fastsumo.compare")
+    importlib.import_module("fastsumo.levels")
     assert callable(fs.compare)
     assert callable(fs.levels)
     assert callable(fs.theory.predict)
@@ -175,7 +176,7 @@ def test_until_looks_at_the_trials_where_nothing_is_known_of_the_weights():
         return 0.45 * (z[0] * z[0] + z[1] * z[1]) + 0.1 * z[2]
 
     law = fs.SUMO(R.PowerLaw(0.9))
-    with pytest.raises(ValueError, match="Hill estimate from the first .* Warning: this is an estimate"):
+    with pytest.raises(ValueError, match=r"Hill estimate from the first .* Warning: this is an estimate"):
         fs.simulate(heavy, law, until={"std_error": 0.1})
     assert fs.simulate(three, fs.SUMO(R.Harmonic(cap=1000)), until={"std_error": 0.1}).trials > 0
 

@@ -19,7 +19,7 @@ NOTE = fs.models.note()
 
 
 def twin(model: fs.Model, n: int, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Increments (samples, n - 1), antithetic differences by level and halves' differences (samples, levels)."""
+    """Increments (samples, n - 1), antithetic differences and differences of halves (samples, levels)."""
     rows = [naive.log_weights(model, seed, trial, range(n)) for trial in range(samples)]
     path = np.logaddexp.accumulate(rows, axis=1) - np.log(np.arange(1, n + 1))
     levels, halves = [path[:, 0]], [np.zeros(samples)]
@@ -34,9 +34,7 @@ def twin(model: fs.Model, n: int, samples: int, seed: int) -> tuple[np.ndarray, 
     return np.diff(path, axis=1), np.stack(levels, axis=1), np.stack(halves, axis=1)
 
 
-@pytest.mark.parametrize(
-    "model", [NOTE, fs.models.gamma(0.5), fs.models.gaussian_scale(0.6)], ids=lambda m: m.name
-)
+@pytest.mark.parametrize("model", [NOTE, fs.models.gamma(0.5), fs.models.gaussian_scale(0.6)], ids=lambda m: m.name)
 @pytest.mark.parametrize("n", [2, 37, 64])
 def test_moments_agree_with_the_twin(model, n):
     found = fs.levels(model, n - 1, 50, seed=3)
@@ -192,7 +190,7 @@ def test_optimal_of_another_model_measures_it():
     law = fs.roulette.optimal(NOTE, 1000)
     assert law.max_terms == 1000
     assert law.survival(1000) * 1000 == pytest.approx(math.sqrt(NOTE.chi_square / 0.6277), rel=0.03)
-    with pytest.raises(TypeError, match="Model or what fs.levels returned"):
+    with pytest.raises(TypeError, match=r"Model or what fs\.levels returned"):
         fs.roulette.optimal(3, 10)
     with pytest.raises(ValueError, match="cap"):
         fs.roulette.optimal(NOTE, 0)

@@ -1,4 +1,4 @@
-"""Log weights from elsewhere: values, paths, jackknife and gradients against formulas written out, and every form of input.
+"""Log weights from elsewhere: values, paths, jackknife and gradients against their formulas, and every form of input.
 
 The slow twins here take one row and take the log of a mean of every prefix.
 """
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastsumo as fs
-from fastsumo import loglik
+from fastsumo._rows import rows_of
 from fastsumo.roulette import Geometric, Harmonic, HarmonicGeometric, PowerLaw, Roulette, Table
 
 LAWS = [
@@ -67,10 +67,7 @@ def naive_jvi(row: np.ndarray, order: int) -> float:
     """The jackknife from means over all subsets that leave out 0, 1, .. ``order`` weights."""
     n, total = row.size, 0.0
     for left_out in range(order + 1):
-        levels = [
-            log_mean(np.delete(row, gone))
-            for gone in itertools.combinations(range(n), left_out)
-        ]
+        levels = [log_mean(np.delete(row, gone)) for gone in itertools.combinations(range(n), left_out)]
         sign = (-1) ** left_out / (math.factorial(order - left_out) * math.factorial(left_out))
         total += sign * (n - left_out) ** order * float(np.mean(levels))
     return total
@@ -106,9 +103,7 @@ def test_a_first_prefix_without_weight_is_minus_infinity() -> None:
     rows[1, 0] = rows[2, :3] = -INF
     for used in (3, 9, 70, 200):
         np.testing.assert_allclose(fs.sumo(rows[:, :used], used - 1), [0.0, -INF, -INF, 0.0], atol=1e-14)
-        np.testing.assert_array_equal(
-            fs.sumo(rows[:, :used], used - 2, minimum=2) == -INF, [False, False, True, False]
-        )
+        np.testing.assert_array_equal(fs.sumo(rows[:, :used], used - 2, minimum=2) == -INF, [False, False, True, False])
     rows[:] = -INF
     np.testing.assert_array_equal(fs.sumo(rows, 5), 4 * [-INF])
     np.testing.assert_array_equal(fs.sumo(rows, 150), 4 * [-INF])
@@ -117,7 +112,9 @@ def test_a_first_prefix_without_weight_is_minus_infinity() -> None:
 
 def test_sumo_of_a_very_long_row() -> None:
     row = np.random.default_rng(1).normal(size=1_000_001) + 7.0
-    path = np.log(np.cumsum(np.exp(np.asarray(row, np.longdouble)))) - np.log(np.arange(1, row.size + 1, dtype=np.longdouble))
+    path = np.log(np.cumsum(np.exp(np.asarray(row, np.longdouble)))) - np.log(
+        np.arange(1, row.size + 1, dtype=np.longdouble)
+    )
     terms = row.size - 1
     expected = path[0] + np.sum(np.diff(path) * np.arange(1, terms + 1))
     assert float(abs(fs.sumo([row], terms)[0] - expected)) < 1e-9 * abs(expected)
@@ -248,7 +245,10 @@ def test_ragged_and_flat_rows_agree(lengths: list[int]) -> None:
         path = fs.cumulative_iwae(given, offsets=places)
         assert path.shape == given.shape
         same(path[inside], np.concatenate(fs.cumulative_iwae(rows)))
-        same(fs.sumo_coefficients(given, terms, offsets=places)[inside], np.concatenate(fs.sumo_coefficients(rows, terms)))
+        same(
+            fs.sumo_coefficients(given, terms, offsets=places)[inside],
+            np.concatenate(fs.sumo_coefficients(rows, terms)),
+        )
 
 
 @pytest.mark.parametrize("shape", [(7, 3), (300, 90), (3, 3000)], ids=str)
@@ -259,7 +259,16 @@ def test_layouts_and_types_of_a_matrix_agree(shape: tuple[int, int]) -> None:
     wide[::2, 2:-3] = x
     frozen = x.copy()
     frozen.flags.writeable = False
-    layouts = [x, x.astype(float), x.astype(">f8"), np.asfortranarray(x), wide[::2, 2:-3], x[::-1][::-1], frozen, list(x)]
+    layouts = [
+        x,
+        x.astype(float),
+        x.astype(">f8"),
+        np.asfortranarray(x),
+        wide[::2, 2:-3],
+        x[::-1][::-1],
+        frozen,
+        list(x),
+    ]
     functions: list[Callable[[Any], Any]] = [
         lambda x: fs.sumo(x, terms),
         lambda x: fs.iwae(x, k=2),
@@ -311,11 +320,11 @@ def test_an_object_with_dlpack_alone() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_matrices_are_not_copied(dtype: type) -> None:
     x = np.zeros((5, 4), dtype)
-    piece = loglik._rows_of(x, None).piece(1, np.full(3, 2))
+    piece = rows_of(x, None).piece(1, np.full(3, 2))
     assert np.shares_memory(piece.values, x)
     x.flags.writeable = False
-    assert np.shares_memory(loglik._rows_of(x, None).piece(0, np.full(5, 4)).values, x)
-    rows = loglik._rows_of([x[0], x[1]], None)
+    assert np.shares_memory(rows_of(x, None).piece(0, np.full(5, 4)).values, x)
+    rows = rows_of([x[0], x[1]], None)
     assert np.shares_memory(rows.piece(1, np.full(1, 4)).values, x)
 
 

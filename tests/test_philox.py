@@ -13,7 +13,9 @@ import pytest
 from scipy import stats
 
 import fastsumo as fs
-from fastsumo.kernels.philox import fill_normals, fill_uniforms
+from fastsumo.kernels.block import log_weights_of
+from fastsumo.kernels.job import Work
+from fastsumo.simulate import _Run
 
 ONES = 0xFFFFFFFF
 ANSWERS = [  # counter, key, output: the known-answer vectors of Random123
@@ -66,14 +68,16 @@ def test_blocks_of_a_sample_are_numbered_from_one():
     np.testing.assert_allclose(one.log_weights, naive.uniforms(8, 3, np.arange(10), 3)[0], rtol=0, atol=4e-16)
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3, 8, 255, 256])
-@pytest.mark.parametrize(("fill", "kind"), [(fill_normals, "normal"), (fill_uniforms, "uniform")])
-def test_noise_beyond_32_bits_of_the_sample_index(fill, kind, dim):
-    samples = np.array([0, 1, 2**32 - 1, 2**32, 2**32 + 1, 2**51 + 3], np.uint64)
-    trials = np.full(samples.size, 2**40 + 7, np.uint64)
-    z = np.empty((dim, samples.size))
-    fill(trials, samples, np.uint64(99), z)
-    np.testing.assert_allclose(z.T, naive.noise(99, 2**40 + 7, samples, dim, kind), rtol=1e-15, atol=4e-15)
+@pytest.mark.parametrize("first", [0, 2**32 - 2, 2**51 + 3])
+@pytest.mark.parametrize(("model", "block"), [(first_uniform, 1), (fifth_uniform, 3)], ids=["block 1", "block 3"])
+def test_sample_indices_beyond_32_bits(model, block, first):
+    """Their upper bits go above the number of the block. No run gets there, so this asks the kernel."""
+    run = _Run(model, fs.ELBO(), seed=99, threads=1)
+    run.prepare()
+    out, work = np.empty(4), Work()
+    log_weights_of(run.job, work.address, np.uint64(2**40 + 7), first, 4, out.ctypes.data)
+    twin = naive.uniforms(99, 2**40 + 7, np.arange(first, first + 4), block)[0]
+    np.testing.assert_allclose(out, twin, rtol=0, atol=4e-16)
 
 
 def test_uniforms_are_never_zero_or_one():

@@ -13,7 +13,6 @@ import naive_estimators
 import numpy as np
 import pytest
 import quadrature
-from test_estimators import runs
 
 import fastsumo as fs
 from fastsumo.theory import Quantity, chi_square, iwae, predict, tail_index
@@ -283,9 +282,13 @@ def test_variance_of_a_capped_harmonic_law_grows_by_chi_square_per_e_fold():
     assert values[1] - values[0] == pytest.approx(2.0 * math.log(1e3), rel=1e-6)
 
 
-def test_huge_jackknife_costs_no_more_digits_than_it_says():
-    found = predict(fs.models.gamma(1.0), fs.JVI(60, order=2)).variance.value
-    assert found == pytest.approx(1 / 60, rel=0.05)
+def test_a_large_jackknife_is_of_first_order():
+    """Beyond ``k^(2 order) = 10^9`` too few digits are left; until then the two differ by ``O(1 / k)``."""
+    for order, last in ((1, 31_000), (2, 177)):
+        exact, first = (predict(fs.models.gamma(1.0), fs.JVI(last + i, order=order)).variance for i in (0, 1000))
+        assert (exact.kind, first.kind) == ("exact", "first-order")
+        assert exact.value * last == pytest.approx(1.0, abs=4.0 / last)
+        assert first.value * (last + 1000) == pytest.approx(1.0, abs=4.0 / last)
 
 
 def test_optimal_cost_of_levels_beats_a_capped_law_the_more_the_higher_the_cap():
@@ -391,9 +394,7 @@ def test_tail_constants_in_closed_form():
     assert found == pytest.approx(1 / math.e)
 
 
-@pytest.mark.parametrize(
-    "estimator", [fs.MLMC(), fs.MLMC(base=2, first=False), fs.MLMC(kind="sum")], ids=repr
-)
+@pytest.mark.parametrize("estimator", [fs.MLMC(), fs.MLMC(base=2, first=False), fs.MLMC(kind="sum")], ids=repr)
 def test_tail_constant_of_levels_against_the_limit_law(estimator):
     """``D_l = chi2 N^2 / (4 n)``: the mean of ``x^a P(value > x)`` over a period of ``log x``, far out."""
     rng, r, index = np.random.default_rng(2), estimator.ratio, 3.0
@@ -438,16 +439,16 @@ def test_bad_arguments():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("estimator", GAMMA, ids=repr)
+@pytest.mark.parametrize("estimator", [*GAMMA, fs.MLMC(), fs.MLMC(kind="sum")], ids=repr)
 def test_gamma_closed_forms_at_a_hundred_million_trials(estimator, shape):
-    if not runs(estimator):
-        pytest.skip("no kernel yet")
     found = predict(fs.models.gamma(shape), estimator)
     r = fs.simulate(fs.models.gamma(shape), estimator, 100_000_000, seed=3)
     assert abs(r.mean - found.mean.value) < 4.5 * r.std_error
-    error = r.variance * math.sqrt((r.kurtosis - 1.0) / r.trials)
-    assert abs(r.variance - found.variance.value) < 4.5 * error
-    assert r.cost / r.trials == pytest.approx(found.cost.value, rel=1e-3)
+    if found.tail_index.value > 4.0:
+        error = r.variance * math.sqrt((r.kurtosis - 1.0) / r.trials)
+        assert abs(r.variance - found.variance.value) < 4.5 * error
+    if not isinstance(estimator, fs.MLMC):
+        assert r.cost / r.trials == pytest.approx(found.cost.value, rel=1e-3)
 
 
 @pytest.mark.slow
@@ -483,8 +484,6 @@ def test_the_papers_law_has_index_one_and_a_variance_that_grows_with_the_trials(
 @pytest.mark.slow
 def test_levels_beat_capped_sumo_the_more_the_higher_the_cap():
     """Ishikawa & Goda, UAI 2021: variance times cost."""
-    if not runs(fs.MLMC()):
-        pytest.skip("no kernel yet")
     laws = [R.Harmonic(cap=cap) for cap in (100, 1000, 10_000)]
     found = fs.compare(fs.models.note(), [fs.MLMC(), *map(fs.SUMO, laws)], cost=1e9)
     work = [row.variance_times_cost for row in found]

@@ -15,6 +15,8 @@ import pytest
 from zoo import LAWS, MODELS
 
 import fastsumo as fs
+import fastsumo.giants
+import fastsumo.simulate
 
 SEED = 20_240_607
 BORDERS = [62, 63, 64, 65, 126, 127, 128, 129, 255, 256, 257, 1023, 1024, 1025, 1026, 2047, 2048, 2049, 4095, 4096, 4097]
@@ -196,6 +198,62 @@ def test_extreme_scales(shift):
     for estimator in (fs.IWAE(3), fs.IWAE(300), fs.SUMO(fs.roulette.Harmonic(cap=5)), fs.SUMO(LAWS["power 1.5"])):
         for trial in range(5):
             check(model, estimator, trial)
+
+
+GIANTS: dict[str, tuple[str, Any]] = {
+    "harmonic": ("note", fs.SUMO(fs.roulette.Harmonic())),
+    "harmonic, minimum 3000": ("note", fs.SUMO(fs.roulette.Harmonic(), 3000)),
+    "harmonic-geometric": ("note", fs.SUMO(fs.roulette.HarmonicGeometric(40, 1e-4))),
+    "power 0.7": ("gamma", fs.SUMO(LAWS["power 0.7"])),
+    "table": ("lognormal", fs.SUMO(fs.roulette.Table(np.arange(1.0, 20_000) ** -0.8))),
+    "IWAE": ("note", fs.IWAE(10_000)),
+    "leaps": ("leaps", fs.SUMO(LAWS["power 0.7"])),
+    "wild": ("wild", fs.SUMO(LAWS["power 0.7"])),
+    "high": ("high", fs.SUMO(LAWS["power 0.7"])),
+    "zeros": ("mostly zeros", fs.SUMO(LAWS["power 0.7"], 100)),
+}
+
+
+@pytest.mark.parametrize("name", GIANTS)
+def test_giants_have_the_bits_of_ordinary_trials(name, monkeypatch):
+    """Trials shared by all threads, made as small as they can be so that there are many."""
+    model, estimator = MODELS[GIANTS[name][0]], GIANTS[name][1]
+    trials = 150 if isinstance(estimator, fs.IWAE) else 6_000 if estimator.minimum == 1 else 800
+    values, terms = fs.sample(model, estimator, trials, SEED, threads=1)
+    whole = fs.simulate(model, estimator, trials, SEED, threads=1)
+    monkeypatch.setattr(fastsumo.simulate, "GIANT", 2100)
+    monkeypatch.setattr(fastsumo.giants, "_CHUNK", 2048)
+    assert np.count_nonzero(terms > 2100) > 5
+    for threads in (2, 5):
+        shared = fs.sample(model, estimator, trials, SEED, threads=threads)
+        assert shared[0].tobytes() == values.tobytes()
+        assert np.array_equal(shared[1], terms)
+        again = fs.simulate(model, estimator, trials, SEED, threads=threads)
+        mine, theirs = again.statistics.arrays(), whole.statistics.arrays()
+        assert all(mine[key].tobytes() == theirs[key].tobytes() for key in theirs)
+        assert again.ranges == whole.ranges
+    for trial in np.argsort(terms)[-3:].tolist():
+        assert np.float64(fs.replay(model, estimator, trial, SEED).value).tobytes() == values[trial].tobytes()
+
+
+def test_a_true_giant():
+    """More than 2^22 samples: the same bits from one thread and from two, and the mean of so many weights."""
+    model, estimator = MODELS["lognormal"], fs.IWAE(2**22 + 2**20 + 12_345)
+    one, _ = fs.sample(model, estimator, 1, SEED, threads=1)
+    two, _ = fs.sample(model, estimator, 1, SEED, threads=2)
+    assert one.tobytes() == two.tobytes()
+    assert abs(one[0]) < 5 * math.sqrt(math.expm1(1.0) / estimator.k)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", [fs.roulette.Harmonic(), fs.roulette.PowerLaw(0.95)], ids=["harmonic", "power"])
+def test_a_true_giant_against_the_twin(law):
+    draws = law.sample(30_000_000, seed=SEED)
+    trial = int(np.flatnonzero((draws > 2**22 + 10**5) & (draws < 2**24))[0])
+    one = fs.replay(MODELS["lognormal"], fs.SUMO(law), trial, SEED, max_samples=2**25)
+    assert_is(one.value, naive.value_of(fs.SUMO(law), one.log_weights, one.terms), 1e-10)
+    alone, _ = fs.sample(MODELS["lognormal"], fs.SUMO(law), 1, SEED, threads=1, first_trial=trial)
+    assert alone[0] == one.value
 
 
 class TestReplay:

@@ -60,11 +60,13 @@ def test_iwae_of_gamma_weights(shape, k, trials):
 
 
 @pytest.mark.parametrize(
-    ("minimum", "trials"),
-    [(1, 10**6), (3, 10**6), pytest.param(1, 10**8, marks=pytest.mark.slow)],
-    ids=["1-1e6", "3-1e6", "1-1e8"],
+    ("shape", "minimum", "trials"),
+    [
+        *[pytest.param(shape, 1, 10**6, id=f"{shape}-1-1e6") for shape in (0.5, 1.0, 2.0)],
+        pytest.param(1.0, 3, 10**6, id="1.0-3-1e6"),
+        *[pytest.param(shape, 1, 10**8, id=f"{shape}-1-1e8", marks=pytest.mark.slow) for shape in (0.5, 1.0, 2.0)],
+    ],
 )
-@pytest.mark.parametrize("shape", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("law", CAPPED.values(), ids=CAPPED.keys())
 def test_sumo_of_gamma_weights(law, shape, minimum, trials):
     result = fs.simulate(fs.models.gamma(shape), fs.SUMO(law, minimum), trials, seed=102)

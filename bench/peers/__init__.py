@@ -2,7 +2,8 @@
 
 Here is the registry only. A peer is a module with ``unavailable() -> reason or None``,
 ``warm_up(cap, threads)``, which compiles whatever a run needs, and ``trials(n, cap, seed, threads)``, which
-returns an Outcome; ``cap=None`` is the uncapped harmonic law.
+returns an Outcome; ``cap=None`` is the uncapped harmonic law. Where it has ``iwae(n, k, seed, threads)`` or
+``paper(n, seed, threads)``, it also runs IWAE(k), or SUMO under the paper's law HarmonicGeometric(80, 0.1).
 """
 
 from __future__ import annotations
@@ -40,6 +41,18 @@ class Peer:
 
     def warm_up(self, cap: int | None, threads: int) -> None:
         import_module(self.module).warm_up(cap, threads)
+
+    def runs(self, task: str) -> bool:
+        """Whether the peer also runs ``"iwae"`` or ``"paper"``."""
+        return hasattr(import_module(self.module), task)
+
+    def iwae(self, n: int, k: int, seed: int, threads: int) -> Outcome:
+        """At least ``n`` trials of IWAE(k)."""
+        return import_module(self.module).iwae(n, k, seed, threads)
+
+    def paper(self, n: int, seed: int, threads: int) -> Outcome:
+        """At least ``n`` trials under HarmonicGeometric(80, 0.1)."""
+        return import_module(self.module).paper(n, seed, threads)
 
     def trials(self, n: int, cap: int | None, seed: int, threads: int) -> Outcome:
         """At least ``n`` trials with K capped at ``cap``."""

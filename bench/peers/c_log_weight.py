@@ -19,3 +19,7 @@ def warm_up(cap: int | None, threads: int) -> None:
 
 def trials(n: int, cap: int | None, seed: int, threads: int) -> Outcome:
     return c_peer.run(c_peer.library(log_weight=True), n, cap, seed, threads)
+
+
+def iwae(n: int, k: int, seed: int, threads: int) -> Outcome:
+    return c_peer.run_iwae(c_peer.library(log_weight=True), n, k, seed, threads)

@@ -456,3 +456,27 @@ int64_t sumo_trials(uint64_t seed, int64_t n, int64_t cap, int threads, double *
     free(workers);
     return samples;
 }
+
+/* IWAE(k) of the trials 0 .. n - 1 of a seed, a block of trials side by side; values only. Returns the samples, or -1. */
+int64_t iwae_trials(uint64_t seed, int64_t n, int64_t k, int threads, double *values) {
+    Worker *workers = aligned_alloc(64, sizeof(Worker) * (size_t)threads);
+    if (!workers) return -1;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+    for (int64_t first = 0; first < n; first += BLOCK) {
+        Worker *m = workers + omp_get_thread_num();
+        for (int i = 0; i < BLOCK; i++) {
+            m->trial[i] = (uint64_t)(first + i);
+            m->sum[i] = 0.0;
+        }
+        for (int64_t j = 0; j < k; j++) {
+            for (int i = 0; i < BLOCK; i++) m->index[i] = (uint64_t)j;
+            draw_weights(m, BLOCK, seed, m->w);
+            for (int i = 0; i < BLOCK; i++) m->sum[i] += m->w[i];
+        }
+#pragma omp simd
+        for (int i = 0; i < BLOCK; i++) m->a[i] = log(m->sum[i] / (double)k);
+        memcpy(values + first, m->a, sizeof(double) * (size_t)(n - first < BLOCK ? n - first : BLOCK));
+    }
+    free(workers);
+    return n * k;
+}

@@ -51,6 +51,8 @@ def library(march: str = "native", log_weight: bool = False) -> ctypes.CDLL:
         *(ctypes.c_uint64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int),
         *(doubles, integers),
     ]
+    loaded.iwae_trials.restype = ctypes.c_int64
+    loaded.iwae_trials.argtypes = [ctypes.c_uint64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int, doubles]
     return loaded
 
 
@@ -72,9 +74,21 @@ def run(built: ctypes.CDLL, n: int, cap: int | None, seed: int, threads: int) ->
     return Outcome(values, terms, samples)
 
 
+def run_iwae(built: ctypes.CDLL, n: int, k: int, seed: int, threads: int) -> Outcome:
+    values = np.empty(n)
+    samples = built.iwae_trials(seed, n, k, threads, values)
+    if samples < 0:
+        raise MemoryError("no memory for the C peer")
+    return Outcome(values, np.full(n, k), samples)
+
+
 def warm_up(cap: int | None, threads: int) -> None:
     trials(100, cap, 0, threads)
 
 
 def trials(n: int, cap: int | None, seed: int, threads: int) -> Outcome:
     return run(library(), n, cap, seed, threads)
+
+
+def iwae(n: int, k: int, seed: int, threads: int) -> Outcome:
+    return run_iwae(library(), n, k, seed, threads)

@@ -26,6 +26,17 @@ def rows_of(width: int) -> int:
     return max(1, CHUNK // (width + 1))
 
 
+def _log_weights(key: Any, shape: tuple[int, int]) -> Any:
+    import jax
+    import jax.numpy as jnp
+
+    z0, z1 = jax.random.normal(key, (2, *shape))
+    x, y = SCALE * z0, SCALE * z1
+    near = jnp.exp(-0.5 * ((x + 2.0) ** 2 + y * y))
+    wide = jnp.exp(-0.125 * ((x - 2.0) ** 2 + y * y))
+    return jnp.log(0.5 * near + 0.125 * wide) + 0.5 * (z0 * z0 + z1 * z1) - LOG_Q0
+
+
 @cache
 def _kernel(width: int) -> Any:
     """Compiled function of (seed, call number, terms); ``rows_of(width)`` trials, K up to ``width``."""
@@ -34,11 +45,7 @@ def _kernel(width: int) -> Any:
 
     def run(seed: Any, call: Any, terms: Any) -> Any:
         key = jax.random.fold_in(jax.random.key(seed), call)
-        z0, z1 = jax.random.normal(key, (2, width + 1, rows_of(width)))
-        x, y = SCALE * z0, SCALE * z1
-        near = jnp.exp(-0.5 * ((x + 2.0) ** 2 + y * y))
-        wide = jnp.exp(-0.125 * ((x - 2.0) ** 2 + y * y))
-        log_w = jnp.log(0.5 * near + 0.125 * wide) + 0.5 * (z0 * z0 + z1 * z1) - LOG_Q0
+        log_w = _log_weights(key, (width + 1, rows_of(width)))
         top = log_w.max(axis=0)
         number = jnp.arange(1.0, width + 2.0)[:, None]
         # A scan: jnp.cumsum becomes a window sum on the CPU, 80 times slower for short columns.
@@ -92,3 +99,25 @@ def trials(n: int, cap: int | None, seed: int, threads: int) -> Outcome:
         for group, result in pending:
             values[group] = np.asarray(result)[: len(group)]
     return Outcome(values, terms, int(terms.sum()) + n)
+
+
+@cache
+def _iwae_kernel(k: int) -> Any:
+    """Compiled function of (seed, call number): a chunk of values of IWAE(k)."""
+    import jax
+    import jax.numpy as jnp
+
+    def run(seed: Any, call: Any) -> Any:
+        key = jax.random.fold_in(jax.random.key(seed), call)
+        return jax.nn.logsumexp(_log_weights(key, (k, max(1, CHUNK // k))), axis=0) - jnp.log(k)
+
+    return jax.jit(run)
+
+
+def iwae(n: int, k: int, seed: int, threads: int) -> Outcome:
+    import jax
+
+    with jax.enable_x64(True):
+        calls = -(-n // max(1, CHUNK // k))
+        values = np.concatenate([np.asarray(part) for part in [_iwae_kernel(k)(seed, i) for i in range(calls)]])
+    return Outcome(values, np.full(len(values), k), len(values) * k)

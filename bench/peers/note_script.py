@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.peers.problem import LOG_Q0, SCALE, Outcome
+from bench.peers.problem import LOG_Q0, SCALE, Outcome, paper_terms, paper_weights
 
 BATCH = 10
 
@@ -24,7 +24,7 @@ def log_proposal(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return LOG_Q0 - 0.5 * np.sum((x / SCALE) ** 2, axis=-1)
 
 
-def iwae(log_weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def iwae_path(log_weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """L_1, L_2, ... of each row."""
     return np.logaddexp.accumulate(log_weights, axis=1) - np.log(np.arange(1, log_weights.shape[1] + 1))
 
@@ -45,10 +45,30 @@ def trials(n: int, cap: int | None, seed: int, threads: int) -> Outcome:
         k = int(1 / (1.0 - rng.uniform()))  # in (0, 1], so never a division by zero
         k = k if cap is None else min(k, cap)
         x = SCALE * rng.normal(size=(BATCH, k + 1, 2))
-        path = iwae(-energy(x) - log_proposal(x))
+        path = iwae_path(-energy(x) - log_proposal(x))
         values.append(path[:, 0] + np.sum(np.arange(1, k + 1) * np.diff(path, axis=1), axis=1))
         terms.append(np.full(BATCH, k))
     terms_of_trial = np.concatenate(terms)
-    return Outcome(
-        np.concatenate(values), terms_of_trial, int(terms_of_trial.sum()) + len(terms_of_trial), BATCH
-    )
+    return Outcome(np.concatenate(values), terms_of_trial, int(terms_of_trial.sum()) + len(terms_of_trial), BATCH)
+
+
+def iwae(n: int, k: int, seed: int, threads: int) -> Outcome:
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(-(-n // BATCH)):
+        x = SCALE * rng.normal(size=(BATCH, k, 2))
+        values.append(iwae_path(-energy(x) - log_proposal(x))[:, -1])
+    return Outcome(np.concatenate(values), np.full(BATCH * len(values), k), BATCH * len(values) * k)
+
+
+def paper(n: int, seed: int, threads: int) -> Outcome:
+    rng = np.random.default_rng(seed)
+    values, terms = [], []
+    for _ in range(-(-n // BATCH)):
+        k = int(paper_terms(1.0 - rng.uniform(size=1))[0])
+        x = SCALE * rng.normal(size=(BATCH, k + 1, 2))
+        path = iwae_path(-energy(x) - log_proposal(x))
+        values.append(path[:, 0] + np.sum(paper_weights(k) * np.diff(path, axis=1), axis=1))
+        terms.append(np.full(BATCH, k))
+    terms_of_trial = np.concatenate(terms)
+    return Outcome(np.concatenate(values), terms_of_trial, int(terms_of_trial.sum()) + len(terms_of_trial), BATCH)

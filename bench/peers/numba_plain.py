@@ -6,18 +6,21 @@ No SIMD on purpose, and no code of fastsumo. Blocks of trials are seeded one by 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from bench.peers.problem import LOG_Q0, SCALE, Outcome
+from bench.peers.problem import LOG_Q0, PAPER_ALPHA, PAPER_RATE, SCALE, Outcome
 
 SEED_BLOCK = 1024  # trials for each seeding of the thread's Mersenne twister
 
 
 @cache
-def _kernel() -> Any:
+def _kernels() -> tuple[Any, Any, Any]:
+    """Compiled loops over trials: harmonic law, the paper's law, IWAE."""
     import numba
 
     @numba.njit
@@ -35,6 +38,9 @@ def _kernel() -> Any:
     def logaddexp(a: float, b: float) -> float:
         return max(a, b) + math.log1p(math.exp(-abs(a - b)))
 
+    alpha, decay = float(PAPER_ALPHA), 1.0 - PAPER_RATE
+    log_decay = math.log(decay)
+
     @numba.njit(parallel=True)
     def run(n, cap, seed, values, terms):  # type: ignore[no-untyped-def]
         for block in numba.prange((n + SEED_BLOCK - 1) // SEED_BLOCK):
@@ -51,7 +57,36 @@ def _kernel() -> Any:
                 values[trial] = value
                 terms[trial] = k
 
-    return run
+    @numba.njit(parallel=True)
+    def paper(n, seed, values, terms):  # type: ignore[no-untyped-def]
+        for block in numba.prange((n + SEED_BLOCK - 1) // SEED_BLOCK):
+            np.random.seed((seed * 1_000_003 + block) % 2**32)  # noqa: NPY002
+            for trial in range(block * SEED_BLOCK, min(n, (block + 1) * SEED_BLOCK)):
+                u = 1.0 - np.random.random()  # noqa: NPY002
+                k = int(1.0 / u if alpha * u > 1.0 else alpha + math.log(alpha * u) / log_decay)
+                weight = 1.0
+                log_sum = log_weight()
+                before = value = log_sum
+                for j in range(1, k + 1):
+                    log_sum = logaddexp(log_sum, log_weight())
+                    after = log_sum - math.log(j + 1.0)
+                    value += weight * (after - before)
+                    weight = weight + 1.0 if j < alpha else weight / decay
+                    before = after
+                values[trial] = value
+                terms[trial] = k
+
+    @numba.njit(parallel=True)
+    def iwae(n, k, seed, values):  # type: ignore[no-untyped-def]
+        for block in numba.prange((n + SEED_BLOCK - 1) // SEED_BLOCK):
+            np.random.seed((seed * 1_000_003 + block) % 2**32)  # noqa: NPY002
+            for trial in range(block * SEED_BLOCK, min(n, (block + 1) * SEED_BLOCK)):
+                log_sum = log_weight()
+                for _ in range(1, k):
+                    log_sum = logaddexp(log_sum, log_weight())
+                values[trial] = log_sum - math.log(k)
+
+    return run, paper, iwae
 
 
 def unavailable() -> str | None:
@@ -66,14 +101,34 @@ def warm_up(cap: int | None, threads: int) -> None:
     trials(10, 10, 0, threads)
 
 
-def trials(n: int, cap: int | None, seed: int, threads: int) -> Outcome:
+@contextmanager
+def _threads(threads: int) -> Iterator[None]:
     import numba
 
-    values, terms = np.empty(n), np.empty(n, np.int64)
     before = numba.get_num_threads()
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     try:
-        _kernel()(n, math.inf if cap is None else float(cap), seed, values, terms)
+        yield
     finally:
         numba.set_num_threads(before)
+
+
+def trials(n: int, cap: int | None, seed: int, threads: int) -> Outcome:
+    values, terms = np.empty(n), np.empty(n, np.int64)
+    with _threads(threads):
+        _kernels()[0](n, math.inf if cap is None else float(cap), seed, values, terms)
     return Outcome(values, terms, int(terms.sum()) + n)
+
+
+def paper(n: int, seed: int, threads: int) -> Outcome:
+    values, terms = np.empty(n), np.empty(n, np.int64)
+    with _threads(threads):
+        _kernels()[1](n, seed, values, terms)
+    return Outcome(values, terms, int(terms.sum()) + n)
+
+
+def iwae(n: int, k: int, seed: int, threads: int) -> Outcome:
+    values = np.empty(n)
+    with _threads(threads):
+        _kernels()[2](n, k, seed, values)
+    return Outcome(values, np.full(n, k), n * k)

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.peers.problem import LOG_Q0, SCALE, Outcome, draw_terms, similar_terms
+from bench.peers.problem import LOG_Q0, SCALE, Outcome, draw_terms, paper_terms, paper_weights, similar_terms
 
 CHUNK = 1 << 14  # samples at a time: the temporaries of one chunk stay in the second-level cache
 SLACK = 0.05
@@ -72,4 +72,31 @@ def trials(n: int, cap: int | None, seed: int, threads: int) -> Outcome:
             values[group] = giant(rng, largest)
         else:
             values[group] = equal_terms(rng, terms[group], largest)
+    return Outcome(values, terms, int(terms.sum()) + n)
+
+
+def iwae(n: int, k: int, seed: int, threads: int) -> Outcome:
+    rng = np.random.default_rng(seed)
+    rows, values = max(1, CHUNK // k), np.empty(n)
+    for start in range(0, n, rows):
+        count = min(rows, n - start)
+        noise = rng.standard_normal((2, k, count))
+        log_w = log_weights(noise[0], noise[1])
+        top = log_w.max(axis=0)
+        values[start : start + count] = top + np.log(np.exp(log_w - top).sum(axis=0) / k)
+    return Outcome(values, np.full(n, k), n * k)
+
+
+def paper(n: int, seed: int, threads: int) -> Outcome:
+    rng = np.random.default_rng(seed)
+    terms = paper_terms(1.0 - rng.random(n))
+    values, weights = np.empty(n), paper_weights(int(terms.max()))
+    for group, largest in similar_terms(terms, CHUNK, SLACK):
+        count = len(group)
+        noise = rng.standard_normal((2, largest + 1, count))
+        log_w = log_weights(noise[0], noise[1])
+        top = log_w.max(axis=0)
+        path = np.log(np.cumsum(np.exp(log_w - top), axis=0) / np.arange(1.0, largest + 2.0)[:, None])
+        sums = np.cumsum(np.diff(path, axis=0) * weights[:largest, None], axis=0)
+        values[group] = top + path[0] + sums[terms[group] - 1, np.arange(count)]
     return Outcome(values, terms, int(terms.sum()) + n)

@@ -36,6 +36,22 @@ def draw_terms(uniforms: NDArray[np.float64], cap: int | None) -> NDArray[np.int
     return (terms if cap is None else np.minimum(terms, cap)).astype(np.int64)
 
 
+PAPER_ALPHA, PAPER_RATE = 80, 0.1  # P(K >= k) = 1/k to 80, then (1/80) 0.9^(k - 80)
+
+
+def paper_terms(uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
+    """`K` under the paper's law, by inversion."""
+    tail = PAPER_ALPHA + np.floor(np.log(PAPER_ALPHA * uniforms) / math.log1p(-PAPER_RATE))
+    return np.where(uniforms * PAPER_ALPHA > 1.0, np.floor(1.0 / uniforms), tail).astype(np.int64)
+
+
+def paper_weights(largest: int) -> NDArray[np.float64]:
+    """``1 / P(K >= k)`` for ``k = 1 .. largest``."""
+    k = np.arange(1.0, largest + 1.0)
+    tail = PAPER_ALPHA * (1.0 - PAPER_RATE) ** -np.maximum(k - PAPER_ALPHA, 0.0)
+    return np.where(k < PAPER_ALPHA, k, tail)
+
+
 def similar_terms(
     terms: NDArray[np.int64], samples: int, slack: float = 0.0
 ) -> Iterator[tuple[NDArray[np.int64], int]]:

@@ -37,9 +37,7 @@ def _similar(generator: Any, terms: Any, largest: int) -> Any:
     path = torch.log(torch.cumsum(torch.exp(log_w - top), dim=0) / number)
     # By parts: K L_{K+1} - (L_2 + ... + L_K); the shift `top` counts once.
     last = path.gather(0, terms[None, :])[0]
-    before = (
-        path.cumsum(dim=0).gather(0, terms[None, :] - 1)[0] if largest > terms[0] else path[:-1].sum(dim=0)
-    )
+    before = path.cumsum(dim=0).gather(0, terms[None, :] - 1)[0] if largest > terms[0] else path[:-1].sum(dim=0)
     return top + path[0] + terms * last - before
 
 
@@ -91,3 +89,20 @@ def trials(n: int, cap: int | None, seed: int, threads: int) -> Outcome:
     finally:
         torch.set_num_threads(before)
     return Outcome(values, terms, int(terms.sum()) + n)
+
+
+def iwae(n: int, k: int, seed: int, threads: int) -> Outcome:
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    rows, values = max(1, CHUNK // k), torch.empty(n, dtype=torch.float64)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.inference_mode():
+            for start in range(0, n, rows):
+                log_w = _log_weights(generator, (k, min(rows, n - start)))
+                values[start : start + rows] = torch.logsumexp(log_w, dim=0) - math.log(k)
+    finally:
+        torch.set_num_threads(before)
+    return Outcome(values.numpy(), np.full(n, k), n * k)

@@ -24,17 +24,18 @@ from numba.core.ccallback import CFunc
 MAX_CACHE_FILES = 400  # a user's edits each leave one entry (an index and an object file); the oldest go first
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+_NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # of what only compiled code calls
 _NO_HEAP = {"_nrt": False}  # the engine works on memory it is given: no reference counts to compile
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """A small device function that LLVM must inline, so that the loop around it vectorises."""
-    return numba.njit(forceinline=True, **_OPTIONS)(function)
+    return numba.njit(forceinline=True, **_OPTIONS, **_NO_WRAPPERS)(function)
 
 
 def device(function: Callable[..., Any]) -> Any:
     """A device function that is called, not inlined."""
-    return numba.njit(**_OPTIONS, **_NO_HEAP)(function)
+    return numba.njit(**_OPTIONS, **_NO_HEAP, **_NO_WRAPPERS)(function)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -102,7 +103,7 @@ class _Impl(caching.CompileResultCacheImpl):
     def __init__(self, function: Callable[..., Any], digest: str) -> None:
         self._locator = _Locator(digest)
         self._lineno = function.__code__.co_firstlineno
-        self._filename_base = self.get_filename_base(function.__name__, "")
+        self._filename_base = self.get_filename_base(f"{function.__module__}.{function.__name__}", "")
 
     def check_cachable(self, data: Any) -> bool:
         return not data.library.has_dynamic_globals

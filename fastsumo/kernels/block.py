@@ -1,16 +1,32 @@
 """A block of consecutive trials on one thread: draw `K`, sort, run short and long trials, and hand the values on.
 
-The two entry points differ in what becomes of the values: added to a tally, or written to arrays.
+Values are added to a tally, or written to arrays. Each family of estimators has entry points of its own, so that a run
+compiles what it needs.
 """
 
 import numpy as np
 from numba import int64, uint64
 
+from fastsumo.estimators import JACKKNIFE, LEVELS
 from fastsumo.kernels._jit import device, kernel
 from fastsumo.kernels.buffer import evaluate
-from fastsumo.kernels.draw import draw
+from fastsumo.kernels.draw import draw, samples_of
+from fastsumo.kernels.dyadic import level_trials
+from fastsumo.kernels.jackknife import jackknife_trials
 from fastsumo.kernels.job import (
-    BUFFER, MANTISSA, OK, ORDERED_TERMS, PLACES, POWER, SAMPLES, SHORT, TERMS, TILE, TRIAL, TRIALS, VALUES
+    BUFFER,
+    MANTISSA,
+    OK,
+    ORDERED_TERMS,
+    PLACES,
+    POWER,
+    SAMPLES,
+    SHORT,
+    TERMS,
+    TILE,
+    TRIAL,
+    TRIALS,
+    VALUES,
 )
 from fastsumo.kernels.long import long_trials
 from fastsumo.kernels.memory import floats, ints, words
@@ -19,8 +35,17 @@ from fastsumo.kernels.statistics import tally_tile
 from fastsumo.vmath import _log_of
 
 
-@kernel
-def tally_block(job, work, first, n, center, tally, giants_at):
+@device
+def _prefix_trials(job, work, short, n):
+    """Values of the ``n`` trials of a tile, the first ``short`` sorted by falling `K`: IWAE, SUMO, the single term."""
+    status = short_trials(job, work, short)
+    if status == OK:
+        status = long_trials(job, work, short, n)
+    return status
+
+
+@device
+def _tally(run_trials, job, work, first, n, center, tally, giants_at):
     """Add the trials ``first .. first + n - 1`` to the tally. Status, trials done, and how many giants were left out.
 
     Tiles begin at multiples of `TILE`. The trial and the `K` of a giant go to ``giants_at``, int64 (n, 2).
@@ -28,22 +53,26 @@ def tally_block(job, work, first, n, center, tally, giants_at):
     found, done = 0, 0
     while done < n:
         start, size = _next_tile(first, done, n)
-        status, short, kept, found = _run_tile(job, work, start, size, giants_at, found)
+        draw(job, start, work + TERMS, size)
+        short, kept, found = _sort(job, work, start, size, giants_at, found)
+        status = run_trials(job, work, short, kept)
         if status != OK:
             return status, done, found
-        tally_tile(tally, work, short, kept, job.minimum, center)
+        tally_tile(tally, work, short, kept, job, center)
         done += size
     return OK, done, found
 
 
-@kernel
-def sample_block(job, work, first, n, values_at, terms_at, giants_at):
+@device
+def _sample(run_trials, job, work, first, n, values_at, terms_at, giants_at):
     """Values and `K` of the trials ``first .. first + n - 1``, by trial. Status, trials done, giants left out."""
     values, terms = floats(values_at, n), ints(terms_at, n)
     found, done = 0, 0
     while done < n:
         start, size = _next_tile(first, done, n)
-        status, _, kept, found = _run_tile(job, work, start, size, giants_at, found)
+        draw(job, start, work + TERMS, size)
+        short, kept, found = _sort(job, work, start, size, giants_at, found)
+        status = run_trials(job, work, short, kept)
         if status != OK:
             return status, done, found
         trial, computed, drawn = words(work + TRIAL, kept), floats(work + VALUES, kept), ints(work + TERMS, size)
@@ -56,12 +85,54 @@ def sample_block(job, work, first, n, values_at, terms_at, giants_at):
 
 
 @kernel
+def tally_block(job, work, first, n, center, tally, giants_at):
+    """`_tally` of IWAE, SUMO, the single term."""
+    return _tally(_prefix_trials, job, work, first, n, center, tally, giants_at)
+
+
+@kernel
+def sample_block(job, work, first, n, values_at, terms_at, giants_at):
+    """`_sample` of IWAE, SUMO, the single term."""
+    return _sample(_prefix_trials, job, work, first, n, values_at, terms_at, giants_at)
+
+
+@kernel
+def tally_jackknife(job, work, first, n, center, tally, giants_at):
+    """`_tally` of the jackknife."""
+    return _tally(jackknife_trials, job, work, first, n, center, tally, giants_at)
+
+
+@kernel
+def sample_jackknife(job, work, first, n, values_at, terms_at, giants_at):
+    """`_sample` of the jackknife."""
+    return _sample(jackknife_trials, job, work, first, n, values_at, terms_at, giants_at)
+
+
+@kernel
+def tally_levels(job, work, first, n, center, tally, giants_at):
+    """`_tally` of dyadic levels."""
+    return _tally(level_trials, job, work, first, n, center, tally, giants_at)
+
+
+@kernel
+def sample_levels(job, work, first, n, values_at, terms_at, giants_at):
+    """`_sample` of dyadic levels."""
+    return _sample(level_trials, job, work, first, n, values_at, terms_at, giants_at)
+
+
+def kernels_of(kind):
+    """The kernels for a kind of trial, of one signature each: to add a block to a tally, and to write its values."""
+    families = {JACKKNIFE: (tally_jackknife, sample_jackknife), LEVELS: (tally_levels, sample_levels)}
+    return families.get(kind, (tally_block, sample_block))
+
+
+@kernel
 def tally_one(job, work, trial, terms, value, center, tally):
     """Add a single trial whose value is known."""
     words(work + TRIAL, 1)[0] = trial
     ints(work + ORDERED_TERMS, 1)[0] = terms
     floats(work + VALUES, 1)[0] = value
-    tally_tile(tally, work, 0, 1, job.minimum, center)
+    tally_tile(tally, work, 0, 1, job, center)
 
 
 @device
@@ -69,17 +140,6 @@ def _next_tile(first, done, n):
     """First trial and size of the tile after ``done`` trials of the block."""
     start = first + uint64(done)
     return start, min(n - done, TILE - int64(start & uint64(TILE - 1)))
-
-
-@device
-def _run_tile(job, work, start, n, giants_at, found):
-    """Values of a tile: the status, how many trials are short, how many were run, how many giants by now."""
-    draw(job, start, work + TERMS, n)
-    short, kept, found = _sort(job, work, start, n, giants_at, found)
-    status = short_trials(job, work, short)
-    if status == OK:
-        status = long_trials(job, work, short, kept)
-    return status, short, kept, found
 
 
 @device
@@ -102,7 +162,7 @@ def _sort(job, work, start, n, giants_at, found):
         if k <= longest:
             at = places[longest - k]
             places[longest - k] = at + 1
-        elif k + job.minimum > job.giant:
+        elif samples_of(job, k) > job.giant:
             giant = ints(giants_at + 16 * found, 2)
             giant[0], giant[1] = int64(start) + t, k
             found += 1

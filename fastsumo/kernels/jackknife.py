@@ -114,7 +114,12 @@ def _largest_first(weights, n, rows):
 @device
 def _columns_1(job, work, first, n):
     """Order 1 of columns with the largest weight first and the sum of the others in the scratch space."""
-    k, values, largest, rest = job.cap, floats(work + VALUES + 8 * first, n), floats(work + WEIGHT, n), floats(work + TOTAL, n)
+    k, values, largest, rest = (
+        job.cap,
+        floats(work + VALUES + 8 * first, n),
+        floats(work + WEIGHT, n),
+        floats(work + TOTAL, n),
+    )
     inverse, product = floats(work + OFFSET, n), floats(work + PRODUCT, n)
     for i in range(n):
         inverse[i] = 1.0 / (largest[i] + rest[i])
@@ -139,7 +144,7 @@ def _times_rest(work, n, first, rows):
 
 @inlined
 def _shares(k, i):
-    """What ``log(R_i / T)`` and the sum of ``log(R_ij / R_i)`` over ``j > i`` count in order 2, less what for equal weights."""
+    """What ``log(R_i / T)`` counts in order 2, its value for equal weights; both of ``sum_{j>i} log(R_ij / R_i)``."""
     further, pairs, share = k - 1.0 - i, k * (k - 1.0), (k - 2.0) * (k - 2.0)
     weight = (share * further - (k - 1.0) * (k - 1.0) * (k - 1.0)) / pairs
     return weight, math.log1p(-1.0 / k), share / pairs, further * math.log1p(-1.0 / (k - 1.0))

@@ -101,7 +101,6 @@ def make_job(
     plan: Plan,
     seed: int,
     center: float = 0.0,
-    row: NDArray[np.float64] | None = None,
 ) -> OwnedJob:
     """The run of an estimator on a compiled model; without a model, only `K` can be drawn.
 
@@ -115,7 +114,7 @@ def make_job(
         longest_short = int(min(longest_short, law.head))
     if plan.kind == LEVELS:
         longest_short = sum(plan.samples(k) <= SHORT for k in range(1, law.cap + 1))
-    row = np.zeros(1) if row is None else row
+    row = model.row if model is not None else np.zeros(1)
     job = Job(
         0 if model is None else model.address,
         np.uint64(seed),
@@ -151,8 +150,8 @@ def _reciprocals(plan: Plan) -> NDArray[np.float64]:
     law = plan.law
     reciprocal = np.ones(SHORT + 2)
     if plan.kind == LEVELS:
-        j = np.arange(law.cap)
-        reciprocal[0], reciprocal[1 : law.cap + 1] = 0.0, np.exp(-j * law.log_decay)
+        level = np.arange(law.cap)
+        reciprocal[0], reciprocal[1 : law.cap + 1] = 0.0, np.exp(-level * law.log_decay)
         if plan.single:
             reciprocal[1 : law.cap] /= -math.expm1(law.log_decay)
         return reciprocal

@@ -1,8 +1,9 @@
 """Rows of log weights that come from elsewhere, as `loglik.py` hands them over: `SUMO`, `IWAE` and the path of IWAE.
 
-Gradients are in `rows_gradient.py`, the jackknife in `rows_jackknife.py`, the parts they share in `rows_parts.py`. A row
-is ``used[r]`` log weights from ``values[starts[r]]`` on. Short rows share a buffer, so that exponentials and logarithms run
-over many rows at once; a long row goes by segments. Every kernel returns the first row that holds NaN or +inf, or -1.
+Gradients are in `rows_gradient.py`, the jackknife in `rows_jackknife.py`, the parts they share in `rows_parts.py`.
+A row is ``used[r]`` log weights from ``values[starts[r]]`` on. Short rows share a buffer, so that exponentials and
+logarithms run over many rows at once; a long row goes by segments. Every kernel returns the first row that holds
+NaN or +inf, or -1.
 """
 
 import math
@@ -58,9 +59,7 @@ def sumo_rows(values, starts, used, minimum, law, reciprocals, inverse, scratch,
         last, _, shift, bad, steep = take(values, starts, used, row, share, OWN_FIRST, scratch)
         if bad:
             return find_bad(values, starts, used, row, last)
-        light = _short_sumo(
-            used, row, last, shift, minimum, law, harmonic, reciprocals, inverse, scratch, out
-        )
+        light = _short_sumo(used, row, last, shift, minimum, law, harmonic, reciprocals, inverse, scratch, out)
         share = shift != 0 or not light
         if not share:
             continue
@@ -74,7 +73,7 @@ def sumo_rows(values, starts, used, minimum, law, reciprocals, inverse, scratch,
 
 @device
 def _short_sumo(used, row, last, shift, minimum, law, harmonic, reciprocals, inverse, scratch, out):
-    """Rows in the buffer: sums along each row, then logarithms of all rows. How many are too light for a shared origin."""
+    """Rows in the buffer: sums along each, then logarithms of all. How many are too light for a shared origin."""
     buffer, origin = scratch[:BUFFER], scratch[BUFFER : 2 * BUFFER]
     first, total = scratch[2 * BUFFER : 3 * BUFFER], scratch[3 * BUFFER : 4 * BUFFER]
     product, exponents = scratch[4 * BUFFER : 5 * BUFFER], scratch[5 * BUFFER : 6 * BUFFER]

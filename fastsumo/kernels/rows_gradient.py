@@ -1,7 +1,8 @@
 """Derivatives of SUMO with respect to the log weights of its rows (see `rows.py` for what a row is).
 
-``SUMO = sum_k c_k L_k`` and ``dL_k / d log w_i = w_i / S_k`` for ``i <= k``, so the derivative is ``w_i`` times the sum of
-``c_k / S_k`` over ``k >= max(i, m)``: sums of weights forward, one sum of ratios backward. Prefixes without weight are left out.
+``SUMO = sum_k c_k L_k`` and ``dL_k / d log w_i = w_i / S_k`` for ``i <= k``, so the derivative is ``w_i`` times the
+sum of ``c_k / S_k`` over ``k >= max(i, m)``: sums of weights forward, one sum of ratios backward. Prefixes without
+weight are left out.
 """
 
 import math
@@ -34,7 +35,10 @@ from fastsumo.kernels.rows_parts import (
 
 @kernel
 def gradient_rows(values, starts, used, minimum, law, reciprocals, scratch, bases, places, out):
-    """Derivatives of each row's weights, from ``out[places[r]]`` on. ``bases`` has room for two numbers for each segment of a row."""
+    """Derivatives of each row's weights, from ``out[places[r]]`` on.
+
+    ``bases`` has room for two numbers for each segment of a row.
+    """
     row, rows, share = int64(0), used.size, used.size > 0
     while row < rows:
         if used[row] > SHORT:
@@ -61,7 +65,7 @@ def gradient_rows(values, starts, used, minimum, law, reciprocals, scratch, base
 
 @device
 def _short_gradient(used, minimum, reciprocals, scratch, places, out):
-    """Rows in the buffer: sums forward, their reciprocals, sums backward. How many are too light for a shared origin."""
+    """Rows in the buffer: sums forward, reciprocals, sums backward. How many are too light for a shared origin."""
     buffer, ratio = scratch[:BUFFER], scratch[2 * BUFFER : 3 * BUFFER]
     at, light = 0, 0
     for r in range(used.size):
@@ -130,7 +134,7 @@ def _long_gradient(values, start, n, minimum, law, scratch, bases, out):
 
 @device
 def _slow_gradient(values, start, n, minimum, law, out):
-    """A row that no one power of 2 can scale: ``log S_k`` forward, then the sum of ratios with an exponent of its own."""
+    """A row that no one power of 2 can scale: ``log S_k`` forward, then the sum of ratios, scaled as it goes."""
     top, total = -np.inf, 0.0
     for i in range(n):
         v = float64(values[start + i])

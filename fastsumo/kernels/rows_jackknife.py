@@ -1,7 +1,8 @@
 """Jackknife of IWAE (JVI; Nowozin, ICLR 2018) of orders 1 and 2 on rows (see `rows.py` for what a row is).
 
-Order 1 is ``n L_n - (n-1) mean_i L^(-i)``; order 2 is ``n^2/2 L_n - (n-1)^2 mean_i L^(-i) + (n-2)^2/2 mean_ij L^(-ij)``.
-A subset that leaves out more than half of the total weight is added up afresh, since subtraction would cancel.
+Order 1 is ``n L_n - (n-1) mean_i L^(-i)``; order 2 is ``n^2/2 L_n - (n-1)^2 mean_i L^(-i) + (n-2)^2/2 mean_ij
+L^(-ij)``. A subset that leaves out more than half of the total weight is added up afresh, since subtraction would
+cancel.
 """
 
 import math
@@ -151,7 +152,7 @@ def _without_two(values, start, n, origin, high, low, scratch):
 
 @device
 def _sum_log_rest(values, start, n, s, left_out, origin, high, low, scratch):
-    """``sum log(total - w_j)`` over the segment from ``s`` on; the total, less a weight left out before, is ``high + low``."""
+    """``sum log(total - w_j)`` over the segment from ``s`` on; the total is ``high + low``, less a weight left out."""
     weights, spare = scratch[:SEGMENT], scratch[BUFFER : 2 * BUFFER]
     count = min(SEGMENT, n - s)
     relative(values, start + s, count, origin, SHIFT, RISE, weights)

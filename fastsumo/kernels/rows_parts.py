@@ -1,9 +1,10 @@
 """What the kernels on rows share: weights relative to a row's own, prefix sums, sums of logarithms, coefficients.
 
-A relative weight is ``exp(log weight - origin) * 2**-shift``. Short rows that lie one behind the other and differ little
-share an origin (``shift = 0``), so that their weights need no copy. Else a row's own first weight (or its largest) is its
-origin and ``shift = SHIFT``: the row may climb by ``RISE`` before it overflows, and what falls by more than 2^-122 below
-its first weight counts as zero. Indices are cast to unsigned where the compiler could not see that they are not negative.
+A relative weight is ``exp(log weight - origin) * 2**-shift``. Short rows that lie one behind the other and differ
+little share an origin (``shift = 0``), so that their weights need no copy. Else a row's own first weight (or its
+largest) is its origin and ``shift = SHIFT``: the row may climb by ``RISE`` before it overflows, and what falls by
+more than 2^-122 below its first weight counts as zero. Indices are cast to unsigned where the compiler could not
+see that they are not negative.
 """
 
 import math
@@ -76,11 +77,10 @@ def largest(values, start, n):
 @device
 def is_steep(values, start, n):
     """Whether the row rises by more than `RISE` above its first weight."""
-    at = first_weight(values, start, n)
+    at, steep = first_weight(values, start, n), 0
     for i in range(at, n):
-        if float64(values[start + i]) - float64(values[start + at]) > RISE:
-            return True
-    return False
+        steep += float64(values[start + i]) - float64(values[start + at]) > RISE
+    return steep > 0
 
 
 @device
@@ -164,7 +164,7 @@ def find_bad(values, starts, used, row, last):
 
 @device
 def prefix_sums(x, n, high, low):
-    """``high + low +`` sums of ``x[:1], x[:2], ...`` in place of ``x``; the sum of ``x``. ``x`` has room for `SEGMENT`."""
+    """``high + low +`` sums of ``x[:1], x[:2], ...`` in place of ``x``, which has room for `SEGMENT`; its sum."""
     length = (n + RUNS - 1) // RUNS
     for i in range(n, RUNS * length):
         x[i] = 0.0
@@ -265,9 +265,9 @@ def reciprocal(law, j):
 
 @device
 def coefficients(law, j, n, terms, out):
-    """``c_j .. c_{j+n-1}`` of ``SUMO = sum c_j L_{m+j}``: ``1/P_j - 1/P_{j+1}``, 0 for ``j < 1``, ``1/P_K`` at ``j = K``.
+    """``c_j .. c_{j+n-1}`` of ``SUMO = sum c_j L_{m+j}``: ``1/P_j - 1/P_{j+1}`` and at ``j = K`` ``1/P_K``.
 
-    ``out`` has room for ``n + 1`` numbers.
+    They are 0 for ``j < 1``. ``out`` has room for ``n + 1`` numbers.
     """
     table, power, head, decay = law.table, law.power, law.head, law.log_decay
     if table.size:

@@ -8,7 +8,6 @@ import numpy as np
 from fastsumo.kernels._jit import device, inlined
 from fastsumo.vmath import exp, expm1, log1p, logaddexp, sqrt
 
-
 _TINY = 1e-200  # squares of noise below it change nothing
 
 
@@ -140,7 +139,7 @@ def _standard(z, y, dim, df, spread):
 @device
 def _choose(x, y, dim, part, full, choice, low, high):
     """Points of the lanes whose choice falls in ``[low, high)``."""
-    n = choice.size if choice.size < x.shape[1] else x.shape[1]
+    n = x.shape[1]  # lanes in use; rows of noise may be longer
     _map(y, dim, part, full, n)
     for j in range(dim):
         point, own = x[j], y[j]

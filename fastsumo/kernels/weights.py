@@ -46,6 +46,7 @@ class CompiledModel(NamedTuple):
 
     address: int
     numbers: np.ndarray
+    row: np.ndarray  # the one row of data of a model made by `Model.at_row`
     callback: Any  # keeps the code alive
 
 
@@ -71,11 +72,12 @@ def compiled(model: Model) -> CompiledModel:
         model.noise_dim,
         model.params.size,
         numbers.size,
-        0 if model.data is None else model.data.shape[1],
+        model.columns,
     )
     function = getattr(model.function, "py_func", model.function)
     callback = _compile(function, shape, fingerprint(function, shape))
-    return CompiledModel(callback.address, numbers if numbers.size else np.zeros(1), callback)
+    row = np.zeros(1) if model.row is None else np.ascontiguousarray(model.row)
+    return CompiledModel(callback.address, numbers if numbers.size else np.zeros(1), row, callback)
 
 
 @lru_cache(maxsize=256)

@@ -90,9 +90,7 @@ def check(model: object, estimator: object) -> None:
     if not isinstance(estimator, Estimator):
         raise TypeError(f"estimator must be one such as fs.SUMO(fs.roulette.Harmonic()), got {estimator!r}")
     if model.data is not None:
-        raise ValueError(
-            f"model {model.name!r} has data: every row is a model of its own, and theory is of one"
-        )
+        raise ValueError(f"model {model.name!r} has data: every row is a model of its own, and theory is of one")
 
 
 def tail_index(model: Model, estimator: Estimator) -> float:
@@ -189,6 +187,8 @@ def _has_no_mean(model: Model, estimator: Estimator) -> bool:
 
 def _has_zeros(model: Model) -> bool:
     """Whether a weight is known to be zero now and then, so that no mean is finite."""
+    if gamma_shape(model) is not None:
+        return False
     weights = weights_of(model)
     return weights is not None and weights.zero_mass > 1e-12
 
@@ -196,19 +196,20 @@ def _has_zeros(model: Model) -> bool:
 def _variance(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -> Quantity:
     if tail.index <= 2.0:
         return INFINITE
-    weights = weights_of(model)
     if _has_zeros(model):
         return UNKNOWN
+    gamma = gamma_moments(model)
+    weights = weights_of(model) if gamma is None else None
     if isinstance(estimator, IWAE) and estimator.k == 1 and weights is not None:
         mean = weights.mass @ weights.log_weight
         return Quantity(float(weights.mass @ (weights.log_weight - mean) ** 2), "exact")
-    if not math.isfinite(float(chi2)):
+    if gamma is None and not math.isfinite(float(chi2)):
         return UNKNOWN
-    moments = gamma_moments(model) or FirstOrder(float(chi2))
-    value = _variance_value(model, estimator, moments)
+    value = _variance_value(model, estimator, gamma or FirstOrder(float(chi2)))
     if math.isnan(value):
         return UNKNOWN
-    return INFINITE if math.isinf(value) else Quantity(value, "exact" if moments.exact else "first-order")
+    exact = gamma is not None and not _is_lossy(estimator)
+    return INFINITE if math.isinf(value) else Quantity(value, "exact" if exact else "first-order")
 
 
 def _variance_value(model: Model, estimator: Estimator, moments: Moments) -> float:
@@ -219,7 +220,7 @@ def _variance_value(model: Model, estimator: Estimator, moments: Moments) -> flo
     if isinstance(estimator, MLMC):
         evidence = log_evidence_of(model)
         return _variances.mlmc(moments, estimator, math.nan if evidence is None else evidence)
-    if isinstance(estimator, JVI) and isinstance(moments, Gamma):
+    if isinstance(estimator, JVI) and isinstance(moments, Gamma) and not _is_lossy(estimator):
         shape = moments.shape
 
         def log_laplace(t: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -229,6 +230,11 @@ def _variance_value(model: Model, estimator: Estimator, moments: Moments) -> flo
     if isinstance(estimator, IWAE | JVI):
         return float(moments.variance(float(estimator.k)))
     return math.nan
+
+
+def _is_lossy(estimator: Estimator) -> bool:
+    """Whether cancellation between subsets would leave fewer than six digits of a jackknife's variance."""
+    return isinstance(estimator, JVI) and float(estimator.k) ** (2 * estimator.order) > 1e9
 
 
 def _notes(model: Model, variance: Quantity, tail: Tail, chi2: ChiSquare) -> tuple[str, ...]:
@@ -242,7 +248,5 @@ def _notes(model: Model, variance: Quantity, tail: Tail, chi2: ChiSquare) -> tup
     if tail != LIGHT and model.weight_tail_index is None:
         notes.append("the weights are taken to have light tails: the model declares no weight_tail_index")
     if math.isinf(float(chi2)):
-        notes.append(
-            "the weights have no variance: first-order theory says nothing of the estimator's variance"
-        )
+        notes.append("the weights have no variance: first-order theory says nothing of the estimator's variance")
     return tuple(notes)

@@ -124,7 +124,5 @@ class Prediction:
             "chi_square",
         )
         rows = [f"{self.estimator} on {self.model}, by theory"]
-        rows += [
-            f"  {name.replace('_', ' ').replace('times', 'x'):<16} {getattr(self, name)!r}" for name in names
-        ]
+        rows += [f"  {name.replace('_', ' ').replace('times', 'x'):<16} {getattr(self, name)!r}" for name in names]
         return "\n".join(rows + [f"  note: {note}" for note in self.notes])

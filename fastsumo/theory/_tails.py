@@ -23,9 +23,7 @@ class Tail:
 LIGHT = Tail(math.inf, math.nan)
 
 
-def tail_of(
-    estimator: Estimator, chi2: float, weight_index: float | None, deviation: float = math.nan
-) -> Tail:
+def tail_of(estimator: Estimator, chi2: float, weight_index: float | None, deviation: float = math.nan) -> Tail:
     """The tail of an estimator's values.
 
     Parameters
@@ -113,9 +111,7 @@ def _mlmc(estimator: MLMC, chi2: float, b: float) -> Tail:
     if math.isinf(quiet):
         return LIGHT
     scale = chi2 / (4.0 * estimator.base) if estimator.first else chi2 / (2.0 * estimator.base)
-    return Tail(
-        quiet, _mlmc_constant(estimator, quiet, scale), "on the right side; wavers with log x about a power"
-    )
+    return Tail(quiet, _mlmc_constant(estimator, quiet, scale), "on the right side; wavers with log x about a power")
 
 
 def _mlmc_constant(estimator: MLMC, index: float, scale: float) -> float:
@@ -135,9 +131,7 @@ def _decayed_moment(factor: float, order: int) -> float:
     cumulants = [2.0 ** (m - 1) * math.factorial(m - 1) / (1.0 - factor**m) for m in range(1, order + 1)]
     moments = [1.0]
     for n in range(1, order + 1):
-        moments.append(
-            sum(math.comb(n - 1, m - 1) * cumulants[m - 1] * moments[n - m] for m in range(1, n + 1))
-        )
+        moments.append(sum(math.comb(n - 1, m - 1) * cumulants[m - 1] * moments[n - m] for m in range(1, n + 1)))
     return moments[order]
 
 

@@ -71,6 +71,7 @@ class ByContent:
             model.noise,
             model.dim,
             model.params.tobytes(),
+            None if model.row is None else model.row.tobytes(),
             packed,
             model.log_evidence,
         )
@@ -114,7 +115,7 @@ def log_weights_at(model: Model, noise: Floats) -> Floats:
 def _together(model: Model, points: Floats) -> Floats | None:
     with np.errstate(all="ignore"):
         try:
-            values: Any = model.function(points.T, model.params)
+            values: Any = model.function(points.T, *model.arguments())
             values = np.asarray(values, dtype=np.float64)
         except Exception:  # whatever a function of scalars makes of arrays
             return None
@@ -187,8 +188,7 @@ def _on_grid(model: Model, low: Floats, high: Floats, step: float, square_is_ins
 def _grid(model: Model, low: Floats, high: Floats, step: float) -> tuple[Floats, Floats]:
     """Points (n, noise_dim), half a step off the origin, and their log density."""
     sides = [
-        step * (np.arange(math.floor(a / step), math.ceil(b / step)) + 0.5)
-        for a, b in zip(low, high, strict=True)
+        step * (np.arange(math.floor(a / step), math.ceil(b / step)) + 0.5) for a, b in zip(low, high, strict=True)
     ]
     points = np.stack([side.ravel() for side in np.meshgrid(*sides, indexing="ij")], axis=-1)
     return points, -0.5 * np.sum(points**2, axis=1) - 0.5 * model.noise_dim * math.log(2.0 * math.pi)

@@ -1,0 +1,381 @@
+"""`evaluate`: the log evidence of every row of a model's data, and `Evaluation`, what it gives.
+
+Rows are spread over threads in blocks; the trials of a row run on one thread, in `kernels/evaluate.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsumo import _check
+from fastsumo._text import Column, count, labelled, short, table, with_error
+from fastsumo.estimators import Estimator
+from fastsumo.machine import available_threads
+from fastsumo.model import ROW_TRIALS, Model
+from fastsumo.progress import Progress, make_progress
+from fastsumo.simulate import MAX_SEED, _Blocks, _Run, _Worker, joined
+
+Floats = NDArray[np.float64]
+
+_MOST_ROWS = 256  # of one block ...
+_BLOCK_WORK = 2**23  # ... or as many as draw so many numbers
+_FEWEST_HELD, _MOST_HELD = 20, 1024  # largest deviations behind a tail index
+_SCAN = 4096  # rows looked at in one go
+WORST = np.dtype(
+    [("row", np.int64)]
+    + [(name, np.float64) for name in ("mean", "std_error", "variance", "tail_index", "largest_share")]
+    + [("cost", np.int64), ("zero_weight_trials", np.int64)]
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation:
+    """The log evidence of every row, as `evaluate` finds it.
+
+    Attributes
+    ----------
+    mean, std_error, variance : ndarray of float64, shape (rows,)
+        Of the trials' values, row by row; ``-inf`` and NaN where some trial has the value ``-inf``.
+    finite_mean : ndarray of float64
+        Mean of the trials that are not ``-inf``.
+    tail_index : ndarray of float64
+        Hill's estimate from the ``sqrt(trials)`` largest ``|value - center|``; NaN below 400 trials and for values that
+        are all equal. Where it is at most 2, read the error with care.
+    largest_share : ndarray of float64
+        Share of the largest ``|value - center|^2`` in their sum.
+    center : ndarray of float64
+        Where the deviations are taken: a pilot's estimate of the log evidence.
+    cost, trials, zero_weight_trials : ndarray of int64
+        Importance samples, trials done, and those with the value ``-inf``.
+    total, total_error : float
+        Sum of ``mean`` over the rows done, and its standard error.
+    log_evidence : ndarray or None
+        The truth, row by row, where the model knows it.
+    model, estimator : str
+    seed, threads : int
+    elapsed : float
+        Seconds of running; compilation not counted.
+    interrupted : bool
+        Whether Ctrl-C ended it early; rows not done have no trials and the mean NaN.
+    """
+
+    model: str
+    estimator: str
+    seed: int
+    sums: Floats  # as `kernels.evaluate` leaves them
+    log_evidence: Floats | None
+    elapsed: float
+    threads: int
+    interrupted: bool = False
+
+    @property
+    def rows(self) -> int:
+        return self.sums.shape[0]
+
+    @property
+    def center(self) -> Floats:
+        return self.sums[:, 0]
+
+    @property
+    def trials(self) -> NDArray[np.int64]:
+        return (self.sums[:, 1] + self.sums[:, 2]).astype(np.int64)
+
+    @property
+    def zero_weight_trials(self) -> NDArray[np.int64]:
+        return self.sums[:, 2].astype(np.int64)
+
+    @property
+    def cost(self) -> NDArray[np.int64]:
+        return self.sums[:, 3].astype(np.int64)
+
+    @property
+    def tail_index(self) -> Floats:
+        return self.sums[:, 7]
+
+    @cached_property
+    def finite_mean(self) -> Floats:
+        with np.errstate(all="ignore"):
+            return self.sums[:, 0] + self.sums[:, 4] / self.sums[:, 1]
+
+    @cached_property
+    def mean(self) -> Floats:
+        return np.where(self.sums[:, 2] > 0, -np.inf, self.finite_mean)
+
+    @cached_property
+    def variance(self) -> Floats:
+        finite, total, squares = self.sums[:, 1], self.sums[:, 4], self.sums[:, 5]
+        with np.errstate(all="ignore"):
+            variance = np.maximum(squares - total * total / finite, 0.0) / (finite - 1.0)
+        return np.where((self.sums[:, 2] > 0) | (finite < 2), np.nan, variance)
+
+    @cached_property
+    def std_error(self) -> Floats:
+        with np.errstate(all="ignore"):
+            return np.sqrt(self.variance / self.sums[:, 1])
+
+    @cached_property
+    def largest_share(self) -> Floats:
+        with np.errstate(all="ignore"):
+            return self.sums[:, 6] ** 2 / self.sums[:, 5]
+
+    @property
+    def total(self) -> float:
+        return float(np.sum(self.mean[self.trials > 0]))
+
+    @property
+    def total_error(self) -> float:
+        return float(np.sqrt(np.sum(self.variance[self.trials > 0] / self.sums[self.trials > 0, 1])))
+
+    def worst(self, rows: int = 10) -> NDArray[Any]:
+        """The rows to look at first: those with trials of no weight, then those with the largest errors.
+
+        Parameters
+        ----------
+        rows : int
+
+        Returns
+        -------
+        structured array
+            row, mean, std_error, variance, tail_index, largest_share, cost, zero_weight_trials.
+        """
+        wanted = _check.whole("rows", rows, 0)
+        error = np.where(np.isnan(self.std_error), np.inf, self.std_error)
+        done = np.flatnonzero(self.trials > 0)
+        order = done[np.lexsort((done, -error[done], -self.sums[done, 2]))][:wanted]
+        out = np.zeros(order.size, WORST)
+        out["row"] = order
+        for name in WORST.names[1:]:  # type: ignore[index]
+            out[name] = getattr(self, name)[order]
+        return out
+
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers, ready for JSON."""
+        named = ("mean", "std_error", "variance", "tail_index", "largest_share", "cost", "trials", "zero_weight_trials")
+        plain = ("model", "estimator", "seed", "total", "total_error", "elapsed", "threads", "interrupted")
+        truth = None if self.log_evidence is None else self.log_evidence.tolist()
+        return {name: getattr(self, name) for name in plain} | {
+            "log_evidence": truth,
+            "rows": {name: getattr(self, name).tolist() for name in named},
+        }
+
+    def __repr__(self) -> str:
+        return f"Evaluation({self.model!r}, {self.estimator}, rows={self.rows}, total={self.total:.10g})"
+
+    def __str__(self) -> str:
+        done = self.trials > 0
+        rows = [
+            ("total", with_error(self.total, self.total_error)),
+            ("row error", f"median {_middle(self.std_error)}, largest {_extreme(self.std_error, np.nanargmax)}"),
+            ("tail index", f"median {_middle(self.tail_index)}, lowest {_extreme(self.tail_index, np.nanargmin)}"),
+            ("cost", f"{short(float(self.cost.sum()))} importance samples, {self.elapsed:.2f} s on {self.threads} threads"),
+        ]
+        if self.log_evidence is not None:
+            truth = float(np.sum(self.log_evidence[done]))
+            away = (self.total - truth) / self.total_error if self.total_error > 0 else math.nan
+            rows.insert(1, ("truth", f"{truth:.10g}; the total is {away:+.2f} standard errors away"))
+        without = int(np.count_nonzero(self.zero_weight_trials))
+        if without:
+            rows.append(("zero weight", f"{without} rows have trials without any weight; their mean is -inf"))
+        if self.interrupted:
+            rows.append(("interrupted", f"{count(int(done.sum()))} rows are done"))
+        title = f"{self.model} · {self.estimator} · {count(self.rows)} rows of {count(int(self.trials.max()))} trials"
+        return "\n".join([title, "", labelled(rows), "", "worst rows", _worst_table(self.worst())])
+
+
+def evaluate(
+    model: Model,
+    estimator: Estimator,
+    trials: int,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: bool | Progress | None = None,
+) -> Evaluation:
+    """The log evidence of every row of a model's data.
+
+    Parameters
+    ----------
+    model : Model
+        With data, a table in memory or a `numpy.memmap`; rows are read and made float64 a few at a time.
+    estimator : Estimator
+    trials : int
+        Of each row.
+    seed : int
+        From 0 to ``2**64 - 1``. Trial ``t`` of row ``i`` has the trial number ``(i << 32) + t``, so that it is a function
+        of model, estimator, seed, ``i``, that row and ``t`` alone; ``fs.replay(..., trial=t, row=i)`` shows it.
+    threads : int, optional
+        By default the cores that this process may use; nothing depends on their number.
+    progress : bool or Progress, optional
+        As in `fs.simulate`.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    fastsumo.ModelError
+        If the model cannot be compiled, raises, or returns NaN or +inf; names the row and the trial.
+    ValueError, TypeError
+        If an argument is not as above, or a row of the data has a number that is not finite.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> table = fs.Model(lambda z, row, params: row[0] * z[0] - 0.5 * row[0] ** 2, 1, data=[[0.0], [0.5], [1.0]])
+    >>> found = fs.evaluate(table, fs.SUMO(fs.roulette.Harmonic(cap=80)), trials=20_000)
+    >>> bool(abs(found.total) < 5 * found.total_error < 0.5)
+    True
+    """
+    each = _checked(model, estimator, trials, seed)
+    workers = available_threads() if threads is None else _check.whole("threads", threads, 1, 4096)
+    assert model.data is not None
+    _scan(model)
+    run = _RowRun(model, estimator, seed, workers)
+    size = _rows_of_block(model, estimator, each)
+    blocks = _Blocks(0, model.data.shape[0], size)
+    with make_progress(progress, model.data.shape[0] * each, f"{model.name} · {estimator!r}") as bar:
+        bar.stage("compiling")
+        run.prepare()
+        sums = _no_sums(model.data.shape[0])
+        crew = [_RowWorker(run, each, sums) for _ in range(min(workers, blocks.total))]
+        crew[0].compile()
+        began = time.perf_counter()
+        interrupted = run._work(crew, blocks, bar)
+        elapsed = time.perf_counter() - began
+    done = joined([span for worker in crew for span in worker.done])
+    if interrupted and not done:
+        raise KeyboardInterrupt
+    truth = _truth(model)
+    return Evaluation(model.name, repr(estimator), int(seed), sums, truth, elapsed, len(crew), interrupted)
+
+
+def _checked(model: Any, estimator: Any, trials: Any, seed: Any) -> int:
+    """The number of trials; errors before anything is compiled."""
+    from fastsumo.simulate import _checked as checked
+
+    if isinstance(model, Model):
+        if model.data is None:
+            raise ValueError(f"model {model.name!r} has no data: use fs.simulate")
+        checked(model.at_row(0), estimator, 1, seed, 0)
+        if model.data.shape[0] > 2**31:
+            raise ValueError(f"evaluate takes at most 2^31 rows, got {model.data.shape[0]}")
+    else:
+        checked(model, estimator, 1, seed, 0)
+    _check.whole("seed", seed, 0, MAX_SEED)
+    return _check.whole("trials", trials, 1, ROW_TRIALS - 1)
+
+
+def _scan(model: Model) -> None:
+    """Refuse a row with a number that is not finite, and name it."""
+    data = model.data
+    assert data is not None
+    if data.dtype.kind != "f":
+        return
+    for first in range(0, data.shape[0], _SCAN):
+        bad = ~np.isfinite(data[first : first + _SCAN])
+        if bad.any():
+            row, column = (int(at) for at in np.argwhere(bad)[0])
+            value = data[first + row, column]
+            raise ValueError(f"row {first + row} of the data of model {model.name!r} has {value} in column {column}")
+
+
+def _rows_of_block(model: Model, estimator: Estimator, trials: int) -> int:
+    """Rows of a block: a power of two."""
+    cost = estimator.expected_cost()
+    cost = cost if math.isfinite(cost) else estimator.plan().minimum + 40.0
+    return 2 ** int(math.log2(max(1.0, min(_MOST_ROWS, _BLOCK_WORK / (trials * cost * max(model.noise_dim, 2))))))
+
+
+def _no_sums(rows: int) -> Floats:
+    from fastsumo.kernels.evaluate import FIELDS, HILL
+
+    sums = np.zeros((rows, FIELDS))
+    sums[:, HILL] = np.nan
+    return sums
+
+
+def _truth(model: Model) -> Floats | None:
+    assert model.data is not None
+    rows = model.data.shape[0]
+    parts = [model.row_log_evidence(at, min(at + _SCAN, rows)) for at in range(0, rows, _SCAN)]
+    return None if parts[0] is None else np.concatenate([part for part in parts if part is not None])
+
+
+class _RowRun(_Run):
+    """A run over rows: no common centre, and no giants, which would leave a row unfinished."""
+
+    def prepare(self) -> None:
+        from fastsumo.errors import compiling
+        from fastsumo.kernels.job import make_job
+        from fastsumo.kernels.weights import compiled
+
+        with compiling(self.model):
+            self._compiled = compiled(self.model)
+        self._owned = make_job(self._compiled, self.estimator.plan(), self.seed)
+        self.job, self.giants = self._owned.job, None
+
+
+class _RowWorker(_Worker):
+    """A worker that fills the sums of its rows; its blocks are blocks of rows."""
+
+    def __init__(self, run: _Run, trials: int, sums: Floats) -> None:
+        super().__init__(run)
+        held = int(min(math.isqrt(trials), _MOST_HELD))
+        self.trials, self.sums = trials, sums
+        self.top = np.zeros((held if held >= _FEWEST_HELD else 1) + 1)
+
+    def compile(self) -> None:
+        from fastsumo.kernels import _jit
+
+        _jit.compile_for(*self._kernel_call(0, 1))
+
+    def _block(self, first: int, count: int) -> None:
+        kernel, *arguments = self._kernel_call(first, count)
+        status, done = kernel(*arguments)
+        self._check(status)
+        self.sums[first + done : first + count] = _no_sums(count - done)
+        self.trials_done += done * self.trials
+        if done:
+            self.done.append((first, first + done))
+
+    def _kernel_call(self, first: int, count: int) -> tuple[Any, ...]:
+        from fastsumo.kernels.evaluate import kernel_of
+
+        self.rows = self.run.model.rows(first, first + count)
+        job, place = self.run.job, self.sums[first:].ctypes.data
+        addresses = self.top.ctypes.data, self.top.size, place
+        where = self.rows.ctypes.data, self.rows.shape[1], first, count, self.trials
+        return kernel_of(job.kind), job, self.work.address, *where, *addresses
+
+
+def _middle(values: Floats) -> str:
+    known = values[np.isfinite(values)]
+    return f"{np.median(known):.3g}" if known.size else "unknown"
+
+
+def _extreme(values: Floats, which: Any) -> str:
+    if not np.isfinite(values).any():
+        return "unknown"
+    row = int(which(np.where(np.isfinite(values), values, np.nan)))
+    return f"{values[row]:.3g} (row {row})"
+
+
+def _worst_table(worst: NDArray[Any]) -> str:
+    if worst.size == 0:
+        return "none"
+    columns = [Column("row", [str(row) for row in worst["row"]])]
+    log_evidence = [with_error(row["mean"], row["std_error"]) for row in worst]
+    columns.append(Column("log evidence", log_evidence))
+    for rank, (head, name) in enumerate([("variance", "variance"), ("tail index", "tail_index")]):
+        columns.append(Column(head, [f"{value:.3g}" for value in worst[name]], rank + 1))
+    columns.append(Column("largest", [f"{100 * value:.2g} %" for value in worst["largest_share"]], 3))
+    columns.append(Column("cost", [short(float(value)) for value in worst["cost"]], 4))
+    columns.append(Column("zero weight", [str(value) for value in worst["zero_weight_trials"]], 2))
+    return table(columns)

@@ -1,0 +1,408 @@
+"""Executors: real pools of processes, a real Dask cluster, real MPI; and one that loses, repeats and shuffles chunks."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import importlib.util
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fastsumo as fs
+from fastsumo.executors import Outcome, Pool, Task, named, run_task
+from fastsumo.packing import Fold
+from fastsumo.recipes import estimator_to_json, recipe
+from fastsumo.store import StudyError
+from fastsumo.study import Study
+
+NOTE = fs.models.note()
+CAPPED = fs.SUMO(fs.roulette.Harmonic(cap=80))
+QUICK: dict[str, Any] = {"progress": False, "chunk_seconds": 0.05}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return Study(tmp_path / "a.study")
+
+
+def same_bits(a: fs.Result, b: fs.Result) -> bool:
+    one, other = a.statistics.arrays(), b.statistics.arrays()
+    return a.ranges == b.ranges and all(one[name].tobytes() == other[name].tobytes() for name in one)
+
+
+def task(model: fs.Model = NOTE, center: float | None = 0.5, **changes: Any) -> Task:
+    given = {"cell": 0, "first": 0, "stop": 8192, "seed": 0, "estimator": estimator_to_json(CAPPED), "threads": 1}
+    return Task(recipe=recipe(model), center=center, **(given | changes))
+
+
+def test_a_task_is_a_run_of_its_trials_about_the_center_it_is_given() -> None:
+    for center in (0.5, NOTE.log_evidence):
+        done = run_task(task(first=4096, center=center))
+        assert done.error == ""
+        assert len(done.packed) < 1_000_000
+        statistics = Fold(center, 0, done.packed).statistics()
+        alone = fs.simulate(NOTE, CAPPED, 4096, first_trial=4096)
+        assert statistics.finite == 4096
+        assert statistics.smallest == pytest.approx(alone.min, rel=1e-12)
+        assert center + float(statistics.power_sums()[0]) / 4096 == pytest.approx(alone.mean, rel=1e-12)
+
+
+def test_a_pilot_finds_the_center_and_the_time_of_a_trial() -> None:
+    pilot = run_task(task(center=None, stop=10**7)).pilot
+    assert pilot["center"] == NOTE.log_evidence
+    assert pilot["piece"] == 4096
+    assert 0 < pilot["seconds"] / pilot["trials"] < 1e-4
+    assert pilot["provenance"]["model"] == "note"
+
+
+def test_what_goes_wrong_in_a_task_is_in_its_outcome() -> None:
+    @fs.model(dim=1)
+    def broken(z, params):  # type: ignore[no-untyped-def]
+        return z[0] + float("nan")
+
+    assert "in trial" in run_task(task(broken)).error
+    assert "no 'Unknown'" in run_task(task(estimator='{"type": "Unknown"}')).error
+    other = recipe(broken)._replace(python="2.7")
+    assert "Python 2.7" in run_task(Task(0, 0, 10, 0, estimator_to_json(CAPPED), other, 0.0, 1)).error
+
+
+def test_a_stopped_task_ends_early_and_says_so() -> None:
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    began = time.monotonic()
+    assert run_task(task(stop=2**40), stop).stopped
+    assert time.monotonic() - began < 5.0
+
+
+def test_what_is_no_executor() -> None:
+    with pytest.raises(TypeError, match=r"concurrent\.futures\.Executor"):
+        Pool(5, None, None)
+
+    class Client:
+        submit = get_executor = print
+
+    with pytest.raises(TypeError, match=r"client\.get_executor\(\)"):
+        Pool(Client(), None, None)
+    with pytest.raises(ValueError, match="threads"):
+        Pool(None, 0, None)
+    with pytest.raises(ValueError, match="did you mean 'threads'"), named("thread"):
+        pass
+    with pytest.raises(ValueError, match="scheduler"), named("dask"):
+        pass
+
+
+class Unreliable(concurrent.futures.Executor):
+    """Runs tasks in one thread, in random order; forgets some, answers some twice, and some too late."""
+
+    _max_workers = 6
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._waiting: list[tuple[concurrent.futures.Future[Outcome], Task]] = []
+        self._changed, self._closed = threading.Condition(), False
+        self.most = 0
+        self.threads = threading.Thread(target=self._loop, daemon=True)
+        self.threads.start()
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> concurrent.futures.Future[Any]:
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        with self._changed:
+            self._waiting.append((future, arguments[0]))
+            self.most = max(self.most, len(self._waiting))
+            self._changed.notify()
+        return future
+
+    def _loop(self) -> None:
+        last: Outcome | None = None
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if self._closed:
+                    return
+                future, given = self._waiting.pop(self._random.randrange(len(self._waiting)))
+            chance = self._random.random()
+            if chance < 0.03:
+                future.set_exception(ConnectionError("the worker is gone"))
+            elif chance < 0.05:
+                future.set_exception(concurrent.futures.CancelledError())
+            elif chance < 0.15 and last is not None:
+                future.set_result(last)  # an answer that has been given before: this task is lost
+            else:
+                last = run_task(given)
+                future.set_result(last)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self.threads.join()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_lost_repeated_and_shuffled_chunks_leave_the_same_bits(study: Study, seed: int) -> None:
+    study.add(NOTE, CAPPED, 300_000 + seed, seeds=range(2))
+    with Unreliable(seed) as executor:
+        study.run(executor, **QUICK | {"chunk_seconds": 1e-3})
+    for cell in range(2):
+        assert same_bits(study[cell], fs.simulate(NOTE, CAPPED, 300_000 + seed, cell))
+    assert executor.most <= 2 * executor._max_workers + 6
+
+
+class Losing(Unreliable):
+    """Loses all chunks of seed 1."""
+
+    def _loop(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if self._closed:
+                    return
+                future, given = self._waiting.pop(0)
+            if given.seed == 1:
+                future.set_exception(ConnectionError("the worker is gone"))
+            else:
+                future.set_result(run_task(given))
+
+
+def test_a_chunk_that_kills_every_worker_fails_its_cell_only(study: Study) -> None:
+    study.add(NOTE, CAPPED, 50_000, seeds=range(3))
+    with Losing(0) as executor, pytest.raises(StudyError, match="1 of 3 cells failed.*lost 4 times: ConnectionError"):
+        study.run(executor, **QUICK)
+    assert [cell.state for cell in study.status().cells] == ["done", "failed", "done"]
+
+
+def spawned(workers: int = 2) -> concurrent.futures.ProcessPoolExecutor:
+    return concurrent.futures.ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+
+
+def local_model() -> fs.Model:
+    """A model that no worker could import: it is made here, of a closure and a constant."""
+    shift = 0.25
+
+    @fs.model(dim=1, params=[0.5])
+    def hidden(z, params):  # type: ignore[no-untyped-def]
+        return params[0] * z[0] + shift
+
+    return hidden
+
+
+@pytest.mark.parametrize("kind", ["spawn", pytest.param("loky", marks=pytest.mark.slow)])
+def test_processes(study: Study, kind: str) -> None:
+    if kind == "loky":
+        executor: concurrent.futures.Executor = pytest.importorskip("loky").ProcessPoolExecutor(2)
+    else:
+        executor = spawned()
+    study.add([NOTE, local_model()], CAPPED, 400_001)
+    with executor:
+        study.run(executor, **QUICK)
+    assert same_bits(study[0], fs.simulate(NOTE, CAPPED, 400_001))
+    assert same_bits(study[1], fs.simulate(local_model(), CAPPED, 400_001))
+
+
+def slay_one(pool: Any) -> None:
+    """End a worker of a pool, once there is one."""
+    for _ in range(400):
+        if pool._processes:
+            time.sleep(3.0)
+            os.kill(next(iter(pool._processes)), signal.SIGKILL)
+            return
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_worker_of_a_pool_that_dies(study: Study) -> None:
+    study.add(NOTE, CAPPED, 30_000_000)
+    with spawned() as executor:
+        slayer = threading.Thread(target=slay_one, args=(executor,))
+        slayer.start()
+        with pytest.raises(StudyError, match="executor broke.*stored"):
+            study.run(executor, **QUICK | {"chunk_seconds": 0.3})
+        slayer.join()
+    assert study.status().runs == ()
+    made: list[Any] = []
+    slayers: list[threading.Thread] = []
+
+    def make() -> concurrent.futures.ProcessPoolExecutor:
+        made.append(spawned())
+        if len(made) < 2:
+            slayers.append(threading.Thread(target=slay_one, args=(made[0],)))
+            slayers[0].start()
+        return made[-1]
+
+    study.extend(60_000_000)
+    study.run(make, **QUICK | {"chunk_seconds": 0.3})
+    assert len(made) == 2
+    assert same_bits(study[0], fs.simulate(NOTE, CAPPED, 60_000_000))
+
+
+SCRIPT = """
+    import concurrent.futures, multiprocessing, sys
+    import fastsumo as fs
+    from fastsumo.study import Study
+
+    SCALE = 0.5
+
+    @fs.model(dim=1)
+    def here(z, params):
+        return SCALE * z[0]
+
+    if __name__ == "__main__":
+        study = Study(sys.argv[1])
+        study.add(here, fs.ELBO(), 50_000)
+        with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as executor:
+            study.run(executor, progress=False)
+        assert study[0].mean == fs.simulate(here, fs.ELBO(), 50_000).mean
+        print("same")
+"""
+
+NOTEBOOK = """
+    import linecache, sys
+    source = '''
+import fastsumo as fs
+@fs.model(dim=1)
+def cell(z, params):
+    return 0.5 * z[0]
+'''
+    linecache.cache["<ipython-input-1>"] = (len(source), None, source.splitlines(True), "<ipython-input-1>")
+    exec(compile(source, "<ipython-input-1>", "exec"), globals())
+
+    if __name__ == "__main__":
+        from fastsumo.executors import named
+        from fastsumo.study import Study
+        study = Study(sys.argv[1])
+        study.add(cell, fs.ELBO(), 50_000)
+        with named("processes", 2) as executor:
+            study.run(executor, progress=False)
+        assert study[0].mean == fs.simulate(cell, fs.ELBO(), 50_000).mean
+        print("same")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", [SCRIPT, NOTEBOOK], ids=["script", "notebook"])
+def test_models_of_a_script_and_of_a_notebook_reach_the_workers(study: Study, tmp_path: Path, text: str) -> None:
+    (tmp_path / "script.py").write_text(textwrap.dedent(text))
+    command = [sys.executable, str(tmp_path / "script.py"), str(study.path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (done.stdout, done.returncode) == ("same\n", 0), done.stderr
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def dask_cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler and two workers as processes of their own, on loopback."""
+    pytest.importorskip("distributed")
+    address = f"tcp://127.0.0.1:{free_port()}"
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--no-dashboard"]
+    scheduler = subprocess.Popen([*command, "--port", address.rpartition(":")[2]], **quiet)
+    work = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
+    work += ["--host", "127.0.0.1", "--no-nanny", "--local-directory", str(tmp_path)]
+    workers = [subprocess.Popen(work, **quiet) for _ in range(2)]
+    yield address, workers
+    for process in [*workers, scheduler]:
+        process.terminate()
+    for process in [*workers, scheduler]:
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+DASK = """
+    import os, sys, threading, time
+    import fastsumo as fs
+    from distributed import Client
+    from fastsumo.study import Study
+
+    scale = 0.5
+
+    @fs.model(dim=1)
+    def here(z, params):
+        return scale * z[0]
+
+    def slay(number):
+        for _ in range(600):
+            if sum(cell.trials for cell in study.status().cells) > 200_000:
+                os.kill(number, 9)
+                return
+            time.sleep(0.05)
+
+    address, path, trials, victim = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    study = Study(path)
+    study.add([here, fs.models.note()], fs.SUMO(fs.roulette.Harmonic(cap=80)), trials)
+    with Client(address) as client:
+        client.wait_for_workers(2, timeout=60)
+        if victim:
+            threading.Thread(target=slay, args=(victim,), daemon=True).start()
+        study.run(client.get_executor(pure=False), progress=False, chunk_seconds=0.2)
+        print(len(client.ncores()))
+    for cell, model in enumerate([here, fs.models.note()]):
+        a, b = study[cell].statistics.arrays(), fs.simulate(model, fs.SUMO(fs.roulette.Harmonic(cap=80)), trials).statistics.arrays()
+        assert all(a[name].tobytes() == b[name].tobytes() for name in a)
+    print("same")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slain", [False, True], ids=["undisturbed", "a worker killed"])
+def test_dask(study: Study, dask_cluster: tuple[str, list[subprocess.Popen[bytes]]], slain: bool) -> None:
+    address, workers = dask_cluster
+    trials, victim = (20_000_000, workers[0].pid) if slain else (1_000_000, 0)
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(DASK), address, str(study.path), str(trials), str(victim)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    assert done.stdout == f"{1 if slain else 2}\nsame\n", done.stderr
+
+
+MPI = """
+    import sys
+    import fastsumo as fs
+    from fastsumo.executors import named
+    from fastsumo.study import Study
+
+    @fs.model(dim=1)
+    def here(z, params):
+        return 0.5 * z[0]
+
+    if __name__ == "__main__":
+        study = Study(sys.argv[1])
+        study.add([here, fs.models.note()], fs.SUMO(fs.roulette.Harmonic(cap=80)), 300_001)
+        with named("mpi") as executor:
+            study.run(executor, progress=False, chunk_seconds=0.1)
+        for cell, model in enumerate([here, fs.models.note()]):
+            a = study[cell].statistics.arrays()
+            b = fs.simulate(model, fs.SUMO(fs.roulette.Harmonic(cap=80)), 300_001).statistics.arrays()
+            assert all(a[name].tobytes() == b[name].tobytes() for name in a)
+        print("same")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("mpi4py") is None, reason="mpi4py is not installed")
+@pytest.mark.skipif(shutil.which("mpiexec") is None, reason="there is no mpiexec")
+def test_mpi(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(textwrap.dedent(MPI))
+    command = ["mpiexec", "--oversubscribe", *(["--allow-run-as-root"] if os.geteuid() == 0 else []), "-n", "3"]
+    command += [sys.executable, "-m", "mpi4py.futures", str(tmp_path / "script.py"), str(study.path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    assert (done.stdout, done.returncode) == ("same\n", 0), done.stderr
