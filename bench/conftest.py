@@ -57,6 +57,7 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
     machine_info["compiler_cpu"] = cpu_name()
     machine_info["cores"] = available_threads()
     machine_info["versions"] = versions()
+    machine_info["bench_threads"] = config.getoption("--bench-threads")
 
 
 def versions() -> dict[str, str]:

@@ -22,10 +22,6 @@ CASES = {
     "iwae-1000": "IWAE(1000)",
 }
 BUSY = 1.15  # by the clock over on the cores: beyond it, others had the cores
-COMMAND = (
-    "python -m pytest bench --benchmark-only --benchmark-json=speed.json\n"
-    "python -m bench.report speed.json --readme README.md --figure bench/figures/speed.png"
-)
 Entry = Mapping[str, Any]
 
 
@@ -65,6 +61,17 @@ def machine(data: Mapping[str, Any]) -> str:
     cores = info.get("cores", "?")
     versions = ", ".join(f"{name} {number}" for name, number in info.get("versions", {}).items())
     return f"{cpu}{f' ({kind})' if kind else ''}, {cores} cores; {versions}"
+
+
+def command(data: Mapping[str, Any], clock: str) -> str:
+    """What was typed."""
+    threads = data["machine_info"].get("bench_threads")
+    asked = f" --bench-threads {threads}" if threads else ""
+    counted = " --clock cpu" if clock == "cpu" else ""
+    return (
+        f"python -m pytest bench --benchmark-only --benchmark-json=speed.json{asked}\n"
+        f"python -m bench.report speed.json --readme README.md --figure bench/figures/speed.png{counted}"
+    )
 
 
 # ---- tables ----
@@ -187,7 +194,7 @@ def report(data: Mapping[str, Any], clock: str = "wall") -> str:
     head = (
         f"Nanoseconds per importance sample on the note's problem, statistics included; in brackets how many times "
         f"fastsumo's. {how}{warning}\n\n"
-        f"Measured on {machine(data)}, with\n\n```text\n{COMMAND}\n```"
+        f"Measured on {machine(data)}, with\n\n```text\n{command(data, clock)}\n```"
     )
     parts = [trials_table, threads_table, dimensions_table, growth_table, startup_table, functions_table]
     return "\n\n".join([head, *filter(None, (part(data, clock) for part in parts))])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
     """``value`` as an int between ``low`` and ``high``; integral floats such as 1e7 are whole numbers too."""
     allowed = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be {allowed}, got {value!r}")
     if not math.isfinite(value) or value != int(value):
         raise ValueError(f"{name} must be {allowed}, got {value!r}")
@@ -27,7 +27,9 @@ def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
 def real(name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, closed: str = "") -> float:
     """``value`` as a finite float between ``low`` and ``high``; ``closed`` names the ends that are allowed."""
     left, right = ("[" if "low" in closed else "("), ("]" if "high" in closed else ")")
-    allowed = "a finite number" if math.isinf(low) and math.isinf(high) else f"a number in {left}{low:g}, {high:g}{right}"
+    allowed = (
+        "a finite number" if math.isinf(low) and math.isinf(high) else f"a number in {left}{low:g}, {high:g}{right}"
+    )
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be {allowed}, got {value!r}")
     number = float(value)
@@ -47,7 +49,9 @@ def vector(name: str, value: Any) -> NDArray[np.float64]:
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got an array of shape {array.shape}")
     if not np.all(np.isfinite(array)):
-        raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]} at index {np.argmin(np.isfinite(array))}")
+        raise ValueError(
+            f"{name} must be finite, got {array[~np.isfinite(array)][0]} at index {np.argmin(np.isfinite(array))}"
+        )
     array.flags.writeable = False
     return array
 

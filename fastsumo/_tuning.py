@@ -1,6 +1,7 @@
 """The numbers behind `tune`: families of proposals, wide references, and the proposal of least chi-square.
 
-Here chi-square is always measured from points of a fixed wide reference, never from the proposal that is tuned: points of
+Here chi-square is always measured from points of a fixed wide reference, never from the proposal that is tuned: points
+of
 a proposal that misses a mode know nothing of it, and make the worst proposal look the best.
 """
 
@@ -108,7 +109,8 @@ class Family:
 def least_chi_square(family: Family, sample: Sample, iterations: int) -> tuple[Floats, Any]:
     """Parameters that minimise ``log E_r[p^2 / (q r)]`` on the sample's points, and SciPy's report.
 
-    For normals this is convex in ``(A, b)``, since ``-log q`` is (Ryu & Boyd, Adaptive importance sampling via stochastic
+    For normals this is convex in ``(A, b)``, since ``-log q`` is (Ryu & Boyd, Adaptive importance sampling via
+    stochastic
     convex programming, 2014): there is one minimum, wherever the search starts.
     """
     from scipy.optimize import minimize
@@ -134,7 +136,8 @@ def least_chi_square(family: Family, sample: Sample, iterations: int) -> tuple[F
 def find_target(model: Model, start: Gaussian | StudentT, seed: int) -> tuple[Floats, Floats]:
     """Mean and covariance of the target, from wherever the start is.
 
-    Adaptive importance sampling with a wide reference about the present mean and covariance, which then become the moments
+    Adaptive importance sampling with a wide reference about the present mean and covariance, which then become the
+    moments
     of ``r^(1-t) p^t`` with the largest ``t <= 1`` that leaves a tenth of the points effective; until ``t`` stays at 1.
     """
     mean, covariance = np.array(start.mean), matrix_of(start)

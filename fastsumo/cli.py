@@ -87,9 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("FASTSUMO_TRACEBACK"):
             raise
-        return _fail(
-            f"{type(error).__name__}: {_words(error)} (set FASTSUMO_TRACEBACK=1 to see where)", FAILED
-        )
+        return _fail(f"{type(error).__name__}: {_words(error)} (set FASTSUMO_TRACEBACK=1 to see where)", FAILED)
 
 
 def _run_command(given: list[str]) -> int:
@@ -144,13 +142,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_run)
     parser.add_argument("model", nargs="?", default="note", metavar="MODEL", help="what to run; see below")
     _add_what(parser)
-    parser.add_argument(
-        "--trials", type=_whole, default=10_000_000, metavar="N", help="how many (default: 1e7)"
-    )
+    parser.add_argument("--trials", type=_whole, default=10_000_000, metavar="N", help="how many (default: 1e7)")
     parser.add_argument("--threads", type=_whole, metavar="N", help="default: the cores this process may use")
-    parser.add_argument(
-        "--first-trial", type=_whole, default=0, metavar="N", help="to continue an earlier run"
-    )
+    parser.add_argument("--first-trial", type=_whole, default=0, metavar="N", help="to continue an earlier run")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the result, for show and fs.load")
     figure = f"write the figure: .png, .pdf or .svg (default: {DEFAULT_FIGURE}; none with --json or --quiet)"
     parser.add_argument("--plot", type=Path, metavar="FILE", help=figure)
@@ -176,9 +170,7 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
 
 def _add_what(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--estimator", metavar="ESTIMATOR", help="what one trial computes (default: sumo)")
-    parser.add_argument(
-        "--roulette", metavar="ROULETTE", help="law of K, the number of terms (default: harmonic)"
-    )
+    parser.add_argument("--roulette", metavar="ROULETTE", help="law of K, the number of terms (default: harmonic)")
     parser.add_argument("--seed", type=_whole, metavar="N", help="default: 0")
 
 
@@ -265,9 +257,7 @@ def _replayed(options: argparse.Namespace) -> tuple[Model, Estimator, int]:
     model = _model_of(result, options)
     own = options.estimator is not None or options.roulette is not None
     if "..." in result.provenance.estimator and not own:
-        raise ValueError(
-            "the result does not hold the whole table of its law: give it with --roulette table:1,..."
-        )
+        raise ValueError("the result does not hold the whole table of its law: give it with --roulette table:1,...")
     estimator = _estimator(options) if own else specs.estimator(result.provenance.estimator)
     seeds = list(result.ranges)
     if options.seed is None and len(seeds) > 1:
@@ -290,9 +280,7 @@ def _model_of(result: Result, options: argparse.Namespace) -> Model:
     except ValueError as error:
         if options.model:
             raise
-        raise ValueError(
-            f"{run.model!r} is not built in: say where it is with --model FILE.py:NAME"
-        ) from error
+        raise ValueError(f"{run.model!r} is not built in: say where it is with --model FILE.py:NAME") from error
     if model.params.size == len(run.params):
         model = model.with_params(run.params)
     if source_hash(model) != run.source:
@@ -339,9 +327,7 @@ def _check_figure(file: Path | None) -> None:
 
     known = FigureCanvasBase.get_supported_filetypes()
     if file.suffix.lower().lstrip(".") not in known:
-        raise ValueError(
-            f"cannot draw {file}: the name must end in .png, .pdf, .svg or another of {', '.join(known)}"
-        )
+        raise ValueError(f"cannot draw {file}: the name must end in .png, .pdf, .svg or another of {', '.join(known)}")
 
 
 def _write_figure(result: Result, file: Path) -> None:
@@ -354,9 +340,7 @@ def _print_result(options: argparse.Namespace, result: Result) -> None:
     _print(options, lambda: summary(result, _width()), result.to_dict)
 
 
-def _print(
-    options: argparse.Namespace, text: Callable[[], str], numbers: Callable[[], dict[str, Any]]
-) -> None:
+def _print(options: argparse.Namespace, text: Callable[[], str], numbers: Callable[[], dict[str, Any]]) -> None:
     """The table, or the JSON."""
     from fastsumo.report import to_json
 

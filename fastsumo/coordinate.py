@@ -49,7 +49,9 @@ class Coordinator:
         What a chunk of a new cell should take.
     """
 
-    def __init__(self, store: Store, pool: Pool, recipes: dict[int, Recipe], meter: Meter, chunk_seconds: float) -> None:
+    def __init__(
+        self, store: Store, pool: Pool, recipes: dict[int, Recipe], meter: Meter, chunk_seconds: float
+    ) -> None:
         self._store, self._pool, self._recipes, self._meter = store, pool, recipes, meter
         self._chunk_seconds = chunk_seconds
         self._cells: dict[int, Cell] = {}
@@ -300,7 +302,9 @@ class Coordinator:
         fold = self._folds.get(cell.id)
         threshold = fold.threshold() if fold is not None else -1.0
         attempt = self._attempts.get((cell.id, first), 0)
-        return Task(cell.id, first, stop, cell.seed, cell.estimator, recipe, center, self._pool.task_threads, threshold, attempt)
+        return Task(
+            cell.id, first, stop, cell.seed, cell.estimator, recipe, center, self._pool.task_threads, threshold, attempt
+        )
 
     def _unclaimed(self, cell: Cell, mine_only: bool = False) -> Iterator[Span]:
         """Chunks that are neither done nor claimed."""
@@ -347,7 +351,6 @@ class Coordinator:
         if self._run is not None:
             with self._store.transaction():
                 self._store.drop_run(self._run.id)
-
 
 
 class _Others:

@@ -26,7 +26,9 @@ _MOST_FROZEN = 2**20  # numbers of X that are compiled into a function
 
 
 def _linear_gaussian_log_weight(z, row, params):  # type: ignore[no-untyped-def]
-    """``row = [log p(x, m) - log of q's normaliser]``; the quadratic forms of target and proposal are diagonal in ``z``."""
+    """``row = [log p(x, m) - log of q's normaliser]``; the quadratic forms of target and proposal are diagonal in
+    ``z``.
+    """
     total = row[0]
     for j in range(z.size):
         total += params[j] * z[j] * z[j]
@@ -51,7 +53,8 @@ def linear_gaussian(
     noise : float or array_like, shape (columns,)
         Standard deviation of what ``z`` does not explain.
     proposal : {"exact", "widened", "mean-field"}
-        The posterior; the posterior with its standard deviations times ``width``; the independent normals nearest to the
+        The posterior; the posterior with its standard deviations times ``width``; the independent normals nearest to
+        the
         posterior in the sense of variational inference, ``q(z_j) = N(m_j, 1 / M_jj)`` with its precision ``M``.
     data : array_like, shape (rows, columns)
     width : float
@@ -67,7 +70,8 @@ def linear_gaussian(
     -----
     ``log p(x, z) = log p(x, m) - (z - m)' M (z - m) / 2`` with ``M = I + W' W / noise^2`` and ``M m = W' (x - b) /
     noise^2`` (Tipping & Bishop, JRSS B 61, 1999). With ``z = m + C U e``, ``C C'`` the proposal's covariance and ``U``
-    the eigenvectors of ``C' M C``, the log weight is ``log p(x, m)`` plus a sum over squares of ``e``. Where the proposal
+    the eigenvectors of ``C' M C``, the log weight is ``log p(x, m)`` plus a sum over squares of ``e``. Where the
+    proposal
     is too narrow in some direction the weights have a power tail, and ``chi_square`` may be infinite.
 
     Examples
@@ -114,7 +118,7 @@ def linear_gaussian(
         name=f"linear_gaussian({proposal})",
         data=data,
         prepare=prepare,
-        chi_square=_gaussian_chi_square(ratio),
+        chi_square=_gaussian_chi_square(np.asarray(ratio)),
         weight_tail_index=1.0 / (1.0 - ratio.min()) if ratio.min() < 1.0 else math.inf,
     )
     _columns(model.data, shift.size)
@@ -170,7 +174,8 @@ def random_effects_logistic(
     """Logistic regression with a random effect for each individual: Ishikawa & Goda (UAI 2021), section 5.
 
     ``z ~ N(0, tau^2)``, ``tau^2 = log(1 + exp(eta))``; the observations of one individual are Bernoulli with the logit
-    ``z + intercept + coefficients . x``. The proposal is Laplace's: a normal at the posterior's mode with its curvature.
+    ``z + intercept + coefficients . x``. The proposal is Laplace's: a normal at the posterior's mode with its
+    curvature.
 
     Parameters
     ----------
@@ -185,7 +190,8 @@ def random_effects_logistic(
     Returns
     -------
     Model
-        With data, a row for each individual: its ``y``, then its ``x``. ``log_evidence`` is by Gauss-Hermite quadrature.
+        With data, a row for each individual: its ``y``, then its ``x``. ``log_evidence`` is by Gauss-Hermite
+        quadrature.
 
     Examples
     --------
@@ -315,7 +321,9 @@ def logistic_regression(
     if not np.all((sign == 0) | (sign == 1)):
         raise ValueError("y must be 0 or 1")
     if table.size > _MOST_FROZEN:
-        raise ValueError(f"X is compiled into the function and may have at most {_MOST_FROZEN} numbers, got {table.size}")
+        raise ValueError(
+            f"X is compiled into the function and may have at most {_MOST_FROZEN} numbers, got {table.size}"
+        )
     scale = _check.real("prior_scale", prior_scale, 0.0)
     signed = (2.0 * sign - 1.0)[:, None] * table
     if not isinstance(proposal, Proposal):

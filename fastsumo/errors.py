@@ -92,7 +92,7 @@ def _complaint(error: Any, model: Model) -> str:
         return message
     line = inside[0]
     source = linecache.getline(code.co_filename, line).strip()
-    where = f'{code.co_filename}, line {line}' + (f": `{source}`" if source else "")
+    where = f"{code.co_filename}, line {line}" + (f": `{source}`" if source else "")
     return f"{message} ({where})"
 
 

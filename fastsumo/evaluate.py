@@ -174,7 +174,10 @@ class Evaluation:
             ("total", with_error(self.total, self.total_error)),
             ("row error", f"median {_middle(self.std_error)}, largest {_extreme(self.std_error, np.nanargmax)}"),
             ("tail index", f"median {_middle(self.tail_index)}, lowest {_extreme(self.tail_index, np.nanargmin)}"),
-            ("cost", f"{short(float(self.cost.sum()))} importance samples, {self.elapsed:.2f} s on {self.threads} threads"),
+            (
+                "cost",
+                f"{short(float(self.cost.sum()))} importance samples, {self.elapsed:.2f} s on {self.threads} threads",
+            ),
         ]
         if self.log_evidence is not None:
             truth = float(np.sum(self.log_evidence[done]))
@@ -207,7 +210,8 @@ def evaluate(
     trials : int
         Of each row.
     seed : int
-        From 0 to ``2**64 - 1``. Trial ``t`` of row ``i`` has the trial number ``(i << 32) + t``, so that it is a function
+        From 0 to ``2**64 - 1``. Trial ``t`` of row ``i`` has the trial number ``(i << 32) + t``, so that it is a
+        function
         of model, estimator, seed, ``i``, that row and ``t`` alone; ``fs.replay(..., trial=t, row=i)`` shows it.
     threads : int, optional
         By default the cores that this process may use; nothing depends on their number.

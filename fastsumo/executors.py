@@ -81,7 +81,10 @@ def run_task(task: Task, stop: threading.Event | None = None) -> Outcome:
     except ModelError as error:
         return Outcome(task, error=str(error))
     except Exception as error:  # whatever it is, it is this cell's, and the others go on
-        return Outcome(task, error=f"{type(error).__name__}: {error}" if not isinstance(error, MemoryError) else "not enough memory")
+        return Outcome(
+            task,
+            error=f"{type(error).__name__}: {error}" if not isinstance(error, MemoryError) else "not enough memory",
+        )
 
 
 def _chunk(task: Task, model: Any, estimator: Estimator, progress: Progress) -> Outcome:
@@ -154,7 +157,9 @@ class Pool:
             self._make, self._own = executor, True
             self._executor = _checked(executor())
         else:
-            raise TypeError(f"executor must be a concurrent.futures.Executor or a function that makes one, got {executor!r}")
+            raise TypeError(
+                f"executor must be a concurrent.futures.Executor or a function that makes one, got {executor!r}"
+            )
         self._counted, self._workers = -1e9, 1
 
     def submit(self, task: Task) -> Any:

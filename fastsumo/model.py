@@ -160,7 +160,8 @@ class Model:
 
         Examples
         --------
-        >>> table = Model(lambda z, row, params: row[0], 1, data=[[1.0], [2.0]], prepare=lambda x, p: np.hstack([x, x * x]))
+        >>> table = Model(lambda z, row, params: row[0], 1, data=[[1.0], [2.0]], prepare=lambda x, p: np.hstack([x, x *
+        x]))
         >>> table.rows(1, 2)
         array([[2., 4.]])
         """

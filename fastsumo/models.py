@@ -122,7 +122,8 @@ def _gaussian_scale_log_weight(z, params):  # type: ignore[no-untyped-def]
 
 
 def gaussian_scale(sigma: float) -> Model:
-    """Target ``N(0, 1)``, proposal ``N(0, sigma^2)``: for ``sigma < 1`` the weights have tail index ``1 / (1 - sigma^2)``.
+    """Target ``N(0, 1)``, proposal ``N(0, sigma^2)``: for ``sigma < 1`` the weights have tail index ``1 / (1 -
+    sigma^2)``.
 
     Examples
     --------
@@ -154,7 +155,8 @@ _LOG_3, _LOG_2PI = math.log(3.0), math.log(2.0 * math.pi)
 
 
 def funnel(dim: int, proposal: str | Proposal = "gaussian") -> Model:
-    """Neal's funnel (Annals of Statistics 31, 2003, section 8), a hard case: no normal proposal has a finite chi-square.
+    """Neal's funnel (Annals of Statistics 31, 2003, section 8), a hard case: no normal proposal has a finite chi-
+    square.
 
     Parameters
     ----------
@@ -177,6 +179,4 @@ def funnel(dim: int, proposal: str | Proposal = "gaussian") -> Model:
         spread = np.full(size, 9.0 if proposal == "student" else math.exp(4.5))
         spread[0] = 9.0
         proposal = StudentT(np.zeros(size), spread, 3.0) if chi_square is None else Gaussian(np.zeros(size), spread)
-    return importance(
-        _funnel_log_density, proposal, log_evidence=0.0, name=f"funnel({size})", chi_square=chi_square
-    )
+    return importance(_funnel_log_density, proposal, log_evidence=0.0, name=f"funnel({size})", chi_square=chi_square)

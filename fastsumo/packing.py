@@ -142,12 +142,17 @@ class Fold:
         limits, arrays = _unpack(packed)
         for name, sums in self._sums.items():
             digits, low = arrays[name], int(arrays[f"{name}_low"][0])
-            sums[arrays[f"{name}_rows"], low : low + digits.shape[1]] += digits * arrays[f"{name}_signs"][:, None].astype(np.int64)
+            sums[arrays[f"{name}_rows"], low : low + digits.shape[1]] += digits * arrays[f"{name}_signs"][
+                :, None
+            ].astype(np.int64)
         for name, counts in self._counts.items():
             counts += arrays[name]
         np.maximum(self._period_largest, arrays["period_largest"], out=self._period_largest)
         kept = self._limits
-        kept["smallest"], kept["largest"] = min(kept["smallest"], limits["smallest"]), max(kept["largest"], limits["largest"])
+        kept["smallest"], kept["largest"] = (
+            min(kept["smallest"], limits["smallest"]),
+            max(kept["largest"], limits["largest"]),
+        )
         kept["largest_terms"] = max(kept["largest_terms"], limits["largest_terms"])
         for name in _ADDED:
             kept[name] += limits[name]
@@ -164,8 +169,8 @@ class Fold:
     def statistics(self) -> Statistics:
         """All of it, in the form that a `Result` holds."""
         self._settle()
-        sums = {name: self._sums[name].reshape(shape).copy() for name, shape in self._shapes.items()}
-        counts = {name: counts.copy() for name, counts in self._counts.items()}
+        sums: dict[str, Any] = {name: self._sums[name].reshape(shape).copy() for name, shape in self._shapes.items()}
+        counts: dict[str, Any] = {name: counts.copy() for name, counts in self._counts.items()}
         bins, bin_counts = self._histograms[0]
         return Statistics(
             **sums,
@@ -213,4 +218,3 @@ class Fold:
         first = np.flatnonzero(np.diff(bins, prepend=-1))
         self._histograms = [(bins[first], np.add.reduceat(counts, first) if first.size else counts)]
         self._extremes = [largest_first(np.concatenate(self._extremes), self.center)]
-

@@ -143,9 +143,7 @@ def running_mean(result: Result, ax: Axes | None = None) -> Axes:
         return _nothing(axes)
     trials, mean = rows["trials"], rows["mean"]
     error = np.sqrt(rows["variance"] / trials)
-    axes.fill_between(
-        trials, mean - 2 * error, mean + 2 * error, color=BLUE, alpha=0.2, lw=0, label="± 2 std. errors"
-    )
+    axes.fill_between(trials, mean - 2 * error, mean + 2 * error, color=BLUE, alpha=0.2, lw=0, label="± 2 std. errors")
     axes.plot(trials, mean, color=BLUE, lw=1.6, marker="o", ms=2.5, label="mean")
     if result.log_evidence is not None:
         truth = result.log_evidence
@@ -173,9 +171,7 @@ def running_variance(result: Result, ax: Axes | None = None) -> Axes:
     rows = result.trace[result.trace["trials"] >= 2]
     if len(rows) == 0 or not (rows["variance"] > 0).any() or _says_nothing(result):
         return _nothing(axes)
-    axes.plot(
-        rows["trials"], rows["variance"], color=BLUE, lw=1.6, marker="o", ms=2.5, label="of the first $n$"
-    )
+    axes.plot(rows["trials"], rows["variance"], color=BLUE, lw=1.6, marker="o", ms=2.5, label="of the first $n$")
     axes.set_xscale("log")
     late = rows["variance"][rows["trials"] >= min(100, rows["trials"][-1])]
     if late.max() > 30.0 * late[late > 0].min():
@@ -350,9 +346,7 @@ def _predict_tail(axes: Axes, result: Result, low: float, high: float) -> None:
             return
         curve, what = found, "for this law of $K$"
     shown = (curve < 0.2) & (curve > 0.02 / result.statistics.finite)
-    axes.plot(
-        x[shown], 0.5 * curve[shown], "-.", color="black", lw=1.3, label=f"theory: {what}, half on each side"
-    )
+    axes.plot(x[shown], 0.5 * curve[shown], "-.", color="black", lw=1.3, label=f"theory: {what}, half on each side")
 
 
 def _law_name(result: Result, index: float) -> str:
@@ -361,9 +355,7 @@ def _law_name(result: Result, index: float) -> str:
     return rf"$C\,x^{{-{index:.3g}}}$"
 
 
-def _focus(
-    axes: Axes, trials: NDArray[Any], mean: FloatArray, error: FloatArray, truth: float | None
-) -> None:
+def _focus(axes: Axes, trials: NDArray[Any], mean: FloatArray, error: FloatArray, truth: float | None) -> None:
     """Limit the axis to what the later half of the decades needs; early means would flatten it."""
     late = trials >= math.sqrt(float(trials[-1]))
     low = float(np.min((mean - 2.5 * error)[late]))

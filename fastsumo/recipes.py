@@ -91,7 +91,9 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, (Estimator, Roulette)):
         kind = type(value)
         if _kinds().get(kind.__name__) is not kind:
-            raise TypeError(f"a study holds fastsumo's own estimators and laws, got {value!r}; use fs.roulette.Table for a law")
+            raise TypeError(
+                f"a study holds fastsumo's own estimators and laws, got {value!r}; use fs.roulette.Table for a law"
+            )
         fields = [field.name for field in dataclasses.fields(value) if field.init]
         return {"type": kind.__name__} | {name: _as_json(getattr(value, name)) for name in fields}
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
@@ -111,7 +113,7 @@ def _kinds() -> dict[str, type]:
     found: dict[str, type] = {}
     waiting: list[type] = [Estimator, Roulette]
     while waiting:
-        below = waiting.pop().__subclasses__()
+        below: list[type] = waiting.pop().__subclasses__()
         waiting += below
         found |= {kind.__name__: kind for kind in below if kind.__module__.startswith("fastsumo.")}
     return found
@@ -152,7 +154,9 @@ def _made(recipe: Recipe) -> Model:
         model = specs.model(recipe.spec)
     else:
         if recipe.python != PYTHON:
-            raise ModelError(f"model {recipe.name!r} was written down by Python {recipe.python}, but here runs Python {PYTHON}")
+            raise ModelError(
+                f"model {recipe.name!r} was written down by Python {recipe.python}, but here runs Python {PYTHON}"
+            )
         try:
             model = pickle.loads(recipe.capsule or b"")
         except Exception as error:

@@ -204,11 +204,7 @@ def _truth(result: Result, mean: float, error: float) -> list[tuple[str, str]]:
             away += f": {abs(mean - truth) / error:.2f} std. errors"
         rows.append(("known log Z", f"{truth:.10g}   ({away})"))
     if _is_fixed(result):
-        bias = (
-            "biased, but less than IWAE"
-            if run.estimator.startswith("JVI(")
-            else "a lower bound in expectation"
-        )
+        bias = "biased, but less than IWAE" if run.estimator.startswith("JVI(") else "a lower bound in expectation"
         rows.append(("", f"The estimate is {bias}."))
     elif _capped(result):
         samples = cap + run.minimum
@@ -297,9 +293,7 @@ def _caveats(result: Result, hill: TailIndex | None, theory: float | None) -> li
     if _capped(result):
         text = "So far the tail looks like one of infinite variance. The cap makes it finite, but the "
         return [text + "standard error is too small until many trials have come near the cap."]
-    text = (
-        "The index may be 2 or less. Then the variance is infinite, that of a sample grows with its trials, "
-    )
+    text = "The index may be 2 or less. Then the variance is infinite, that of a sample grows with its trials, "
     return [text + "and the standard error misleads: trust the interval."]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import os
 import platform
@@ -237,7 +238,7 @@ class Result:
         ranges = {seed: list(spans) for seed, spans in self.ranges.items()}
         for seed, spans in other.ranges.items():
             together = sorted([*ranges.get(seed, []), *spans])
-            for (_, high), (low, _) in zip(together, together[1:], strict=False):
+            for (_, high), (low, _) in itertools.pairwise(together):
                 if low < high:
                     raise ValueError(f"cannot merge: trial {low} of seed {seed} is in both runs")
             ranges[seed] = joined(together)
@@ -388,7 +389,8 @@ class Result:
         return plot.overview(self, figure)
 
     def __repr__(self) -> str:
-        return f"Result({self.provenance.model!r}, {self.provenance.estimator}, trials={self.trials}, mean={self.mean:.10g})"
+        what = f"{self.provenance.model!r}, {self.provenance.estimator}"
+        return f"Result({what}, trials={self.trials}, mean={self.mean:.10g})"
 
     def __str__(self) -> str:
         from fastsumo.report import summary

@@ -259,8 +259,9 @@ def _checked(
         hint = f"; did you mean {estimator.__name__}(...)?" if isinstance(estimator, type) else ""
         raise TypeError(f"estimator must be one such as fs.SUMO(fs.roulette.Harmonic()), got {estimator!r}{hint}")
     if model.data is not None:
-        raise ValueError(f"model {model.name!r} has data: use fs.evaluate, which takes every row in turn, or one row"
-            " with its at_row")
+        raise ValueError(
+            f"model {model.name!r} has data: use fs.evaluate, which takes every row in turn, or one row with its at_row"
+        )
     count = _check.whole("trials", trials, 1, MAX_TRIALS)
     _check.whole("seed", seed, 0, MAX_SEED)
     return count, _check.whole(first_name, first, 0, MAX_TRIALS - count)
@@ -551,9 +552,7 @@ class _TallyWorker(_Worker):
     def _keep(self, trial: int, terms: int, value: float) -> None:
         from fastsumo.kernels.block import tally_one
 
-        tally_one(
-            self.run.job, self.work.address, np.uint64(trial), terms, value, self.center, self.tally.address
-        )
+        tally_one(self.run.job, self.work.address, np.uint64(trial), terms, value, self.center, self.tally.address)
 
     def _compact(self) -> None:
         """Keep the extremes only, and raise the threshold for later ones."""

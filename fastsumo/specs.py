@@ -80,9 +80,7 @@ def parse_spec(text: str) -> Spec:
         if key:
             named[key[1]] = part[key.end() :].strip()
         elif named:
-            raise ValueError(
-                f"in {text!r} the value {part.strip()!r} without a name stands after one with a name"
-            )
+            raise ValueError(f"in {text!r} the value {part.strip()!r} without a name stands after one with a name")
         else:
             positional.append(part.strip())
     return Spec(matched[1], positional, named)

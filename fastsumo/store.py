@@ -75,7 +75,8 @@ class Cell:
     pilot_trials: int = 0
     pilot_seconds: float = 0.0
     provenance: dict[str, Any] = field(default_factory=dict)
-    makers: list[list[str]] = field(default_factory=list)  # versions of fastsumo and Numba, and CPU, of all that took part
+    # versions of fastsumo and Numba, and CPU, of all that took part
+    makers: list[list[str]] = field(default_factory=list)
     done: list[Span] = field(default_factory=list)
     tail: Span | None = None  # the tail that is stored; never in `done` as well
     elapsed: float = 0.0
@@ -240,7 +241,8 @@ class Store:
         """A new row, or a row again; its number."""
         with self._explained():
             cursor = self._connection.execute(
-                "INSERT OR REPLACE INTO models (id, name, source, log_evidence, spec, capsule, python, origin, description) "
+                "INSERT OR REPLACE INTO models "
+                "(id, name, source, log_evidence, spec, capsule, python, origin, description) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     None if model.id < 0 else model.id,
@@ -280,7 +282,7 @@ class Store:
         """Processes at work, or dead without a word."""
         with self._explained():
             rows = self._connection.execute("SELECT id, machine, pid, beat, claims FROM runs").fetchall()
-        return [Run(*row[:4], _claims_of(row[4])) for row in rows]
+        return [Run(row[0], row[1], row[2], row[3], _claims_of(row[4])) for row in rows]
 
     def add_run(self, machine: str, pid: int) -> Run:
         with self._explained():
@@ -306,7 +308,9 @@ class Store:
         beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
         connection = sqlite3.connect(beside, isolation_level=None)
         try:
-            connection.executescript(f"BEGIN; {_TABLES} PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {FORMAT};")
+            connection.executescript(
+                f"BEGIN; {_TABLES} PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {FORMAT};"
+            )
             connection.execute("INSERT INTO study VALUES ('version', ?)", [__version__])
             connection.execute("COMMIT")
             connection.close()
@@ -328,7 +332,8 @@ class Store:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError as error:
             connection.close()
-            # Without write access to its folder SQLite cannot share a file in WAL mode: read it as one that stays as it is.
+            # Without write access to its folder SQLite cannot share a file in WAL mode: read it as one that stays as
+            # it is.
             if self.write or getattr(error, "sqlite_errorname", "") != "SQLITE_CANTOPEN" or _has_log(self.path):
                 raise
             return sqlite3.connect(f"{name}?immutable=1", uri=True, isolation_level=None)

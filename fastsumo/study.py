@@ -188,7 +188,14 @@ class Study:
             return [self._add(store, *item, trials=count, anew=anew) for item in wanted]
 
     def _add(
-        self, store: Store, model: StoredModel, params: tuple[float, ...], estimator: str, seed: int, trials: int, anew: bool
+        self,
+        store: Store,
+        model: StoredModel,
+        params: tuple[float, ...],
+        estimator: str,
+        seed: int,
+        trials: int,
+        anew: bool,
     ) -> int:
         models, cells = store.models(), store.cells()
         key = (model.recipe.name, params, estimator, seed)
@@ -298,7 +305,8 @@ class Study:
             store.put_model(fresh)
         elif model.recipe.spec is None and model.recipe.python != PYTHON:
             raise StudyError(
-                f"model {model.recipe.name!r} was stored by Python {model.recipe.python} and cannot be run by {PYTHON}: "
+                f"model {model.recipe.name!r} was stored by Python {model.recipe.python} "
+                f"and cannot be run by {PYTHON}: "
                 "add the same model again with study.add"
             )
 
@@ -325,7 +333,9 @@ class Study:
                 cell = known[number]
                 count = _check.whole("trials", trials, 1, 2**63 - 1)
                 if count < cell.trials:
-                    raise StudyError(f"cell {number} has {cell.trials:,} trials, which is more than {count:,}: nothing to extend")
+                    raise StudyError(
+                        f"cell {number} has {cell.trials:,} trials, which is more than {count:,}: nothing to extend"
+                    )
                 if count > cell.trials:
                     _raise_target(store, cell, count)
 
@@ -377,7 +387,9 @@ class Study:
         try:
             import pandas as pd
         except ImportError:
-            raise ImportError("results() needs pandas: pip install 'fastsumo[study]'; rows() gives plain dicts") from None
+            raise ImportError(
+                "results() needs pandas: pip install 'fastsumo[study]'; rows() gives plain dicts"
+            ) from None
         return pd.DataFrame(self.rows())
 
     def export(self, path: str | os.PathLike[str]) -> None:
@@ -416,9 +428,9 @@ def _compile_here(recipes: Iterable[Recipe]) -> None:
     from fastsumo.recipes import made
     from fastsumo.simulate import simulate
 
-    for recipe in {recipe._replace(params=()): recipe for recipe in recipes}.values():
+    for each in {each._replace(params=()): each for each in recipes}.values():
         with contextlib.suppress(ModelError):
-            simulate(made(recipe, None), ELBO(), 1, threads=1, progress=False)
+            simulate(made(each, None), ELBO(), 1, threads=1, progress=False)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -477,7 +489,9 @@ def _result(store: Store, cell: Cell) -> Result:
     from fastsumo.packing import DamagedError, Fold
 
     if cell.trials_done == 0:
-        raise StudyError(f"cell {cell.id} has no trials yet" + (f": {cell.message}" if cell.message else ": run the study"))
+        raise StudyError(
+            f"cell {cell.id} has no trials yet" + (f": {cell.message}" if cell.message else ": run the study")
+        )
     try:
         fold = Fold(cell.center, cell.seed)
         for packed in store.statistics(cell.id):
@@ -500,7 +514,18 @@ def _result(store: Store, cell: Cell) -> Result:
     )
 
 
-_NUMBERS = ("cost", "mean", "std_error", "variance", "skewness", "kurtosis", "min", "max", "zero_weight_trials", "largest_terms")
+_NUMBERS = (
+    "cost",
+    "mean",
+    "std_error",
+    "variance",
+    "skewness",
+    "kurtosis",
+    "min",
+    "max",
+    "zero_weight_trials",
+    "largest_terms",
+)
 
 
 def _row(store: Store, model: StoredModel, cell: Cell) -> dict[str, Any]:

@@ -20,7 +20,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     run = commands.add_parser("run", help="run what is not stored yet", allow_abbrev=False)
     run.add_argument("--executor", default="threads", help="threads (the default), processes, loky, mpi, dask:ADDRESS")
     run.add_argument("--workers", type=_whole, metavar="N", help="how many, where the executor does not know")
-    run.add_argument("--threads", type=_whole, metavar="N", help="chunks at a time; with an executor, threads of a chunk")
+    run.add_argument(
+        "--threads", type=_whole, metavar="N", help="chunks at a time; with an executor, threads of a chunk"
+    )
     run.add_argument("--chunk-seconds", type=float, default=5.0, metavar="S", help="length of a chunk (default: 5)")
     run.add_argument("--quiet", action="store_true", help="no progress, no table")
     run.set_defaults(command=_run)

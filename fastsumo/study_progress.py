@@ -104,7 +104,9 @@ class Lines(Meter):
     def show(self, cells: Mapping[int, Cell], folds: Mapping[int, Fold], in_flight: int, others: list[Run]) -> None:
         if time.monotonic() - self._said >= _LINE_EVERY:
             self._said = time.monotonic()
-            print(f"{time.strftime('%H:%M:%S')} fastsumo: {self.line(cells, folds, others)}", file=sys.stderr, flush=True)
+            print(
+                f"{time.strftime('%H:%M:%S')} fastsumo: {self.line(cells, folds, others)}", file=sys.stderr, flush=True
+            )
 
 
 class Screen(Meter):
@@ -171,9 +173,13 @@ def seconds_of_work(cell: Cell) -> float:
     if cell.pilot_trials == 0:
         return math.nan
     done = cell.trials_done
-    known, seconds = (done, cell.elapsed) if cell.elapsed > cell.pilot_seconds and done else (cell.pilot_trials, cell.pilot_seconds)
+    known, seconds = (
+        (done, cell.elapsed) if cell.elapsed > cell.pilot_seconds and done else (cell.pilot_trials, cell.pilot_seconds)
+    )
     unit = seconds / (known * mean_cost(cell.estimator, known))
-    return unit * (cell.trials * mean_cost(cell.estimator, cell.trials) - done * mean_cost(cell.estimator, max(done, 1)))
+    return unit * (
+        cell.trials * mean_cost(cell.estimator, cell.trials) - done * mean_cost(cell.estimator, max(done, 1))
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -21,7 +21,9 @@ def declared(kind: type[Study], path: Path) -> Study:
     content = _content(path)
     groups = content.get("cells")
     if not isinstance(groups, list) or not groups:
-        raise StudyError(f"{path} declares no cells: it needs at least one [[cells]] with models, estimators and trials")
+        raise StudyError(
+            f"{path} declares no cells: it needs at least one [[cells]] with models, estimators and trials"
+        )
     try:
         for name in content:
             _check.choice("key", name, _TOP)

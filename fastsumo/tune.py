@@ -164,15 +164,19 @@ def tune(
 
     Notes
     -----
-    Random numbers are fixed, so that the objective is a smooth function of the parameters, and `scipy.optimize` does the
+    Random numbers are fixed, so that the objective is a smooth function of the parameters, and `scipy.optimize` does
+    the
     rest. Chi-square as its own proposal sees it is a trap: points of a proposal that has lost a mode do not show it. So
     it is taken over a reference, ``E_r[p^2 / (q r)] / E_r[p / r]^2``: Student t's of several scales, brought to the
-    target by tempered adaptive importance sampling from the proposal given, up to eight times as wide as what was found,
-    and renewed after each of three fits. A mode that is farther away than that can still be missed. For a normal proposal
+    target by tempered adaptive importance sampling from the proposal given, up to eight times as wide as what was
+    found,
+    and renewed after each of three fits. A mode that is farther away than that can still be missed. For a normal
+    proposal
     the problem is convex (see `_tuning.least_chi_square`). "sumo-variance" and "elbo" begin at the proposal of least
     chi-square; they sample the proposal itself, and "elbo" by its nature prefers one mode to a bridge between two.
 
-    With ``params`` the target is only known through the weights, so the reference is in the noise: standard normals one,
+    With ``params`` the target is only known through the weights, so the reference is in the noise: standard normals
+    one,
     two and four times as wide.
 
     Examples
@@ -195,7 +199,9 @@ def tune(
         return _Params(model, objective, params, limit, size, start, most).tuned()
     proposal = model.proposal
     if proposal is None:
-        raise ValueError(f"model {model.name!r} has no proposal: make it with fs.importance, or say which params to tune")
+        raise ValueError(
+            f"model {model.name!r} has no proposal: make it with fs.importance, or say which params to tune"
+        )
     if not isinstance(proposal, (Gaussian, StudentT)):
         raise TypeError(f"tune takes Gaussian and StudentT proposals, got {type(proposal).__name__}")
     kind = covariance or ("full" if model.dim <= _MOST_FULL else "diagonal")

@@ -1,6 +1,6 @@
 """Slow twins of the kernels, in plain Python and NumPy, to be believed at sight.
 
-Random numbers, laws of `K`, log weights, estimators by their defining sums, statistics. Nothing from `fastsumo.kernels`.
+Random numbers, laws of `K`, log weights, estimators by their defining sums, statistics; without `fastsumo.kernels`.
 """
 
 from __future__ import annotations
@@ -123,8 +123,8 @@ def log_weights(model: fs.Model, seed: int, trial: int, samples: ArrayLike) -> F
 class Value(NamedTuple):
     """The value of a trial, and the size that its rounding errors are relative to.
 
-    The size is that of what is added up; and, since log weights are rounded too, their last places (1/256 of 1e-12 is 18
-    of them) times the sensitivity of the value to one of them, about ``sum_j 1 / (P(K >= j) (m + j))``.
+    The size is that of what is added up; and, since log weights are rounded too, their last places (1/256 of 1e-12
+    is 18 of them) times the sensitivity of the value to one of them, about ``sum_j 1 / (P(K >= j) (m + j))``.
     """
 
     value: float
@@ -133,7 +133,8 @@ class Value(NamedTuple):
 
 def _value(parts: list[Any], lw: Floats, probabilities: ArrayLike, minimum: int) -> Value:
     p = np.asarray(probabilities, np.float64)
-    value, added = float(mpmath.fsum(parts) if len(parts) <= 300 else math.fsum(parts)), math.fsum(abs(float(part)) for part in parts[1:])
+    value = float(mpmath.fsum(parts)) if len(parts) <= 300 else math.fsum(parts)
+    added = math.fsum(abs(float(part)) for part in parts[1:])
     sensitivity = math.fsum(1.0 / (p * (minimum + np.arange(1, p.size + 1))))
     scale = max(1.0, float(np.abs(lw[np.isfinite(lw)]).max(initial=0.0)))
     return Value(value, max(1.0, abs(value), added, sensitivity * scale / 256))
@@ -161,7 +162,7 @@ def sumo(log_weights: ArrayLike, probabilities: ArrayLike, minimum: int = 1) -> 
 
 
 def sumo_long(log_weights: ArrayLike, probabilities: ArrayLike, minimum: int = 1) -> Value:
-    """As `sumo`, in float64 with compensated sums, for long trials: the weights so far are ``exp(base) (sum + low)``."""
+    """As `sumo`, in float64 with compensated sums, for long trials: weights so far are ``exp(base) (sum + low)``."""
     lw = np.asarray(log_weights, np.float64)
     base, total, low, start = -math.inf, 0.0, 0.0, math.nan
     probability = np.asarray(probabilities, np.float64).tolist()

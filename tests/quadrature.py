@@ -1,7 +1,7 @@
 """Expectations by quadrature, at no Monte Carlo error: ``E log(w_1 + ... + w_k)`` by Frullani's integral.
 
-``E log(w_1 + ... + w_k) = int_0^inf (exp(-t) - phi(t)**k) / t dt`` with ``phi(t) = E exp(-t w)``; with ``t = exp(s)`` both
-integrals are smooth, and the trapezoidal rule does them to ten digits.
+``E log(w_1 + ... + w_k) = int_0^inf (exp(-t) - phi(t)**k) / t dt`` with ``phi(t) = E exp(-t w)``; with ``t = exp(s)``
+both integrals are smooth, and the trapezoidal rule does them to ten digits.
 """
 
 from __future__ import annotations

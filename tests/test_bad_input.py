@@ -76,7 +76,9 @@ NUMBERS = [
 @pytest.mark.parametrize("act", [fs.simulate, fs.sample])
 def test_numbers_of_a_run(act, name, value, kind, compilations):
     arguments = {"trials": 10} | {name: value}
-    text = fails(lambda: act(FRESH, SUMO, **arguments), kind, rf"^{name} must be a whole number (from|of at least) -?\d")
+    text = fails(
+        lambda: act(FRESH, SUMO, **arguments), kind, rf"^{name} must be a whole number (from|of at least) -?\d"
+    )
     assert repr(value) in text
     assert compilations.passes == 0
 
@@ -259,7 +261,9 @@ def test_only_samples_that_belong_to_a_trial_count():
         values.append(one.value)
         terms.append(one.terms)
         if math.isnan(one.value):
-            fails(lambda t=trial: fs.sample(model, fs.SUMO(law), 1, first_trial=t), fs.ModelError, f"in trial {trial} of")
+            fails(
+                lambda t=trial: fs.sample(model, fs.SUMO(law), 1, first_trial=t), fs.ModelError, f"in trial {trial} of"
+            )
         else:
             assert fs.sample(model, fs.SUMO(law), 1, first_trial=trial)[0][0] == one.value
     assert 0 < np.count_nonzero(np.isnan(values)) < 300

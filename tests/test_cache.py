@@ -271,7 +271,11 @@ def test_every_edit_changes_the_hash(edit):
 
 def test_what_does_not_matter_does_not_change_the_hash():
     before = built(SOURCE)["f"]
-    for edit in [("total = ", "# why\n    total  =  "), ("X = ", "unused = 5\nX = "), ("import math, ", "\n\nimport math, ")]:
+    for edit in [
+        ("total = ", "# why\n    total  =  "),
+        ("X = ", "unused = 5\nX = "),
+        ("import math, ", "\n\nimport math, "),
+    ]:
         assert fingerprint(built(SOURCE.replace(*edit))["f"]) == fingerprint(before)
     assert fingerprint(before) == fingerprint(built(SOURCE)["f"])
     assert fingerprint(before, "context") != fingerprint(before)

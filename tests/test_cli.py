@@ -154,9 +154,7 @@ def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "fastsumo run" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["replay", "--help"], ["show", "--help"]]
-)
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["replay", "--help"], ["show", "--help"]])
 def test_help_fits_a_terminal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -219,9 +217,7 @@ def test_help_fits_a_terminal(arguments: list[str], capsys: pytest.CaptureFixtur
         ("replay short.npz --trial 1", "is cut short"),
     ],
 )
-def test_bad_input_is_one_line(
-    folder: Path, capsys: pytest.CaptureFixture[str], line: str, says: str
-) -> None:
+def test_bad_input_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str], line: str, says: str) -> None:
     assert says in complaint(capsys, *line.split(" "))
     assert not list(folder.glob("*.png"))
 

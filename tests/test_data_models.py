@@ -93,7 +93,9 @@ def test_chi_square_and_tail_of_linear_gaussian():
             assert second / first**2 - 1.0 == pytest.approx(model.chi_square, rel=1e-8)
         else:
             assert model.params.max() >= 0.25
-        assert model.weight_tail_index == pytest.approx(0.5 / model.params.max() if model.params.max() > 0 else math.inf)
+        assert model.weight_tail_index == pytest.approx(
+            0.5 / model.params.max() if model.params.max() > 0 else math.inf
+        )
 
 
 def test_random_effects_by_quadrature():
@@ -138,9 +140,11 @@ def test_published_rates_of_the_random_effects():
 
 @pytest.mark.slow
 def test_variance_times_cost_of_nested_monte_carlo_sumo_and_mlmc():
-    """At a root mean square error of 1e-3 a row: nested Monte Carlo needs bias and variance small, the others only variance.
+    """At a root mean square error of 1e-3 a row: nested Monte Carlo needs bias and variance small, the others only
+    variance.
 
-    With ``chi`` the chi-square, IWAE(k) has bias ``chi / 2k`` and variance ``chi / k``; its work for an error ``e`` grows
+    With ``chi`` the chi-square, IWAE(k) has bias ``chi / 2k`` and variance ``chi / k``; its work for an error ``e``
+    grows
     like ``e^-3``, that of the others like ``e^-2``.
     """
     model, error = fs.models.random_effects_logistic(rows=20), 1e-3
@@ -198,7 +202,9 @@ def bridge(X: np.ndarray, y: np.ndarray, scale: float, model: fs.Model, seed: in
 
     def log_joint(b: np.ndarray) -> np.ndarray:
         likelihood = -np.sum(np.logaddexp(0.0, -b @ signed.T), axis=1)
-        return likelihood - 0.5 * np.sum(b**2, axis=1) / scale**2 - d * math.log(scale) - 0.5 * d * math.log(2 * math.pi)
+        return (
+            likelihood - 0.5 * np.sum(b**2, axis=1) / scale**2 - d * math.log(scale) - 0.5 * d * math.log(2 * math.pi)
+        )
 
     def gradient(b: np.ndarray) -> np.ndarray:
         return (0.5 - 0.5 * np.tanh(0.5 * b @ signed.T)) @ signed - b / scale**2

@@ -358,7 +358,8 @@ DASK = """
         study.run(client.get_executor(pure=False), progress=False, chunk_seconds=0.2)
         print(len(client.ncores()))
     for cell, model in enumerate([here, fs.models.note()]):
-        a, b = study[cell].statistics.arrays(), fs.simulate(model, fs.SUMO(fs.roulette.Harmonic(cap=80)), trials).statistics.arrays()
+        a, b = study[cell].statistics.arrays(), fs.simulate(model, fs.SUMO(fs.roulette.Harmonic(cap=80)),
+        trials).statistics.arrays()
         assert all(a[name].tobytes() == b[name].tobytes() for name in a)
     print("same")
 """
@@ -369,7 +370,17 @@ DASK = """
 def test_dask(study: Study, dask_cluster: tuple[str, list[subprocess.Popen[bytes]]], slain: bool) -> None:
     address, workers = dask_cluster
     trials, victim = (20_000_000, workers[0].pid) if slain else (1_000_000, 0)
-    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(DASK), address, str(study.path), str(trials), str(victim)]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        textwrap.dedent(DASK),
+        address,
+        str(study.path),
+        str(trials),
+        str(victim),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400)
     assert done.stdout == f"{1 if slain else 2}\nsame\n", done.stderr
 

@@ -17,6 +17,7 @@ from scipy.special import digamma, polygamma
 from zoo import MODELS, shifted
 
 import fastsumo as fs
+from fastsumo.kernels._jit import cache_folder
 from fastsumo.theory import predict
 
 SEED = 20_240_611
@@ -243,6 +244,14 @@ def test_a_bad_weight_names_its_trial(estimator):
         fs.simulate(rarely_bad, estimator, 100_000, SEED)
     trial = re.search(r"trial (\d+)", str(caught.value))
     assert np.isnan(fs.replay(rarely_bad, estimator, int(trial[1]), SEED).log_weights).any()
+
+
+@pytest.mark.parametrize(("estimator", "family"), [(fs.JVI(3), "jackknife"), (fs.MLMC(), "levels")], ids=repr)
+def test_each_family_has_cached_kernels_of_its_own(estimator, family):
+    fs.simulate(MODELS["note"], estimator, 10)
+    fs.sample(MODELS["note"], estimator, 10)
+    for entry in ("tally", "sample"):
+        assert list((cache_folder() / "compiled").glob(f"*{entry}_{family}-*"))
 
 
 def test_what_is_too_much_for_the_jackknife():

@@ -63,9 +63,7 @@ def mean_and_error(outcome: Outcome) -> tuple[float, float]:
 
 @pytest.mark.parametrize("each", PEERS, ids=lambda each: each.name)
 def test_the_mean_of_a_capped_run_is_known(each: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    threads = (
-        1 if each.name == "torch" else 2
-    )  # its many small parallel loops crawl where the cores are shared
+    threads = 1 if each.name == "torch" else 2  # its many small parallel loops crawl where the cores are shared
     outcome = available(each, monkeypatch).trials(30_000, CAP, 11, threads)
     mean, error = mean_and_error(outcome)
     assert abs(mean - expected_iwae(CAP + 1)) < 4.5 * error
@@ -168,9 +166,7 @@ def twin_value(seed: int, trial: int, terms: int) -> float:
     radius, angle = np.sqrt(-2 * np.log(u1)), 2 * np.pi * u2
     z0, z1 = radius * np.cos(angle), radius * np.sin(angle)
     x, y = math.sqrt(5) * z0, math.sqrt(5) * z1
-    energy = -np.logaddexp(
-        math.log(1 / 2) - ((x + 2) ** 2 + y**2) / 2, math.log(1 / 8) - ((x - 2) ** 2 + y**2) / 8
-    )
+    energy = -np.logaddexp(math.log(1 / 2) - ((x + 2) ** 2 + y**2) / 2, math.log(1 / 8) - ((x - 2) ** 2 + y**2) / 8)
     log_weights = -energy + math.log(10 * math.pi) + (z0**2 + z1**2) / 2
     path = np.logaddexp.accumulate(log_weights) - np.log(np.arange(1, terms + 2))
     return math.fsum([path[0], *(np.arange(1, terms + 1) * np.diff(path))])
@@ -199,9 +195,7 @@ def test_terms_of_the_c_peer_are_those_of_the_twin(c_outcome: Outcome) -> None:
     u = uniforms(SEED, np.arange(400_000, dtype=np.uint64), np.uint64(0), 0)[0]
     expected = np.floor(1.0 / u).astype(np.int64)
     np.testing.assert_array_equal(c_outcome.terms, expected)
-    np.testing.assert_array_equal(
-        c_peer.trials(50_001, CAP, SEED, 2).terms, np.minimum(expected[:50_001], CAP)
-    )
+    np.testing.assert_array_equal(c_peer.trials(50_001, CAP, SEED, 2).terms, np.minimum(expected[:50_001], CAP))
 
 
 def test_values_of_the_c_peer_are_those_of_the_twin(c_outcome: Outcome) -> None:

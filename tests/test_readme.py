@@ -20,11 +20,7 @@ from fastsumo import cli
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-FILES = {
-    match[1]: code
-    for kind, code in BLOCKS
-    if kind == "python" and (match := re.match(r"# (\w+\.py)\n", code))
-}
+FILES = {match[1]: code for kind, code in BLOCKS if kind == "python" and (match := re.match(r"# (\w+\.py)\n", code))}
 SNIPPETS = [code for kind, code in BLOCKS if kind == "python" and code not in FILES.values()]
 COMMANDS = [line for kind, code in BLOCKS if kind == "sh" for line in code.splitlines()]
 FEW = 20_000
@@ -101,9 +97,7 @@ def test_the_output_shown_has_the_labels_of_a_report() -> None:
     shown = next(code for kind, code in BLOCKS if kind == "text")
     now = str(fs.simulate(fs.models.note(), fs.SUMO(), FEW))
     labels = [line[:16].strip() for line in shown.splitlines() if line[:16].strip()]
-    assert labels == [
-        line[:16].strip() for line in now.split("furthest")[0].splitlines() if line[:16].strip()
-    ]
+    assert labels == [line[:16].strip() for line in now.split("furthest")[0].splitlines() if line[:16].strip()]
     for word in ("95 % interval", "tail index", "variance", "largest trial", "furthest trials", "terms K"):
         assert f"**{word}**" in README
         assert f"\n{word}" in now

@@ -157,9 +157,7 @@ def test_interval_and_index_come_from_the_run(results: dict[str, fs.Result]) -> 
 def test_replayed_trial_adds_up() -> None:
     for estimator in (HARMONIC, fs.SUMO(minimum=3), fs.SUMO(minimum=2, start=0)):
         trial = next(
-            one
-            for one in (fs.replay(NOTE, estimator, number) for number in range(100))
-            if 2 <= one.terms <= 5
+            one for one in (fs.replay(NOTE, estimator, number) for number in range(100)) if 2 <= one.terms <= 5
         )
         text = report.trial_summary(trial, estimator)
         products = [float(line.split()[-1]) for line in text.split("product\n")[1].splitlines()]
@@ -234,9 +232,7 @@ def naive_survival(law: fs.roulette.Roulette, chi_square: float, x: float, large
         (fs.roulette.Geometric(0.4), 80, 1e-9),
     ],
 )
-def test_first_order_tail_is_the_sum_over_terms(
-    law: fs.roulette.Roulette, largest: int, tolerance: float
-) -> None:
+def test_first_order_tail_is_the_sum_over_terms(law: fs.roulette.Roulette, largest: int, tolerance: float) -> None:
     run = fs.simulate(NOTE, fs.SUMO(law), 1).provenance
     for x in (5.0, 15.0):
         found = theory.tail_survival(run, x)

@@ -207,10 +207,9 @@ def test_files_with_flipped_bits(result, tmp_path):
         path.write_bytes(damaged)
         try:
             again = fs.load(path)
-        except ValueError as error:
-            assert "\n" not in str(error)
-        else:  # a bit that nothing depends on, such as a time in the archive
-            assert said(again) == said(result)
+        except ValueError:
+            continue
+        assert said(again) == said(result)  # a bit that nothing depends on, such as a time in the archive
 
 
 def _text(path: Path) -> None:

@@ -5,6 +5,7 @@ What the statistics say is in `test_statistics.py`, the file format in `test_res
 
 from __future__ import annotations
 
+import _thread
 import os
 import subprocess
 import sys
@@ -13,9 +14,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
-import _thread
 import numpy as np
 import pytest
 from zoo import LAWS, MODELS
@@ -87,10 +88,7 @@ def test_pieces_of_whole_tiles_make_the_whole(run):
     trials = trials_of(estimator)
     whole = fs.simulate(model, estimator, trials, seed=3)
     cuts = [0, TILE, 5 * TILE, 17 * TILE, trials]
-    pieces = [
-        fs.simulate(model, estimator, high - low, seed=3, first_trial=low)
-        for low, high in zip(cuts, cuts[1:], strict=False)
-    ]
+    pieces = [fs.simulate(model, estimator, high - low, seed=3, first_trial=low) for low, high in pairwise(cuts)]
     a, b, c, d = pieces
     assert same(a.merge(b).merge(c).merge(d), whole)
     assert same(d.merge(b).merge(c.merge(a)), whole)
@@ -114,7 +112,7 @@ def test_odd_pieces_agree_with_the_whole(run, cuts):
     whole = fs.simulate(model, estimator, trials, seed=3)
     cuts = [0, *[cut for cut in cuts if cut < trials], trials]
     merged = None
-    for low, high in zip(cuts, cuts[1:], strict=False):
+    for low, high in pairwise(cuts):
         piece = fs.simulate(model, estimator, high - low, seed=3, first_trial=low)
         merged = piece if merged is None else merged.merge(piece)
     agree(merged, whole)
@@ -303,7 +301,7 @@ def test_ctrl_c_returns_what_is_done_within_a_second(name, threads):
     spans = result.ranges[6]
     assert result.statistics.finite + result.zero_weight_trials == result.trials
     assert all(low % TILE == 0 and high % TILE == 0 and low < high for low, high in spans)
-    assert all(high < low for (_, high), (low, _) in zip(spans, spans[1:], strict=False))
+    assert all(high < low for (_, high), (low, _) in pairwise(spans))
     end = spans[-1][1] + 3 * TILE
     rest, at = result, 0
     for low, high in [*spans, (end, end)]:

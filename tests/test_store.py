@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -97,7 +96,9 @@ def test_trials_of_zero_weight_and_an_empty_body_can_be_packed() -> None:
     assert np.isnan(empty.estimate()[0])
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:100] + b"x" + b[101:], lambda b: b"", lambda b: b"FSS9" + b[4:]])
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-1], lambda b: b[:100] + b"x" + b[101:], lambda b: b"", lambda b: b"FSS9" + b[4:]]
+)
 def test_damaged_bytes_are_noticed(damage) -> None:  # type: ignore[no-untyped-def]
     packed = pack(fs.simulate(NOTE, CAPPED, 100, threads=1).statistics, 0.0)
     with pytest.raises(DamagedError):
@@ -133,7 +134,11 @@ def test_a_study_at_rest_is_one_file(path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["a.study"]
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"x" * 5000, b"SQLite format 3\0" + b"\0" * 200], ids=["empty", "short", "text", "header"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello", b"x" * 5000, b"SQLite format 3\0" + b"\0" * 200],
+    ids=["empty", "short", "text", "header"],
+)
 def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "a.study"
     file.write_bytes(content)

@@ -1,4 +1,5 @@
-"""Studies: the same bits as one undisturbed run, whatever happened on the way; and what is said when something is wrong.
+"""Studies: the same bits as one undisturbed run, whatever happened on the way; and what is said when something is
+wrong.
 
 Faults of the file are in `test_store.py`, real clusters in `test_executors.py`.
 """
@@ -365,11 +366,15 @@ def test_lines_for_a_log(study: Study, monkeypatch: pytest.MonkeyPatch, capsys: 
     study.add(NOTE, CAPPED, 300_000, seeds=range(2))
     study.run(threads=2, progress=None, chunk_seconds=0.02)
     said = capsys.readouterr().err.splitlines()
-    assert any(re.search(r"[\d.]+ % · .* of 600 k trials · .* trials/s · .* left · \d of 2 cells done", line) for line in said)
+    assert any(
+        re.search(r"[\d.]+ % · .* of 600 k trials · .* trials/s · .* left · \d of 2 cells done", line) for line in said
+    )
     assert any("cell 0: 1.8" in line and "±" in line for line in said)
 
 
-def test_the_table_of_a_terminal(study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_of_a_terminal(
+    study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(study_progress, "_EVERY", 0.0)
     study.add(NOTE, CAPPED, 300_000)
     with study_progress.Screen(2) as screen:
@@ -382,7 +387,17 @@ def test_the_table_of_a_terminal(study: Study, monkeypatch: pytest.MonkeyPatch, 
 def test_time_left_knows_that_heavy_laws_grow_dearer() -> None:
     def cell(what: fs.SUMO) -> Cell:
         return Cell(
-            0, 1, (), estimator_to_json(what), 0, 10**12, "open", pilot_trials=10**6, pilot_seconds=1.0, piece=4096, chunk=2**22
+            0,
+            1,
+            (),
+            estimator_to_json(what),
+            0,
+            10**12,
+            "open",
+            pilot_trials=10**6,
+            pilot_seconds=1.0,
+            piece=4096,
+            chunk=2**22,
         )
 
     flat = study_progress.seconds_of_work(cell(fs.SUMO(fs.roulette.Harmonic(cap=80))))
@@ -407,7 +422,10 @@ CHILD = """
 
 def child(study: Study) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(CHILD), str(study.path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", textwrap.dedent(CHILD), str(study.path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -492,7 +510,9 @@ KILLS = """
 @pytest.mark.parametrize(
     ("kills", "trials", "longest"), [(10, 16_000_000, 0.6), pytest.param(100, 120_000_000, 0.6, marks=pytest.mark.slow)]
 )
-def test_kill_at_random_moments_and_resume_to_the_same_bits(study: Study, kills: int, trials: int, longest: float) -> None:
+def test_kill_at_random_moments_and_resume_to_the_same_bits(
+    study: Study, kills: int, trials: int, longest: float
+) -> None:
     half = trials // 2 + 77
     study.add([NOTE, fs.models.gamma(0.5)], CAPPED, 5000)
     study.run(threads=1, **QUICK)

@@ -58,9 +58,7 @@ def test_moment_is_its_formula() -> None:
     shape = first + 1 - 0.5 / (1 - first**2 / second)
     found = tails.tail_index(values, method="moment", k=80)
     assert found.shape == pytest.approx(shape, rel=1e-12)
-    assert 1 / found.low - found.shape == pytest.approx(
-        1.959963985 * math.sqrt((1 + shape**2) / 80), rel=1e-8
-    )
+    assert 1 / found.low - found.shape == pytest.approx(1.959963985 * math.sqrt((1 + shape**2) / 80), rel=1e-8)
 
 
 def test_moment_variance_is_continuous_and_right_for_the_uniform() -> None:
@@ -245,9 +243,7 @@ def test_integers_lists_float32_and_read_only_arrays_are_read() -> None:
     expected = tails.tail_index(frozen, k=50)
     assert tails.tail_index(values, k=50) == expected
     assert tails.tail_index(values.tolist(), k=50) == expected
-    assert tails.tail_index(frozen.astype(np.float32), k=50).estimate == pytest.approx(
-        expected.estimate, rel=1e-6
-    )
+    assert tails.tail_index(frozen.astype(np.float32), k=50).estimate == pytest.approx(expected.estimate, rel=1e-6)
     assert (frozen == values).all()
 
 

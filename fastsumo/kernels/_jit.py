@@ -56,7 +56,7 @@ def compile_for(dispatcher: Any, *arguments: Any) -> None:
 
 def callback(function: Callable[..., Any], signature: Any, digest: str | None) -> Any:
     """A native function with a C address, compiled at once; cached under ``digest`` unless that is None."""
-    compiled = CFunc(function, numba.core.sigutils.normalize_signature(signature), {}, dict(_OPTIONS))
+    compiled: Any = CFunc(function, numba.core.sigutils.normalize_signature(signature), {}, dict(_OPTIONS))
     if digest is not None:
         compiled._cache = _ContentCache(function, lambda: digest)
     compiled.compile()

@@ -44,86 +44,54 @@ def _prefix_trials(job, work, short, n):
     return status
 
 
-@device
-def _tally(run_trials, job, work, first, n, center, tally, giants_at):
-    """Add the trials ``first .. first + n - 1`` to the tally. Status, trials done, and how many giants were left out.
+def _kernels(name, run_trials):
+    """The two entry points of a family of estimators; ``run_trials`` has the signature of `_prefix_trials`."""
 
-    Tiles begin at multiples of `TILE`. The trial and the `K` of a giant go to ``giants_at``, int64 (n, 2).
-    """
-    found, done = 0, 0
-    while done < n:
-        start, size = _next_tile(first, done, n)
-        draw(job, start, work + TERMS, size)
-        short, kept, found = _sort(job, work, start, size, giants_at, found)
-        status = run_trials(job, work, short, kept)
-        if status != OK:
-            return status, done, found
-        tally_tile(tally, work, short, kept, job, center)
-        done += size
-    return OK, done, found
+    def tally(job, work, first, n, center, tally, giants_at):
+        """Add the trials ``first .. first + n - 1`` to the tally. Status, trials done, how many giants were left out.
 
+        Tiles begin at multiples of `TILE`. The trial and the `K` of a giant go to ``giants_at``, int64 (n, 2).
+        """
+        found, done = 0, 0
+        while done < n:
+            start, size = _next_tile(first, done, n)
+            short, kept, found = _draw_sorted(job, work, start, size, giants_at, found)
+            status = run_trials(job, work, short, kept)
+            if status != OK:
+                return status, done, found
+            tally_tile(tally, work, short, kept, job, center)
+            done += size
+        return OK, done, found
 
-@device
-def _sample(run_trials, job, work, first, n, values_at, terms_at, giants_at):
-    """Values and `K` of the trials ``first .. first + n - 1``, by trial. Status, trials done, giants left out."""
-    values, terms = floats(values_at, n), ints(terms_at, n)
-    found, done = 0, 0
-    while done < n:
-        start, size = _next_tile(first, done, n)
-        draw(job, start, work + TERMS, size)
-        short, kept, found = _sort(job, work, start, size, giants_at, found)
-        status = run_trials(job, work, short, kept)
-        if status != OK:
-            return status, done, found
-        trial, computed, drawn = words(work + TRIAL, kept), floats(work + VALUES, kept), ints(work + TERMS, size)
-        for i in range(kept):
-            values[int64(trial[i] - first)] = computed[i]
-        for t in range(size):
-            terms[done + t] = drawn[t]
-        done += size
-    return OK, done, found
+    def sample(job, work, first, n, values_at, terms_at, giants_at):
+        """Values and `K` of the trials ``first .. first + n - 1``, by trial. Status, trials done, giants left out."""
+        values, terms = floats(values_at, n), ints(terms_at, n)
+        found, done = 0, 0
+        while done < n:
+            start, size = _next_tile(first, done, n)
+            short, kept, found = _draw_sorted(job, work, start, size, giants_at, found)
+            status = run_trials(job, work, short, kept)
+            if status != OK:
+                return status, done, found
+            trial, computed, drawn = words(work + TRIAL, kept), floats(work + VALUES, kept), ints(work + TERMS, size)
+            for i in range(kept):
+                values[int64(trial[i] - first)] = computed[i]
+            for t in range(size):
+                terms[done + t] = drawn[t]
+            done += size
+        return OK, done, found
 
-
-@kernel
-def tally_block(job, work, first, n, center, tally, giants_at):
-    """`_tally` of IWAE, SUMO, the single term."""
-    return _tally(_prefix_trials, job, work, first, n, center, tally, giants_at)
+    tally.__name__, sample.__name__ = f"tally_{name}", f"sample_{name}"  # what they are cached under
+    return kernel(tally), kernel(sample)
 
 
-@kernel
-def sample_block(job, work, first, n, values_at, terms_at, giants_at):
-    """`_sample` of IWAE, SUMO, the single term."""
-    return _sample(_prefix_trials, job, work, first, n, values_at, terms_at, giants_at)
-
-
-@kernel
-def tally_jackknife(job, work, first, n, center, tally, giants_at):
-    """`_tally` of the jackknife."""
-    return _tally(jackknife_trials, job, work, first, n, center, tally, giants_at)
-
-
-@kernel
-def sample_jackknife(job, work, first, n, values_at, terms_at, giants_at):
-    """`_sample` of the jackknife."""
-    return _sample(jackknife_trials, job, work, first, n, values_at, terms_at, giants_at)
-
-
-@kernel
-def tally_levels(job, work, first, n, center, tally, giants_at):
-    """`_tally` of dyadic levels."""
-    return _tally(level_trials, job, work, first, n, center, tally, giants_at)
-
-
-@kernel
-def sample_levels(job, work, first, n, values_at, terms_at, giants_at):
-    """`_sample` of dyadic levels."""
-    return _sample(level_trials, job, work, first, n, values_at, terms_at, giants_at)
+tally_block, sample_block = _kernels("block", _prefix_trials)
+_FAMILIES = {JACKKNIFE: _kernels("jackknife", jackknife_trials), LEVELS: _kernels("levels", level_trials)}
 
 
 def kernels_of(kind):
     """The kernels for a kind of trial, of one signature each: to add a block to a tally, and to write its values."""
-    families = {JACKKNIFE: (tally_jackknife, sample_jackknife), LEVELS: (tally_levels, sample_levels)}
-    return families.get(kind, (tally_block, sample_block))
+    return _FAMILIES.get(kind, (tally_block, sample_block))
 
 
 @kernel
@@ -143,8 +111,9 @@ def _next_tile(first, done, n):
 
 
 @device
-def _sort(job, work, start, n, giants_at, found):
-    """Order the tile's trials: short ones by falling `K`, then long ones. Giants are set aside."""
+def _draw_sorted(job, work, start, n, giants_at, found):
+    """Draw the tile's `K` and order its trials: short ones by falling `K`, then long ones. Giants are set aside."""
+    draw(job, start, work + TERMS, n)
     terms, longest = ints(work + TERMS, n), max(job.longest_short, 0)
     places = ints(work + PLACES, SHORT + 2)
     trial, ordered = words(work + TRIAL, n), ints(work + ORDERED_TERMS, n)

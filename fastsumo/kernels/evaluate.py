@@ -11,9 +11,9 @@ from numba import int64, uint64
 from fastsumo.estimators import JACKKNIFE, LEVELS
 from fastsumo.kernels._jit import device, kernel
 from fastsumo.kernels.bits import fabs
-from fastsumo.kernels.block import _prefix_trials, _sort
+from fastsumo.kernels.block import _draw_sorted, _prefix_trials
 from fastsumo.kernels.buffer import evaluate
-from fastsumo.kernels.draw import draw, samples_of
+from fastsumo.kernels.draw import samples_of
 from fastsumo.kernels.dyadic import level_trials
 from fastsumo.kernels.jackknife import jackknife_trials
 from fastsumo.kernels.job import (
@@ -22,8 +22,6 @@ from fastsumo.kernels.job import (
     ORDERED_TERMS,
     POWER,
     SAMPLES,
-    STOPPED,
-    TERMS,
     TILE,
     TRIALS,
     VALUES,
@@ -96,7 +94,7 @@ def _add(job, work, n, out, top_at, room, held):
         if value == -np.inf:
             out[ZERO] += 1.0
             continue
-        if not (center == center):
+        if np.isnan(center):
             center = value
         d = value - center
         s1 += d
@@ -158,8 +156,7 @@ def _row(run_trials, job, work, first, n, top_at, room, out):
     done, held = 0, 0
     while done < n:
         size = min(n - done, TILE)
-        draw(job, first + uint64(done), work + TERMS, size)
-        short, kept, _ = _sort(job, work, first + uint64(done), size, 0, 0)
+        short, kept, _ = _draw_sorted(job, work, first + uint64(done), size, 0, 0)
         status = run_trials(job, work, short, kept)
         if status != OK:
             return status

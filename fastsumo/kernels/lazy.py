@@ -20,7 +20,7 @@ from fastsumo.kernels._jit import inlined
 from fastsumo.vmath import _exp_parts, _pow2
 
 _LARGEST = 1.7976931348623157e308
-_INLINED = dict(inlined(lambda x: x).targetoptions)
+_INLINED: Any = dict(inlined(lambda x: x).targetoptions)
 
 
 class LogSum(NamedTuple):

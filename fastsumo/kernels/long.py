@@ -99,7 +99,11 @@ def _flush(job, work, used, found):
     status = weigh(job, work, used)
     if status != OK and status != WIDE:
         return status
-    terms, values, pieces = ints(work + ORDERED_TERMS, 1 << 30), floats(work + VALUES, 1 << 30), ints(work + PIECES, found)
+    terms, values, pieces = (
+        ints(work + ORDERED_TERMS, 1 << 30),
+        floats(work + VALUES, 1 << 30),
+        ints(work + PIECES, found),
+    )
     state = floats(work + STATE, STATE_SIZE)
     for p in range(0, found, 4):
         i, start, count, offset = pieces[p], pieces[p + 1], pieces[p + 2], pieces[p + 3]

@@ -103,5 +103,3 @@ def fill_normals(trials, samples, key, z):
         for i in range(n):
             u1, u2 = uniform_pair(trials[i], samples[i], block, key)
             last[i] = polar(u1, u2)[0]
-
-

@@ -47,7 +47,9 @@ def values_at(model: Model, points: np.ndarray) -> np.ndarray:
     bad = ~(out <= np.finfo(np.float64).max)
     if bad.any():
         at = points[int(np.argmax(bad))]
-        raise ModelError(f"model {model.name!r} returned {out[bad][0]} at {at.tolist()}; allowed are finite numbers and -inf")
+        raise ModelError(
+            f"model {model.name!r} returned {out[bad][0]} at {at.tolist()}; allowed are finite numbers and -inf"
+        )
     return out
 
 
@@ -69,12 +71,16 @@ def _compile(function: Any, shape: tuple[int, int, int], digest: str | None) -> 
             return float(density(x[:, i], params))
 
     def values(points_at, n, numbers_at, row_at, out_at):
-        numbers, row, out = carray(numbers_at, (params_size + 1,)), carray(row_at, (columns_size,)), carray(out_at, (n,))
+        numbers, row, out = (
+            carray(numbers_at, (params_size + 1,)),
+            carray(row_at, (columns_size,)),
+            carray(out_at, (n,)),
+        )
         x, params = table_at(points_at, dim, n), numbers[:params_size]
         try:
             for i in range(n):
                 out[i] = evaluate(x, i, row, params)
-        except Exception:  # noqa: BLE001 - the caller says which model raised
+        except Exception:
             return 1
         return 0
 

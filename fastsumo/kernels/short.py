@@ -100,7 +100,9 @@ def _going_on(work, lane, n, j):
 
 @device
 def _add_plain(job, work, row, lane, n, offset):
-    """Add one weight to each of ``n`` lanes, and the new prefix to the product, or the sum of logs, of those that go on."""
+    """Add one weight to each of ``n`` lanes, and the new prefix to the product, or the sum of logs, of those that go
+    on.
+    """
     total, product = floats(work + TOTAL + 8 * lane, n), floats(work + PRODUCT + 8 * lane, n)
     weight = floats(work + WEIGHT + 8 * offset, n)
     first, j, inverse = max(job.minimum - 1, 0), row + 1 - job.minimum, 1.0 / (row + 1)
@@ -248,4 +250,3 @@ def _finish_scaled(job, work, n):
         else:
             value = origin + fma(reciprocal[terms[i]], last, product[i])
             values[i] = value if product[i] > -np.inf else -np.inf
-

@@ -109,9 +109,7 @@ def _double_bootstrap(logs: FloatArray, trials: int, seed: int, repetitions: int
     return min(max(round(k1**2 / k2 * factor), 2), len(logs) - 1)
 
 
-def _bootstrap_argmin(
-    logs: FloatArray, trials: int, size: int, rng: np.random.Generator, repetitions: int
-) -> int:
+def _bootstrap_argmin(logs: FloatArray, trials: int, size: int, rng: np.random.Generator, repetitions: int) -> int:
     """Argmin over k of the mean of ``(M_k - 2*shape_k**2)**2`` in bootstrap samples of a smaller size."""
     known = len(logs) / trials
     most = min(int(0.8 * known * size), size - 1, 20_000)

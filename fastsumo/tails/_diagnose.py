@@ -152,16 +152,12 @@ def diagnose(
     """
     as_level(level)
     known = sample if isinstance(sample, Summary) else summarize(sample)
-    predicted = (
-        math.nan if index is None else math.inf if index == math.inf else as_number(index, "index", 0.0)
-    )
+    predicted = math.nan if index is None else math.inf if index == math.inf else as_number(index, "index", 0.0)
     hill, gpd = tail_index(known, level=level), tail_index(known, method="gpd", level=level)
     moments = _moments(hill, gpd, predicted)
     regime = _regime(moments, hill, gpd, predicted)
     interval, normal = _best_interval(known, regime, level), mean_interval(known, "normal", level)
-    wanted = (
-        0.1 * interval.half_width if wanted_error is None else as_number(wanted_error, "wanted_error", 0.0)
-    )
+    wanted = 0.1 * interval.half_width if wanted_error is None else as_number(wanted_error, "wanted_error", 0.0)
     used = min(hill.estimate, gpd.estimate) if math.isnan(predicted) else predicted
     used = 2.0 if regime == "index 2" else used
     cap = 2.0 * constant / wanted if constant and regime == "index 2" else math.nan
@@ -256,9 +252,7 @@ def _regime(moments: dict[int, str], hill: TailIndex, gpd: TailIndex, predicted:
     if moments[1] != _YES:
         return "no mean" if moments[1] == _NO else "mean in doubt"
     if not math.isnan(predicted):
-        return (
-            "index 2" if predicted == 2.0 else "finite variance" if predicted > 2.0 else "infinite variance"
-        )
+        return "index 2" if predicted == 2.0 else "finite variance" if predicted > 2.0 else "infinite variance"
     if min(hill.high, gpd.high) < 2.0:
         return "infinite variance"
     return "finite variance" if moments[2] == _YES else "index 2"
@@ -276,9 +270,7 @@ def _best_interval(known: Summary, regime: str, level: float) -> Interval:
     if regime == "index 2" and grouped:
         return mean_interval(known, "median-of-means", level, groups=16)
     if grouped:
-        return mean_interval(
-            known, "median-of-means", level, groups=max(8, math.ceil(1 - math.log2(1 - level)))
-        )
+        return mean_interval(known, "median-of-means", level, groups=max(8, math.ceil(1 - math.log2(1 - level))))
     return mean_interval(known, "self-normalised", level)
 
 
@@ -293,9 +285,7 @@ def _advice(d: Diagnosis, can_change_law: bool) -> str:
         return "No other law of K is needed for the variance."
     if not can_change_law:
         return "Truncate the estimator at a known bias, or use one with a finite variance."
-    dyadic = (
-        "Dyadic levels, fs.MLMC(), have finite variance and finite cost if the weights have finite variance"
-    )
+    dyadic = "Dyadic levels, fs.MLMC(), have finite variance and finite cost if the weights have finite variance"
     if d.index_source == "predicted" and d.regime == "infinite variance":
         dyadic += "; if it is the weights that are heavy, mend the proposal first, as no law of K will help"
     if not math.isnan(d.cap):
@@ -308,9 +298,7 @@ def _advice(d: Diagnosis, can_change_law: bool) -> str:
 
 def _words(d: Diagnosis) -> str:
     if d.regime == "undetermined":
-        lines = [
-            f"{d.trials:,} trials show no tail to speak of: constant, tied or fewer than {MIN_POINTS} values."
-        ]
+        lines = [f"{d.trials:,} trials show no tail to speak of: constant, tied or fewer than {MIN_POINTS} values."]
     else:
         lines = [_tail_words(d), _moment_words(d), _single_words(d), _interval_words(d)]
     return "\n".join(textwrap.fill(line, 100) for line in [*lines, d.advice])

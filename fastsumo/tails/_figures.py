@@ -106,9 +106,7 @@ def plot_hill(
     axes.set(xscale="log", xlabel="order statistics $k$", ylabel="tail index")
     if len(path.k) == 0:
         return axes
-    axes.fill_between(
-        path.k, path.low, path.high, color=_BLUE, alpha=0.2, lw=0, label=f"{100 * path.level:g} %"
-    )
+    axes.fill_between(path.k, path.low, path.high, color=_BLUE, alpha=0.2, lw=0, label=f"{100 * path.level:g} %")
     axes.plot(path.k, path.estimate, color=_BLUE, lw=1.5, label="Hill")
     axes.axvline(path.chosen, color=_GREY, ls=":", lw=1.2, ymax=0.75, label=f"chosen, $k$ = {path.chosen}")
     if index is not None:
@@ -166,9 +164,7 @@ def plot_mean_excess(
     return axes
 
 
-def plot_max_sum(
-    sample: ArrayLike | Summary | MaxToSum, *, center: float = 0.0, ax: Axes | None = None
-) -> Axes:
+def plot_max_sum(sample: ArrayLike | Summary | MaxToSum, *, center: float = 0.0, ax: Axes | None = None) -> Axes:
     """Max-to-sum ratios as values accumulate, one line for each power.
 
     Parameters
@@ -248,17 +244,13 @@ def plot_running(
         raise ValueError("this summary has no trace, which plot_running needs")
     axes = _axes(ax)
     drawn = rows.trials >= min(20, rows.trials[-1])
-    axes.plot(
-        rows.trials[drawn], rows.variance[drawn], color=_BLUE, lw=1.5, label="variance of the first $n$"
-    )
+    axes.plot(rows.trials[drawn], rows.variance[drawn], color=_BLUE, lw=1.5, label="variance of the first $n$")
     if constant is not None:
         slope = as_number(constant, "constant", above=0.0)
         late = rows.trials >= math.sqrt(float(rows.trials[-1]))
         log_n = np.log(rows.trials[late])
         line = slope * log_n + np.median(rows.variance[late] - slope * log_n)
-        axes.plot(
-            rows.trials[late], line, "--", color=_ORANGE, lw=1.5, label=rf"slope {slope:.3g} per $\log n$"
-        )
+        axes.plot(rows.trials[late], line, "--", color=_ORANGE, lw=1.5, label=rf"slope {slope:.3g} per $\log n$")
     axes.set(xscale="log", xlabel="trials $n$", ylabel="running variance")
     axes.set_ylim(bottom=0.0)
     axes.legend(frameon=False, fontsize=8)

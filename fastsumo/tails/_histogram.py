@@ -41,9 +41,7 @@ class Histogram:
         lower, upper = np.asarray(self.lower, np.float64), np.asarray(self.upper, np.float64)
         counts = as_counts(self.counts, "counts")
         if not lower.shape == upper.shape == counts.shape:
-            raise ValueError(
-                f"edges and counts differ in shape: {lower.shape}, {upper.shape}, {counts.shape}"
-            )
+            raise ValueError(f"edges and counts differ in shape: {lower.shape}, {upper.shape}, {counts.shape}")
         if not ((lower <= upper).all() and (lower[1:] >= upper[:-1]).all()):
             raise ValueError("the bins must be ascending and must not overlap")
         object.__setattr__(self, "center", as_number(self.center, "center"))

@@ -237,9 +237,7 @@ def hill_path(
         return HillPath(np.zeros(0, np.int64), empty, empty, empty, empty, 0, level, side)
     k = np.arange(2, len(ordered))
     if points is not None:
-        k = np.unique(
-            np.geomspace(2, len(ordered) - 1, as_whole(points, "points", 2)).round().astype(np.int64)
-        )
+        k = np.unique(np.geomspace(2, len(ordered) - 1, as_whole(points, "points", 2)).round().astype(np.int64))
     shape = hill_shapes(np.log(ordered))[k - 1]
     with np.errstate(divide="ignore"):
         estimate = np.where(shape > 0, 1.0 / shape, np.nan)

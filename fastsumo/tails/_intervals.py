@@ -215,9 +215,7 @@ def _median_of_means(known: Summary, options: _Options) -> _Bounds:
     covered = 1.0 - 2.0 * bdtr(outside, len(means), 0.5)
     wide_enough = outside[covered >= options.level]
     if len(wide_enough) == 0:
-        return _nothing(
-            f"no median-of-means interval: {len(means)} groups are too few for level {options.level}"
-        )
+        return _nothing(f"no median-of-means interval: {len(means)} groups are too few for level {options.level}")
     rank = int(wide_enough[-1])
     return float(means[rank]), float(np.median(means)), float(means[-1 - rank])
 

@@ -89,9 +89,7 @@ def pareto_khat(
     khat, k = max(fits, key=lambda fit: math.inf if math.isnan(fit[0]) else fit[0])
     n = known.trials
     threshold = khat_threshold(n)
-    return ParetoKhat(
-        khat, threshold, min_sample_size(khat), convergence_rate(khat, n), k, n, bool(khat < threshold)
-    )
+    return ParetoKhat(khat, threshold, min_sample_size(khat), convergence_rate(khat, n), k, n, bool(khat < threshold))
 
 
 def khat_threshold(trials: int) -> float:

@@ -138,9 +138,7 @@ class Summary:
         return self.power_sums
 
 
-def summarize(
-    values: ArrayLike, center: float | None = None, *, groups: int = 256, points: int = 200
-) -> Summary:
+def summarize(values: ArrayLike, center: float | None = None, *, groups: int = 256, points: int = 200) -> Summary:
     """Summarize a plain array of values.
 
     Parameters
@@ -231,9 +229,7 @@ def trace(values: ArrayLike, center: float = 0.0, *, points: int = 200) -> Trace
 def _powers(deviations: FloatArray) -> FloatArray:
     with np.errstate(over="ignore", invalid="ignore"):
         square = deviations * deviations
-        return np.array(
-            [deviations.sum(), square.sum(), (square * deviations).sum(), (square * square).sum()]
-        )
+        return np.array([deviations.sum(), square.sum(), (square * deviations).sum(), (square * square).sum()])
 
 
 def _power_sums(values: ArrayLike) -> FloatArray:
