@@ -29,7 +29,7 @@ NAMES = ("threads", "processes", "loky", "mpi", "dask:ADDRESS")
 
 @dataclass(frozen=True)
 class Task:
-    """A range of trials for one worker; without a ``center`` it is the pilot that finds it, and how long trials take."""
+    """A range of trials for one worker; without a ``center`` it is the pilot that finds it and times trials."""
 
     cell: int
     first: int

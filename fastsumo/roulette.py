@@ -34,7 +34,7 @@ class Law(NamedTuple):
 
 @dataclass(frozen=True)
 class Roulette:
-    """Base of the laws of `K`. Not used itself: see `Harmonic`, `HarmonicGeometric`, `PowerLaw`, `Geometric`, `Table`."""
+    """Base of the laws of `K`: see `Harmonic`, `HarmonicGeometric`, `PowerLaw`, `Geometric`, `Table`."""
 
     def law(self) -> Law:
         """The law in the form that the kernels take."""
@@ -74,7 +74,7 @@ class Roulette:
         return np.where(terms > law.cap, 0.0, inside)
 
     def expected_terms(self) -> float:
-        """``E[K]``, the sum of the survival function; infinite where it diverges. A trial costs ``E[K] + 1`` samples."""
+        """``E[K]``, the sum of the survival function; may be infinite. A trial costs ``E[K] + 1`` samples."""
         law = self.law()
         if law.table.size:
             return math.fsum(law.table)

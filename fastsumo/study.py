@@ -274,7 +274,7 @@ class Study:
             raise StudyError(f"{len(failed)} of {len(self)} cells failed, the others are done; {first}")
 
     def _prepared(self, store: Store) -> dict[int, Recipe]:
-        """Recipes of the models, after a look at whether they are still what they were; failed cells are opened again."""
+        """Recipes of the models, if they are still what they were; failed cells are opened again."""
         with store.transaction():
             models, cells = store.models(), store.cells()
             unfinished = {cell.model for cell in cells.values() if cell.state != "done"}

@@ -196,7 +196,7 @@ def test_logistic_regression_in_one_dimension():
 
 
 def bridge(X: np.ndarray, y: np.ndarray, scale: float, model: fs.Model, seed: int) -> float:
-    """Log marginal likelihood by Hamiltonian Monte Carlo and bridge sampling (Meng & Wong, Statistica Sinica 6, 1996)."""
+    """Log marginal likelihood by Hamiltonian Monte Carlo and bridge sampling (Meng & Wong, 1996)."""
     random = np.random.default_rng(seed)
     signed, d = (2.0 * y - 1.0)[:, None] * X, X.shape[1]
 

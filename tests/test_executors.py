@@ -1,4 +1,4 @@
-"""Executors: real pools of processes, a real Dask cluster, real MPI; and one that loses, repeats and shuffles chunks."""
+"""Executors: real pools of processes, a real Dask cluster, real MPI; and one that loses and shuffles chunks."""
 
 from __future__ import annotations
 

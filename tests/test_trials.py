@@ -244,7 +244,8 @@ def test_giants_have_the_bits_of_ordinary_trials(name, monkeypatch):
     whole = fs.simulate(model, estimator, trials, SEED, threads=1)
     monkeypatch.setattr(import_module("fastsumo.simulate"), "GIANT", 2100)
     monkeypatch.setattr(import_module("fastsumo.giants"), "_CHUNK", 2048)
-    assert np.count_nonzero(terms > 2100) > 5
+    samples = terms + (0 if isinstance(estimator, fs.IWAE) else estimator.minimum)
+    assert np.count_nonzero(samples > 2100) > 2
     for threads in (2, 5):
         shared = fs.sample(model, estimator, trials, SEED, threads=threads)
         assert shared[0].tobytes() == values.tobytes()

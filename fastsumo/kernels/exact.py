@@ -35,7 +35,7 @@ def deposit(sum_at, x):
 
 @kernel
 def carry(sums):
-    """Bring every limb but the last back into 32 bits, which leaves the sums as they are. Called before 2^30 deposits."""
+    """Bring every limb but the last back into 32 bits, the sums unchanged. To be called before 2^30 deposits."""
     for row in range(sums.shape[0]):
         over = int64(0)
         for limb in range(LIMBS - 1):
