@@ -116,7 +116,8 @@ class Coordinator:
                 self._take(task, future)
                 task, future = self._pool.finished.get_nowait()
         except queue.Empty:
-            return
+            if self._tasks and self._pool.broken:  # and forgot to say so: a task sent just as it broke gets no answer
+                self._mend(concurrent.futures.BrokenExecutor("it is broken"))
 
     def _take(self, task: Task, future: Any) -> None:
         if self._tasks.pop(future, None) is None:

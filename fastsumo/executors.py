@@ -179,6 +179,11 @@ class Pool:
             self._counted, self._workers = now, max(1, _worker_count(self._executor))
         return self._workers
 
+    @property
+    def broken(self) -> bool:
+        """Whether the executor can do no more, as far as it says so."""
+        return bool(getattr(self._executor, "_broken", False))
+
     def remake(self) -> bool:
         """Another executor for one that broke; whether there is one."""
         if self._make is None or self.remakes == 0:

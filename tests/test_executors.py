@@ -270,13 +270,13 @@ SCRIPT = """
 """
 
 NOTEBOOK = """
-    import linecache, sys
-    source = '''
-import fastsumo as fs
-@fs.model(dim=1)
-def cell(z, params):
-    return 0.5 * z[0]
-'''
+    import linecache, sys, textwrap
+    source = textwrap.dedent('''
+        import fastsumo as fs
+        @fs.model(dim=1)
+        def cell(z, params):
+            return 0.5 * z[0]
+    ''')
     linecache.cache["<ipython-input-1>"] = (len(source), None, source.splitlines(True), "<ipython-input-1>")
     exec(compile(source, "<ipython-input-1>", "exec"), globals())
 

@@ -5,8 +5,6 @@ prefix sums after adding each lane's offset, and every loop has unit stride. The
 is kept in two float64 numbers: 10^9 weights lose nothing.
 """
 
-import math
-
 import numpy as np
 from numba import int64, uint64
 
@@ -182,14 +180,14 @@ def prefix_logs(job, work, sums, state, start, count, terms):
     offsets, prefix = floats(work + OFFSET, slots), floats(work + PREFIX_SUM, slots)
     high, low = state[BASE], state[BASE_LOW]
     for p in range(slots):
-        prefix[p] = high + (low + (offsets[p] + sums[p]))
+        prefix[p] = (high + (low + (offsets[p] + sums[p]))) / float(start + 1 + _sample_of(p, rows))
     at = max(job.minimum, 1) - 1 - start
     if 0 <= at < count:
         state[ALIVE] = prefix[(at % rows) * LANES + at // rows]
     if job.kind == SINGLE:
         at = terms - 1 - start
         if 0 <= at < count:
-            state[SUM] = _log_positive(prefix[(at % rows) * LANES + at // rows] / terms)
+            state[SUM] = _log_positive(prefix[(at % rows) * LANES + at // rows])
         if start == 0:
             state[SUM_LOW] = _log_positive(prefix[0])
         return 0.0
@@ -212,7 +210,7 @@ def add_log(state, added):
 
 @device
 def _log_product(prefix, rows, first, last):
-    """``-sum log S_k`` over the samples ``first .. last`` of a segment: exponents add up, mantissas multiply."""
+    """``-sum log(S_k / k)`` over the samples ``first .. last`` of a segment: exponents add up, mantissas multiply."""
     slots = rows * LANES
     powers = int64(0)
     if first > 0 or last < slots - 1:
@@ -239,7 +237,8 @@ def reciprocal(job, j):
     if job.power != 1.0:
         weight = exp(job.power * _log_positive(weight))
     if job.head < _FINITE:
-        weight *= exp(-max(j - job.head, 0.0) * job.log_decay)
+        beyond = max(j - job.head, 0.0)
+        weight *= exp(-beyond * job.log_decay) if beyond > 0.0 else 1.0
     return weight
 
 
@@ -267,7 +266,7 @@ def _weighted_logs(job, work, prefix, rows, start, first, last):
             weights[p] = reciprocal(job, max(float(before + _sample_of(p, rows)), 1.0))
     for p in range(slots):
         s = _sample_of(p, rows)
-        level = _log_positive(prefix[p] / float(start + s + 1))
+        level = _log_positive(prefix[p])
         prefix[p] = (weights[p] - weights[p + LANES]) * level if (s >= first) & (s <= last) else 0.0
     for p in range(LANES, slots):
         prefix[p] += prefix[p - LANES]
@@ -294,8 +293,7 @@ def finish(job, state, terms):
         after = 1.0 / reciprocal_any(job, terms + 1) if terms < job.cap else 0.0
         return origin + (state[SUM_LOW] + (level - state[SUM]) / (1.0 / reciprocal_any(job, terms) - after))
     if job.product and float(terms) <= job.head:
-        counted = math.lgamma(float(samples)) - math.lgamma(float(job.minimum) + 1.0)
-        return origin + ((state[SUM] + counted) + state[SUM_LOW] + float(terms) * level)
+        return origin + (state[SUM] + float(terms) * level + state[SUM_LOW])
     return origin + ((state[SUM] + state[SUM_LOW]) + reciprocal_any(job, terms) * level)
 
 
@@ -326,8 +324,8 @@ def _crawl(job, mantissas, powers, state, start, count, terms):
         if job.kind == LAST or j < 1 or j >= terms or not total > 0.0:
             continue
         if product:
-            state[SUM] -= _log_of(total, power)
+            add_log(state, -_log_of(total / k, power))
         else:
             weight = reciprocal_any(job, j) - reciprocal_any(job, j + 1)
-            state[SUM] += weight * _log_of(total / k, power)
+            add_log(state, weight * _log_of(total / k, power))
     state[BASE], state[BASE_LOW], state[LEVEL], state[CRAWLS] = total, 0.0, power, 1.0

@@ -132,6 +132,7 @@ def _tally_run(tally, work, begin, end, octave, job, center):
     s1, s2, s3, s4 = 0.0, 0.0, 0.0, 0.0
     smallest, largest, threshold = limits[SMALLEST], limits[LARGEST], limits[THRESHOLD]
     cost, trials, most, furthest = int64(0), int64(0), counters[LARGEST_TERMS], -1.0
+    alone = end - begin == 1  # so is every long trial: what it adds must not depend on whether a giant is in its tile
     for i in range(begin, end):
         value = values[i]
         cost += samples_of(job, terms[i])
@@ -149,7 +150,10 @@ def _tally_run(tally, work, begin, end, octave, job, center):
         smallest, largest, furthest = min(smallest, value), max(largest, value), max(furthest, size)
         histogram[2 * (float_bits(size) >> BIN_SHIFT) + (d > 0.0)] += 1
         group = int64(trial[i] & uint64(GROUPS - 1))
-        group_sums[group] += d
+        if alone:
+            _add(tally, tally + _GROUP_SUMS + group * _SUM, d)
+        else:
+            group_sums[group] += d
         group_counts[group] += 1
         if size > threshold:
             _keep(tally, size, value, trial[i], terms[i])
