@@ -24,6 +24,7 @@ from fastsumo._tuning import (
     reference_for,
     sample_of,
 )
+from fastsumo.errors import ModelError
 from fastsumo.model import Model
 from fastsumo.proposals import Gaussian, Mixture, Proposal, StudentT
 
@@ -33,6 +34,7 @@ _OBJECTIVES = ("chi-square", "sumo-variance", "elbo")
 _MOST_FULL = 32  # dimensions up to which the covariance is full by default
 _ROUNDS = 3  # of fit and new reference
 _WIDER = (1.0, 2.0, 4.0), (0.6, 0.25, 0.15)  # scales of the noise under which params are tuned
+_NOT_ALLOWED = 1e100  # what an objective counts where it is not finite
 _NELDER_MEAD = 8  # parameters up to which the simplex is tried as well
 
 
@@ -228,9 +230,13 @@ class _Tuning:
         from scipy.optimize import minimize
 
         def safe(x: Floats) -> float:
-            value = objective(x)
-            return value if math.isfinite(value) else 1e300
+            try:
+                value = objective(x)
+            except ModelError:  # parameters that the model does not allow
+                return _NOT_ALLOWED
+            return value if math.isfinite(value) else _NOT_ALLOWED
 
+        objective(start)  # here an error is one
         options: dict[str, Any] = {"maxiter": self.most, "ftol": 1e-12, "eps": 1e-6}
         best = minimize(safe, start, method="L-BFGS-B", bounds=bounds, options=options)
         self.note(best)

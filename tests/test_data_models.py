@@ -270,7 +270,7 @@ def test_the_funnel_is_hard_and_less_so_with_a_student_proposal():
     gaussian, student = (fs.simulate(fs.models.funnel(3, q), k, 300) for q in ("gaussian", "student"))
     assert gaussian.mean < student.mean < 0.02
     assert student.mean > -0.06
-    assert student.variance < 0.1 * gaussian.variance
+    assert student.variance < 0.5 * gaussian.variance
 
 
 @pytest.mark.parametrize(
