@@ -1,4 +1,4 @@
-"""What a study costs beside its trials: the coordinator alone under the results of 1000 workers, and chunks against one run.
+"""What a study costs beside its trials: the coordinator alone under 1000 workers, and chunks against one run.
 
 `python -m bench.test_study` prints both; with ``--cost`` also what 10^12 trials take. As tests they run once, small.
 """
