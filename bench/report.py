@@ -87,6 +87,8 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 def trials_table(data: Mapping[str, Any], clock: str) -> str:
     """Nanoseconds per sample of every program on every case, and how many times fastsumo's that is."""
     found = entries(data, "trials")
+    if not found:
+        return ""
     cases = [case for case in CASES if any(each["case"] == case for each in found)]
     cells = {(each["runner"], each["case"]): each for each in found}
     titles = {each["runner"]: each["title"] for each in found}

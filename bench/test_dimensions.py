@@ -14,7 +14,7 @@ import fastsumo as fs
 from bench import models
 from bench.runners import QUICK_TRIALS, simulation
 
-DIMENSIONS = (1, 2, 3, 4, 8, 16, 30, 32, 64, 128, 256)
+DIMENSIONS = (1, 2, 4, 8, 16, 32, 48, 64, 128, 256)
 NUMBERS = 2**24  # random numbers of a lap
 
 

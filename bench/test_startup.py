@@ -60,7 +60,7 @@ def test_startup(race_of: Any, warm_cache: Path, tmp_path: Path, runner: str, qu
 
         return Runner(run, 1, lambda: run(1), fixed=True)
 
-    assert race_of("start-up", "warm", make).trials == 1
+    assert race_of("start-up", "warm", make, rounds=3).trials == 1
 
 
 @pytest.mark.parametrize("runner", ["everything", "a user's model"])

@@ -82,6 +82,8 @@ def test_a_partial_run_makes_a_partial_report(data: dict[str, Any]) -> None:
     text = report.report(data)
     assert "| NUMBA_PLAIN | 80.0 |" in text
     assert "dimension" not in text
+    data["benchmarks"] = []
+    assert "|" not in report.report(data)
 
 
 def test_the_readme_keeps_the_rest(data: dict[str, Any], tmp_path: Path) -> None:
