@@ -63,7 +63,7 @@ class _PartCompiler(Compiler):
 
 
 _PART: dict[str, Any] = {"pipeline_class": _PartCompiler, **_OPTIONS, **_NO_WRAPPERS}
-INLINED: dict[str, Any] = {"forceinline": True, **_PART}
+INLINED: Any = {"forceinline": True, **_PART}
 
 
 def inlined(function: Callable[..., Any]) -> Any:
