@@ -22,6 +22,10 @@ class ModelError(ValueError):
     """A model that cannot be run: the message says where and why."""
 
 
+class TrialError(ModelError):
+    """A model that failed in a trial: the message names the trial."""
+
+
 @contextmanager
 def compiling(model: Model) -> Iterator[None]:
     """Turn the compiler's complaint about a model into a `ModelError` that points at the user's line."""
@@ -32,7 +36,7 @@ def compiling(model: Model) -> Iterator[None]:
         raise ModelError(f"model {model.name!r} cannot be compiled: {why}") from None
 
 
-def trial_error(model: Model, estimator: Estimator, seed: int, trial: int, status: int) -> ModelError:
+def trial_error(model: Model, estimator: Estimator, seed: int, trial: int, status: int) -> TrialError:
     """The error of a trial whose log weight raised or was NaN or +inf, with how to see it."""
     from fastsumo.kernels.job import RAISED
     from fastsumo.model import ROW_TRIALS
@@ -44,8 +48,8 @@ def trial_error(model: Model, estimator: Estimator, seed: int, trial: int, statu
         where = f"trial {trial} of row {row}, seed {seed}"
         again = f"fs.replay(model, {estimator!r}, trial={trial}, seed={seed}, row={row})"
     if status == RAISED:
-        return ModelError(f"model {model.name!r} raised {_raised(model, row)} near {where}; see {again}")
-    return ModelError(
+        return TrialError(f"model {model.name!r} raised {_raised(model, row)} near {where}; see {again}")
+    return TrialError(
         f"model {model.name!r} returned NaN or +inf as a log weight in {where}; "
         f"allowed are finite numbers and -inf; {again} shows it"
     )

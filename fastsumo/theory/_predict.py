@@ -52,7 +52,7 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
     --------
     >>> import fastsumo as fs
     >>> print(predict(fs.models.gamma(1.0), fs.SUMO(fs.roulette.Harmonic())))
-    SUMO(roulette=Harmonic(cap=None), minimum=1, start=1) on gamma(1), by theory
+    SUMO(roulette=Harmonic()) on gamma(1), by theory
       mean             0 (exact)
       variance         infinite
       cost             infinite

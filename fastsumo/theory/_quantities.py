@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+import textwrap
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from fastsumo._text import NARROWEST, WIDTH
 
 Kind = Literal["exact", "first-order", "infinite", "unknown"]
 _KINDS = ("exact", "first-order", "unknown", "infinite")  # from good to bad
@@ -113,7 +116,15 @@ class Prediction:
     chi_square: ChiSquare
     notes: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, ready for JSON but for NaN and infinities; quantities as value and kind."""
+        return asdict(self)
+
+    def text(self, width: int = WIDTH) -> str:
+        """What ``print`` shows, in at most ``width`` columns."""
+        from fastsumo.specs import compact
+
+        width = max(width, NARROWEST)
         names = (
             "mean",
             "variance",
@@ -123,6 +134,13 @@ class Prediction:
             "tail_constant",
             "chi_square",
         )
-        rows = [f"{self.estimator} on {self.model}, by theory"]
-        rows += [f"  {name.replace('_', ' ').replace('times', 'x'):<16} {getattr(self, name)!r}" for name in names]
-        return "\n".join(rows + [f"  note: {note}" for note in self.notes])
+        lines = [_wrapped(f"{compact(self.estimator)} on {self.model}, by theory", width)]
+        lines += [f"  {name.replace('_', ' ').replace('times', 'x'):<16} {getattr(self, name)!r}" for name in names]
+        return "\n".join(lines + [_wrapped(f"  note: {note}", width) for note in self.notes])
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def _wrapped(line: str, width: int) -> str:
+    return textwrap.fill(line, width, subsequent_indent="    ", break_on_hyphens=False)
