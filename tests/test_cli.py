@@ -155,14 +155,6 @@ def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "fastsumo run" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["replay", "--help"], ["show", "--help"]])
-def test_help_fits_a_terminal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(arguments) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) > 8
-    assert max(map(len, lines)) <= 80
-
-
 @pytest.mark.parametrize(
     ("line", "says"),
     [

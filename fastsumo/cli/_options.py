@@ -11,24 +11,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastsumo._text import WIDTH
+from fastsumo.cli import _completion
 
 if TYPE_CHECKING:
     from fastsumo.estimators import Estimator
 
 OK, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
 WIDEST = 132  # columns of a table that nobody's terminal limits
-MODEL_HELP = "built in, or your own; see below"
 
 
 def add_model(parser: argparse.ArgumentParser, default: str = "note") -> None:
     """The model, where there is a usual one."""
-    parser.add_argument("model", nargs="?", default=default, metavar="MODEL", help=f"{MODEL_HELP} (default: {default})")
+    text = f"built in, or your own; see below (default: {default})"
+    added = parser.add_argument("model", nargs="?", default=default, metavar="MODEL", help=text)
+    _completion.attach(added, _completion.models)
 
 
-def add_estimator(parser: argparse.ArgumentParser) -> None:
-    """The estimator and its law of `K`."""
-    parser.add_argument("--estimator", metavar="ESTIMATOR", help="what one trial computes (default: sumo)")
-    parser.add_argument("--roulette", metavar="ROULETTE", help="law of K, the number of terms (default: harmonic)")
+def add_estimator(parser: argparse.ArgumentParser, *, several: str = "") -> None:
+    """The estimator and its law of `K`; of both as many as one likes, where ``several`` says what is run by default."""
+    what, law = "what one trial computes (default: sumo)", "law of K, the number of terms (default: harmonic)"
+    more: dict[str, Any] = {}
+    if several:
+        what = f"what to compare; give it as often as you like (default: {several})"
+        law = "SUMO under this law of K, beside the estimators; give it as often as you like"
+        more = {"action": "append", "default": []}
+    added = parser.add_argument("--estimator", metavar="ESTIMATOR", help=what, **more)
+    _completion.attach(added, _completion.estimators)
+    added = parser.add_argument("--roulette", metavar="ROULETTE", help=law, **more)
+    _completion.attach(added, _completion.roulettes)
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from fastsumo import _check
 from fastsumo._version import __version__
-from fastsumo.cli import estimators, trials
+from fastsumo.cli import estimators, setting_up, trials
 from fastsumo.cli._options import BAD_USAGE
 
 Adder = Callable[[argparse.ArgumentParser], None]
@@ -34,13 +35,18 @@ COMMANDS: dict[str, Command] = {
     "compare": Command("estimators side by side, at equal cost", estimators.add_compare),
     "levels": Command("how fast the increments shrink, level by level", estimators.add_levels),
     "theory": Command("what theory says of an estimator, without a run", estimators.add_theory),
+    "init": Command("write a commented model to start from", setting_up.add_init, named=False),
+    "doctor": Command("what this machine will do, and what to mend", setting_up.add_doctor, named=False),
+    "bench": Command("how fast this machine is, in under a minute", setting_up.add_bench, named=False),
+    "completion": Command("the lines that make a shell complete all this", setting_up.add_completion, named=False),
 }
 
 _DESCRIPTION = "Runs SUMO trials, unbiased estimates of a log marginal probability, and shows what their tail does."
 _START = """
 Start here:
   fastsumo run                      ten million trials of a known problem
-  fastsumo run my_model.py          a model of your own
+  fastsumo init my_model.py         a commented model of your own ...
+  fastsumo run my_model.py          ... which runs at once
 
 Then, for instance:
   fastsumo run my_model.py --roulette harmonic:cap=80 --trials 1e8 --save a.npz
@@ -49,20 +55,20 @@ Then, for instance:
   fastsumo compare note --estimator iwae:k=100 --estimator mlmc --cost 1e9
   fastsumo theory gamma:1.5 --roulette power-law:s=0.75
 
-"fastsumo COMMAND --help" lists a command's options, the models, estimators and
-laws of K. Results go to standard output, all else to standard error. Exit code
-0: done; 1: the run failed; 2: bad usage; 130: interrupted with Ctrl-C.
+"fastsumo COMMAND --help" lists the options of a command, and the models, estimators and laws of K that there are.
+Results go to standard output, all else to standard error.
+Exit code 0: done; 1: the run failed; 2: bad usage; 130: interrupted with Ctrl-C.
 """
-_NAMES = """
-MODEL      note, gamma:1.5, lognormal:1, gaussian_scale:0.8 and others of
-           fastsumo.models; path/to/file.py:name or module:name for your own
-           (file.py alone, where it has one model)
-ESTIMATOR  sumo, sumo:minimum=2, iwae:k=5, elbo, jvi:k=5, mlmc, single-term,
-           sumo:harmonic:cap=80 (brackets do as well: 'sumo(harmonic(cap=80))')
-ROULETTE   harmonic, harmonic:cap=80, harmonic-geometric:alpha=80,rate=0.1,
-           power-law:s=1.5, geometric:p=0.1, table:1,0.5
-Whole numbers can be written 10000000, 1e7 or 10M.
-"""
+_NAMES = (
+    "\n"
+    "MODEL      note, gamma:1.5, lognormal:1, gaussian_scale:0.8 and others of fastsumo.models; "
+    "path/to/file.py:name or module:name for your own (file.py alone, where it has one model)\n"
+    "ESTIMATOR  sumo, sumo:minimum=2, iwae:k=5, elbo, jvi:k=5, mlmc, single-term, "
+    "sumo:harmonic:cap=80 (brackets do as well: 'sumo(harmonic(cap=80))')\n"
+    "ROULETTE   harmonic, harmonic:cap=80, harmonic-geometric:alpha=80,rate=0.1, "
+    "power-law:s=1.5, geometric:p=0.1, table:1,0.5\n"
+    "Whole numbers can be written 10000000, 1e7 or 10M."
+)
 
 
 def run(given: list[str]) -> int:
@@ -97,11 +103,32 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help in at most 80 columns, whatever the terminal; the texts below it are laid out by hand."""
+    """Help in at most 80 columns; texts around the options are laid out by hand, and only made to fit."""
 
     def __init__(self, prog: str, **options: Any) -> None:
-        columns = min(80, shutil.get_terminal_size().columns)
-        super().__init__(prog, max_help_position=26, width=columns, **options)
+        super().__init__(prog, max_help_position=26, width=min(80, shutil.get_terminal_size().columns), **options)
+        self._action_max_length = 14  # of a command, with its indent, which argparse forgets
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(fitted(line, self._width) for line in text.splitlines())
+
+
+def fitted(line: str, width: int) -> str:
+    """A line of a hand-made layout, wrapped where it is too long: what goes on stands below its second column.
+
+    Examples
+    --------
+    >>> print(fitted("MODEL   note or gamma", 16))
+    MODEL   note or
+            gamma
+    """
+    if len(line) <= width:
+        return line
+    columns = re.match(r" *\S.*?\s{2,}(?=\S)", line)
+    indent = len(line) - len(line.lstrip())
+    hang = len(columns[0]) if columns else indent + 4 if indent else 0
+    hang = hang if hang < width // 2 else indent + 4
+    return textwrap.fill(line, width, subsequent_indent=" " * hang, break_on_hyphens=False, drop_whitespace=True)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -109,13 +136,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="fastsumo",
         usage="fastsumo COMMAND [ARGUMENTS]",
-        description=textwrap.fill(_DESCRIPTION, min(78, shutil.get_terminal_size().columns - 2)),
+        description=_DESCRIPTION,
         epilog=_START,
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"fastsumo {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", title="commands", parser_class=_Parser)
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands", prog="fastsumo", parser_class=_Parser)
     for name, (text, add, named) in COMMANDS.items():
         described = text[0].upper() + text[1:] + "."
         options: dict[str, Any] = {"help": text, "description": described, "epilog": _NAMES if named else None}

@@ -21,10 +21,7 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``fastsumo compare``."""
     parser.set_defaults(command=_compare)
     _options.add_model(parser)
-    several = f"give it as often as you like (default: {', '.join(DEFAULT_ESTIMATORS)})"
-    parser.add_argument("--estimator", action="append", default=[], metavar="ESTIMATOR", help=several)
-    law = "SUMO under this law of K, beside the estimators; give it as often as you like"
-    parser.add_argument("--roulette", action="append", default=[], metavar="ROULETTE", help=law)
+    _options.add_estimator(parser, several=", ".join(DEFAULT_ESTIMATORS))
     samples = "importance samples that each may spend (default: 1e8)"
     parser.add_argument("--cost", type=whole, default=10**8, metavar="N", help=samples)
     _options.add_seed(parser)

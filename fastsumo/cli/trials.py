@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastsumo.cli import _options
+from fastsumo.cli import _completion, _options
 from fastsumo.cli._options import INTERRUPTED, OK, whole
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def add_show(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``fastsumo show``."""
     parser.set_defaults(command=_show)
-    parser.add_argument("result", type=Path, metavar="RESULT", help="a file of run --save")
+    added = parser.add_argument("result", type=Path, metavar="RESULT", help="a file of run --save")
+    _completion.attach(added, _completion.results)
     _options.add_plot(parser)
     _options.add_output(parser)
 
@@ -43,11 +44,13 @@ def add_show(parser: argparse.ArgumentParser) -> None:
 def add_replay(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``fastsumo replay``."""
     parser.set_defaults(command=_replay)
-    parser.add_argument("source", metavar="RESULT_OR_MODEL", help="a file of run --save, or a model")
+    added = parser.add_argument("source", metavar="RESULT_OR_MODEL", help="a file of run --save, or a model")
+    _completion.attach(added, _completion.models_and_results)
     parser.add_argument("--trial", type=whole, required=True, metavar="N", help="its number")
     _options.add_estimator(parser)
     _options.add_seed(parser)
-    parser.add_argument("--model", metavar="MODEL", help="the model of the result, where it is not built in")
+    added = parser.add_argument("--model", metavar="MODEL", help="the model of the result, where it is not built in")
+    _completion.attach(added, _completion.models)
     _options.add_output(parser)
 
 
