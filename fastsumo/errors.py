@@ -19,7 +19,18 @@ if TYPE_CHECKING:
 
 
 class ModelError(ValueError):
-    """A model that cannot be run: the message says where and why."""
+    """A model that cannot be run: the message says where and why.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> broken = fs.Model(lambda z, params: "a word", dim=1, name="broken")
+    >>> try:
+    ...     fs.simulate(broken, fs.ELBO(), trials=10)
+    ... except fs.ModelError as error:
+    ...     print(error)
+    model 'broken' cannot be compiled: it must return one number, the log weight, but returned 'a word'
+    """
 
 
 class TrialError(ModelError):

@@ -173,6 +173,15 @@ class Trial:
         ``L_{k+1} - L_k``.
     roulette_weights : ndarray, shape (K,)
         ``1 / P(K >= j)``; empty for `IWAE`.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> one = fs.replay(fs.models.note(), fs.SUMO(), trial=7)
+    >>> one.terms, one.log_weights.size, one.increments.size, one.roulette_weights[:3]
+    (23, 24, 23, array([1., 2., 3.]))
+    >>> bool(abs(one.iwae[0] + one.increments @ one.roulette_weights - one.value) < 1e-9)
+    True
     """
 
     trial: int
@@ -222,7 +231,7 @@ def replay(
     >>> import fastsumo as fs
     >>> estimator = fs.SUMO(fs.roulette.Harmonic())
     >>> one = fs.replay(fs.models.note(), estimator, trial=7)
-    >>> one.value == fs.sample(fs.models.note(), estimator, 8)[0][7]
+    >>> bool(one.value == fs.sample(fs.models.note(), estimator, 8)[0][7])
     True
     """
     offset, at = 0, trial

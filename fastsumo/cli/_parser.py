@@ -118,9 +118,9 @@ def fitted(line: str, width: int) -> str:
 
     Examples
     --------
-    >>> print(fitted("MODEL   note or gamma", 16))
-    MODEL   note or
-            gamma
+    >>> print(fitted("LAW  harmonic or geometric", 24))
+    LAW  harmonic or
+         geometric
     """
     if len(line) <= width:
         return line

@@ -70,6 +70,11 @@ class ChiSquare:
     error : float
         Standard error; 0 where it was declared or integrated.
     source : {"declared", "quadrature", "pilot"}
+
+    Examples
+    --------
+    >>> ChiSquare(0.5, 0.01, "pilot"), float(ChiSquare(0.5, 0.0, "declared"))
+    (0.5 ± 0.01 (pilot), 0.5)
     """
 
     value: float
@@ -103,6 +108,13 @@ class Prediction:
     chi_square : ChiSquare
     notes : tuple of str
         What a reader of the numbers should know.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> found = fs.theory.predict(fs.models.gamma(2.0), fs.IWAE(10))
+    >>> found.mean, found.variance, found.cost, found.tail_index.value
+    (-0.02520828131 (exact), 0.05127082294 (exact), 10 (exact), inf)
     """
 
     model: str
@@ -117,11 +129,38 @@ class Prediction:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, ready for JSON but for NaN and infinities; quantities as value and kind."""
+        """All of it, ready for JSON but for NaN and infinities; quantities as value and kind.
+
+        Returns
+        -------
+        dict
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> fs.theory.predict(fs.models.note(), fs.ELBO()).to_dict()["cost"]
+        {'value': 1.0, 'kind': 'exact'}
+        """
         return asdict(self)
 
     def text(self, width: int = WIDTH) -> str:
-        """What ``print`` shows, in at most ``width`` columns."""
+        """What ``print`` shows, in at most ``width`` columns.
+
+        Parameters
+        ----------
+        width : int
+            At least 40.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> fs.theory.predict(fs.models.note(), fs.ELBO()).text().splitlines()[0]
+        'ELBO() on note, by theory'
+        """
         from fastsumo.specs import compact
 
         width = max(width, NARROWEST)
