@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 class ModelError(ValueError):
     """A model that cannot be run: the message says where and why.
 
+    Attributes
+    ----------
+    trial : int or None
+        The trial that it failed in, if it did not fail before.
+
     Examples
     --------
     >>> import fastsumo as fs
@@ -32,9 +37,7 @@ class ModelError(ValueError):
     model 'broken' cannot be compiled: it must return one number, the log weight, but returned 'a word'
     """
 
-
-class TrialError(ModelError):
-    """A model that failed in a trial: the message names the trial."""
+    trial: int | None = None
 
 
 @contextmanager
@@ -47,7 +50,7 @@ def compiling(model: Model) -> Iterator[None]:
         raise ModelError(f"model {model.name!r} cannot be compiled: {why}") from None
 
 
-def trial_error(model: Model, estimator: Estimator, seed: int, trial: int, status: int) -> TrialError:
+def trial_error(model: Model, estimator: Estimator, seed: int, trial: int, status: int) -> ModelError:
     """The error of a trial whose log weight raised or was NaN or +inf, with how to see it."""
     from fastsumo.kernels.job import RAISED
     from fastsumo.model import ROW_TRIALS
@@ -59,11 +62,14 @@ def trial_error(model: Model, estimator: Estimator, seed: int, trial: int, statu
         where = f"trial {trial} of row {row}, seed {seed}"
         again = f"fs.replay(model, {estimator!r}, trial={trial}, seed={seed}, row={row})"
     if status == RAISED:
-        return TrialError(f"model {model.name!r} raised {_raised(model, row)} near {where}; see {again}")
-    return TrialError(
-        f"model {model.name!r} returned NaN or +inf as a log weight in {where}; "
-        f"allowed are finite numbers and -inf; {again} shows it"
-    )
+        error = ModelError(f"model {model.name!r} raised {_raised(model, row)} near {where}; see {again}")
+    else:
+        error = ModelError(
+            f"model {model.name!r} returned NaN or +inf as a log weight in {where}; "
+            f"allowed are finite numbers and -inf; {again} shows it"
+        )
+    error.trial = trial
+    return error
 
 
 def _no_number(model: Model) -> str:

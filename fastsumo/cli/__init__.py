@@ -61,10 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _code(error: Exception) -> int:
-    """Whether what was asked for was wrong, or went wrong on the way."""
-    from fastsumo.errors import TrialError
-
-    return FAILED if isinstance(error, TrialError) else BAD_USAGE
+    """Whether what was asked for was wrong, or went wrong in a trial."""
+    return BAD_USAGE if getattr(error, "trial", None) is None else FAILED
 
 
 def _words(error: BaseException) -> str:
