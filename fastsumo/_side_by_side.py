@@ -3,42 +3,45 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
+
+from fastsumo._text import NARROWEST, Column, short, table
 
 if TYPE_CHECKING:
     from fastsumo.compare import Comparison
     from fastsumo.estimators import Estimator
 
 
-def text(found: Comparison) -> str:
+def text(found: Comparison, width: int) -> str:
     """The table, and below it what numbers cannot say."""
-    heads = ("trials", "bias", "error", "variance", "var x cost", "tail", "theory", "largest")
+    width = max(width, NARROWEST)
     names = [short_name(row.estimator) for row in found.rows]
-    wide = max(len("estimator"), *map(len, names))
-    lines = ["estimator".ljust(wide) + "".join(f"{head:>11}" for head in heads)]
-    for name, row in zip(names, found.rows, strict=True):
-        infinite = row.prediction.variance.kind == "infinite"
-        mark = "*" if infinite else ""
-        cells = (
-            f"{row.result.trials:.4g}",
-            f"{row.bias:+.2e}",
-            f"{row.bias_error:.1e}{mark}",
-            f"{row.result.variance:.4g}{mark}",
-            f"{row.variance_times_cost:.4g}{mark}",
-            f"{row.tail_index:.3g}",
-            f"{row.predicted_tail_index:.3g}",
-            f"{100.0 * row.largest_share:.2g} %",
-        )
-        lines.append(name.ljust(wide) + "".join(f"{cell:>11}" for cell in cells))
+    infinite = [row.prediction.variance.kind == "infinite" for row in found.rows]
+    marks = ["*" if each else "" for each in infinite]
+    marked = [(row, mark) for row, mark in zip(found.rows, marks, strict=True)]
+    columns = [
+        Column("estimator", names, left=True),
+        Column("trials", [short(row.result.trials) for row in found.rows], rank=2),
+        Column("bias", [f"{row.bias:+.2e}" for row in found.rows]),
+        Column("error", [f"{row.bias_error:.1e}{mark}" for row, mark in marked], rank=1),
+        Column("variance", [f"{row.result.variance:.4g}{mark}" for row, mark in marked], rank=4),
+        Column("var x cost", [f"{row.variance_times_cost:.4g}{mark}" for row, mark in marked]),
+        Column("tail", [f"{row.tail_index:.3g}" for row in found.rows], rank=1),
+        Column("theory", [f"{row.predicted_tail_index:.3g}" for row in found.rows], rank=3),
+        Column("largest", [f"{100.0 * row.largest_share:.2g} %" for row in found.rows], rank=3),
+    ]
     about = f"{found.reference:.10g} ({found.reference_source})"
     if found.reference_error:
         about = f"{found.reference:.10g} ± {found.reference_error:.1g} (the mean of {found.reference_source})"
     title = f"{found.model}: estimators at {found.budget:g} importance samples each; bias from {about}"
     notes = [f"{name}: {row.words}" for name, row in zip(names, found.rows, strict=True) if row.words]
-    if any(row.prediction.variance.kind == "infinite" for row in found.rows):
+    if any(infinite):
         notes.append("* no more than what these trials gave: another run may differ by any factor")
-    return "\n".join([title, "", *lines, *([""] if notes else []), *notes])
+    said = [textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False) for line in notes]
+    head = textwrap.fill(title, width, break_on_hyphens=False)
+    return "\n".join([head, "", table(columns, width), *([""] if notes else []), *said])
 
 
 def short_name(estimator: Estimator) -> str:

@@ -108,5 +108,24 @@ def short(number: float) -> str:
     return f"{number:.3g}"
 
 
+def duration(seconds: float) -> str:
+    """A time as a person says it.
+
+    Examples
+    --------
+    >>> duration(42), duration(3700), duration(400_000), duration(math.nan)
+    ('42 s', '1 h 02 min', '4 d 15 h', '?')
+    """
+    if math.isnan(seconds):
+        return "?"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
 def _width(column: Column) -> int:
     return max(len(column.head), *(len(cell) for cell in column.cells))

@@ -168,13 +168,17 @@ class Comparison:
 
         return plot(self, figure)
 
+    def text(self, width: int = 132) -> str:
+        """The table that ``print`` shows, in at most ``width`` columns: the narrower, the fewer numbers."""
+        from fastsumo._side_by_side import text
+
+        return text(self, width)
+
     def __repr__(self) -> str:
         return f"Comparison({self.model!r}, {len(self.rows)} estimators, budget={self.budget:g})"
 
     def __str__(self) -> str:
-        from fastsumo._side_by_side import text
-
-        return text(self)
+        return self.text()
 
 
 def compare(
@@ -203,6 +207,7 @@ def compare(
     Returns
     -------
     Comparison
+        After Ctrl-C, the estimators run so far; the result of the last of them is marked ``interrupted``.
 
     Raises
     ------
@@ -228,7 +233,12 @@ def compare(
     budget = _check.real("cost", cost, 1.0, closed="low")
     for estimator in chosen:
         _checked(model, estimator, 2, seed, 0)
-    results = [_spend(model, estimator, budget, seed, threads, progress) for estimator in chosen]
+    results = []
+    for estimator in chosen:
+        results.append(_spend(model, estimator, budget, seed, threads, progress))
+        if results[-1].interrupted:
+            break
+    chosen = chosen[: len(results)]
     reference, error, source = _reference(model, chosen, results)
     rows = (_row(model, e, r, reference, error, source) for e, r in zip(chosen, results, strict=True))
     return Comparison(model.name, budget, reference, error, source, tuple(rows))

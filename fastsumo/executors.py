@@ -11,7 +11,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,7 +62,7 @@ class _Stoppable(Progress):
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
 
-    def update(self, done: int, glance: Callable[[], dict[str, float]]) -> None:
+    def update(self, done: int, glance: object) -> None:
         if self._stop.is_set():
             raise KeyboardInterrupt
 

@@ -6,6 +6,7 @@ What they are expected to be is in `theory`; laws of `K` made from them in `roul
 from __future__ import annotations
 
 import math
+import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo import _check
+from fastsumo._text import NARROWEST, WIDTH, Column, table
 from fastsumo.machine import available_threads
 from fastsumo.model import Model
 
@@ -115,21 +117,41 @@ class Levels:
     def __repr__(self) -> str:
         return f"Levels({self.model!r}, max_terms={self.max_terms}, samples={self.samples})"
 
-    def __str__(self) -> str:
-        names = ("level", "samples", "mean", "error", "variance", "kurtosis", "halves")
-        head = "{:>5} {:>8} {:>12} {:>9} {:>11} {:>9} {:>7}".format(*names)
-        rows = [
-            f"{row['level']:>5} {row['samples']:>8} {row['mean']:>12.5g} {row['mean_error']:>9.2g} "
-            f"{row['variance']:>11.4g} {row['kurtosis']:>9.4g} {row['consistency']:>7.2f}"
-            for row in self.dyadic
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers, ready for JSON but for NaN and infinities; rates as value and error."""
+        numbers = dict(vars(self))
+        for name in ("increments", "dyadic"):
+            rows = numbers[name]
+            numbers[name] = [dict(zip(rows.dtype.names, row, strict=True)) for row in rows.tolist()]
+        rates = {name: {"value": rate.value, "error": rate.error} for name, rate in self._rates()}
+        return numbers | rates | {"consistent": self.consistent}
+
+    def _rates(self) -> list[tuple[str, Rate]]:
+        return [("alpha", self.alpha), ("beta", self.beta), ("gamma", self.gamma)]
+
+    def text(self, width: int = WIDTH) -> str:
+        """The table that ``print`` shows, in at most ``width`` columns: the narrower, the fewer numbers."""
+        width, rows = max(width, NARROWEST), self.dyadic
+        columns = [
+            Column("level", [f"{row['level']}" for row in rows]),
+            Column("samples", [f"{row['samples']:,}" for row in rows], rank=1),
+            Column("mean", [f"{row['mean']:.5g}" for row in rows]),
+            Column("error", [f"{row['mean_error']:.2g}" for row in rows], rank=2),
+            Column("variance", [f"{row['variance']:.4g}" for row in rows]),
+            Column("kurtosis", [f"{row['kurtosis']:.4g}" for row in rows], rank=3),
+            Column("halves", [f"{row['consistency']:.2f}" if row["level"] else "" for row in rows], rank=4),
         ]
-        notes = [f"alpha {self.alpha}, beta {self.beta}, gamma {self.gamma}"]
+        notes = [", ".join(f"{name} {rate}" for name, rate in self._rates())]
         if not self.consistent:
             notes.append("the halves of a level differ: do not trust these numbers")
         if self.left_out:
-            notes.append(f"{self.left_out} values without any weight are left out")
-        title = f"dyadic levels of {self.model}, {self.samples} sequences"
-        return "\n".join([title, head, *rows, *notes])
+            notes.append(f"{self.left_out:,} values without any weight are left out")
+        title = f"dyadic levels of {self.model}, {self.samples:,} sequences"
+        words = [textwrap.fill(line, width, break_on_hyphens=False) for line in (title, *notes)]
+        return "\n".join([words[0], table(columns, width), *words[1:]])
+
+    def __str__(self) -> str:
+        return self.text()
 
 
 def levels(model: Model, max_terms: int, samples: int, seed: int = 0, threads: int | None = None) -> Levels:

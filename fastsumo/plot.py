@@ -79,6 +79,12 @@ def density(result: Result, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib Axes
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> density(fs.simulate(fs.models.note(), fs.SUMO(), 1000)).get_yscale()
+    'log'
     """
     axes = _axes(ax)
     axes.set(xlabel=f"value − {_center_name(result)}", ylabel="density")
@@ -107,6 +113,12 @@ def tail(result: Result, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib Axes
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> tail(fs.simulate(fs.models.note(), fs.SUMO(), 1000)).get_xscale()
+    'log'
     """
     axes = _axes(ax)
     axes.set(xlabel=f"distance $x$ from {_center_name(result)}", ylabel="share of trials beyond $x$")
@@ -135,6 +147,12 @@ def running_mean(result: Result, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib Axes
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> running_mean(fs.simulate(fs.models.note(), fs.SUMO(), 1000)).get_xscale()
+    'log'
     """
     axes = _axes(ax)
     axes.set(xlabel="trials $n$", ylabel="mean of the first $n$")
@@ -165,6 +183,12 @@ def running_variance(result: Result, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib Axes
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> running_variance(fs.simulate(fs.models.note(), fs.SUMO(), 1000)).get_xscale()
+    'log'
     """
     axes = _axes(ax)
     axes.set(xlabel="trials $n$", ylabel="variance")
@@ -192,6 +216,12 @@ def octaves(result: Result, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib Axes
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> octaves(fs.simulate(fs.models.note(), fs.SUMO(), 1000)).get_ylabel()
+    'share (%)'
     """
     axes = _axes(ax)
     axes.set(xlabel="terms $K$, from", ylabel="share (%)")

@@ -107,6 +107,19 @@ class Result:
     interrupted : bool
         Whether Ctrl-C ended the run early.
     provenance : Provenance
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> r = fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=80)), trials=10_000, seed=1)
+    >>> r
+    Result('note', SUMO(roulette=Harmonic(cap=80), minimum=1, start=1), trials=10000, mean=1.849237334)
+    >>> r.trials, r.cost, r.largest_terms
+    (10000, 60533, 80)
+    >>> r.by_terms["trials"].tolist()
+    [4974, 2496, 1260, 623, 312, 177, 158]
+    >>> len(r.extremes), bool(r.min <= r.mean <= r.max)
+    (10000, True)
     """
 
     provenance: Provenance
@@ -119,18 +132,22 @@ class Result:
 
     @property
     def trials(self) -> int:
+        """Trials done, those of zero weight included."""
         return sum(high - low for spans in self.ranges.values() for low, high in spans)
 
     @property
     def cost(self) -> int:
+        """Importance samples used."""
         return self.statistics.cost
 
     @property
     def zero_weight_trials(self) -> int:
+        """Trials with the value ``-inf``."""
         return self.statistics.zero_weight
 
     @property
     def largest_terms(self) -> int:
+        """The largest `K`."""
         return self.statistics.largest_terms
 
     @property
@@ -164,46 +181,57 @@ class Result:
 
     @property
     def mean(self) -> float:
+        """Mean of the values; ``-inf`` where some trial is."""
         return -math.inf if self.zero_weight_trials else self.finite_mean
 
     @property
     def variance(self) -> float:
+        """Variance of the values (n - 1); NaN where some trial is ``-inf``."""
         return math.nan if self.zero_weight_trials else self._moments[1]
 
     @property
     def std_error(self) -> float:
+        """Standard error of the mean, the root of variance over trials."""
         return math.sqrt(self.variance / self.statistics.finite) if self.statistics.finite else math.nan
 
     @property
     def skewness(self) -> float:
+        """Third standardised moment."""
         return math.nan if self.zero_weight_trials else self._moments[2]
 
     @property
     def kurtosis(self) -> float:
+        """Fourth standardised moment, 3 for a normal law."""
         return math.nan if self.zero_weight_trials else self._moments[3]
 
     @property
     def min(self) -> float:
+        """The smallest value."""
         return -math.inf if self.zero_weight_trials else self.statistics.smallest
 
     @property
     def max(self) -> float:
+        """The largest value."""
         return self.statistics.largest if self.statistics.finite else -math.inf
 
     @property
     def extremes(self) -> NDArray[Any]:
+        """The trials furthest from the centre, largest distance first: trial, value, terms, seed."""
         return self.statistics.extremes
 
     @cached_property
     def histogram(self) -> Histogram:
+        """Counts of the values in signed logarithmic bins around the centre."""
         return self.statistics.histogram(self.center)
 
     @cached_property
     def by_terms(self) -> NDArray[Any]:
+        """Breakdown by octave of `K`: low, high, trials, mean, sum_squares, share, cost."""
         return self.statistics.octave_table(self.center)
 
     @cached_property
     def trace(self) -> NDArray[Any]:
+        """Running statistics: trials, mean, variance, largest."""
         return self.statistics.trace_table(self.center)
 
     def merge(self, other: Result) -> Result:
@@ -213,6 +241,10 @@ class Result:
         ----------
         other : Result
             Of the same model, parameters and estimator, with other trials or another seed.
+
+        Returns
+        -------
+        Result
 
         Raises
         ------
@@ -258,6 +290,16 @@ class Result:
         ------
         ValueError
             If no trial has a finite value.
+
+        Returns
+        -------
+        fastsumo.tails.Summary
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> fs.simulate(fs.models.note(), fs.ELBO(), 1000).summary().trials
+        1000
         """
         from fastsumo import tails
 
@@ -320,6 +362,13 @@ class Result:
         fastsumo.tails.Interval
             With ``low`` and ``high``; NaN, with a `fastsumo.tails.TailWarning`, where some trial has the value
             ``-inf``, and so the mean.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> found = fs.simulate(fs.models.note(), fs.SUMO(), 100_000, seed=1).interval(0.95)
+        >>> found.low < 1.837877 < found.high
+        True
         """
         from fastsumo import tails
 
@@ -330,13 +379,42 @@ class Result:
         return tails.Interval(math.nan, math.nan, level, method, self.mean, self.trials, "finite values")
 
     def diagnose(self, **options: Any) -> Diagnosis:
-        """What the tail allows one to say of the mean, in words and numbers; see `fastsumo.tails.diagnose`."""
+        """What the tail allows one to say of the mean, in words and numbers; see `fastsumo.tails.diagnose`.
+
+        Parameters
+        ----------
+        **options
+            Passed on, such as ``index=2.0`` for a predicted tail index.
+
+        Returns
+        -------
+        fastsumo.tails.Diagnosis
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> fs.simulate(fs.models.note(), fs.IWAE(5), 20_000, seed=1).diagnose().regime
+        'finite variance'
+        """
         from fastsumo import tails
 
         return tails.diagnose(self.summary(), **options)
 
     def to_dict(self) -> dict[str, Any]:
-        """The numbers that `print` shows and where they come from, ready for JSON."""
+        """The numbers that `print` shows and where they come from, ready for JSON.
+
+        Returns
+        -------
+        dict
+            Infinities and NaN are floats, as they are; see `fastsumo.report.to_json`.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> found = fs.simulate(fs.models.note(), fs.ELBO(), 1000).to_dict()
+        >>> found["trials"], found["provenance"]["model"]
+        (1000, 'note')
+        """
         numbers = ("trials", "cost", "mean", "std_error", "variance", "skewness", "kurtosis", "min", "max")
         more = ("zero_weight_trials", "finite_mean", "largest_terms", "center", "elapsed", "threads", "interrupted")
         summary: dict[str, Any] = {name: getattr(self, name) for name in numbers + more}
@@ -351,7 +429,26 @@ class Result:
         return summary
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to one file, ``.npz`` by convention; replaced as a whole or not at all."""
+        """Write everything to one file, ``.npz`` by convention; replaced as a whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import fastsumo as fs, tempfile, pathlib
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "elbo.npz"
+        >>> r = fs.simulate(fs.models.note(), fs.ELBO(), 1000)
+        >>> r.save(file)
+        >>> fs.load(file).mean == r.mean
+        True
+        """
         import json
 
         target = Path(path)
@@ -380,9 +477,20 @@ class Result:
     def plot(self, figure: Any = None) -> Any:
         """Four panels: density, both tails, running mean and variance, share of variance by octave of `K`.
 
+        Parameters
+        ----------
+        figure : matplotlib Figure or SubFigure, optional
+            To draw on; by default a new one. Save it with ``savefig``.
+
         Returns
         -------
         matplotlib.figure.Figure
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> type(fs.simulate(fs.models.note(), fs.SUMO(), 1000).plot()).__name__
+        'Figure'
         """
         from fastsumo import plot
 
@@ -404,6 +512,10 @@ def load(path: str | os.PathLike[str]) -> Result:
     Parameters
     ----------
     path : path-like
+
+    Returns
+    -------
+    Result
 
     Raises
     ------

@@ -145,6 +145,18 @@ def model(text: str) -> Model:
     return made
 
 
+def names(what: str) -> list[str]:
+    """All that can be named: ``what`` is "model", "estimator" or "roulette".
+
+    Examples
+    --------
+    >>> names("estimator")[:3]
+    ['elbo', 'iwae', 'jvi']
+    """
+    known = {"model": _built_in, "estimator": lambda: _family(Estimator), "roulette": lambda: _family(Roulette)}
+    return sorted(known[_check.choice("kind", what, known)]())
+
+
 def compact(text: str) -> str:
     """An estimator's ``repr`` without its defaults; those of its law of `K` are kept, but for None.
 

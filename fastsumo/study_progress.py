@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from fastsumo._text import duration
 from fastsumo.progress import _in_notebook
 from fastsumo.recipes import estimator_from_json
 
@@ -194,7 +195,7 @@ def mean_cost(estimator: str, trials: int) -> float:
     >>> from fastsumo.recipes import estimator_to_json
     >>> text = estimator_to_json(SUMO(roulette.Harmonic()))
     >>> round(mean_cost(text, 10**9) / mean_cost(text, 10**3), 1)
-    2.5
+    2.6
     """
     estimate = estimator_from_json(estimator)
     law = getattr(estimate, "roulette", None)
@@ -223,25 +224,6 @@ def short(number: float) -> str:
             size = 1e3 if letter == "k" else size
             return f"{number / size:.3g} {letter}"
     return f"{number:.0f}"
-
-
-def duration(seconds: float) -> str:
-    """A time as a person says it.
-
-    Examples
-    --------
-    >>> duration(42), duration(3700), duration(400_000), duration(math.nan)
-    ('42 s', '1 h 02 min', '4 d 15 h', '?')
-    """
-    if math.isnan(seconds):
-        return "?"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def _who(runs: list[Run]) -> str:

@@ -22,7 +22,18 @@ SIDES: Final = ("left", "right", "both")
 
 
 class TailWarning(UserWarning):
-    """The data allow no answer (it is NaN), or an answer to be read with care."""
+    """The data allow no answer (it is NaN), or an answer to be read with care.
+
+    Examples
+    --------
+    >>> from fastsumo import tails
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     tails.tail_index([1.0, 1.0, 1.0]).estimate
+    nan
+    >>> caught[0].category.__name__
+    'TailWarning'
+    """
 
 
 def warn(message: str) -> None:

@@ -27,6 +27,15 @@ class MaxToSum:
     trials : ndarray of int64, shape (rows,)
     ratios : ndarray of float64, shape (len(powers), rows)
         NaN where a summary does not hold what is needed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.max_to_sum(values)
+    >>> found.powers, found.ratios.shape == (4, found.trials.size)
+    ((1.0, 2.0, 3.0, 4.0), True)
     """
 
     powers: tuple[float, ...]
@@ -44,6 +53,15 @@ class MeanExcess:
     count : ndarray of int64, shape (rows,)
         Values beyond each threshold.
     side : str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.mean_excess(values)
+    >>> found.threshold.shape == found.excess.shape
+    True
     """
 
     threshold: FloatArray
@@ -66,6 +84,15 @@ class TailQQ:
     outside : float
         Share of the rows outside their band; neighbours are not independent.
     level : float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.tail_qq(values, index=2.0, constant=1.0)
+    >>> found.predicted.shape == found.observed.shape, 0.0 <= found.outside <= 1.0
+    (True, True)
     """
 
     predicted: FloatArray
@@ -91,6 +118,15 @@ class VarianceGrowth:
         Share of the variance's (of its log's) changes that each line explains.
     rows : int
         Rows of the trace that were used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.variance_growth(tails.trace(values))
+    >>> found.rows > 5, found.r2_log <= 1.0
+    (True, True)
     """
 
     per_log: float

@@ -77,6 +77,15 @@ class Diagnosis:
     advice : str
         The law of K that would mend it.
     text : str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.diagnose(values)
+    >>> found.regime, found.trials, sorted(found.moments)
+    ('index 2', 10000, [1, 2, 3, 4])
     """
 
     trials: int

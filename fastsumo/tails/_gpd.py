@@ -43,6 +43,13 @@ class GPDFit:
     k : int
         Number of excesses.
     method : str
+
+    Examples
+    --------
+    >>> from fastsumo import tails
+    >>> fit = tails.gpd_fit((np.arange(1, 1001) / 1001.0) ** -0.5 - 1.0)
+    >>> bool(0.4 < fit.shape < 0.6), fit.k
+    (True, 1000)
     """
 
     shape: float

@@ -54,6 +54,15 @@ class TailIndex:
         Deviation from the center beyond which the `k` values lie.
     trials : int
         Sample size that the order statistics come from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.tail_index(values, k=500)
+    >>> found.k, found.method, bool(found.low < found.estimate < found.high)
+    (500, 'hill', True)
     """
 
     estimate: float
@@ -90,6 +99,15 @@ class HillPath:
         The automatic choice of `k`; 0 where there is none.
     level : float
     side : str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> path = tails.hill_path(values)
+    >>> path.k.shape == path.estimate.shape == path.low.shape
+    True
     """
 
     k: IntArray

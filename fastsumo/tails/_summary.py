@@ -26,6 +26,15 @@ class Trace:
         Of the first `trials` trials.
     largest : ndarray of float64, shape (rows,)
         Largest ``|value - center|`` among them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> rows = tails.trace(values)
+    >>> int(rows.trials[-1]), bool(np.all(np.diff(rows.largest) >= 0))
+    (10000, True)
     """
 
     trials: IntArray

@@ -30,6 +30,15 @@ class IndexTest:
         p-value of "the index is at most `index`"; small means that moments of that order exist.
     p_at_least : float
         p-value of "the index is at least `index`"; small means that they do not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.index_test(values, 1.0)
+    >>> found.index, found.p_at_most < 0.01
+    (1.0, True)
     """
 
     index: float
@@ -52,6 +61,15 @@ class DropLargest:
         Share of the sum of squared deviations from the center that the dropped values hold.
     shares : ndarray of float64, shape (dropped,)
         Of each of them, largest first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.drop_largest(values, 3)
+    >>> found.dropped, found.variance_without < found.variance
+    (3, True)
     """
 
     dropped: int
@@ -81,6 +99,15 @@ class TailConstantTest:
     level : float
     x, scaled : ndarray of float64, shape (rows,)
         ``P * x**index`` at the known order statistics, for a figure.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.tail_constant_test(values, 1.0)
+    >>> found.constant, found.low < found.measured < found.high
+    (1.0, True)
     """
 
     constant: float
