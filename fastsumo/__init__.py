@@ -3,7 +3,7 @@
 Define a model (`model`, `importance`, or one of `models`), choose an estimator (`ELBO`, `IWAE`, `JVI`,
 `SUMO`, `SingleTerm`, `MLMC`) with a law of `roulette`, and `simulate`. `sample` gives the values one by one,
 `replay` one trial whole, `load` reads what `Result.save` wrote. `theory` predicts, `levels` measures
-increments, `compare` puts estimators side by side.
+increments, `compare` puts estimators side by side. `Study` keeps large grids of runs in a file.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from fastsumo.tune import Tuned, tune
 
 if TYPE_CHECKING:
     from fastsumo import models, plot, tails, theory, vmath
+    from fastsumo.study import Study, StudyError
 
 _LAZY = ("models", "plot", "tails", "theory", "vmath")  # modules that import more than NumPy
+_LAZY_NAMES = {"Study": "study", "StudyError": "study"}  # and what is in others that do, by module
 
 __all__ = [
     "ELBO",
@@ -41,6 +43,8 @@ __all__ = [
     "ModelError",
     "Result",
     "SingleTerm",
+    "Study",
+    "StudyError",
     "Trial",
     "Tuned",
     "__version__",
@@ -73,6 +77,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"fastsumo.{name}")
+    if name in _LAZY_NAMES:
+        return getattr(importlib.import_module(f"fastsumo.{_LAZY_NAMES[name]}"), name)
     raise AttributeError(f"module 'fastsumo' has no attribute {name!r}")
 
 

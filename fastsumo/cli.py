@@ -168,6 +168,12 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
     _add_output(parser)
 
 
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    from fastsumo.study_cli import add
+
+    add(parser)
+
+
 def _add_what(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--estimator", metavar="ESTIMATOR", help="what one trial computes (default: sumo)")
     parser.add_argument("--roulette", metavar="ROULETTE", help="law of K, the number of terms (default: harmonic)")
@@ -394,6 +400,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "run": ("run trials, print what they say, draw the figure", _add_run),
     "replay": ("one trial again, with all that went into it", _add_replay),
     "show": ("print a saved result", _add_show),
+    "study": ("large runs in a file: stored, resumable, on any cluster", _add_study),
 }
 
 
