@@ -1,4 +1,6 @@
-"""What can go wrong with a model, said in a line or two: it does not compile, it raises, it returns no log weight."""
+"""What can go wrong, said in a line or two: with a model (it does not compile, it raises, it returns no log weight) and
+with a study.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 class ModelError(ValueError):
     """A model that cannot be run: the message says where and why."""
+
+
+class StudyError(ValueError):
+    """What is wrong with a study, its file or its run, in a line."""
 
 
 @contextmanager

@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from fastsumo._text import short
 from fastsumo.progress import _in_notebook
 from fastsumo.recipes import estimator_from_json
 
 if TYPE_CHECKING:
     from fastsumo.packing import Fold
-    from fastsumo.store import Cell, Run
+    from fastsumo.study_records import Cell, Run
 
 _WINDOW = 120.0  # seconds that the present speed is taken over
 _EVERY = 0.5  # seconds between two looks of the table
@@ -90,7 +91,7 @@ class Meter:
             mean, error = fold.estimate()
             parts.append(f"cell {number}: {mean:.8g} ± {error:.2g}")
         if others:
-            parts.append(f"with {len(others)} other process{'es' if len(others) > 1 else ''} ({_who(others)})")
+            parts.append(f"with {', '.join(run.place for run in others)}")
         return " · ".join(parts)
 
 
@@ -194,7 +195,7 @@ def mean_cost(estimator: str, trials: int) -> float:
     >>> from fastsumo.recipes import estimator_to_json
     >>> text = estimator_to_json(SUMO(roulette.Harmonic()))
     >>> round(mean_cost(text, 10**9) / mean_cost(text, 10**3), 1)
-    2.5
+    2.6
     """
     estimate = estimator_from_json(estimator)
     law = getattr(estimate, "roulette", None)
@@ -208,21 +209,6 @@ def mean_cost(estimator: str, trials: int) -> float:
         total += survival * low  # the octave from low to 2 low - 1
         low *= 2
     return total
-
-
-def short(number: float) -> str:
-    """A number in a few characters.
-
-    Examples
-    --------
-    >>> short(2_500_000), short(312), short(1e12)
-    ('2.5 M', '312', '1 T')
-    """
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if number >= size:
-            size = 1e3 if letter == "k" else size
-            return f"{number / size:.3g} {letter}"
-    return f"{number:.0f}"
 
 
 def duration(seconds: float) -> str:
@@ -242,8 +228,3 @@ def duration(seconds: float) -> str:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
-
-
-def _who(runs: list[Run]) -> str:
-    """Processes by machine and number."""
-    return ", ".join(f"{run.machine.split()[0] if run.machine else '?'} process {run.pid}" for run in runs)

@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bits import same_bits
 
 import fastsumo as fs
+from fastsumo.errors import StudyError
 from fastsumo.executors import Outcome, Pool, Task, named, run_task
 from fastsumo.packing import Fold
 from fastsumo.recipes import estimator_to_json, recipe
-from fastsumo.store import StudyError
 from fastsumo.study import Study
 
 NOTE = fs.models.note()
@@ -36,11 +37,6 @@ QUICK: dict[str, Any] = {"progress": False, "chunk_seconds": 0.05}
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     return Study(tmp_path / "a.study")
-
-
-def same_bits(a: fs.Result, b: fs.Result) -> bool:
-    one, other = a.statistics.arrays(), b.statistics.arrays()
-    return a.ranges == b.ranges and all(one[name].tobytes() == other[name].tobytes() for name in one)
 
 
 def task(model: fs.Model = NOTE, center: float | None = 0.5, **changes: Any) -> Task:

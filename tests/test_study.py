@@ -19,12 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bits import same_bits
 
 import fastsumo as fs
-from fastsumo import coordinate, study_progress
+from fastsumo import presence, study_progress
+from fastsumo.errors import StudyError
 from fastsumo.recipes import difference, estimator_from_json, estimator_to_json, made, recipe
-from fastsumo.store import Cell, Store, StudyError
+from fastsumo.store import Store
 from fastsumo.study import Study
+from fastsumo.study_records import Cell
 
 NOTE = fs.models.note()
 CAPPED = fs.SUMO(fs.roulette.Harmonic(cap=80))
@@ -49,12 +52,6 @@ def raises(z, params):  # type: ignore[no-untyped-def]
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     return Study(tmp_path / "a.study")
-
-
-def same_bits(a: fs.Result, b: fs.Result) -> bool:
-    one, other = a.statistics.arrays(), b.statistics.arrays()
-    equal = all(one[name].dtype == other[name].dtype and one[name].tobytes() == other[name].tobytes() for name in one)
-    return equal and one.keys() == other.keys() and a.ranges == b.ranges and a.center == b.center
 
 
 def test_cells_have_the_bits_of_simulate(study: Study) -> None:
@@ -334,7 +331,7 @@ def test_a_clock_that_is_set_back_changes_nothing(study: Study, monkeypatch: pyt
 def claimed(study: Study, pid: int) -> None:
     """Another process says that it is at all of cell 0."""
     with Store(study.path, write=True) as store, store.transaction():
-        other = store.add_run(coordinate.machine_name(), pid)
+        other = store.add_run(presence.machine_name(), pid)
         other.claims = {0: [(0, 10**9)]}
         store.update_run(other)
 
@@ -353,7 +350,7 @@ def test_what_a_dead_process_claimed_is_done_at_once(study: Study) -> None:
 def test_what_a_silent_process_claimed_is_done_in_time(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     study.add(NOTE, CAPPED, 50_000)
     claimed(study, os.getppid())
-    monkeypatch.setattr(coordinate, "_DEAD", 2.5)
+    monkeypatch.setattr(presence, "_DEAD", 2.5)
     began = time.monotonic()
     study.run(threads=1, **QUICK)
     assert 2.5 < time.monotonic() - began < 20.0
