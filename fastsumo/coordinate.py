@@ -7,6 +7,7 @@ these out. Processes that share a study see one another's claims; the spans that
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 import queue
 import time
 from collections import OrderedDict
@@ -27,6 +28,8 @@ CHUNK_SECONDS = 5.0
 _AHEAD = 2  # chunks handed out for each that can run: the next one waits at the worker
 _TRIES = 4  # of a chunk whose worker dies
 _OPEN_FOLDS = 64
+_SHARES = 4  # chunks that each worker has at least before it, until they are
+_SHORTEST = 16  # times shorter than asked for
 
 
 class Coordinator:
@@ -99,8 +102,7 @@ class Coordinator:
         self._meter.show(self._cells, self._folds, len(self._tasks), self._presence.others)
         if self._tasks or self._finished or self._again:
             return True
-        waiting = any(True for cell in self._cells.values() for _ in self._unclaimed(cell, mine_only=True))
-        return waiting and not self._broken
+        return not self._broken and any(cell.state in ("new", "open") for cell in self._cells.values())
 
     def _receive(self, timeout: float) -> None:
         """Take what workers have finished: wait for the first, then all that is there."""
@@ -174,7 +176,7 @@ class Coordinator:
                 self._presence.watch()
                 self._enter(finished)
                 new = [*again, *self._claim(wanted - len(again))] if not self._broken else []
-                self._sign([*self._tasks.values(), *new])
+                self._sign(new)
         except BaseException:
             self._cells, self._folds = {}, OrderedDict()  # what the file says counts
             self._store.changed()
@@ -227,7 +229,7 @@ class Coordinator:
                 self._meter.count(cell.id, task.stop - task.first, outcome.elapsed)
         if body:
             self._fold(cell, [outcome.packed for outcome in body])
-            cell.chunk = self._fitting(cell.chunk, cell.piece, cell.elapsed / cell.trials_done)
+            cell.chunk = self._fitting(cell.chunk, cell.piece, cell.pace)
         if cell.complete:
             cell.state, cell.message = "done", ""
             self._folds.pop(cell.id, None)
@@ -278,27 +280,33 @@ class Coordinator:
 
     def _claim(self, wanted: int) -> Iterator[Task]:
         """Tasks that nobody has, at most so many; cells in their order."""
-        busy = {task.cell for task in self._mine() if task.center is None}
+        mine, seconds = self._mine(), self._seconds_of_a_chunk()
         new = [cell for cell in self._cells.values() if cell.state == "new"]
-        piloted = {_kind(cell) for cell in new if cell.id in busy or self._presence.claims(cell.id)}
+        piloted = {_kind(cell) for cell in new if cell.id in mine or self._presence.claims(cell.id)}
         for cell in self._cells.values():
-            if wanted <= 0:
-                return
-            if cell.state == "new":
-                if _kind(cell) not in piloted:
-                    piloted.add(_kind(cell))
-                    wanted -= 1
-                    yield self._task(cell, 0, cell.trials, None)
-            elif cell.state == "open":
-                for first, stop in self._unclaimed(cell):
+            if cell.state == "new" and wanted > 0 and _kind(cell) not in piloted:
+                piloted.add(_kind(cell))
+                wanted -= 1
+                yield self._task(cell, 0, cell.trials, None)
+            elif cell.state == "open" and wanted > 0:
+                taken = [*mine.get(cell.id, []), *self._presence.claims(cell.id)]
+                for first, stop in itertools.islice(_unclaimed(cell, taken, seconds), wanted):
                     wanted -= 1
                     yield self._task(cell, first, stop, cell.center)
-                    if wanted <= 0:
-                        return
 
-    def _mine(self) -> list[Task]:
-        """What this process has handed out, or will again."""
-        return [*self._tasks.values(), *self._again]
+    def _mine(self) -> dict[int, list[Span]]:
+        """What this process has handed out, or will again, by cell."""
+        spans: dict[int, list[Span]] = {}
+        for task in [*self._tasks.values(), *self._again]:
+            spans.setdefault(task.cell, []).append((task.first, task.stop))
+        return spans
+
+    def _seconds_of_a_chunk(self) -> float:
+        """As asked for; less towards the end, so that all workers end together."""
+        cells = [cell for cell in self._cells.values() if cell.state in ("new", "open")]
+        left = sum((cell.trials - cell.trials_done) * cell.pace for cell in cells)  # NaN before a pilot
+        share = left / (_SHARES * self._pool.workers)
+        return max(share, self._chunk_seconds / _SHORTEST) if share < self._chunk_seconds else self._chunk_seconds
 
     def _task(self, cell: Cell, first: int, stop: int, center: float | None) -> Task:
         recipe = self._recipes[cell.model]._replace(params=cell.params)
@@ -309,31 +317,12 @@ class Coordinator:
             cell.id, first, stop, cell.seed, cell.estimator, recipe, center, self._pool.task_threads, threshold, attempt
         )
 
-    def _unclaimed(self, cell: Cell, mine_only: bool = False) -> Iterator[Span]:
-        """Chunks that are neither done nor claimed."""
-        if cell.state == "new":
-            yield 0, cell.trials
-        if cell.state != "open":
-            return
-        mine = [(task.first, task.stop) for task in self._mine() if task.cell == cell.id]
-        taken = sorted([*cell.done, *mine, *([] if mine_only else self._presence.claims(cell.id))])
-        first, stop = 0, cell.body_stop
-        for low, high in [*taken, (stop, stop)]:
-            while first < min(low, stop):
-                end = min((first // cell.chunk + 1) * cell.chunk, low, stop)
-                yield first, end
-                first = end
-            first = max(first, high)
-        tail = cell.wanted_tail
-        if tail and tail != cell.tail and tail not in taken:
-            yield tail
-
-    def _sign(self, tasks: list[Task]) -> None:
+    def _sign(self, new: list[Task]) -> None:
         """A sign of life, and what this process is at."""
-        spans: dict[int, list[Span]] = {}
-        for task in tasks:
+        spans = self._mine()
+        for task in new:
             spans.setdefault(task.cell, []).append((task.first, task.stop))
-        self._presence.sign({cell: joined(parts) for cell, parts in spans.items()})
+        self._presence.sign({cell: joined(list(set(parts))) for cell, parts in spans.items()})
 
     def _rescue(self) -> None:
         """After an error or Ctrl-C: store what is finished, if that is still possible."""
@@ -353,3 +342,20 @@ class Coordinator:
 def _kind(cell: Cell) -> tuple[int, tuple[float, ...], str]:
     """What cells share that differ in their seeds only."""
     return cell.model, cell.params, cell.estimator
+
+
+def _unclaimed(cell: Cell, claims: list[Span], seconds: float) -> Iterator[Span]:
+    """Chunks of an open cell that are neither done nor claimed, each of at most about so many seconds."""
+    chunk, stop = cell.chunk, cell.body_stop
+    while chunk > cell.piece and chunk * cell.pace > 2.0 * seconds:
+        chunk //= 2
+    first = 0
+    for low, high in [*sorted([*cell.done, *claims]), (stop, stop)]:
+        while first < min(low, stop):
+            end = min((first // chunk + 1) * chunk, low, stop)
+            yield first, end
+            first = end
+        first = max(first, high)
+    tail = cell.wanted_tail
+    if tail and tail != cell.tail and tail not in claims:
+        yield tail

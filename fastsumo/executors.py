@@ -260,7 +260,7 @@ def named(text: str, workers: int | None = None) -> Iterator[Any]:
         with _package("loky").ProcessPoolExecutor(count) as executor:
             yield executor
     elif kind == "mpi":
-        with _package("mpi4py.futures", "fastsumo[mpi]").MPIPoolExecutor(workers) as executor:
+        with _package("mpi4py.futures", "fastsumo[mpi]").MPIPoolExecutor(workers, main=False) as executor:
             yield executor
     else:
         if not address:

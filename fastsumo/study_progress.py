@@ -174,10 +174,7 @@ def seconds_of_work(cell: Cell) -> float:
     if cell.pilot_trials == 0:
         return math.nan
     done = cell.trials_done
-    known, seconds = (
-        (done, cell.elapsed) if cell.elapsed > cell.pilot_seconds and done else (cell.pilot_trials, cell.pilot_seconds)
-    )
-    unit = seconds / (known * mean_cost(cell.estimator, known))
+    unit = cell.pace / mean_cost(cell.estimator, max(done, cell.pilot_trials))
     return unit * (
         cell.trials * mean_cost(cell.estimator, cell.trials) - done * mean_cost(cell.estimator, max(done, 1))
     )

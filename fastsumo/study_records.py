@@ -6,6 +6,7 @@ What reads and writes them is in `store.py`.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -60,6 +61,15 @@ class Cell:
     @property
     def trials_done(self) -> int:
         return sum(high - low for low, high in [*self.done, *([self.tail] if self.tail else [])])
+
+    @property
+    def pace(self) -> float:
+        """Seconds that a trial takes one worker; NaN before the pilot."""
+        if self.pilot_trials == 0:
+            return math.nan
+        done = self.trials_done
+        known = done > 0 and self.elapsed > self.pilot_seconds
+        return self.elapsed / done if known else self.pilot_seconds / self.pilot_trials
 
     @property
     def wanted_tail(self) -> Span | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import importlib.util
 import multiprocessing
 import os
 import random
@@ -32,6 +31,7 @@ from fastsumo.study import Study
 NOTE = fs.models.note()
 CAPPED = fs.SUMO(fs.roulette.Harmonic(cap=80))
 QUICK: dict[str, Any] = {"progress": False, "chunk_seconds": 0.05}
+PLACE = os.environ | {"PYTHONPATH": str(Path(fs.__file__).parents[1])}  # where children find fastsumo, from any folder
 
 
 @pytest.fixture
@@ -293,7 +293,7 @@ NOTEBOOK = """
 def test_models_of_a_script_and_of_a_notebook_reach_the_workers(study: Study, tmp_path: Path, text: str) -> None:
     (tmp_path / "script.py").write_text(textwrap.dedent(text))
     command = [sys.executable, str(tmp_path / "script.py"), str(study.path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, env=PLACE, timeout=300)
     assert (done.stdout, done.returncode) == ("same\n", 0), done.stderr
 
 
@@ -308,7 +308,7 @@ def dask_cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[by
     """A scheduler and two workers as processes of their own, on loopback."""
     pytest.importorskip("distributed")
     address = f"tcp://127.0.0.1:{free_port()}"
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path, "env": PLACE}
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--no-dashboard"]
     scheduler = subprocess.Popen([*command, "--port", address.rpartition(":")[2]], **quiet)
     work = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
@@ -316,13 +316,8 @@ def dask_cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[by
     workers = [subprocess.Popen(work, **quiet) for _ in range(2)]
     yield address, workers
     for process in [*workers, scheduler]:
-        process.terminate()
-    for process in [*workers, scheduler]:
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.wait()
 
 
 DASK = """
@@ -354,30 +349,21 @@ DASK = """
         study.run(client.get_executor(pure=False), progress=False, chunk_seconds=0.2)
         print(len(client.ncores()))
     for cell, model in enumerate([here, fs.models.note()]):
-        a, b = study[cell].statistics.arrays(), fs.simulate(model, fs.SUMO(fs.roulette.Harmonic(cap=80)),
-        trials).statistics.arrays()
+        a = study[cell].statistics.arrays()
+        b = fs.simulate(model, fs.SUMO(fs.roulette.Harmonic(cap=80)), trials).statistics.arrays()
         assert all(a[name].tobytes() == b[name].tobytes() for name in a)
     print("same")
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("slain", [False, True], ids=["undisturbed", "a worker killed"])
+@pytest.mark.parametrize("slain", [pytest.param(False, marks=pytest.mark.slow), True], ids=["undisturbed", "slain"])
 def test_dask(study: Study, dask_cluster: tuple[str, list[subprocess.Popen[bytes]]], slain: bool) -> None:
+    """A scheduler and workers of their own, one of which may be killed in the middle: its chunks are done elsewhere."""
     address, workers = dask_cluster
-    trials, victim = (20_000_000, workers[0].pid) if slain else (1_000_000, 0)
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-c",
-        textwrap.dedent(DASK),
-        address,
-        str(study.path),
-        str(trials),
-        str(victim),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    trials, victim = (6_000_000, workers[0].pid) if slain else (1_000_000, 0)
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(DASK), address, str(study.path)]
+    command += [str(trials), str(victim)]
+    done = subprocess.run(command, capture_output=True, text=True, env=PLACE, timeout=400)
     assert done.stdout == f"{1 if slain else 2}\nsame\n", done.stderr
 
 
@@ -404,12 +390,31 @@ MPI = """
 """
 
 
+def mpi(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A program on three ranks, one of which coordinates; skips where there is no MPI."""
+    if shutil.which("mpiexec") is None:
+        pytest.skip("there is no mpiexec")
+    pytest.importorskip("mpi4py")
+    allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    allowed |= {"OMPI_MCA_rmaps_base_oversubscribe": "1", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"}
+    command = ["mpiexec", "-n", "3", sys.executable, "-m", "mpi4py.futures", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=PLACE | allowed, timeout=400)
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("mpi4py") is None, reason="mpi4py is not installed")
-@pytest.mark.skipif(shutil.which("mpiexec") is None, reason="there is no mpiexec")
-def test_mpi(study: Study, tmp_path: Path) -> None:
+def test_mpi_in_a_script(study: Study, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(textwrap.dedent(MPI))
-    command = ["mpiexec", "--oversubscribe", *(["--allow-run-as-root"] if os.geteuid() == 0 else []), "-n", "3"]
-    command += [sys.executable, "-m", "mpi4py.futures", str(tmp_path / "script.py"), str(study.path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    done = mpi(str(tmp_path / "script.py"), str(study.path))
     assert (done.stdout, done.returncode) == ("same\n", 0), done.stderr
+
+
+def test_mpi_on_the_command_line(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import fastsumo as fs\n\n@fs.model(dim=1)\ndef mine(z, params):\n    return z[0]\n"
+    )
+    study.add([f"{tmp_path / 'mine.py'}:mine", "note"], CAPPED, 300_001)
+    command = ["study", "run", str(study.path), "--executor", "mpi", "--chunk-seconds", "0.1"]
+    done = mpi("-m", "fastsumo", *command)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("done") == 2
+    assert same_bits(study[1], fs.simulate(NOTE, CAPPED, 300_001))

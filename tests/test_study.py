@@ -189,6 +189,19 @@ def test_an_edited_model_does_not_continue_a_cell(tmp_path: Path, study: Study) 
     assert study[1].trials == 30_000
 
 
+def test_unfinished_cells_can_begin_anew_in_run_and_the_others_stay(tmp_path: Path, study: Study) -> None:
+    name = source(tmp_path, SHIFTED.format(scale=0.5))
+    study.add(name, CAPPED, 20_000, seeds=range(2))
+    study.run(threads=1, **QUICK)
+    study.extend(30_000, [1])
+    old = study[0]
+    source(tmp_path, SHIFTED.format(scale=0.25))
+    study.run(threads=1, anew=True, **QUICK)
+    assert same_bits(study[0], old)
+    assert same_bits(study[1], fs.simulate(specs_model(name), CAPPED, 30_000, 1))
+    assert len({row["source"] for row in study.rows()}) == 2
+
+
 def specs_model(name: str) -> fs.Model:
     from fastsumo import specs
 
@@ -247,6 +260,20 @@ def test_a_cell_that_fails_stops_alone(study: Study, model: fs.Model) -> None:
     assert math.isnan(study.rows()[0]["mean"]) or study.rows()[0]["trials"] < 4_000_000
     with pytest.raises(StudyError, match="1 of 2 cells failed"):
         study.run(threads=2, **QUICK)
+
+
+@pytest.mark.slow
+def test_nan_in_chunk_1000_names_its_trial_and_the_rest_goes_on(study: Study) -> None:
+    study.add(breaks.with_params([5.2]), fs.ELBO(), 10**9, seeds=7)
+    study.add(NOTE, fs.ELBO(), 100_000)
+    with pytest.raises(StudyError, match=r"1 of 2 cells failed.*NaN.*trial \d+ of seed 7"):
+        study.run(threads=2, progress=False, chunk_seconds=1e-6)
+    failed, fine = study.status().cells
+    assert (failed.state, fine.state) == ("failed", "done")
+    trial = int(re.search(r"trial (\d+)", failed.message)[1])  # type: ignore[index]
+    assert 1000 <= trial // 4096 < 1100
+    assert failed.trials >= 1000 * 4096
+    assert math.isnan(fs.replay(breaks.with_params([5.2]), fs.ELBO(), trial, 7).value)
 
 
 def test_rows_results_and_exports(study: Study, tmp_path: Path) -> None:
@@ -406,11 +433,13 @@ def test_time_left_knows_that_heavy_laws_grow_dearer() -> None:
 
 CHILD = """
     import sys
-    from fastsumo.study import Study
-    study = Study(sys.argv[1])
+    import fastsumo as fs
+    study = fs.Study(sys.argv[1])
+    fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=80)), 1000)  # all is loaded
     print("ready", flush=True)
+    sys.stdin.readline()
     try:
-        study.run(threads=2, progress=False, chunk_seconds=0.05)
+        study.run(threads=2, progress=False, chunk_seconds=0.2)
     except KeyboardInterrupt:
         print("interrupted", flush=True)
         sys.exit(130)
@@ -418,8 +447,10 @@ CHILD = """
 
 
 def child(study: Study) -> subprocess.Popen[str]:
+    """A process that runs the study as soon as it is told to."""
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(CHILD), str(study.path)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -441,10 +472,17 @@ def wait_for_trials(study: Study) -> None:
     raise AssertionError("nothing was stored in 30 seconds")
 
 
-@pytest.mark.slow  # whether the two meet depends on how long each takes to start
+def go(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
 def test_two_processes_share_a_study(study: Study) -> None:
-    study.add(NOTE, CAPPED, 40_000_000, seeds=range(4))
+    study.add(NOTE, CAPPED, 12_000_000, seeds=range(2))
     both = [child(study), child(study)]
+    for process in both:
+        go(process)
     most = 0
     while any(process.poll() is None for process in both):
         most = max(most, len(study.status().runs))
@@ -454,14 +492,31 @@ def test_two_processes_share_a_study(study: Study) -> None:
         assert process.returncode == 0
     assert most == 2
     assert study.status().runs == ()
-    for seed in range(4):
-        assert same_bits(study[seed], fs.simulate(NOTE, CAPPED, 400_000, seed))
+    for seed in range(2):
+        assert same_bits(study[seed], fs.simulate(NOTE, CAPPED, 12_000_000, seed))
+
+
+def test_cells_added_while_a_process_runs_are_run_too(study: Study) -> None:
+    study.add(NOTE, CAPPED, 4_000_000)
+    process = child(study)
+    go(process)
+    wait_for_trials(study)
+    study.add(breaks.with_params([99.0]), CAPPED, 50_000)
+    seen = [study[0].trials]  # a reader sees one moment of the file, also while it is written
+    while process.poll() is None:
+        seen.append(study[0].trials)
+        time.sleep(0.05)
+    assert process.communicate()[1] == ""
+    assert seen == sorted(seen)
+    assert same_bits(study[1], fs.simulate(breaks.with_params([99.0]), CAPPED, 50_000))
+    assert study[0].trials == 4_000_000
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_control_c_keeps_finished_chunks_and_is_quick(study: Study) -> None:
     study.add(NOTE, CAPPED, 10**10)
     process = child(study)
+    go(process)
     wait_for_trials(study)
     pressed = time.monotonic()
     process.send_signal(signal.SIGINT)
