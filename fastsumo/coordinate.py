@@ -99,7 +99,7 @@ class Coordinator:
             new = self._transact(wanted if hungry else 0)
         for task in new:
             self._send(task)
-        self._meter.show(self._cells, self._folds, len(self._tasks), self._presence.others)
+        self._meter.show(self._cells, self._folds, self._presence.others)
         if self._tasks or self._finished or self._again:
             return True
         return not self._broken and any(cell.state in ("new", "open") for cell in self._cells.values())
@@ -226,7 +226,6 @@ class Coordinator:
                 cell.elapsed += outcome.elapsed
                 if list(outcome.maker) not in cell.makers:
                     cell.makers.append(list(outcome.maker))
-                self._meter.count(cell.id, task.stop - task.first, outcome.elapsed)
         if body:
             self._fold(cell, [outcome.packed for outcome in body])
             cell.chunk = self._fitting(cell.chunk, cell.piece, cell.pace)
@@ -279,20 +278,26 @@ class Coordinator:
             self._failed_at[cell.id] = outcome.task.first
 
     def _claim(self, wanted: int) -> Iterator[Task]:
-        """Tasks that nobody has, at most so many; cells in their order."""
+        """Tasks that nobody has, at most so many: pilots first, as errors and costs show in them; cells in order."""
         mine, seconds = self._mine(), self._seconds_of_a_chunk()
-        new = [cell for cell in self._cells.values() if cell.state == "new"]
-        piloted = {_kind(cell) for cell in new if cell.id in mine or self._presence.claims(cell.id)}
+        for task in itertools.islice(self._pilots(mine), max(wanted, 0)):
+            wanted -= 1
+            yield task
         for cell in self._cells.values():
-            if cell.state == "new" and wanted > 0 and _kind(cell) not in piloted:
-                piloted.add(_kind(cell))
-                wanted -= 1
-                yield self._task(cell, 0, cell.trials, None)
-            elif cell.state == "open" and wanted > 0:
+            if cell.state == "open" and wanted > 0:
                 taken = [*mine.get(cell.id, []), *self._presence.claims(cell.id)]
                 for first, stop in itertools.islice(_unclaimed(cell, taken, seconds), wanted):
                     wanted -= 1
                     yield self._task(cell, first, stop, cell.center)
+
+    def _pilots(self, mine: dict[int, list[Span]]) -> Iterator[Task]:
+        """One for each kind of new cells, unless somebody is at it."""
+        new = [cell for cell in self._cells.values() if cell.state == "new"]
+        known = {_kind(cell) for cell in new if cell.id in mine or self._presence.claims(cell.id)}
+        for cell in new:
+            if _kind(cell) not in known:
+                known.add(_kind(cell))
+                yield self._task(cell, 0, cell.trials, None)
 
     def _mine(self) -> dict[int, list[Span]]:
         """What this process has handed out, or will again, by cell."""

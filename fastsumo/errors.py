@@ -28,6 +28,10 @@ class StudyError(ValueError):
     """What is wrong with a study, its file or its run, in a line."""
 
 
+class CellsFailedError(StudyError):
+    """Cells of a study stopped, because of their models; all others are done."""
+
+
 @contextmanager
 def compiling(model: Model) -> Iterator[None]:
     """Turn the compiler's complaint about a model into a `ModelError` that points at the user's line."""

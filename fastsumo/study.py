@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastsumo import _check, study_grid, study_models, study_table
-from fastsumo.errors import ModelError, StudyError
+from fastsumo.errors import CellsFailedError, ModelError, StudyError
 from fastsumo.estimators import Estimator
 from fastsumo.model import Model
 from fastsumo.recipes import Recipe
@@ -176,7 +176,7 @@ class Study:
             failed = [cell for cell in store.cells().values() if cell.state == "failed"]
         if failed:
             first = f"cell {failed[0].id}: {failed[0].message}"
-            raise StudyError(f"{len(failed)} of {len(self)} cells failed, the others are done; {first}")
+            raise CellsFailedError(f"{len(failed)} of {len(self)} cells failed, the others are done; {first}")
 
     def extend(self, trials: int, cells: Iterable[int] | None = None) -> None:
         """Ask for more trials; `run` runs them.

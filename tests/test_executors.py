@@ -208,6 +208,37 @@ def test_processes(study: Study, kind: str) -> None:
     assert same_bits(study[1], fs.simulate(local_model(), CAPPED, 400_001))
 
 
+POOLED = """
+    import sys
+    import fastsumo as fs
+    from fastsumo.executors import named
+    if __name__ == "__main__":
+        study = fs.Study(sys.argv[1])
+        try:
+            with named(sys.argv[2], 2) as executor:
+                study.run(executor, progress=False, chunk_seconds=600.0)
+        except KeyboardInterrupt:
+            print("stopped")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("kind", ["processes", "loky"])
+def test_control_c_does_not_wait_for_the_chunks_of_a_pool(study: Study, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "script.py").write_text(textwrap.dedent(POOLED))
+    study.add(NOTE, CAPPED, 10**12)
+    command = [sys.executable, str(tmp_path / "script.py"), str(study.path), kind]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=PLACE)
+    for _ in range(600):
+        if any(cell.state == "open" for cell in study.status().cells):
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=60)  # a chunk takes ten minutes
+    assert said == "stopped\n", errors
+
+
 def slay_one(pool: Any) -> None:
     """End a worker of a pool, once there is one."""
     for _ in range(400):

@@ -103,11 +103,36 @@ def test_a_failed_cell_is_in_the_exit_code_and_the_others_are_done(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fs.Study("a.study").add(["mine.py:breaks", "note"], "elbo", 2_000_000)
-    assert cli.main(["study", "run", "a.study", "--quiet", "--chunk-seconds", "0.02"]) == 2
-    said = capsys.readouterr().err
+    assert cli.main(["study", "run", "a.study", "--threads", "1", "--chunk-seconds", "0.02"]) == 2
+    shown, said = capsys.readouterr()
+    assert "cell 0 failed: model 'breaks' returned NaN" in shown
     assert "1 of 2 cells failed" in said
     assert "in trial" in said
     assert [cell.state for cell in fs.Study("a.study").status().cells] == ["failed", "done"]
+
+
+def test_an_edited_model_begins_anew_when_told_to(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = ["study", "run", "grid.toml", "--threads", "1", "--quiet"]
+    assert cli.main(run) == 0
+    (folder / "mine.py").write_text(MINE.replace("* z[0]", "* z[0] + 1.0"))
+    assert cli.main(run) == 2
+    said = capsys.readouterr().err
+    assert "`return params[0] * z[0]` is now `return params[0] * z[0] + 1.0`" in said
+    assert "--anew" in said
+    assert cli.main([*run, "--anew"]) == 0
+    means = [fs.Study("grid.study")[cell].mean for cell in range(4)]
+    assert means[0] != means[2]
+    assert abs(means[2] - 1.0) < 0.05
+
+
+def test_a_table_fits_a_terminal(folder: Path) -> None:
+    fs.Study("a.study").add(
+        ["gaussian_scale:0.8", "note"], "sumo:roulette=harmonic-geometric(alpha=80,rate=0.1)", 10**12
+    )
+    for width in (40, 60, 80, 160):
+        text = fs.Study("a.study").status().text(width)
+        assert max(map(len, text.splitlines())) <= width
+        assert "0 of 1 T" in text
 
 
 def test_names_come_from_the_package_and_cost_nothing_until_then() -> None:
