@@ -56,6 +56,21 @@ def test_a_task_is_a_run_of_its_trials_about_the_center_it_is_given() -> None:
         assert center + float(statistics.power_sums()[0]) / 4096 == pytest.approx(alone.mean, rel=1e-12)
 
 
+def test_a_worker_compiles_a_model_once(compilations: Any) -> None:
+    shift = 0.123
+
+    @fs.model(dim=1, params=[0.0])
+    def fresh(z, params):  # type: ignore[no-untyped-def]
+        return z[0] * shift + params[0]
+
+    run_task(task(fresh))
+    compiled = compilations.passes
+    assert compiled > 0
+    for number in range(3):
+        assert run_task(task(fresh.with_params([number]), first=8192 * number, stop=8192 * (number + 1))).error == ""
+    assert compilations.passes == compiled
+
+
 def test_a_pilot_finds_the_center_and_the_time_of_a_trial() -> None:
     pilot = run_task(task(center=None, stop=10**7)).pilot
     assert pilot["center"] == NOTE.log_evidence
@@ -296,6 +311,39 @@ SCRIPT = """
         print("same")
 """
 
+MODULE = """
+    import sys
+    import fastsumo as fs
+    from fastsumo.executors import named
+
+    if __name__ == "__main__":
+        from apart.of_a_package import here
+        sys.path.pop(0)  # workers do not search this folder
+        study = fs.Study(sys.argv[1])
+        study.add([here, "apart.of_a_package:here"], fs.ELBO(), 50_000)
+        with named("processes", 2) as executor:
+            study.run(executor, progress=False)
+        assert study[0].mean == fs.simulate(here, fs.ELBO(), 50_000).mean
+        print("same")
+"""
+
+PART = """
+    import fastsumo as fs
+    from apart.helpers import scaled
+
+    @fs.model(dim=1)
+    def here(z, params):
+        return scaled(z[0])
+"""
+
+HELPERS = """
+    from numba import njit
+
+    @njit
+    def scaled(x):
+        return 0.5 * x
+"""
+
 NOTEBOOK = """
     import linecache, sys, textwrap
     source = textwrap.dedent('''
@@ -319,10 +367,16 @@ NOTEBOOK = """
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("text", [SCRIPT, NOTEBOOK], ids=["script", "notebook"])
-def test_models_of_a_script_and_of_a_notebook_reach_the_workers(study: Study, tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [pytest.param(SCRIPT, marks=pytest.mark.slow), MODULE, pytest.param(NOTEBOOK, marks=pytest.mark.slow)],
+    ids=["script", "module", "notebook"],
+)
+def test_users_models_reach_the_workers(study: Study, tmp_path: Path, text: str) -> None:
     (tmp_path / "script.py").write_text(textwrap.dedent(text))
+    (tmp_path / "apart").mkdir()
+    (tmp_path / "apart" / "of_a_package.py").write_text(textwrap.dedent(PART))
+    (tmp_path / "apart" / "helpers.py").write_text(textwrap.dedent(HELPERS))
     command = [sys.executable, str(tmp_path / "script.py"), str(study.path)]
     done = subprocess.run(command, capture_output=True, text=True, env=PLACE, timeout=300)
     assert (done.stdout, done.returncode) == ("same\n", 0), done.stderr
