@@ -15,7 +15,8 @@ models       `model` makes one of a log weight, `importance` of a log density an
 estimators   `ELBO`, `IWAE`, `JVI`, `SUMO`, `SingleTerm`, `MLMC`, and in `roulette` the laws of the number of terms.
 runs         `simulate` keeps statistics, a `Result`; `sample` gives the values one by one, `replay` one `Trial` whole;
              `load` reads what `Result.save` wrote; `evaluate` goes through data, row by row, and gives an `Evaluation`.
-studies      `compare` sets estimators side by side at equal cost, `levels` measures increments, `theory` predicts.
+studies      `Study` keeps large grids of runs in a file, which `StudyError` guards.
+comparisons  `compare` sets estimators side by side at equal cost, `levels` measures increments, `theory` predicts.
 tails        `tails` has tail indices, intervals that hold without a variance, tests; `plot` the figures.
 elsewhere    `sumo`, `iwae`, `jvi`, `cumulative_iwae`, `draw_terms` and `sumo_coefficients` (the gradient) take log
              weights that were computed elsewhere.
@@ -45,8 +46,10 @@ from fastsumo.tune import Tuned, tune
 
 if TYPE_CHECKING:
     from fastsumo import models, plot, tails, theory, vmath
+    from fastsumo.study import Study, StudyError
 
 _LAZY = ("models", "plot", "tails", "theory", "vmath")  # modules that import more than NumPy
+_LAZY_NAMES = {"Study": "study", "StudyError": "study"}  # and what is in others that do, by module
 
 __all__ = [
     "ELBO",
@@ -59,6 +62,8 @@ __all__ = [
     "ModelError",
     "Result",
     "SingleTerm",
+    "Study",
+    "StudyError",
     "Trial",
     "Tuned",
     "__version__",
@@ -91,6 +96,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"fastsumo.{name}")
+    if name in _LAZY_NAMES:
+        return getattr(importlib.import_module(f"fastsumo.{_LAZY_NAMES[name]}"), name)
     raise AttributeError(f"module 'fastsumo' has no attribute {name!r}")
 
 

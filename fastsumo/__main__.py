@@ -4,4 +4,5 @@ import sys
 
 from fastsumo.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # workers of a cluster import it too
+    sys.exit(main())

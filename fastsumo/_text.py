@@ -95,15 +95,15 @@ def with_error(value: float, error: float) -> str:
 
 
 def short(number: float) -> str:
-    """A number to three digits with k, M or G.
+    """A number to three digits with k, M, G or T.
 
     Examples
     --------
     >>> short(12_345_678)
     '12.3 M'
     """
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * size:  # which is shown as 1
             return f"{number / size:.3g} {unit}"
     return f"{number:.3g}"
 

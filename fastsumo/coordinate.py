@@ -7,30 +7,29 @@ these out. Processes that share a study see one another's claims; the spans that
 from __future__ import annotations
 
 import concurrent.futures
-import os
-import platform
+import itertools
 import queue
-import sys
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+from fastsumo.errors import StudyError
 from fastsumo.executors import Outcome, Pool, Task
 from fastsumo.packing import DamagedError, Fold
+from fastsumo.presence import BEAT, Presence
 from fastsumo.recipes import Recipe
 from fastsumo.simulate import joined
-from fastsumo.store import Cell, Run, Span, Store, StudyError
+from fastsumo.store import Store
 from fastsumo.study_progress import Meter
+from fastsumo.study_records import Cell, Span
 
 CHUNK_SECONDS = 5.0
 _AHEAD = 2  # chunks handed out for each that can run: the next one waits at the worker
-_BEAT = 2.0  # seconds between two signs of life
-_DEAD = 30.0  # seconds without one, by the clock of whoever watches
 _TRIES = 4  # of a chunk whose worker dies
 _OPEN_FOLDS = 64
-_HERE: set[tuple[str, int]] = set()  # runs of this process that are at work: (path, run)
+_SHARES = 4  # chunks that each worker has at least before it, until they are
+_SHORTEST = 16  # times shorter than asked for
 
 
 class Coordinator:
@@ -61,8 +60,7 @@ class Coordinator:
         self._again: list[Task] = []
         self._attempts: dict[tuple[int, int], int] = {}
         self._failed_at: dict[int, int] = {}
-        self._others = _Others()
-        self._run: Run | None = None
+        self._presence = Presence(store)
         self._written = -1e9
         self._broken = ""
 
@@ -87,8 +85,7 @@ class Coordinator:
             self._rescue()
             raise
         finally:
-            if self._run is not None:
-                _HERE.discard((str(self._store.path), self._run.id))
+            self._presence.forget()
         if self._broken:
             raise StudyError(self._broken)
 
@@ -98,15 +95,14 @@ class Coordinator:
         ahead = 0 if self._broken else _AHEAD * self._pool.workers
         wanted = ahead - len(self._tasks)
         hungry = wanted > 0 and (wanted >= ahead // 4 or not self._tasks)
-        if self._finished or hungry or self._again or time.monotonic() - self._written > _BEAT:
+        if self._finished or hungry or self._again or time.monotonic() - self._written > BEAT:
             new = self._transact(wanted if hungry else 0)
         for task in new:
             self._send(task)
-        self._meter.show(self._cells, self._folds, len(self._tasks), self._others.living)
+        self._meter.show(self._cells, self._folds, self._presence.others)
         if self._tasks or self._finished or self._again:
             return True
-        waiting = any(True for cell in self._cells.values() for _ in self._unclaimed(cell, mine_only=True))
-        return waiting and not self._broken
+        return not self._broken and any(cell.state in ("new", "open") for cell in self._cells.values())
 
     def _receive(self, timeout: float) -> None:
         """Take what workers have finished: wait for the first, then all that is there."""
@@ -176,12 +172,11 @@ class Coordinator:
         try:
             with self._store.transaction():
                 if self._store.changed() or not self._cells:
-                    self._cells = self._store.cells()
-                    self._folds.clear()
-                self._others.watch(self._store, self._run)
+                    self._read()
+                self._presence.watch()
                 self._enter(finished)
                 new = [*again, *self._claim(wanted - len(again))] if not self._broken else []
-                self._sign([*self._tasks.values(), *new])
+                self._sign(new)
         except BaseException:
             self._cells, self._folds = {}, OrderedDict()  # what the file says counts
             self._store.changed()
@@ -190,14 +185,23 @@ class Coordinator:
         self._written = time.monotonic()
         return [task for task in new if task.cell in self._cells and self._cells[task.cell].state != "failed"]
 
+    def _read(self) -> None:
+        """Cells as the file has them now, others may have added some."""
+        self._cells = self._store.cells()
+        self._folds.clear()
+        if any(cell.model not in self._recipes for cell in self._cells.values()):
+            self._recipes = {number: model.recipe for number, model in self._store.models().items()}
+
     def _enter(self, outcomes: list[Outcome]) -> None:
         """Outcomes into the file's transaction, cell by cell."""
         by_cell: dict[int, list[Outcome]] = {}
         for outcome in outcomes:
             by_cell.setdefault(outcome.task.cell, []).append(outcome)
         for number, parts in by_cell.items():
-            if number in self._cells:
-                self._enter_cell(self._cells[number], parts)
+            cell = self._cells.get(number)
+            if cell is not None:
+                source = self._recipes[cell.model].source  # another, where the cell was started anew meanwhile
+                self._enter_cell(cell, [part for part in parts if part.task.recipe.source == source])
 
     def _enter_cell(self, cell: Cell, outcomes: list[Outcome]) -> None:
         body: list[Outcome] = []
@@ -222,10 +226,9 @@ class Coordinator:
                 cell.elapsed += outcome.elapsed
                 if list(outcome.maker) not in cell.makers:
                     cell.makers.append(list(outcome.maker))
-                self._meter.count(cell.id, task.stop - task.first, outcome.elapsed)
         if body:
             self._fold(cell, [outcome.packed for outcome in body])
-            cell.chunk = self._fitting(cell.chunk, cell.piece, cell.elapsed / cell.trials_done)
+            cell.chunk = self._fitting(cell.chunk, cell.piece, cell.pace)
         if cell.complete:
             cell.state, cell.message = "done", ""
             self._folds.pop(cell.id, None)
@@ -275,28 +278,40 @@ class Coordinator:
             self._failed_at[cell.id] = outcome.task.first
 
     def _claim(self, wanted: int) -> Iterator[Task]:
-        """Tasks that nobody has, at most so many; cells in their order."""
-        busy = {task.cell for task in self._mine() if task.center is None}
-        new = [cell for cell in self._cells.values() if cell.state == "new"]
-        piloted = {_kind(cell) for cell in new if cell.id in busy or self._others.claims(cell.id)}
+        """Tasks that nobody has, at most so many: pilots first, as errors and costs show in them; cells in order."""
+        mine, seconds = self._mine(), self._seconds_of_a_chunk()
+        for task in itertools.islice(self._pilots(mine), max(wanted, 0)):
+            wanted -= 1
+            yield task
         for cell in self._cells.values():
-            if wanted <= 0:
-                return
-            if cell.state == "new":
-                if _kind(cell) not in piloted:
-                    piloted.add(_kind(cell))
-                    wanted -= 1
-                    yield self._task(cell, 0, cell.trials, None)
-            elif cell.state == "open":
-                for first, stop in self._unclaimed(cell):
+            if cell.state == "open" and wanted > 0:
+                taken = [*mine.get(cell.id, []), *self._presence.claims(cell.id)]
+                for first, stop in itertools.islice(_unclaimed(cell, taken, seconds), wanted):
                     wanted -= 1
                     yield self._task(cell, first, stop, cell.center)
-                    if wanted <= 0:
-                        return
 
-    def _mine(self) -> list[Task]:
-        """What this process has handed out, or will again."""
-        return [*self._tasks.values(), *self._again]
+    def _pilots(self, mine: dict[int, list[Span]]) -> Iterator[Task]:
+        """One for each kind of new cells, unless somebody is at it."""
+        new = [cell for cell in self._cells.values() if cell.state == "new"]
+        known = {_kind(cell) for cell in new if cell.id in mine or self._presence.claims(cell.id)}
+        for cell in new:
+            if _kind(cell) not in known:
+                known.add(_kind(cell))
+                yield self._task(cell, 0, cell.trials, None)
+
+    def _mine(self) -> dict[int, list[Span]]:
+        """What this process has handed out, or will again, by cell."""
+        spans: dict[int, list[Span]] = {}
+        for task in [*self._tasks.values(), *self._again]:
+            spans.setdefault(task.cell, []).append((task.first, task.stop))
+        return spans
+
+    def _seconds_of_a_chunk(self) -> float:
+        """As asked for; less towards the end, so that all workers end together."""
+        cells = [cell for cell in self._cells.values() if cell.state in ("new", "open")]
+        left = sum((cell.trials - cell.trials_done) * cell.pace for cell in cells)  # NaN before a pilot
+        share = left / (_SHARES * self._pool.workers)
+        return max(share, self._chunk_seconds / _SHORTEST) if share < self._chunk_seconds else self._chunk_seconds
 
     def _task(self, cell: Cell, first: int, stop: int, center: float | None) -> Task:
         recipe = self._recipes[cell.model]._replace(params=cell.params)
@@ -307,36 +322,12 @@ class Coordinator:
             cell.id, first, stop, cell.seed, cell.estimator, recipe, center, self._pool.task_threads, threshold, attempt
         )
 
-    def _unclaimed(self, cell: Cell, mine_only: bool = False) -> Iterator[Span]:
-        """Chunks that are neither done nor claimed."""
-        if cell.state == "new":
-            yield 0, cell.trials
-        if cell.state != "open":
-            return
-        mine = [(task.first, task.stop) for task in self._mine() if task.cell == cell.id]
-        taken = sorted([*cell.done, *mine, *([] if mine_only else self._others.claims(cell.id))])
-        first, stop = 0, cell.body_stop
-        for low, high in [*taken, (stop, stop)]:
-            while first < min(low, stop):
-                end = min((first // cell.chunk + 1) * cell.chunk, low, stop)
-                yield first, end
-                first = end
-            first = max(first, high)
-        tail = cell.wanted_tail
-        if tail and tail != cell.tail and tail not in taken:
-            yield tail
-
-    def _sign(self, tasks: list[Task]) -> None:
+    def _sign(self, new: list[Task]) -> None:
         """A sign of life, and what this process is at."""
-        if self._run is None:
-            self._run = self._store.add_run(machine_name(), os.getpid())
-            _HERE.add((str(self._store.path), self._run.id))
-        spans: dict[int, list[Span]] = {}
-        for task in tasks:
+        spans = self._mine()
+        for task in new:
             spans.setdefault(task.cell, []).append((task.first, task.stop))
-        self._run.claims = {cell: joined(parts) for cell, parts in spans.items()}
-        self._run.beat += 1
-        self._store.update_run(self._run)
+        self._presence.sign({cell: joined(list(set(parts))) for cell, parts in spans.items()})
 
     def _rescue(self) -> None:
         """After an error or Ctrl-C: store what is finished, if that is still possible."""
@@ -349,69 +340,27 @@ class Coordinator:
             return
 
     def _leave(self) -> None:
-        if self._run is not None:
-            with self._store.transaction():
-                self._store.drop_run(self._run.id)
-
-
-class _Others:
-    """Other processes at the same study, as their rows show them: alive while their beat grows."""
-
-    def __init__(self) -> None:
-        self._seen: dict[int, tuple[int, float]] = {}  # by run: its beat, and when that was new by our clock
-        self._runs: list[Run] = []
-
-    @property
-    def living(self) -> list[Run]:
-        return self._runs
-
-    def watch(self, store: Store, own: Run | None) -> None:
-        """Look again; rows of the dead are dropped, and with them what they had claimed."""
-        now = time.monotonic()
-        self._runs = []
-        for run in store.runs():
-            if own is not None and run.id == own.id:
-                continue
-            beat, since = self._seen.get(run.id, (-1, now))
-            if beat != run.beat:
-                since = now
-            self._seen[run.id] = (run.beat, since)
-            if now - since > _DEAD or _is_gone(run, str(store.path)):
-                store.drop_run(run.id)
-            else:
-                self._runs.append(run)
-
-    def claims(self, cell: int) -> list[Span]:
-        """Spans of a cell that others are at."""
-        return [span for run in self._runs for span in run.claims.get(cell, [])]
-
-
-def machine_name() -> str:
-    """This machine as far as process numbers mean the same: its name, its start, its container."""
-    parts = [platform.node()]
-    for source in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
-        try:
-            parts.append(os.readlink(source) if "ns" in source else Path(source).read_text().strip())
-        except OSError:
-            parts.append("")
-    return " ".join(parts).strip()
-
-
-def _is_gone(run: Run, path: str) -> bool:
-    """Whether the process of a run surely does not exist any more."""
-    if run.machine != machine_name() or sys.platform == "win32":  # there, signal 0 would end it
-        return False
-    if run.pid == os.getpid():
-        return (path, run.id) not in _HERE
-    try:
-        os.kill(run.pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
+        with self._store.transaction():
+            self._presence.leave()
 
 
 def _kind(cell: Cell) -> tuple[int, tuple[float, ...], str]:
     """What cells share that differ in their seeds only."""
     return cell.model, cell.params, cell.estimator
+
+
+def _unclaimed(cell: Cell, claims: list[Span], seconds: float) -> Iterator[Span]:
+    """Chunks of an open cell that are neither done nor claimed, each of at most about so many seconds."""
+    chunk, stop = cell.chunk, cell.body_stop
+    while chunk > cell.piece and chunk * cell.pace > 2.0 * seconds:
+        chunk //= 2
+    first = 0
+    for low, high in [*sorted([*cell.done, *claims]), (stop, stop)]:
+        while first < min(low, stop):
+            end = min((first // chunk + 1) * chunk, low, stop)
+            yield first, end
+            first = end
+        first = max(first, high)
+    tail = cell.wanted_tail
+    if tail and tail != cell.tail and tail not in claims:
+        yield tail

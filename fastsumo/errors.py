@@ -1,4 +1,6 @@
-"""What can go wrong with a model, said in a line or two: it does not compile, it raises, it returns no log weight."""
+"""What can go wrong, said in a line or two: with a model (it does not compile, it raises, it returns no log weight) and
+with a study.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +40,14 @@ class ModelError(ValueError):
     """
 
     trial: int | None = None
+
+
+class StudyError(ValueError):
+    """What is wrong with a study, its file or its run, in a line."""
+
+
+class CellsFailedError(StudyError):
+    """Cells of a study stopped, because of their models; all others are done."""
 
 
 @contextmanager

@@ -8,7 +8,10 @@ from __future__ import annotations
 import concurrent.futures
 import importlib
 import math
+import multiprocessing
+import os
 import queue
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -252,21 +255,48 @@ def named(text: str, workers: int | None = None) -> Iterator[Any]:
     if kind == "threads":
         yield None
     elif kind == "processes":
-        import multiprocessing
-
-        with concurrent.futures.ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as executor:
+        spawn = multiprocessing.get_context("spawn")
+        with _killed_at_once(
+            concurrent.futures.ProcessPoolExecutor(count, spawn, initializer=_prepare_worker)
+        ) as executor:
             yield executor
     elif kind == "loky":
-        with _package("loky").ProcessPoolExecutor(count) as executor:
+        with _killed_at_once(_package("loky").ProcessPoolExecutor(count, initializer=_prepare_worker)) as executor:
             yield executor
     elif kind == "mpi":
-        with _package("mpi4py.futures", "fastsumo[mpi]").MPIPoolExecutor(workers) as executor:
+        with _package("mpi4py.futures", "fastsumo[mpi]").MPIPoolExecutor(workers, main=False) as executor:
             yield executor
     else:
         if not address:
             raise ValueError("say where Dask's scheduler is, as in dask:tcp://127.0.0.1:8786")
         with _package("distributed", "fastsumo[dask]").Client(address) as client:
             yield client.get_executor(pure=False)
+
+
+@contextmanager
+def _killed_at_once(executor: Any) -> Iterator[Any]:
+    """After Ctrl-C or an error nobody waits for chunks in the middle: what is finished is stored."""
+    try:
+        yield executor
+    except BaseException:
+        for process in list((executor._processes or {}).values()):
+            process.terminate()
+        executor.shutdown(wait=False)
+        raise
+    executor.shutdown()
+
+
+def _prepare_worker() -> None:
+    """In a worker process: Ctrl-C is for the coordinator to hear, and the worker does not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _package(name: str, extra: str = "") -> Any:

@@ -7,7 +7,6 @@ import itertools
 import math
 import os
 import platform
-import tempfile
 import warnings
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo._files import written_whole
 from fastsumo._version import __version__
 from fastsumo.accumulate import Histogram, Statistics, to_float
 
@@ -464,15 +464,8 @@ class Result:
             "platform": platform.platform(),
         }
         arrays = self.statistics.arrays() | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with written_whole(target) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
     def plot(self, figure: Any = None) -> Any:
         """Four panels: density, both tails, running mean and variance, share of variance by octave of `K`.
@@ -567,9 +560,3 @@ def _from_parts(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Resu
         threads=header["threads"],
         interrupted=header["interrupted"],
     )
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

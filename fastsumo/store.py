@@ -1,6 +1,6 @@
-"""The file of a study: SQLite tables, what is written in one piece, and what can be wrong with the file.
+"""The file of a study: SQLite tables, and what is written in one piece.
 
-Knows spans of trials and bytes; what they mean, and who runs what, is in `study.py` and `coordinate.py`.
+Knows records and bytes; what they mean, and who runs what, is in `study.py` and `coordinate.py`.
 """
 
 from __future__ import annotations
@@ -10,19 +10,17 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from fastsumo._version import __version__
+from fastsumo.errors import StudyError
 from fastsumo.recipes import Recipe
+from fastsumo.store_faults import BUSY, check_whole, explanation, has_log
+from fastsumo.study_records import CELL_FIELDS, Cell, Run, StoredModel, cell_of_row, claims_of_text, row_of_cell
 
 FORMAT = 1
 _APPLICATION = 0x66734D4F  # SQLite's own place for saying whose file it is
-_BUSY = 60.0  # seconds to wait while another process writes
-
-Span = tuple[int, int]  # (first trial, last + 1)
 
 _TABLES = """
 CREATE TABLE study (name TEXT PRIMARY KEY, value TEXT);
@@ -36,88 +34,6 @@ CREATE TABLE cells (
 CREATE TABLE statistics (cell INTEGER PRIMARY KEY REFERENCES cells, body BLOB, tail BLOB);
 CREATE TABLE runs (id INTEGER PRIMARY KEY AUTOINCREMENT, machine TEXT, pid INTEGER, beat INTEGER, claims TEXT);
 """
-
-
-class StudyError(ValueError):
-    """What is wrong with a study, its file or its run, in a line."""
-
-
-@dataclass
-class StoredModel:
-    """A row of the models."""
-
-    id: int
-    recipe: Recipe  # its params are those of the cell
-    log_evidence: float | None
-    origin: str | None  # file.py:name or module:name it came from, to notice that it was edited
-    description: str
-
-
-@dataclass
-class Cell:
-    """A row of the cells: one model, estimator and seed.
-
-    Trials up to ``body_stop`` come in chunks that are folded into one another. The few left over, which do not fill a
-    piece, are kept apart as the *tail*, because an extension has to run their piece anew as a whole; then it goes.
-    """
-
-    id: int
-    model: int
-    params: tuple[float, ...]
-    estimator: str
-    seed: int
-    trials: int
-    state: str = "new"  # "open" after its pilot, then "done" or "failed"
-    message: str = ""
-    piece: int = 1  # chunks begin and end at multiples of it, so that tiles are whole
-    chunk: int = 0
-    center: float = 0.0
-    pilot_trials: int = 0
-    pilot_seconds: float = 0.0
-    provenance: dict[str, Any] = field(default_factory=dict)
-    # versions of fastsumo and Numba, and CPU, of all that took part
-    makers: list[list[str]] = field(default_factory=list)
-    done: list[Span] = field(default_factory=list)
-    tail: Span | None = None  # the tail that is stored; never in `done` as well
-    elapsed: float = 0.0
-
-    @property
-    def body_stop(self) -> int:
-        return self.trials // self.piece * self.piece
-
-    @property
-    def trials_done(self) -> int:
-        return sum(high - low for low, high in [*self.done, *([self.tail] if self.tail else [])])
-
-    @property
-    def wanted_tail(self) -> Span | None:
-        """The tail that the cell should have."""
-        return (self.body_stop, self.trials) if self.body_stop < self.trials else None
-
-    @property
-    def complete(self) -> bool:
-        return self.trials_done == self.trials and self.tail == self.wanted_tail
-
-    def lacks(self, first: int, stop: int) -> bool:
-        """Whether none of these trials is stored, and they fit the cell as it is now."""
-        if first >= self.body_stop:
-            return self.tail != (first, stop) == self.wanted_tail
-        return stop <= self.body_stop and all(stop <= low or high <= first for low, high in self.done)
-
-
-@dataclass
-class Run:
-    """A row of the runs: a process that works on the study now, or died."""
-
-    id: int
-    machine: str
-    pid: int
-    beat: int  # grows while the process lives
-    claims: dict[int, list[Span]]
-
-
-_CELL_FIELDS = [item.name for item in fields(Cell)]
-_JSON_FIELDS = ("params", "provenance", "makers", "done", "tail")
 
 
 class Store:
@@ -148,7 +64,7 @@ class Store:
         with self._explained():
             if new:
                 self._make()
-            _check_whole(self.path)
+            check_whole(self.path)
             self._connection = self._open()
             try:
                 self._check_kind()
@@ -192,6 +108,16 @@ class Store:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All that is read inside is of one moment, whatever others write meanwhile."""
+        with self._explained():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
+
     def changed(self) -> bool:
         """Whether another process has written since the last call; true the first time."""
         with self._explained():
@@ -202,12 +128,12 @@ class Store:
     def cells(self) -> dict[int, Cell]:
         """All cells by number."""
         with self._explained():
-            rows = self._connection.execute(f"SELECT {', '.join(_CELL_FIELDS)} FROM cells ORDER BY id").fetchall()
-        return {row[0]: _cell_of(row) for row in rows}
+            rows = self._connection.execute(f"SELECT {', '.join(CELL_FIELDS)} FROM cells ORDER BY id").fetchall()
+        return {row[0]: cell_of_row(row) for row in rows}
 
     def add_cell(self, cell: Cell) -> int:
         """A new row; its number."""
-        row = _row_of(cell) | {"id": None if cell.id < 0 else cell.id}
+        row = row_of_cell(cell) | {"id": None if cell.id < 0 else cell.id}
         with self._explained():
             self._connection.execute(
                 f"INSERT INTO cells ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values())
@@ -216,7 +142,7 @@ class Store:
 
     def update_cell(self, cell: Cell) -> None:
         """Write a cell's row again."""
-        row = _row_of(cell)
+        row = row_of_cell(cell)
         with self._explained():
             self._connection.execute(
                 f"UPDATE cells SET {', '.join(f'{name} = ?' for name in row)} WHERE id = ?", [*row.values(), cell.id]
@@ -282,7 +208,7 @@ class Store:
         """Processes at work, or dead without a word."""
         with self._explained():
             rows = self._connection.execute("SELECT id, machine, pid, beat, claims FROM runs").fetchall()
-        return [Run(row[0], row[1], row[2], row[3], _claims_of(row[4])) for row in rows]
+        return [Run(row[0], row[1], row[2], row[3], claims_of_text(row[4])) for row in rows]
 
     def add_run(self, machine: str, pid: int) -> Run:
         with self._explained():
@@ -327,14 +253,14 @@ class Store:
     def _open(self) -> sqlite3.Connection:
         mode = "rw" if self.write else "ro"
         name = self.path.resolve().as_uri()
-        connection = sqlite3.connect(f"{name}?mode={mode}", uri=True, timeout=_BUSY, isolation_level=None)
+        connection = sqlite3.connect(f"{name}?mode={mode}", uri=True, timeout=BUSY, isolation_level=None)
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError as error:
             connection.close()
             # Without write access to its folder SQLite cannot share a file in WAL mode: read it as one that stays as
             # it is.
-            if self.write or getattr(error, "sqlite_errorname", "") != "SQLITE_CANTOPEN" or _has_log(self.path):
+            if self.write or getattr(error, "sqlite_errorname", "") != "SQLITE_CANTOPEN" or has_log(self.path):
                 raise
             return sqlite3.connect(f"{name}?immutable=1", uri=True, isolation_level=None)
         return connection
@@ -358,69 +284,6 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            raise StudyError(_explanation(self.path, error)) from error
+            raise StudyError(explanation(self.path, error)) from error
         except OSError as error:
             raise StudyError(f"cannot use {self.path}: {error.strerror or error}") from error
-
-
-def _explanation(path: Path, error: sqlite3.Error) -> str:
-    name = getattr(error, "sqlite_errorname", "") or ""
-    kept = "all that was stored before is intact"
-    if name == "SQLITE_FULL":
-        return f"cannot write {path}: the disk is full; {kept}: make room and run again"
-    if name.startswith("SQLITE_READONLY"):
-        return f"cannot write {path}: it is read-only"
-    if name == "SQLITE_NOTADB":
-        return f"{path} is not a fastsumo study"
-    if name.startswith("SQLITE_CORRUPT"):
-        return f"{path} is damaged or cut short ({error}); restore a copy"
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return f"cannot write {path}: another process has held it for {_BUSY:.0f} seconds"
-    if name.startswith("SQLITE_CANTOPEN"):
-        return f"cannot open {path}: no permission, or not a file"
-    if name.startswith("SQLITE_IOERR"):
-        return f"cannot read or write {path}: {error}, as from a full or failing disk; {kept}"
-    return f"{path}: {error}"
-
-
-def _check_whole(path: Path) -> None:
-    """Whether the file is as long as its header says; SQLite itself would notice much later."""
-    if path.is_dir():
-        raise StudyError(f"{path} is a folder, not a fastsumo study")
-    with open(path, "rb") as file:
-        header = file.read(100)
-    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
-        why = "is empty: it" if not header else ""
-        raise StudyError(f"{path} {why} is not a fastsumo study".replace("  ", " "))
-    page = int.from_bytes(header[16:18], "big")
-    size = (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
-    counted = header[24:28] == header[92:96]  # whether the header's number of pages counts
-    if counted and path.stat().st_size < size and not _has_log(path):
-        raise StudyError(f"{path} is cut short: {path.stat().st_size:,} of {size:,} bytes; restore a copy")
-
-
-def _has_log(path: Path) -> bool:
-    log = path.with_name(path.name + "-wal")
-    return log.exists() and log.stat().st_size > 0
-
-
-def _cell_of(row: tuple[Any, ...]) -> Cell:
-    values = dict(zip(_CELL_FIELDS, row, strict=True))
-    for name in _JSON_FIELDS:
-        values[name] = json.loads(values[name])
-    values["params"] = tuple(values["params"])
-    values["done"] = [(low, high) for low, high in values["done"]]
-    values["tail"] = tuple(values["tail"]) if values["tail"] else None
-    values["seed"] = int(values["seed"])
-    return Cell(**values)
-
-
-def _row_of(cell: Cell) -> dict[str, Any]:
-    row = {name: getattr(cell, name) for name in _CELL_FIELDS}
-    for name in _JSON_FIELDS:
-        row[name] = json.dumps(row[name])
-    return row | {"seed": str(cell.seed)}  # SQLite's integers end at 2^63
-
-
-def _claims_of(text: str) -> dict[int, list[Span]]:
-    return {int(cell): [(low, high) for low, high in spans] for cell, spans in json.loads(text).items()}

@@ -1,84 +1,31 @@
 """`Study`: a grid of models, estimators and seeds in one file, run in chunks, stopped and resumed at will.
 
-What is asked for and what has come of it. Running is in `coordinate.py`, the file in `store.py`.
+The face of it: cells are in `study_grid.py`, running in `coordinate.py`, the file in `store.py`, tables in
+`study_table.py`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
-import math
 import os
-import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastsumo import _check
-from fastsumo.errors import ModelError
+from fastsumo import _check, study_grid, study_models, study_table
+from fastsumo.errors import CellsFailedError, ModelError, StudyError
 from fastsumo.estimators import Estimator
 from fastsumo.model import Model
-from fastsumo.recipes import PYTHON, Recipe, description, difference, estimator_from_json, estimator_to_json, recipe
-from fastsumo.result import Provenance, Result
-from fastsumo.simulate import _checked, joined
-from fastsumo.store import Cell, Store, StoredModel, StudyError
-from fastsumo.study_progress import Meter, make_meter, short
+from fastsumo.recipes import Recipe
+from fastsumo.result import Result
+from fastsumo.store import Store
+from fastsumo.study_progress import Meter, make_meter
+from fastsumo.study_table import CellStatus, Status
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fastsumo.store import Run
-
 __all__ = ["CellStatus", "Status", "Study", "StudyError"]
-
-
-@dataclass(frozen=True)
-class CellStatus:
-    """One cell of a study, as `Study.status` shows it.
-
-    Attributes
-    ----------
-    cell : int
-    model, estimator : str
-    seed : int
-    trials, target : int
-        Done, and asked for.
-    state : {"new", "open", "done", "failed"}
-    message : str
-        Why it failed.
-    """
-
-    cell: int
-    model: str
-    estimator: str
-    seed: int
-    trials: int
-    target: int
-    state: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Status:
-    """How a study stands: its cells, and the processes that work on it (or died without a word)."""
-
-    cells: tuple[CellStatus, ...]
-    runs: tuple[Run, ...]
-
-    @property
-    def complete(self) -> bool:
-        return all(cell.state == "done" for cell in self.cells)
-
-    def __str__(self) -> str:
-        lines = [f"{'cell':>4}  {'model':<24} {'estimator':<44} {'seed':>6}  {'trials':>17}  state"]
-        for cell in self.cells:
-            done = f"{short(cell.trials)} of {short(cell.target)}"
-            state = cell.state + (f": {cell.message}" if cell.message else "")
-            lines.append(f"{cell.cell:>4}  {cell.model:<24} {cell.estimator:<44} {cell.seed:>6}  {done:>17}  {state}")
-        lines += [f"running: process {run.pid} on {run.machine.split()[0]}" for run in self.runs if run.machine]
-        return "\n".join(lines)
 
 
 class Study:
@@ -113,12 +60,12 @@ class Study:
             Store(self.path).close()
 
     @classmethod
-    def from_toml(cls, path: str | os.PathLike[str]) -> Study:
+    def from_toml(cls, path: str | os.PathLike[str], *, anew: bool = False) -> Study:
         """The study that a TOML file declares; its cells are added where they are not in it yet.
 
         ``study`` is the file, beside the TOML file and of its name by default; each ``[[cells]]`` has ``models`` and
         ``estimators`` (as on the command line, lists or one), ``trials``, ``seeds`` (a list, or how many) and
-        ``params`` (a list of vectors), of which the last two can be left out.
+        ``params`` (a list of vectors), of which the last two can be left out. ``anew`` is that of `add`.
 
         Raises
         ------
@@ -127,7 +74,7 @@ class Study:
         """
         from fastsumo.study_toml import declared
 
-        return declared(cls, Path(path))
+        return declared(cls, Path(path), anew)
 
     def add(
         self,
@@ -169,54 +116,9 @@ class Study:
         ValueError, TypeError
             If an argument is not as above.
         """
-        from fastsumo import specs
-
-        wanted: list[tuple[StoredModel, tuple[float, ...], str, int]] = []
-        numbers = [seeds] if isinstance(seeds, int) else list(seeds)
-        for one, what in itertools.product(_listed(model), _listed(estimator)):
-            origin = one if isinstance(one, str) else None
-            made = specs.model(one) if isinstance(one, str) else one
-            kind = specs.estimator(what) if isinstance(what, str) else what
-            for seed in numbers:
-                count, _ = _checked(made, kind, trials, seed, 0)
-            kept = recipe(made)._replace(name=name or made.name, params=())
-            stored = StoredModel(-1, kept, made.log_evidence, _lasting(origin), description(made))
-            wanted += [(stored, tuple(made.params.tolist()), estimator_to_json(kind), int(seed)) for seed in numbers]
-        if not wanted:
-            raise ValueError("nothing to add: at least one model, one estimator and one seed are needed")
+        cells = study_grid.wanted(model, estimator, trials, seeds, name)
         with Store(self.path, write=True, create=True) as store, store.transaction():
-            return [self._add(store, *item, trials=count, anew=anew) for item in wanted]
-
-    def _add(
-        self,
-        store: Store,
-        model: StoredModel,
-        params: tuple[float, ...],
-        estimator: str,
-        seed: int,
-        trials: int,
-        anew: bool,
-    ) -> int:
-        models, cells = store.models(), store.cells()
-        key = (model.recipe.name, params, estimator, seed)
-        for cell in cells.values():
-            known = models[cell.model]
-            if (known.recipe.name, cell.params, cell.estimator, cell.seed) != key:
-                continue
-            if not _same(known, model):
-                if not anew:
-                    raise StudyError(_changed(known, model, f"cell {cell.id}"))
-                store.drop_cell(cell.id)
-                store.add_cell(Cell(cell.id, _stored_as(store, models, model), params, estimator, seed, trials))
-                return cell.id
-            if known.recipe != model.recipe or known.origin != model.origin:
-                model.id = known.id
-                store.put_model(model)
-            if trials > cell.trials:
-                _raise_target(store, cell, trials)
-            return cell.id
-        number = max(cells, default=-1) + 1
-        return store.add_cell(Cell(number, _stored_as(store, models, model), params, estimator, seed, trials))
+            return study_grid.enter(store, cells, anew)
 
     def run(
         self,
@@ -226,6 +128,7 @@ class Study:
         *,
         workers: int | None = None,
         chunk_seconds: float = 5.0,
+        anew: bool = False,
     ) -> None:
         """Run all trials that are not stored yet. Other processes may do the same: they share the work.
 
@@ -244,6 +147,8 @@ class Study:
             Chunks that the executor runs at a time, where it does not say so.
         chunk_seconds : float
             What a chunk of a cell that has none yet should take.
+        anew : bool
+            Drop the trials of unfinished cells whose model's file changed, and begin them again.
 
         Raises
         ------
@@ -258,7 +163,7 @@ class Study:
 
         seconds = _check.real("chunk_seconds", chunk_seconds, 0.0)
         with Store(self.path, write=True) as store:
-            recipes = self._prepared(store)
+            recipes = _prepared(store, anew)
             pool = Pool(executor, threads, workers)
             if executor is None:
                 unfinished = [cell for cell in store.cells().values() if cell.state != "done"]
@@ -271,44 +176,7 @@ class Study:
             failed = [cell for cell in store.cells().values() if cell.state == "failed"]
         if failed:
             first = f"cell {failed[0].id}: {failed[0].message}"
-            raise StudyError(f"{len(failed)} of {len(self)} cells failed, the others are done; {first}")
-
-    def _prepared(self, store: Store) -> dict[int, Recipe]:
-        """Recipes of the models, if they are still what they were; failed cells are opened again."""
-        with store.transaction():
-            models, cells = store.models(), store.cells()
-            unfinished = {cell.model for cell in cells.values() if cell.state != "done"}
-            for number in unfinished:
-                self._look_again(store, models[number], next(c.id for c in cells.values() if c.model == number))
-            for cell in cells.values():
-                if cell.state == "failed":
-                    cell.state, cell.message = "open" if cell.chunk else "new", ""
-                    store.update_cell(cell)
-            return {number: model.recipe for number, model in store.models().items()}
-
-    def _look_again(self, store: Store, model: StoredModel, cell: int) -> None:
-        """Compare a model with the file or module that it came from, where that is still there."""
-        from fastsumo import specs
-
-        now = None
-        if model.origin is not None:
-            try:
-                now = specs.model(model.origin)
-            except ValueError:
-                if model.origin.rpartition(":")[0].endswith(".py") and Path(model.origin.rpartition(":")[0]).is_file():
-                    raise
-        if now is not None:
-            kept = recipe(now)._replace(name=model.recipe.name, params=())
-            fresh = StoredModel(model.id, kept, now.log_evidence, model.origin, description(now))
-            if not _same(model, fresh):
-                raise StudyError(_changed(model, fresh, f"cell {cell}"))
-            store.put_model(fresh)
-        elif model.recipe.spec is None and model.recipe.python != PYTHON:
-            raise StudyError(
-                f"model {model.recipe.name!r} was stored by Python {model.recipe.python} "
-                f"and cannot be run by {PYTHON}: "
-                "add the same model again with study.add"
-            )
+            raise CellsFailedError(f"{len(failed)} of {len(self)} cells failed, the others are done; {first}")
 
     def extend(self, trials: int, cells: Iterable[int] | None = None) -> None:
         """Ask for more trials; `run` runs them.
@@ -337,26 +205,13 @@ class Study:
                         f"cell {number} has {cell.trials:,} trials, which is more than {count:,}: nothing to extend"
                     )
                 if count > cell.trials:
-                    _raise_target(store, cell, count)
+                    study_grid.raise_target(store, cell, count)
 
     def status(self) -> Status:
         """How far every cell is."""
-        with Store(self.path) as store:
+        with Store(self.path) as store, store.snapshot():
             models, cells, runs = store.models(), store.cells(), store.runs()
-        shown = [
-            CellStatus(
-                cell.id,
-                _shown_model(models[cell.model].recipe.name, cell),
-                repr(estimator_from_json(cell.estimator)),
-                cell.seed,
-                cell.trials_done,
-                cell.trials,
-                cell.state,
-                cell.message,
-            )
-            for cell in cells.values()
-        ]
-        return Status(tuple(shown), tuple(runs))
+        return Status(tuple(study_table.cell_status(models[cell.model], cell) for cell in cells.values()), tuple(runs))
 
     def __len__(self) -> int:
         with Store(self.path) as store:
@@ -364,17 +219,17 @@ class Study:
 
     def __getitem__(self, cell: int) -> Result:
         """The result of a cell as far as it is stored; ``interrupted`` where it is not all."""
-        with Store(self.path) as store:
+        with Store(self.path) as store, store.snapshot():
             cells = store.cells()
             if cell not in cells:
                 raise KeyError(_no_cell(self.path, cell, len(cells)))
-            return _result(store, cells[cell])
+            return study_table.result_of(store, cells[cell])
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a cell: what it is, its statistics, its state; statistics are NaN where there are none yet."""
-        with Store(self.path) as store:
+        with Store(self.path) as store, store.snapshot():
             models = store.models()
-            return [_row(store, models[cell.model], cell) for cell in store.cells().values()]
+            return [study_table.row_of(store, models[cell.model], cell) for cell in store.cells().values()]
 
     def results(self) -> pd.DataFrame:
         """`rows` as a table.
@@ -382,15 +237,9 @@ class Study:
         Raises
         ------
         ImportError
-            If pandas is not installed: ``pip install 'fastsumo[study]'``.
+            If pandas is not installed: ``pip install 'fastsumo[parquet]'``.
         """
-        try:
-            import pandas as pd
-        except ImportError:
-            raise ImportError(
-                "results() needs pandas: pip install 'fastsumo[study]'; rows() gives plain dicts"
-            ) from None
-        return pd.DataFrame(self.rows())
+        return study_table.frame(self.rows())
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write `rows` to a ``.csv`` or ``.parquet`` file.
@@ -400,23 +249,7 @@ class Study:
         ValueError
             If the name ends otherwise, or Parquet's packages are not installed.
         """
-        target = Path(path)
-        rows = [row | {"params": json.dumps(row["params"])} for row in self.rows()]
-        kind = _check.choice("kind of file", target.suffix, (".csv", ".parquet"))
-        if kind == ".csv":
-            import csv
-
-            with open(target, "w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, list(rows[0]) if rows else ["cell"])
-                writer.writeheader()
-                writer.writerows(rows)
-            return
-        try:
-            import pandas as pd
-
-            pd.DataFrame(rows).to_parquet(target, index=False)
-        except ImportError as error:
-            raise ValueError(f"Parquet needs pandas and pyarrow ({error}): pip install 'fastsumo[study]'") from None
+        study_table.export(self.rows(), Path(path))
 
     def __repr__(self) -> str:
         return f"Study({str(self.path)!r})"
@@ -433,134 +266,28 @@ def _compile_here(recipes: Iterable[Recipe]) -> None:
             simulate(made(each, None), ELBO(), 1, threads=1, progress=False)
 
 
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _lasting(origin: str | None) -> str | None:
-    """A word for a model that holds from any folder."""
-    if origin is None:
-        return None
-    file, colon, name = origin.rpartition(":")
-    if file.endswith(".py"):
-        return f"{Path(file).absolute()}{colon}{name}"
-    return str(Path(origin).absolute()) if origin.endswith(".py") else origin
-
-
-def _same(stored: StoredModel, now: StoredModel) -> bool:
-    """Whether trials of both can be put together. Under another Python the code's text decides, as its hash differs."""
-    if stored.log_evidence != now.log_evidence:
-        return False
-    if stored.recipe.source == now.recipe.source:
-        return True
-    return stored.recipe.python != now.recipe.python and stored.description == now.description
-
-
-def _changed(stored: StoredModel, now: StoredModel, where: str) -> str:
-    what = difference(stored.description, now.description)
-    return (
-        f"model {stored.recipe.name!r} is not the one that {where} was run with: {what}; to start it anew, "
-        "study.add(..., anew=True) drops the old trials, study.add(..., name=...) keeps both"
-    )
-
-
-def _stored_as(store: Store, models: dict[int, StoredModel], model: StoredModel) -> int:
-    """The number of a model's row, made where there is none."""
-    for number, known in models.items():
-        if known.recipe.name == model.recipe.name and _same(known, model):
-            return number
-    return store.put_model(model)
-
-
-def _raise_target(store: Store, cell: Cell, trials: int) -> None:
-    cell.trials, cell.state = trials, "open" if cell.chunk else "new"
-    store.update_cell(cell)
+def _prepared(store: Store, anew: bool) -> dict[int, Recipe]:
+    """Recipes of the models, looked at again for cells that are not done; failed cells are opened again."""
+    with store.transaction():
+        models, cells = store.models(), store.cells()
+        unfinished = [cell for cell in cells.values() if cell.state != "done"]
+        for number in {cell.model for cell in unfinished}:
+            kept, mine = models[number], [cell for cell in unfinished if cell.model == number]
+            now = study_models.as_it_is_now(kept)
+            if study_models.same(kept, now):
+                now.id = number
+                store.put_model(now)
+            elif anew:
+                row = store.put_model(now)
+                for cell in mine:
+                    study_grid.restart(store, cell, row)
+            else:
+                raise study_models.changed(kept, now, mine[0].id)
+        for cell in store.cells().values():
+            if cell.state == "failed":
+                study_grid.raise_target(store, cell, cell.trials)
+        return {number: model.recipe for number, model in store.models().items()}
 
 
 def _no_cell(path: Path, cell: object, count: int) -> str:
     return f"{path.name} has no cell {cell!r}; it has {count}, numbered from 0"
-
-
-def _shown_model(name: str, cell: Cell) -> str:
-    return name if not cell.params or "(" in name else f"{name} {list(cell.params)}"
-
-
-def _result(store: Store, cell: Cell) -> Result:
-    from fastsumo.packing import DamagedError, Fold
-
-    if cell.trials_done == 0:
-        raise StudyError(
-            f"cell {cell.id} has no trials yet" + (f": {cell.message}" if cell.message else ": run the study")
-        )
-    try:
-        fold = Fold(cell.center, cell.seed)
-        for packed in store.statistics(cell.id):
-            if packed is not None:
-                fold.add(packed)
-    except DamagedError as error:
-        raise StudyError(f"cell {cell.id} of {store.path}: {error}") from None
-    statistics = fold.statistics()
-    if statistics.finite + statistics.zero_weight != cell.trials_done:
-        raise StudyError(f"cell {cell.id} of {store.path} is damaged: its statistics are not those of its trials")
-    spans = [*cell.done, cell.tail] if cell.tail else cell.done
-    return Result(
-        provenance=Provenance(**cell.provenance | {"params": tuple(cell.provenance["params"])}),
-        statistics=statistics,
-        ranges={cell.seed: joined(spans)},
-        center=cell.center,
-        elapsed=cell.elapsed,
-        threads=1,
-        interrupted=not cell.complete,
-    )
-
-
-_NUMBERS = (
-    "cost",
-    "mean",
-    "std_error",
-    "variance",
-    "skewness",
-    "kurtosis",
-    "min",
-    "max",
-    "zero_weight_trials",
-    "largest_terms",
-)
-
-
-def _row(store: Store, model: StoredModel, cell: Cell) -> dict[str, Any]:
-    estimator = estimator_from_json(cell.estimator)
-    row: dict[str, Any] = {
-        "cell": cell.id,
-        "model": model.recipe.name,
-        "params": list(cell.params),
-        "estimator": repr(estimator),
-        "seed": cell.seed,
-        "trials": cell.trials_done,
-        "target": cell.trials,
-        "log_evidence": math.nan if model.log_evidence is None else model.log_evidence,
-    }
-    result = _result(store, cell) if cell.trials_done else None
-    row |= {name: math.nan if result is None else getattr(result, name) for name in _NUMBERS}
-    row["tail_index"] = _tail_index(result)
-    versions = sorted({maker[0] for maker in cell.makers})
-    return row | {
-        "elapsed": cell.elapsed,
-        "state": cell.state,
-        "message": cell.message,
-        "source": model.recipe.source,
-        "version": ", ".join(versions),
-        "cpu": ", ".join(sorted({maker[2] for maker in cell.makers})),
-    }
-
-
-def _tail_index(result: Result | None) -> float:
-    """Hill's estimate, NaN where the trials do not give one."""
-    if result is None or result.statistics.extremes.size < 100:
-        return math.nan
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return float(result.tail_index().estimate)
-        except ValueError:
-            return math.nan

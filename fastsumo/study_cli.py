@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from fastsumo.errors import CellsFailedError
 
 if TYPE_CHECKING:
     from fastsumo.study import Study
 
 _OK, _INTERRUPTED = 0, 130
+_PIPE = 160  # columns where there is no terminal
 _FILE = "a study, or the TOML file that declares it"
 
 
@@ -24,6 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--threads", type=_whole, metavar="N", help="chunks at a time; with an executor, threads of a chunk"
     )
     run.add_argument("--chunk-seconds", type=float, default=5.0, metavar="S", help="length of a chunk (default: 5)")
+    run.add_argument("--anew", action="store_true", help="begin cells again whose model was edited")
     run.add_argument("--quiet", action="store_true", help="no progress, no table")
     run.set_defaults(command=_run)
     status = commands.add_parser("status", help="how far every cell is", allow_abbrev=False)
@@ -51,7 +56,7 @@ def _study(options: argparse.Namespace, declare: bool = False) -> Study:
         return Study(options.file)
     from fastsumo.study_toml import study_path
 
-    return Study.from_toml(options.file) if declare else Study(study_path(options.file))
+    return Study.from_toml(options.file, anew=options.anew) if declare else Study(study_path(options.file))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -66,17 +71,22 @@ def _run(options: argparse.Namespace) -> int:
                 False if options.quiet else None,
                 workers=options.workers if executor is not None else None,
                 chunk_seconds=options.chunk_seconds,
+                anew=options.anew,
             )
     except KeyboardInterrupt:
         print("fastsumo: interrupted: all finished chunks are stored; run again to continue", file=sys.stderr)
         return _INTERRUPTED
+    except CellsFailedError:
+        if not options.quiet:
+            print(study.status().text(_width()), flush=True)
+        raise
     if not options.quiet:
-        print(study.status())
+        print(study.status().text(_width()))
     return _OK
 
 
 def _status(options: argparse.Namespace) -> int:
-    print(_study(options).status())
+    print(_study(options).status().text(_width()))
     return _OK
 
 
@@ -96,6 +106,11 @@ def _extend(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     _study(options).export(options.csv or options.parquet)
     return _OK
+
+
+def _width() -> int:
+    """Columns to write in: those of the terminal, and many in a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPE
 
 
 def _whole(text: str) -> int:

@@ -10,34 +10,40 @@ import math
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from fastsumo._text import duration
+from fastsumo._text import WIDTH, Column, duration, short, table, with_error
 from fastsumo.progress import _in_notebook
 from fastsumo.recipes import estimator_from_json
+from fastsumo.specs import compact
 
 if TYPE_CHECKING:
     from fastsumo.packing import Fold
-    from fastsumo.store import Cell, Run
+    from fastsumo.study_records import Cell, Run
 
 _WINDOW = 120.0  # seconds that the present speed is taken over
+_SAMPLE = 2.0  # seconds between two that are kept of it
 _EVERY = 0.5  # seconds between two looks of the table
 _LINE_EVERY = 60.0
 _ROWS = 12
 
 
+class _Sample(NamedTuple):
+    """How far all is at a time."""
+
+    when: float
+    busy: float  # seconds of workers that went into what is stored
+    trials: dict[int, int]  # by cell at work
+
+
 class Meter:
-    """Counts, and shows nothing: the twin without a screen."""
+    """Watches, and shows nothing: the twin without a screen. Work of other processes counts too."""
 
     def __init__(self, workers: int = 1) -> None:
         self._workers = workers
-        self._began = time.monotonic()
-        self._first: float | None = None
-        self._recent: deque[tuple[float, int]] = deque()
-        self._busy = 0.0
-        self._speeds: dict[int, tuple[int, float]] = {}
+        self._samples: deque[_Sample] = deque()
 
     def __enter__(self) -> Meter:
         return self
@@ -45,35 +51,36 @@ class Meter:
     def __exit__(self, *error: object) -> None:
         return None
 
-    def count(self, cell: int, trials: int, seconds: float) -> None:
-        """Trials of a cell were stored, and took a worker so many seconds."""
-        now = time.monotonic()
-        self._recent.append((now, trials))
-        self._busy += seconds
-        before = self._speeds.get(cell, (0, 0.0))
-        self._speeds[cell] = before[0] + trials, before[1] + seconds
-        while now - self._recent[0][0] > _WINDOW:
-            self._recent.popleft()
-
-    def show(self, cells: Mapping[int, Cell], folds: Mapping[int, Fold], in_flight: int, others: list[Run]) -> None:
+    def show(self, cells: Mapping[int, Cell], folds: Mapping[int, Fold], others: list[Run]) -> None:
         """Look at the run; called often."""
+        now = time.monotonic()
+        if self._samples and now - self._samples[-1].when < _SAMPLE:
+            return
+        done = {number: cell.trials_done for number, cell in cells.items() if cell.state != "new"}
+        self._samples.append(_Sample(now, sum(cell.elapsed for cell in cells.values()), done))
+        while now - self._samples[0].when > _WINDOW:
+            self._samples.popleft()
 
-    def speed(self) -> float:
-        """Trials per second of late."""
-        if not self._recent:
+    def speed(self, cells: Iterable[Cell]) -> float:
+        """Trials per second of late, of some cells together."""
+        if not self._samples:
             return 0.0
-        span = time.monotonic() - max(self._began, time.monotonic() - _WINDOW)
-        return sum(trials for _, trials in self._recent) / max(span, 1e-3)
+        first = self._samples[0]
+        trials = sum(max(0, cell.trials_done - first.trials.get(cell.id, 0)) for cell in cells)
+        return trials / max(time.monotonic() - first.when, 1.0)
 
-    def seconds_left(self, cells: Mapping[int, Cell]) -> float:
-        """Until all cells are done, at the present number of workers; NaN before anything is known."""
-        work = [seconds_of_work(cell) for cell in cells.values() if cell.state in ("new", "open")]
-        known = [seconds for seconds in work if not math.isnan(seconds)]
-        if not known or len(known) < len(work):
-            return 0.0 if not work else math.nan
-        elapsed = time.monotonic() - self._began
-        parallel = self._busy / elapsed if self._busy > 5.0 * self._workers else self._workers
-        return sum(known) / max(parallel, 1e-3)
+    def seconds_left(self, cells: Iterable[Cell]) -> float:
+        """Until they are done, with as many workers as there were of late; NaN before all pilots are run."""
+        work = sum(seconds_of_work(cell) for cell in cells if cell.state in ("new", "open"))
+        return work / self._parallel()
+
+    def _parallel(self) -> float:
+        """Workers that were busy of late."""
+        if len(self._samples) < 2:
+            return self._workers
+        first, last = self._samples[0], self._samples[-1]
+        busy = last.busy - first.busy
+        return busy / (last.when - first.when) if busy > 5.0 * self._workers else self._workers
 
     def line(self, cells: Mapping[int, Cell], folds: Mapping[int, Fold], others: list[Run]) -> str:
         """All that matters in one line."""
@@ -81,18 +88,36 @@ class Meter:
         ready = sum(cell.state == "done" for cell in cells.values())
         failed = sum(cell.state == "failed" for cell in cells.values())
         parts = [
-            f"{100.0 * done / max(total, 1):.1f} %",
+            _percent(done, total),
             f"{short(done)} of {short(total)} trials",
-            f"{short(self.speed())} trials/s",
-            f"{duration(self.seconds_left(cells))} left",
+            f"{short(self.speed(cells.values()))} trials/s",
+            f"{duration(self.seconds_left(cells.values()))} left",
             f"{ready} of {len(cells)} cells done" + (f", {failed} failed" if failed else ""),
         ]
-        for number, fold in list(folds.items())[-1:]:
-            mean, error = fold.estimate()
-            parts.append(f"cell {number}: {mean:.8g} ± {error:.2g}")
+        for number in [number for number in folds if number in cells][-1:]:
+            cell = cells[number]
+            estimate = with_error(*folds[number].estimate())
+            parts.append(f"cell {number}: {_percent(cell.trials_done, cell.trials)}, {estimate}")
         if others:
-            parts.append(f"with {len(others)} other process{'es' if len(others) > 1 else ''} ({_who(others)})")
+            parts.append(f"with {', '.join(run.place for run in others)}")
         return " · ".join(parts)
+
+    def table(self, cells: Mapping[int, Cell], folds: Mapping[int, Fold], width: int = WIDTH) -> str:
+        """The cells at work, a row each."""
+        active = [cell for cell in cells.values() if cell.state == "open" and cell.id in folds][:_ROWS]
+        if not active:
+            return ""
+        columns = [
+            Column("cell", [str(cell.id) for cell in active]),
+            Column("model", [str(cell.provenance.get("model", "")) for cell in active], 2, left=True),
+            Column("estimator", [compact(str(cell.provenance.get("estimator"))) for cell in active], 4, left=True),
+            Column("seed", [str(cell.seed) for cell in active], 3),
+            Column("done", [_percent(cell.trials_done, cell.trials) for cell in active]),
+            Column("trials/s", [short(self.speed([cell])) for cell in active], 1),
+            Column("left", [duration(self.seconds_left([cell])) for cell in active]),
+            Column("estimate", [with_error(*folds[cell.id].estimate()) for cell in active]),
+        ]
+        return table(columns, width)
 
 
 class Lines(Meter):
@@ -102,24 +127,24 @@ class Lines(Meter):
         super().__init__(workers)
         self._said = time.monotonic()
 
-    def show(self, cells: Mapping[int, Cell], folds: Mapping[int, Fold], in_flight: int, others: list[Run]) -> None:
+    def show(self, cells: Mapping[int, Cell], folds: Mapping[int, Fold], others: list[Run]) -> None:
+        super().show(cells, folds, others)
         if time.monotonic() - self._said >= _LINE_EVERY:
             self._said = time.monotonic()
-            print(
-                f"{time.strftime('%H:%M:%S')} fastsumo: {self.line(cells, folds, others)}", file=sys.stderr, flush=True
-            )
+            said = f"{time.strftime('%Y-%m-%d %H:%M:%S')} fastsumo: {self.line(cells, folds, others)}"
+            print(said, file=sys.stderr, flush=True)
 
 
 class Screen(Meter):
-    """A table on a terminal (standard error) or in a notebook: all together, and the cells at work."""
+    """A table on a terminal (standard error) or in a notebook: the cells at work, and all together."""
 
     def __init__(self, workers: int = 1) -> None:
         from rich.console import Console
         from rich.live import Live
 
         super().__init__(workers)
-        console = Console() if _in_notebook() else Console(stderr=True)
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._console = Console() if _in_notebook() else Console(stderr=True)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._shown = 0.0
 
     def __enter__(self) -> Screen:
@@ -129,34 +154,14 @@ class Screen(Meter):
     def __exit__(self, *error: object) -> None:
         self._live.stop()
 
-    def show(self, cells: Mapping[int, Cell], folds: Mapping[int, Fold], in_flight: int, others: list[Run]) -> None:
-        if time.monotonic() - self._shown < _EVERY:
-            return
-        self._shown = time.monotonic()
-        self._live.update(self._table(cells, folds, others), refresh=True)
-
-    def _table(self, cells: Mapping[int, Cell], folds: Mapping[int, Fold], others: list[Run]) -> Any:
-        from rich.table import Table
+    def show(self, cells: Mapping[int, Cell], folds: Mapping[int, Fold], others: list[Run]) -> None:
         from rich.text import Text
 
-        table = Table(box=None, caption=Text(self.line(cells, {}, others)), caption_justify="left")
-        for name in ("cell", "model", "estimator", "seed", "done", "trials/s", "left", "estimate"):
-            table.add_column(name, no_wrap=True)
-        active = [cell for cell in cells.values() if cell.state == "open" and cell.id in folds]
-        for cell in active[:_ROWS]:
-            mean, error = folds[cell.id].estimate()
-            trials, busy = self._speeds.get(cell.id, (0, 0.0))
-            table.add_row(
-                str(cell.id),
-                Text(str(cell.provenance.get("model", ""))),
-                Text(str(cell.provenance.get("estimator", ""))),
-                str(cell.seed),
-                f"{100.0 * cell.trials_done / cell.trials:.1f} %",
-                short(trials / busy) + " a worker" if busy else "",
-                duration(seconds_of_work(cell) / self._workers),
-                f"{mean:.8g} ± {error:.2g}",
-            )
-        return table
+        super().show(cells, folds, others)
+        if time.monotonic() - self._shown >= _EVERY:
+            self._shown = time.monotonic()
+            rows = self.table(cells, folds, self._console.width)
+            self._live.update(Text(f"{rows}\n{self.line(cells, {}, others)}".lstrip()), refresh=True)
 
 
 def make_meter(wanted: bool | Meter | None, workers: int) -> Meter:
@@ -174,10 +179,7 @@ def seconds_of_work(cell: Cell) -> float:
     if cell.pilot_trials == 0:
         return math.nan
     done = cell.trials_done
-    known, seconds = (
-        (done, cell.elapsed) if cell.elapsed > cell.pilot_seconds and done else (cell.pilot_trials, cell.pilot_seconds)
-    )
-    unit = seconds / (known * mean_cost(cell.estimator, known))
+    unit = cell.pace / mean_cost(cell.estimator, max(done, cell.pilot_trials))
     return unit * (
         cell.trials * mean_cost(cell.estimator, cell.trials) - done * mean_cost(cell.estimator, max(done, 1))
     )
@@ -211,21 +213,6 @@ def mean_cost(estimator: str, trials: int) -> float:
     return total
 
 
-def short(number: float) -> str:
-    """A number in a few characters.
-
-    Examples
-    --------
-    >>> short(2_500_000), short(312), short(1e12)
-    ('2.5 M', '312', '1 T')
-    """
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if number >= size:
-            size = 1e3 if letter == "k" else size
-            return f"{number / size:.3g} {letter}"
-    return f"{number:.0f}"
-
-
-def _who(runs: list[Run]) -> str:
-    """Processes by machine and number."""
-    return ", ".join(f"{run.machine.split()[0] if run.machine else '?'} process {run.pid}" for run in runs)
+def _percent(done: int, total: int) -> str:
+    percent = 100.0 * done / max(total, 1)
+    return f"{percent:.1f} %" if percent >= 1.0 or not done else f"{percent:.2g} %"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastsumo import _check, specs
-from fastsumo.store import StudyError
+from fastsumo.errors import StudyError
 
 if TYPE_CHECKING:
     from fastsumo.study import Study
@@ -16,7 +16,7 @@ _TOP = ("study", "cells")
 _CELL = ("models", "estimators", "trials", "seeds", "params", "name")
 
 
-def declared(kind: type[Study], path: Path) -> Study:
+def declared(kind: type[Study], path: Path, anew: bool = False) -> Study:
     """The study of a TOML file, with its cells added; see `Study.from_toml`."""
     content = _content(path)
     groups = content.get("cells")
@@ -29,7 +29,7 @@ def declared(kind: type[Study], path: Path) -> Study:
             _check.choice("key", name, _TOP)
         study = kind(_place(path, content))
         for group in groups:
-            _add(study, group, path.parent)
+            _add(study, group, path.parent, anew)
     except (TypeError, ValueError) as error:
         if isinstance(error, StudyError):
             raise
@@ -55,7 +55,7 @@ def _content(path: Path) -> dict[str, Any]:
         raise StudyError(f"{path} is not TOML: {error}") from None
 
 
-def _add(study: Study, group: dict[str, Any], folder: Path) -> None:
+def _add(study: Study, group: dict[str, Any], folder: Path, anew: bool) -> None:
     for name in group:
         _check.choice("key", name, _CELL)
     for name in ("models", "estimators", "trials"):
@@ -68,11 +68,13 @@ def _add(study: Study, group: dict[str, Any], folder: Path) -> None:
     models = [_placed(word, folder) for word in _words("models", group["models"])]
     estimators = _words("estimators", group["estimators"])
     if "params" not in group:
-        study.add(models, estimators, trials, seeds, name=group.get("name"))
+        study.add(models, estimators, trials, seeds, name=group.get("name"), anew=anew)
         return
     for word in models:
         for params in group["params"]:
-            study.add(specs.model(word).with_params(params), estimators, trials, seeds, name=group.get("name"))
+            study.add(
+                specs.model(word).with_params(params), estimators, trials, seeds, name=group.get("name"), anew=anew
+            )
 
 
 def _words(name: str, value: Any) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import importlib.util
 import multiprocessing
 import os
 import random
@@ -20,27 +19,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bits import same_bits
 
 import fastsumo as fs
+from fastsumo.errors import StudyError
 from fastsumo.executors import Outcome, Pool, Task, named, run_task
 from fastsumo.packing import Fold
 from fastsumo.recipes import estimator_to_json, recipe
-from fastsumo.store import StudyError
 from fastsumo.study import Study
 
 NOTE = fs.models.note()
 CAPPED = fs.SUMO(fs.roulette.Harmonic(cap=80))
 QUICK: dict[str, Any] = {"progress": False, "chunk_seconds": 0.05}
+PLACE = os.environ | {"PYTHONPATH": str(Path(fs.__file__).parents[1])}  # where children find fastsumo, from any folder
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     return Study(tmp_path / "a.study")
-
-
-def same_bits(a: fs.Result, b: fs.Result) -> bool:
-    one, other = a.statistics.arrays(), b.statistics.arrays()
-    return a.ranges == b.ranges and all(one[name].tobytes() == other[name].tobytes() for name in one)
 
 
 def task(model: fs.Model = NOTE, center: float | None = 0.5, **changes: Any) -> Task:
@@ -58,6 +54,21 @@ def test_a_task_is_a_run_of_its_trials_about_the_center_it_is_given() -> None:
         assert statistics.finite == 4096
         assert statistics.smallest == pytest.approx(alone.min, rel=1e-12)
         assert center + float(statistics.power_sums()[0]) / 4096 == pytest.approx(alone.mean, rel=1e-12)
+
+
+def test_a_worker_compiles_a_model_once(compilations: Any) -> None:
+    shift = 0.123
+
+    @fs.model(dim=1, params=[0.0])
+    def fresh(z, params):  # type: ignore[no-untyped-def]
+        return z[0] * shift + params[0]
+
+    run_task(task(fresh))
+    compiled = compilations.passes
+    assert compiled > 0
+    for number in range(3):
+        assert run_task(task(fresh.with_params([number]), first=8192 * number, stop=8192 * (number + 1))).error == ""
+    assert compilations.passes == compiled
 
 
 def test_a_pilot_finds_the_center_and_the_time_of_a_trial() -> None:
@@ -212,6 +223,37 @@ def test_processes(study: Study, kind: str) -> None:
     assert same_bits(study[1], fs.simulate(local_model(), CAPPED, 400_001))
 
 
+POOLED = """
+    import sys
+    import fastsumo as fs
+    from fastsumo.executors import named
+    if __name__ == "__main__":
+        study = fs.Study(sys.argv[1])
+        try:
+            with named(sys.argv[2], 2) as executor:
+                study.run(executor, progress=False, chunk_seconds=600.0)
+        except KeyboardInterrupt:
+            print("stopped")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("kind", ["processes", "loky"])
+def test_control_c_does_not_wait_for_the_chunks_of_a_pool(study: Study, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "script.py").write_text(textwrap.dedent(POOLED))
+    study.add(NOTE, CAPPED, 10**12)
+    command = [sys.executable, str(tmp_path / "script.py"), str(study.path), kind]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=PLACE)
+    for _ in range(600):
+        if any(cell.state == "open" for cell in study.status().cells):
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=60)  # a chunk takes ten minutes
+    assert said == "stopped\n", errors
+
+
 def slay_one(pool: Any) -> None:
     """End a worker of a pool, once there is one."""
     for _ in range(400):
@@ -269,6 +311,39 @@ SCRIPT = """
         print("same")
 """
 
+MODULE = """
+    import sys
+    import fastsumo as fs
+    from fastsumo.executors import named
+
+    if __name__ == "__main__":
+        from apart.of_a_package import here
+        sys.path.pop(0)  # workers do not search this folder
+        study = fs.Study(sys.argv[1])
+        study.add([here, "apart.of_a_package:here"], fs.ELBO(), 50_000)
+        with named("processes", 2) as executor:
+            study.run(executor, progress=False)
+        assert study[0].mean == fs.simulate(here, fs.ELBO(), 50_000).mean
+        print("same")
+"""
+
+PART = """
+    import fastsumo as fs
+    from apart.helpers import scaled
+
+    @fs.model(dim=1)
+    def here(z, params):
+        return scaled(z[0])
+"""
+
+HELPERS = """
+    from numba import njit
+
+    @njit
+    def scaled(x):
+        return 0.5 * x
+"""
+
 NOTEBOOK = """
     import linecache, sys, textwrap
     source = textwrap.dedent('''
@@ -292,12 +367,18 @@ NOTEBOOK = """
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("text", [SCRIPT, NOTEBOOK], ids=["script", "notebook"])
-def test_models_of_a_script_and_of_a_notebook_reach_the_workers(study: Study, tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [pytest.param(SCRIPT, marks=pytest.mark.slow), MODULE, pytest.param(NOTEBOOK, marks=pytest.mark.slow)],
+    ids=["script", "module", "notebook"],
+)
+def test_users_models_reach_the_workers(study: Study, tmp_path: Path, text: str) -> None:
     (tmp_path / "script.py").write_text(textwrap.dedent(text))
+    (tmp_path / "apart").mkdir()
+    (tmp_path / "apart" / "of_a_package.py").write_text(textwrap.dedent(PART))
+    (tmp_path / "apart" / "helpers.py").write_text(textwrap.dedent(HELPERS))
     command = [sys.executable, str(tmp_path / "script.py"), str(study.path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, env=PLACE, timeout=300)
     assert (done.stdout, done.returncode) == ("same\n", 0), done.stderr
 
 
@@ -312,7 +393,7 @@ def dask_cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[by
     """A scheduler and two workers as processes of their own, on loopback."""
     pytest.importorskip("distributed")
     address = f"tcp://127.0.0.1:{free_port()}"
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path, "env": PLACE}
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--no-dashboard"]
     scheduler = subprocess.Popen([*command, "--port", address.rpartition(":")[2]], **quiet)
     work = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
@@ -320,13 +401,8 @@ def dask_cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[by
     workers = [subprocess.Popen(work, **quiet) for _ in range(2)]
     yield address, workers
     for process in [*workers, scheduler]:
-        process.terminate()
-    for process in [*workers, scheduler]:
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.wait()
 
 
 DASK = """
@@ -358,30 +434,21 @@ DASK = """
         study.run(client.get_executor(pure=False), progress=False, chunk_seconds=0.2)
         print(len(client.ncores()))
     for cell, model in enumerate([here, fs.models.note()]):
-        a, b = study[cell].statistics.arrays(), fs.simulate(model, fs.SUMO(fs.roulette.Harmonic(cap=80)),
-        trials).statistics.arrays()
+        a = study[cell].statistics.arrays()
+        b = fs.simulate(model, fs.SUMO(fs.roulette.Harmonic(cap=80)), trials).statistics.arrays()
         assert all(a[name].tobytes() == b[name].tobytes() for name in a)
     print("same")
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("slain", [False, True], ids=["undisturbed", "a worker killed"])
+@pytest.mark.parametrize("slain", [pytest.param(False, marks=pytest.mark.slow), True], ids=["undisturbed", "slain"])
 def test_dask(study: Study, dask_cluster: tuple[str, list[subprocess.Popen[bytes]]], slain: bool) -> None:
+    """A scheduler and workers of their own, one of which may be killed in the middle: its chunks are done elsewhere."""
     address, workers = dask_cluster
-    trials, victim = (20_000_000, workers[0].pid) if slain else (1_000_000, 0)
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-c",
-        textwrap.dedent(DASK),
-        address,
-        str(study.path),
-        str(trials),
-        str(victim),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    trials, victim = (6_000_000, workers[0].pid) if slain else (1_000_000, 0)
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(DASK), address, str(study.path)]
+    command += [str(trials), str(victim)]
+    done = subprocess.run(command, capture_output=True, text=True, env=PLACE, timeout=400)
     assert done.stdout == f"{1 if slain else 2}\nsame\n", done.stderr
 
 
@@ -408,12 +475,31 @@ MPI = """
 """
 
 
+def mpi(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A program on three ranks, one of which coordinates; skips where there is no MPI."""
+    if shutil.which("mpiexec") is None:
+        pytest.skip("there is no mpiexec")
+    pytest.importorskip("mpi4py")
+    allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    allowed |= {"OMPI_MCA_rmaps_base_oversubscribe": "1", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"}
+    command = ["mpiexec", "-n", "3", sys.executable, "-m", "mpi4py.futures", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=PLACE | allowed, timeout=400)
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("mpi4py") is None, reason="mpi4py is not installed")
-@pytest.mark.skipif(shutil.which("mpiexec") is None, reason="there is no mpiexec")
-def test_mpi(study: Study, tmp_path: Path) -> None:
+def test_mpi_in_a_script(study: Study, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(textwrap.dedent(MPI))
-    command = ["mpiexec", "--oversubscribe", *(["--allow-run-as-root"] if os.geteuid() == 0 else []), "-n", "3"]
-    command += [sys.executable, "-m", "mpi4py.futures", str(tmp_path / "script.py"), str(study.path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    done = mpi(str(tmp_path / "script.py"), str(study.path))
     assert (done.stdout, done.returncode) == ("same\n", 0), done.stderr
+
+
+def test_mpi_on_the_command_line(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import fastsumo as fs\n\n@fs.model(dim=1)\ndef mine(z, params):\n    return z[0]\n"
+    )
+    study.add([f"{tmp_path / 'mine.py'}:mine", "note"], CAPPED, 300_001)
+    command = ["study", "run", str(study.path), "--executor", "mpi", "--chunk-seconds", "0.1"]
+    done = mpi("-m", "fastsumo", *command)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("done") == 2
+    assert same_bits(study[1], fs.simulate(NOTE, CAPPED, 300_001))

@@ -22,6 +22,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 FILES = {match[1]: code for kind, code in BLOCKS if kind == "python" and (match := re.match(r"# (\w+\.py)\n", code))}
 SNIPPETS = [code for kind, code in BLOCKS if kind == "python" and code not in FILES.values()]
+DECLARED = {"caps.toml": next(code for kind, code in BLOCKS if kind == "toml")}
 COMMANDS = [line for kind, code in BLOCKS if kind == "sh" for line in code.splitlines()]
 FEW = 20_000
 LABELS = ["model", "estimator", "trials", "cost", "largest K", "estimate", "known log Z", "95 % interval"]
@@ -31,6 +32,7 @@ LABELS += ["variance", "range", "largest trial", "tail index"]
 def cheaper(text: str) -> str:
     """The same with fewer trials."""
     text = re.sub(r"(trials=|first_trial=)[\d_]+", lambda found: f"{found[1]}{FEW}", text)
+    text = re.sub(r'trials = "\w+"', f"trials = {FEW}", text)
     return re.sub(r"--trials \S+", f"--trials {FEW}", text)
 
 
@@ -38,14 +40,14 @@ def cheaper(text: str) -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where a reader saves the files of the README."""
     folder = tmp_path_factory.mktemp("reader")
-    for name, code in FILES.items():
-        (folder / name).write_text(code, encoding="utf-8")
+    for name, code in (FILES | DECLARED).items():
+        (folder / name).write_text(cheaper(code), encoding="utf-8")
     return folder
 
 
 def test_there_is_something_to_run() -> None:
     assert list(FILES) == ["banana.py"]
-    assert len(SNIPPETS) == 2
+    assert len(SNIPPETS) == 3
     assert sum(command.startswith("fastsumo ") for command in COMMANDS) >= 4
 
 
@@ -71,6 +73,7 @@ def test_commands_run_in_their_order(
             assert cli.main(shlex.split(cheaper(command))[1:]) == 0, (command, capsys.readouterr().err)
     assert "warning" not in capsys.readouterr().err
     assert (folder / "banana.pdf").read_bytes().startswith(b"%PDF")
+    assert (folder / "caps.csv").read_text().count(f",{FEW},") >= 8
 
 
 def test_the_two_commands_are_those_of_the_continuous_checks() -> None:

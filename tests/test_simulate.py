@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bits import same_bits
 from zoo import LAWS, MODELS
 
 import fastsumo as fs
@@ -46,13 +47,6 @@ def trials_of(estimator: Any) -> int:
     return 18 * TILE if estimator == fs.IWAE(150) else 40 * TILE
 
 
-def same(a: fs.Result, b: fs.Result) -> bool:
-    """Whether two results agree to the last bit in everything that is a function of the trials."""
-    mine, theirs = a.statistics.arrays(), b.statistics.arrays()
-    arrays = all(mine[name].tobytes() == theirs[name].tobytes() for name in mine)
-    return arrays and mine.keys() == theirs.keys() and (a.ranges, a.center) == (b.ranges, b.center)
-
-
 def agree(a: fs.Result, b: fs.Result) -> None:
     """Whole numbers equal, sums to rounding: what is promised of pieces that cut through tiles."""
     one, two = a.statistics, b.statistics
@@ -75,7 +69,7 @@ def test_any_number_of_threads(run):
     trials = trials_of(estimator) + 1234
     one = fs.simulate(model, estimator, trials, seed=3, threads=1)
     for threads in (2, 8):
-        assert same(fs.simulate(model, estimator, trials, seed=3, threads=threads), one)
+        assert same_bits(fs.simulate(model, estimator, trials, seed=3, threads=threads), one)
     values, terms = fs.sample(model, estimator, trials, seed=3, threads=1)
     for threads in (2, 8):
         again = fs.sample(model, estimator, trials, seed=3, threads=threads)
@@ -90,9 +84,9 @@ def test_pieces_of_whole_tiles_make_the_whole(run):
     cuts = [0, TILE, 5 * TILE, 17 * TILE, trials]
     pieces = [fs.simulate(model, estimator, high - low, seed=3, first_trial=low) for low, high in pairwise(cuts)]
     a, b, c, d = pieces
-    assert same(a.merge(b).merge(c).merge(d), whole)
-    assert same(d.merge(b).merge(c.merge(a)), whole)
-    assert same(a.merge(b.merge(c.merge(d))), whole)
+    assert same_bits(a.merge(b).merge(c).merge(d), whole)
+    assert same_bits(d.merge(b).merge(c.merge(a)), whole)
+    assert same_bits(a.merge(b.merge(c.merge(d))), whole)
 
 
 def test_merging_is_commutative_and_associative(run):
@@ -100,9 +94,9 @@ def test_merging_is_commutative_and_associative(run):
     a = fs.simulate(model, estimator, 1001, seed=1)
     b = fs.simulate(model, estimator, 2002, seed=2)
     c = fs.simulate(model, estimator, 3003, seed=1, first_trial=5000)
-    assert same(a.merge(b), b.merge(a))
-    assert same(a.merge(b).merge(c), c.merge(b.merge(a)))
-    assert same(a.merge(c).merge(b), a.merge(b).merge(c))
+    assert same_bits(a.merge(b), b.merge(a))
+    assert same_bits(a.merge(b).merge(c), c.merge(b.merge(a)))
+    assert same_bits(a.merge(c).merge(b), a.merge(b).merge(c))
 
 
 @pytest.mark.parametrize("cuts", [[1], [4095], [4097], [100, 101, 9000], [8191, 8192, 8193, 50_000]], ids=str)
@@ -175,7 +169,9 @@ def test_trials_may_be_an_integral_float():
     result = fs.simulate(MODELS["note"], fs.ELBO(), 1e4, seed=1.0, first_trial=10.0)
     assert result.ranges == {1: [(10, 10_010)]}
     assert all(type(seed) is int for seed in result.ranges)
-    assert same(result, fs.simulate(MODELS["note"], fs.ELBO(), np.int64(10_000), seed=np.uint64(1), first_trial=10))
+    assert same_bits(
+        result, fs.simulate(MODELS["note"], fs.ELBO(), np.int64(10_000), seed=np.uint64(1), first_trial=10)
+    )
 
 
 def test_the_last_trials_of_all():
@@ -203,7 +199,7 @@ def test_concurrent_runs_in_threads_of_the_caller():
     for caller in callers:
         caller.join()
     assert len(results) == 4
-    assert all(same(result, expected) for result in results)
+    assert all(same_bits(result, expected) for result in results)
 
 
 # --- the run itself -------------------------------------------------------------------------------------------------
@@ -254,7 +250,7 @@ def test_progress_is_told_of_stages_and_trials():
 @pytest.mark.parametrize("progress", [True, False, None])
 def test_a_progress_bar_changes_nothing(progress, capfd):
     result = fs.simulate(MODELS["note"], fs.ELBO(), 100_000, progress=progress)
-    assert same(result, fs.simulate(MODELS["note"], fs.ELBO(), 100_000))
+    assert same_bits(result, fs.simulate(MODELS["note"], fs.ELBO(), 100_000))
     out, err = capfd.readouterr()
     assert out == ""
     assert progress or err == ""
@@ -310,7 +306,7 @@ def test_ctrl_c_returns_what_is_done_within_a_second(name, threads):
         at = high
     assert rest.ranges == {6: [(0, end)]}
     assert rest.interrupted
-    assert same(rest, fs.simulate(model, estimator, end, seed=6))
+    assert same_bits(rest, fs.simulate(model, estimator, end, seed=6))
 
 
 def test_ctrl_c_inside_the_first_trial_leaves_no_result():

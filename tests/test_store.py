@@ -14,12 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bits import same_bits
 
 import fastsumo as fs
+from fastsumo.errors import StudyError
 from fastsumo.packing import DamagedError, Fold, pack
 from fastsumo.recipes import recipe
-from fastsumo.store import FORMAT, Cell, Store, StoredModel, StudyError
+from fastsumo.store import FORMAT, Store
 from fastsumo.study import Study
+from fastsumo.study_records import Cell, StoredModel
 
 NOTE = fs.models.note()
 CAPPED = fs.SUMO(fs.roulette.Harmonic(cap=80))
@@ -27,13 +30,6 @@ CAPPED = fs.SUMO(fs.roulette.Harmonic(cap=80))
 
 def parts(count: int, size: int = 8192) -> list[fs.Result]:
     return [fs.simulate(NOTE, CAPPED, size, threads=1, first_trial=size * i) for i in range(count)]
-
-
-def same_bits(a: fs.Result, b: fs.Result) -> bool:
-    one, other = a.statistics.arrays(), b.statistics.arrays()
-    return one.keys() == other.keys() and all(
-        one[name].dtype == other[name].dtype and one[name].tobytes() == other[name].tobytes() for name in one
-    )
 
 
 @pytest.fixture

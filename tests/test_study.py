@@ -19,12 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bits import same_bits
 
 import fastsumo as fs
-from fastsumo import coordinate, study_progress
+from fastsumo import presence, study_progress
+from fastsumo.errors import StudyError
 from fastsumo.recipes import difference, estimator_from_json, estimator_to_json, made, recipe
-from fastsumo.store import Cell, Store, StudyError
+from fastsumo.store import Store
 from fastsumo.study import Study
+from fastsumo.study_records import Cell
 
 NOTE = fs.models.note()
 CAPPED = fs.SUMO(fs.roulette.Harmonic(cap=80))
@@ -49,12 +52,6 @@ def raises(z, params):  # type: ignore[no-untyped-def]
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     return Study(tmp_path / "a.study")
-
-
-def same_bits(a: fs.Result, b: fs.Result) -> bool:
-    one, other = a.statistics.arrays(), b.statistics.arrays()
-    equal = all(one[name].dtype == other[name].dtype and one[name].tobytes() == other[name].tobytes() for name in one)
-    return equal and one.keys() == other.keys() and a.ranges == b.ranges and a.center == b.center
 
 
 def test_cells_have_the_bits_of_simulate(study: Study) -> None:
@@ -192,6 +189,19 @@ def test_an_edited_model_does_not_continue_a_cell(tmp_path: Path, study: Study) 
     assert study[1].trials == 30_000
 
 
+def test_unfinished_cells_can_begin_anew_in_run_and_the_others_stay(tmp_path: Path, study: Study) -> None:
+    name = source(tmp_path, SHIFTED.format(scale=0.5))
+    study.add(name, CAPPED, 20_000, seeds=range(2))
+    study.run(threads=1, **QUICK)
+    study.extend(30_000, [1])
+    old = study[0]
+    source(tmp_path, SHIFTED.format(scale=0.25))
+    study.run(threads=1, anew=True, **QUICK)
+    assert same_bits(study[0], old)
+    assert same_bits(study[1], fs.simulate(specs_model(name), CAPPED, 30_000, 1))
+    assert len({row["source"] for row in study.rows()}) == 2
+
+
 def specs_model(name: str) -> fs.Model:
     from fastsumo import specs
 
@@ -250,6 +260,20 @@ def test_a_cell_that_fails_stops_alone(study: Study, model: fs.Model) -> None:
     assert math.isnan(study.rows()[0]["mean"]) or study.rows()[0]["trials"] < 4_000_000
     with pytest.raises(StudyError, match="1 of 2 cells failed"):
         study.run(threads=2, **QUICK)
+
+
+@pytest.mark.slow
+def test_nan_in_chunk_1000_names_its_trial_and_the_rest_goes_on(study: Study) -> None:
+    study.add(breaks.with_params([5.2]), fs.ELBO(), 10**9, seeds=7)
+    study.add(NOTE, fs.ELBO(), 100_000)
+    with pytest.raises(StudyError, match=r"1 of 2 cells failed.*NaN.*trial \d+ of seed 7"):
+        study.run(threads=2, progress=False, chunk_seconds=1e-6)
+    failed, fine = study.status().cells
+    assert (failed.state, fine.state) == ("failed", "done")
+    trial = int(re.search(r"trial (\d+)", failed.message)[1])  # type: ignore[index]
+    assert 1000 <= trial // 4096 < 1100
+    assert failed.trials >= 1000 * 4096
+    assert math.isnan(fs.replay(breaks.with_params([5.2]), fs.ELBO(), trial, 7).value)
 
 
 def test_rows_results_and_exports(study: Study, tmp_path: Path) -> None:
@@ -334,7 +358,7 @@ def test_a_clock_that_is_set_back_changes_nothing(study: Study, monkeypatch: pyt
 def claimed(study: Study, pid: int) -> None:
     """Another process says that it is at all of cell 0."""
     with Store(study.path, write=True) as store, store.transaction():
-        other = store.add_run(coordinate.machine_name(), pid)
+        other = store.add_run(presence.machine_name(), pid)
         other.claims = {0: [(0, 10**9)]}
         store.update_run(other)
 
@@ -353,7 +377,7 @@ def test_what_a_dead_process_claimed_is_done_at_once(study: Study) -> None:
 def test_what_a_silent_process_claimed_is_done_in_time(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     study.add(NOTE, CAPPED, 50_000)
     claimed(study, os.getppid())
-    monkeypatch.setattr(coordinate, "_DEAD", 2.5)
+    monkeypatch.setattr(presence, "_DEAD", 2.5)
     began = time.monotonic()
     study.run(threads=1, **QUICK)
     assert 2.5 < time.monotonic() - began < 20.0
@@ -369,19 +393,46 @@ def test_lines_for_a_log(study: Study, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert any(
         re.search(r"[\d.]+ % · .* of 600 k trials · .* trials/s · .* left · \d of 2 cells done", line) for line in said
     )
-    assert any("cell 0: 1.8" in line and "±" in line for line in said)
+    assert any(re.search(r" · cell \d: [\d.]+ %, 1\.8\d+ ± 0\.0\d+", line) for line in said)
 
 
-def test_the_table_of_a_terminal(
-    study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_table_of_a_terminal(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study_progress, "_EVERY", 0.0)
-    study.add(NOTE, CAPPED, 300_000)
-    with study_progress.Screen(2) as screen:
+    monkeypatch.setattr(study_progress, "_SAMPLE", 0.0)
+    seen = set()
+
+    class Watched(study_progress.Screen):
+        def table(self, *what: Any) -> str:
+            text = super().table(*what)
+            assert all(len(line) <= self._console.width for line in text.splitlines())
+            seen.add(text)
+            return text
+
+    study.add(NOTE, CAPPED, 2_000_000)
+    with Watched(2) as screen:
         study.run(threads=2, progress=screen, chunk_seconds=0.02)
-        assert screen.speed() > 0
-        cells = {0: Cell(0, 1, (), estimator_to_json(CAPPED), 0, 10, "open", provenance={"model": "[note]"})}
-        screen.show(cells, {}, 1, [])
+        assert screen.speed([Cell(0, 1, (), "", 0, 2_000_000, done=[(0, 2_000_000)])]) > 0
+    rows = [text.splitlines()[1] for text in seen if text]
+    assert any(re.match(r" +0 .* [\d.]+ %  .* s  +1\.8\d+ ± 0\.0\d+$", row) for row in rows), rows
+
+
+def test_speed_and_time_left_are_those_of_all_processes_of_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    what = estimator_to_json(fs.ELBO())
+    cell = Cell(0, 1, (), what, 0, 10**9, "open", pilot_trials=1000, pilot_seconds=0.01, piece=1000, chunk=1000)
+    idle = Cell(1, 1, (), what, 1, 10**9, "open", pilot_trials=1000, pilot_seconds=0.01, piece=1000, chunk=1000)
+    meter = study_progress.Meter(2)
+    for second in range(0, 1000, 5):  # first 1000 trials a second, then four times as many, of workers as fast
+        clock[0] = float(second)
+        busy = 1 if second <= 500 else 4
+        meter.show({0: cell, 1: idle}, {}, [])
+        cell.done = [(0, (cell.done[0][1] if cell.done else 0) + 5000 * busy)]
+        cell.elapsed += 5.0 * busy
+    assert meter.speed([cell]) == pytest.approx(4000, rel=0.05)
+    assert meter.speed([idle]) == 0.0
+    assert meter.seconds_left([cell]) == pytest.approx((1e9 - cell.trials_done) * 1e-3 / 4.0, rel=0.05)
+    assert math.isnan(meter.seconds_left([cell, Cell(2, 1, (), what, 2, 10**9)]))
 
 
 def test_time_left_knows_that_heavy_laws_grow_dearer() -> None:
@@ -409,11 +460,13 @@ def test_time_left_knows_that_heavy_laws_grow_dearer() -> None:
 
 CHILD = """
     import sys
-    from fastsumo.study import Study
-    study = Study(sys.argv[1])
+    import fastsumo as fs
+    study = fs.Study(sys.argv[1])
+    fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=80)), 1000)  # all is loaded
     print("ready", flush=True)
+    sys.stdin.readline()
     try:
-        study.run(threads=2, progress=False, chunk_seconds=0.05)
+        study.run(threads=2, progress=False, chunk_seconds=0.2)
     except KeyboardInterrupt:
         print("interrupted", flush=True)
         sys.exit(130)
@@ -421,8 +474,10 @@ CHILD = """
 
 
 def child(study: Study) -> subprocess.Popen[str]:
+    """A process that runs the study as soon as it is told to."""
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(CHILD), str(study.path)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -444,10 +499,17 @@ def wait_for_trials(study: Study) -> None:
     raise AssertionError("nothing was stored in 30 seconds")
 
 
-@pytest.mark.slow  # whether the two meet depends on how long each takes to start
+def go(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
 def test_two_processes_share_a_study(study: Study) -> None:
-    study.add(NOTE, CAPPED, 40_000_000, seeds=range(4))
+    study.add(NOTE, CAPPED, 12_000_000, seeds=range(2))
     both = [child(study), child(study)]
+    for process in both:
+        go(process)
     most = 0
     while any(process.poll() is None for process in both):
         most = max(most, len(study.status().runs))
@@ -457,14 +519,31 @@ def test_two_processes_share_a_study(study: Study) -> None:
         assert process.returncode == 0
     assert most == 2
     assert study.status().runs == ()
-    for seed in range(4):
-        assert same_bits(study[seed], fs.simulate(NOTE, CAPPED, 400_000, seed))
+    for seed in range(2):
+        assert same_bits(study[seed], fs.simulate(NOTE, CAPPED, 12_000_000, seed))
+
+
+def test_cells_added_while_a_process_runs_are_run_too(study: Study) -> None:
+    study.add(NOTE, CAPPED, 4_000_000)
+    process = child(study)
+    go(process)
+    wait_for_trials(study)
+    study.add(breaks.with_params([99.0]), CAPPED, 50_000)
+    seen = [study[0].trials]  # a reader sees one moment of the file, also while it is written
+    while process.poll() is None:
+        seen.append(study[0].trials)
+        time.sleep(0.05)
+    assert process.communicate()[1] == ""
+    assert seen == sorted(seen)
+    assert same_bits(study[1], fs.simulate(breaks.with_params([99.0]), CAPPED, 50_000))
+    assert study[0].trials == 4_000_000
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_control_c_keeps_finished_chunks_and_is_quick(study: Study) -> None:
     study.add(NOTE, CAPPED, 10**10)
     process = child(study)
+    go(process)
     wait_for_trials(study)
     pressed = time.monotonic()
     process.send_signal(signal.SIGINT)

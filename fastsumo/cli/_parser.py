@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
-from fastsumo import _check
+from fastsumo import _check, study_cli
 from fastsumo._version import __version__
 from fastsumo.cli import estimators, setting_up, trials
 from fastsumo.cli._options import BAD_USAGE
@@ -35,6 +35,7 @@ COMMANDS: dict[str, Command] = {
     "compare": Command("estimators side by side, at equal cost", estimators.add_compare),
     "levels": Command("how fast the increments shrink, level by level", estimators.add_levels),
     "theory": Command("what theory says of an estimator, without a run", estimators.add_theory),
+    "study": Command("large runs in a file: stored, resumable, on any cluster", study_cli.add, named=False),
     "init": Command("write a commented model to start from", setting_up.add_init, named=False),
     "doctor": Command("what this machine will do, and what to mend", setting_up.add_doctor, named=False),
     "bench": Command("how fast this machine is, in under a minute", setting_up.add_bench, named=False),

@@ -1,0 +1,53 @@
+"""What can be wrong with the file of a study, and what is said then."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from fastsumo.errors import StudyError
+
+BUSY = 60.0  # seconds to wait while another process writes
+
+
+def explanation(path: Path, error: sqlite3.Error) -> str:
+    """SQLite's error as a line that says what to do."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    kept = "all that was stored before is intact"
+    if name == "SQLITE_FULL":
+        return f"cannot write {path}: the disk is full; {kept}: make room and run again"
+    if name.startswith("SQLITE_READONLY"):
+        return f"cannot write {path}: it is read-only"
+    if name == "SQLITE_NOTADB":
+        return f"{path} is not a fastsumo study"
+    if name.startswith("SQLITE_CORRUPT"):
+        return f"{path} is damaged or cut short ({error}); restore a copy"
+    if name.startswith(("SQLITEBUSY", "SQLITE_LOCKED")):
+        return f"cannot write {path}: another process has held it for {BUSY:.0f} seconds"
+    if name.startswith("SQLITE_CANTOPEN"):
+        return f"cannot open {path}: no permission, or not a file"
+    if name.startswith("SQLITE_IOERR"):
+        return f"cannot read or write {path}: {error}, as from a full or failing disk; {kept}"
+    return f"{path}: {error}"
+
+
+def check_whole(path: Path) -> None:
+    """Whether the file is as long as its header says; SQLite itself would notice much later."""
+    if path.is_dir():
+        raise StudyError(f"{path} is a folder, not a fastsumo study")
+    with open(path, "rb") as file:
+        header = file.read(100)
+    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
+        why = "is empty: it" if not header else ""
+        raise StudyError(f"{path} {why} is not a fastsumo study".replace("  ", " "))
+    page = int.from_bytes(header[16:18], "big")
+    size = (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
+    counted = header[24:28] == header[92:96]  # whether the header's number of pages counts
+    if counted and path.stat().st_size < size and not has_log(path):
+        raise StudyError(f"{path} is cut short: {path.stat().st_size:,} of {size:,} bytes; restore a copy")
+
+
+def has_log(path: Path) -> bool:
+    """Whether SQLite's write-ahead log lies beside the file."""
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
