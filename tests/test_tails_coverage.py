@@ -65,6 +65,16 @@ LEAST_COVER: dict[tuple[str, str], float] = {
     ("moment", "stable1.8"): 0.83,
     ("gpd", "stable1.8"): 0.89,
     ("gpd-mle", "stable1.8"): 0.85,
+    ("moment", "note"): 0.89,
+    ("hill", "paper"): 0.84,
+    ("moment", "paper"): 0.81,
+    ("gpd", "paper"): 0.86,
+    ("moment", "gaussian_scale(0.5)"): 0.89,
+    ("hill", "gaussian_scale(0.6)"): 0.89,
+    ("moment", "gaussian_scale(0.6)"): 0.89,
+    ("hill", "gaussian_scale(0.7)"): 0.76,
+    ("moment", "gaussian_scale(0.8)"): 0.88,
+    ("gpd-mle", "gaussian_scale(0.7)"): 0.89,
 }
 
 
