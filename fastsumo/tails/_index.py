@@ -85,6 +85,7 @@ class HillPath:
     ----------
     k : ndarray of int64, shape (rows,)
     estimate, low, high : ndarray of float64, shape (rows,)
+        NaN where the k largest are tied with the next.
     threshold : ndarray of float64, shape (rows,)
     chosen : int
         The automatic choice of `k`; 0 where there is none.

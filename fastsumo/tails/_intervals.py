@@ -188,10 +188,12 @@ def mean_interval(
         variance=None if variance is None else as_number(variance, "variance", above=0.0),
     )
     known = sample if isinstance(sample, Summary) else summarize(sample)
-    if known.trials < MIN_POINTS or known.extremes.max() == known.extremes.min():
-        few = known.trials < MIN_POINTS
-        why = f"only {known.trials} trials" if few else "all values are the same"
-        bounds = _nothing(f"no {method} interval: {why}")
+    if known.trials < MIN_POINTS:
+        bounds = _nothing(f"no {method} interval: only {known.trials} trials")
+    elif known.extremes.max() == known.extremes.min():
+        bounds = _nothing(f"no {method} interval: all values are the same")
+    elif known.power_sums is not None and known.variance < np.finfo(np.float64).tiny:
+        bounds = _nothing(f"no {method} interval: the variance is lost below the smallest numbers")
     else:
         bounds = _METHODS[method](known, options)
     low, middle, high = (known.center + bound for bound in bounds)
