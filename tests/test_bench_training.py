@@ -33,11 +33,11 @@ def test_log_weights_are_joint_over_encoder() -> None:
 
     pca = training.Pca(training.digits()[0], 3, seed=1)
     x = torch.from_numpy(training.digits()[1][:2])
-    log_weights = pca.log_weights(torch.repeat_interleave(x, 200_000, dim=0)).detach().numpy()
+    log_weights = pca.log_weights(torch.repeat_interleave(x, 20_000, dim=0)).detach().numpy()
     W, b, noise = pca.numbers()
     model = fs.models.linear_gaussian(W, b, noise, data=x.numpy())
     weights = log_weights.reshape(2, -1)
-    assert fs.iwae(weights) == pytest.approx(model.row_log_evidence(0, 2), abs=0.05)
+    assert fs.iwae(weights) == pytest.approx(model.row_log_evidence(0, 2), abs=0.1)
 
 
 @pytest.mark.parametrize("plan", training.PLANS, ids=lambda plan: plan.title)
