@@ -379,25 +379,37 @@ class Result:
         return tails.Interval(math.nan, math.nan, level, method, self.mean, self.trials, "finite values")
 
     def diagnose(self, **options: Any) -> Diagnosis:
-        """What the tail allows one to say of the mean, in words and numbers; see `fastsumo.tails.diagnose`.
+        """What the tail allows one to say of the mean, in words and numbers.
 
         Parameters
         ----------
         **options
-            Passed on, such as ``index=2.0`` for a predicted tail index.
+            Passed to `fastsumo.tails.diagnose`, such as ``level`` and ``wanted_error``. Where the law of `K` and the
+            model's chi-square divergence are known, ``index`` and ``constant`` are those of first-order theory.
 
         Returns
         -------
         fastsumo.tails.Diagnosis
+            With the verdict as ``text``, and every number in it as a field. Of the finite trials only, with a
+            `fastsumo.tails.TailWarning`, where some trial has the value ``-inf``.
 
         Examples
         --------
         >>> import fastsumo as fs
-        >>> fs.simulate(fs.models.note(), fs.IWAE(5), 20_000, seed=1).diagnose().regime
-        'finite variance'
+        >>> found = fs.simulate(fs.models.note(), fs.SUMO(), 100_000).diagnose()
+        >>> found.regime, found.moments[2], round(found.constant.constant, 3)
+        ('index 2', 'does not exist', 0.733)
         """
         from fastsumo import tails
+        from fastsumo.theory import tail_law
 
+        law = None if self.provenance.chi_square is None else tail_law(self.provenance)
+        if law is not None and not {"index", "constant"} & options.keys():
+            options |= {"index": law.index} | ({} if math.isnan(law.constant) else {"constant": law.constant})
+        options.setdefault("can_change_law", "roulette=" in self.provenance.estimator)
+        if self.zero_weight_trials:
+            message = f"{self.zero_weight_trials} trials have the value -inf, and so has the mean: these are the others"
+            warnings.warn(message, tails.TailWarning, stacklevel=2)
         return tails.diagnose(self.summary(), **options)
 
     def to_dict(self) -> dict[str, Any]:

@@ -117,6 +117,15 @@ def as_choice(value: Any, name: str, allowed: tuple[str, ...]) -> str:
     return str(value)
 
 
+def says_nothing(deviations: FloatArray, what: str) -> bool:
+    """Whether there are fewer than 20 deviations, or all are the same; then a warning says that there is no `what`."""
+    few = len(deviations) < MIN_POINTS
+    if not few and deviations.min() != deviations.max():
+        return False
+    warn(f"no {what}: " + (f"only {len(deviations)} values known on this side" if few else "all values are the same"))
+    return True
+
+
 def normal_quantile(level: float) -> float:
     """Two-sided normal quantile: 1.96 for a level of 0.95."""
     from scipy.special import ndtri

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._checks import MIN_POINTS, FloatArray, Side, as_level, as_number, as_whole, warn
+from ._checks import FloatArray, Side, as_level, as_number, as_whole, says_nothing, warn
 from ._index import tail_index
 from ._summary import Summary, as_summary, summarize
 
@@ -185,7 +185,8 @@ def drop_largest(sample: ArrayLike | Summary, drop: int = 10) -> DropLargest:
     Returns
     -------
     DropLargest
-        The shares are NaN, with a `TailWarning`, if every value equals the center.
+        The shares are NaN, with a `TailWarning`, if every value equals the center; the variance without them is NaN
+        where fewer than two values are left.
 
     Raises
     ------
@@ -214,7 +215,7 @@ def drop_largest(sample: ArrayLike | Summary, drop: int = 10) -> DropLargest:
         mean=known.mean,
         mean_without=known.center + float(mean_left),
         variance=known.variance,
-        variance_without=float(squares_left) / (left - 1),
+        variance_without=float(squares_left) / (left - 1) if left > 1 else math.nan,
         share=float(shares.sum()),
         shares=shares,
     )
@@ -254,7 +255,8 @@ def tail_constant_test(
     -------
     TailConstantTest
         If x lies below every known extreme, the count is only known to be at least their number: the test is
-        then made at the smallest one.
+        then made at the smallest one. NaN, with a `TailWarning`, if fewer than 20 positive deviations are known or all
+        are the same.
 
     Raises
     ------
@@ -274,8 +276,7 @@ def tail_constant_test(
     known = as_summary(sample, center)
     ordered = known.deviations(side)
     ordered = ordered[ordered > 0]
-    if len(ordered) < MIN_POINTS:
-        warn(f"no tail-constant test: only {len(ordered)} values known on side {side!r}")
+    if says_nothing(ordered, "tail-constant test"):
         nan, empty = math.nan, np.zeros(0)
         return TailConstantTest(c, nan, nan, nan, nan, nan, 0, nan, level, empty, empty)
     if expected is None:
@@ -290,7 +291,8 @@ def tail_constant_test(
     unit = threshold**a / known.trials
     low = float(gammaincinv(count, tail)) if count else 0.0
     high = float(gammaincinv(count + 1, 1.0 - tail))
-    scaled = np.arange(1, len(ordered) + 1) / known.trials * ordered**a
+    with np.errstate(over="ignore"):
+        scaled = np.arange(1, len(ordered) + 1) / known.trials * ordered**a
     return TailConstantTest(
         c, count * unit, low * unit, high * unit, p_value, threshold, count, mean, level, ordered, scaled
     )
