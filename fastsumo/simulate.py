@@ -574,11 +574,15 @@ class _TallyWorker(_Worker):
         from fastsumo.kernels.statistics import FOUND, THRESHOLD
 
         tally, found = self.tally, int(self.tally.counters[FOUND])
-        order = np.lexsort((tally.candidate_trials[:found], -tally.candidates[:found, 0]))[:EXTREMES]
+        sizes = tally.candidates[:found, 0]
+        threshold = np.partition(sizes, found - EXTREMES)[found - EXTREMES]
+        kept = np.flatnonzero(sizes >= threshold)
+        if kept.size > EXTREMES:
+            kept = kept[np.lexsort((tally.candidate_trials[kept], -sizes[kept]))[:EXTREMES]]
         for column in (tally.candidates, tally.candidate_trials, tally.candidate_terms):
-            column[:EXTREMES] = column[order]
+            column[:EXTREMES] = column[kept]
         tally.counters[FOUND] = EXTREMES
-        tally.limits[THRESHOLD] = tally.candidates[EXTREMES - 1, 0]
+        tally.limits[THRESHOLD] = threshold
 
 
 class _SampleWorker(_Worker):

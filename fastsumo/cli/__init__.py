@@ -1,8 +1,9 @@
 """The command ``fastsumo``: `main`, its exit codes, and errors as one line. No option lives here.
 
 `_parser` has the table of commands, `_options` what they share; the commands themselves are in `trials` (run, replay,
-show), `estimators` (compare, levels, theory) and `setting_up` (init, doctor, bench, completion); study is in `fastsumo.study_cli`. What names such as
-``iwae:k=5`` stand for is in `fastsumo.specs`. Nothing heavy is imported before it is needed.
+show), `estimators` (compare, levels, theory), `setting_up` (init, doctor, bench, completion) and, outside this package,
+`fastsumo.study_cli`. What names such as ``iwae:k=5`` stand for is in `fastsumo.specs`. Nothing heavy is imported before
+it is needed.
 """
 
 from __future__ import annotations
