@@ -23,6 +23,10 @@ class Column(NamedTuple):
     left: bool = False
 
 
+class Rows(list[tuple[str, str]]):
+    """Labels and texts, as `labelled` shows them; an empty label goes on with the one before."""
+
+
 def labelled(rows: list[tuple[str, str]], width: int = WIDTH) -> str:
     """Label and text in rows, the text wrapped beside its label.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastsumo import _check
+from fastsumo._text import Rows
 from fastsumo.estimators import JVI, Estimator
 from fastsumo.model import Model
 
@@ -147,11 +148,9 @@ class Comparison:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas  # type: ignore[import-untyped]
-        except ImportError:
-            raise ImportError("to_dataframe needs pandas, which is not installed: pip install pandas") from None
-        return pandas.DataFrame([row.to_dict() for row in self.rows], columns=list(COLUMNS))
+        from fastsumo._tables import dataframe
+
+        return dataframe([row.to_dict() for row in self.rows], COLUMNS)
 
     def plot(self, figure: Any = None) -> Any:
         """Three panels: bias with its error, variance times cost, tail index measured and predicted.
@@ -164,9 +163,15 @@ class Comparison:
         -------
         matplotlib.figure.Figure
         """
-        from fastsumo._side_by_side import plot
+        from fastsumo import plot
 
-        return plot(self, figure)
+        return plot.comparison(self, figure)
+
+    def _repr_html_(self) -> str:
+        from fastsumo import _html
+        from fastsumo._side_by_side import columns, notes, title
+
+        return _html.blocks([Rows([("", title(self))]), columns(self), Rows([("", note) for note in notes(self)])])
 
     def text(self, width: int = 132) -> str:
         """The table that ``print`` shows, in at most ``width`` columns: the narrower, the fewer numbers."""
@@ -299,7 +304,7 @@ def _row(model: Model, estimator: Estimator, result: Result, reference: float, e
 
     prediction = predict(model, estimator)
     own = source == repr(estimator)
-    index, low, high = _hill(result)
+    index, low, high = hill_of(result)
     return Row(
         estimator,
         prediction,
@@ -315,7 +320,8 @@ def _row(model: Model, estimator: Estimator, result: Result, reference: float, e
     )
 
 
-def _hill(result: Result) -> tuple[float, float, float]:
+def hill_of(result: Result) -> tuple[float, float, float]:
+    """Hill's estimate with its interval; NaN where the trials do not give one."""
     if result.statistics.finite == 0:
         return math.nan, math.nan, math.nan
     with warnings.catch_warnings():

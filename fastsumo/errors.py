@@ -43,7 +43,13 @@ class ModelError(ValueError):
 
 
 class StudyError(ValueError):
-    """What is wrong with a study, its file or its run, in a line."""
+    """What is wrong with a study, its file or its run, in a line.
+
+    Examples
+    --------
+    >>> issubclass(StudyError, ValueError)
+    True
+    """
 
 
 class CellsFailedError(StudyError):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo import _check
-from fastsumo._text import Column, count, labelled, short, table, with_error
+from fastsumo._text import Column, Rows, count, labelled, short, table, with_error
 from fastsumo.estimators import Estimator
 from fastsumo.machine import available_threads
 from fastsumo.model import ROW_TRIALS, Model
@@ -216,7 +216,40 @@ class Evaluation:
     def __repr__(self) -> str:
         return f"Evaluation({self.model!r}, {self.estimator}, rows={self.rows}, total={self.total:.10g})"
 
+    def to_dataframe(self) -> Any:
+        """One row for each row of the data: its estimate, errors, tail index, cost; the truth where it is known.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        from fastsumo._tables import dataframe
+
+        named = ("mean", "std_error", "variance", "tail_index", "largest_share", "cost", "trials", "zero_weight_trials")
+        columns = {name: getattr(self, name) for name in named}
+        if self.log_evidence is not None:
+            columns["log_evidence"] = self.log_evidence
+        return dataframe(columns)
+
     def __str__(self) -> str:
+        worst = _worst_columns(self.worst())
+        lines = [self._title(), "", labelled(self._rows()), "", "worst rows", table(worst) if worst else "none"]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from fastsumo import _html
+
+        return _html.blocks([Rows([("", self._title())]), self._rows(), _worst_columns(self.worst())])
+
+    def _title(self) -> str:
+        return f"{self.model} · {self.estimator} · {count(self.rows)} rows of {count(int(self.trials.max()))} trials"
+
+    def _rows(self) -> Rows:
         done = self.trials > 0
         rows = [
             ("total", with_error(self.total, self.total_error)),
@@ -236,8 +269,7 @@ class Evaluation:
             rows.append(("zero weight", f"{without} rows have trials without any weight; their mean is -inf"))
         if self.interrupted:
             rows.append(("interrupted", f"{count(int(done.sum()))} rows are done"))
-        title = f"{self.model} · {self.estimator} · {count(self.rows)} rows of {count(int(self.trials.max()))} trials"
-        return "\n".join([title, "", labelled(rows), "", "worst rows", _worst_table(self.worst())])
+        return Rows(rows)
 
 
 def evaluate(
@@ -419,9 +451,9 @@ def _extreme(values: Floats, which: Any) -> str:
     return f"{values[row]:.3g} (row {row})"
 
 
-def _worst_table(worst: NDArray[Any]) -> str:
+def _worst_columns(worst: NDArray[Any]) -> list[Column]:
     if worst.size == 0:
-        return "none"
+        return []
     columns = [Column("row", [str(row) for row in worst["row"]])]
     log_evidence = [with_error(row["mean"], row["std_error"]) for row in worst]
     columns.append(Column("log evidence", log_evidence))
@@ -430,4 +462,4 @@ def _worst_table(worst: NDArray[Any]) -> str:
     columns.append(Column("largest", [f"{100 * value:.2g} %" for value in worst["largest_share"]], 3))
     columns.append(Column("cost", [short(float(value)) for value in worst["cost"]], 4))
     columns.append(Column("zero weight", [str(value) for value in worst["zero_weight_trials"]], 2))
-    return table(columns)
+    return columns

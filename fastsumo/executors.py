@@ -121,7 +121,7 @@ def _pilot(task: Task, model: Any, estimator: Estimator, progress: Progress) -> 
     fixed = min(times[:-1])  # what hardly any trials take
     seconds = times[-1] - fixed if fixed < times[-1] / 2 else times[-1]
     measured = {"piece": piece, "center": result.center, "trials": trials, "seconds": seconds}
-    return Outcome(task, pilot=measured | {"provenance": vars(result.provenance)})
+    return Outcome(task, pilot=measured | {"provenance": result.provenance.to_dict()})
 
 
 class Pool:

@@ -56,6 +56,8 @@ class Model:
         The one row, prepared, of a model made by `at_row`.
     proposal : Proposal or None
     name : str
+    origin : str or None
+        The word on the command line that it was made from, where it was.
 
     Examples
     --------
@@ -94,6 +96,7 @@ class Model:
         self.data = None if data is None else _rows(data)
         self.prepare = prepare
         self.proposal = proposal
+        self.origin: str | None = None
         self.name = str(name) if name is not None else getattr(function, "__name__", "model")
         self.chi_square = None if chi_square is None else float(chi_square)
         self.laplace = laplace

@@ -185,7 +185,11 @@ def make_progress(wanted: bool | Progress | None, total: int, label: str) -> Pro
         return wanted
     if wanted is False:
         return Progress()
-    return Screen(total, label) if _in_notebook() or _on_terminal() else Lines(total, label)
+    if _in_notebook():
+        from fastsumo.notebook_progress import NotebookBar
+
+        return NotebookBar(total, label)
+    return Screen(total, label) if _on_terminal() else Lines(total, label)
 
 
 def _on_terminal() -> bool:
@@ -197,7 +201,7 @@ def _on_terminal() -> bool:
 def _console() -> Any:
     from rich.console import Console
 
-    return Console() if _in_notebook() else Console(stderr=True)
+    return Console(stderr=True)
 
 
 def _in_notebook() -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import fastsumo as fs
-from fastsumo import cli, specs
+from fastsumo import cli, rerun, specs
 from fastsumo.cli import _options, _parser
 from fastsumo.progress import Progress
 
@@ -138,7 +138,12 @@ def test_replay_of_a_model_and_of_a_result(folder: Path, capsys: pytest.CaptureF
 
 def test_replay_of_a_users_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output(capsys, "run", "users.py:make(0.25)", "--trials", "100", "--quiet", "--save", "r.npz")
+    found = json.loads(output(capsys, "replay", "r.npz", "--trial", "7", "--json"))["value"]
+    assert found == fs.sample(specs.model("users.py:make(0.25)"), fs.SUMO(), 8)[0][7]
+    _forget()
+    (folder / "users.py").rename(folder / "moved.py")
     assert "--model FILE.py:NAME" in complaint(capsys, "replay", "r.npz", "--trial", "7")
+    (folder / "moved.py").rename(folder / "users.py")
     assert cli.main(["replay", "r.npz", "--trial", "7", "--model", "users.py:mine", "--json"]) == 0
     printed = capsys.readouterr()
     value = json.loads(printed.out)["value"]
@@ -148,6 +153,31 @@ def test_replay_of_a_users_result(folder: Path, capsys: pytest.CaptureFixture[st
     sys.modules.pop("helper")
     assert cli.main(["replay", "r.npz", "--trial", "7", "--model", "users.py:mine"]) == 0
     assert "not the one that was run" in capsys.readouterr().err
+
+
+def _forget() -> None:
+    """As another process would begin: no model was run here."""
+    rerun._RUN_HERE.clear()
+
+
+def test_a_result_knows_its_model_from_any_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output(capsys, "run", "users.py:mine", "--roulette", "table:1,.5,.4,.3,.2,.1", "--trials", "50", "--quiet")
+    output(capsys, "run", "users.py:mine", "--trials", "50", "--quiet", "--save", "r.npz")
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    _forget()
+    value = json.loads(output(capsys, "replay", "../r.npz", "--trial", "7", "--json"))["value"]
+    _forget()
+    assert value == fs.load("../r.npz").replay(7).value
+
+
+def test_replay_of_a_long_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    law = fs.roulette.optimal(fs.models.gamma(1.0), cap=500)
+    fs.simulate(fs.models.gamma(1.5), fs.SUMO(law, minimum=2), 100, seed=4).save("r.npz")
+    value = json.loads(output(capsys, "replay", "r.npz", "--trial", "60", "--json"))["value"]
+    assert value == fs.sample(fs.models.gamma(1.5), fs.SUMO(law, minimum=2), 61, seed=4)[0][60]
 
 
 def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:

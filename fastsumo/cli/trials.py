@@ -49,7 +49,9 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trial", type=whole, required=True, metavar="N", help="its number")
     _options.add_estimator(parser)
     _options.add_seed(parser)
-    added = parser.add_argument("--model", metavar="MODEL", help="the model of the result, where it is not built in")
+    added = parser.add_argument(
+        "--model", metavar="MODEL", help="the model of the result, where it is not found by itself"
+    )
     _completion.attach(added, _completion.models)
     _options.add_output(parser)
 
@@ -111,7 +113,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 def _replayed(options: argparse.Namespace) -> tuple[Model, Estimator, int]:
     """What to replay: of a result its model, estimator and seed, unless they are given."""
-    from fastsumo import specs
+    from fastsumo import rerun, specs
 
     if not _is_result(options.source):
         return specs.model(options.model or options.source), _options.estimator(options), options.seed or 0
@@ -120,9 +122,7 @@ def _replayed(options: argparse.Namespace) -> tuple[Model, Estimator, int]:
     result = load(options.source)
     model = _model_of(result, options)
     own = options.estimator is not None or options.roulette is not None
-    if "..." in result.provenance.estimator and not own:
-        raise ValueError("the result does not hold the whole table of its law: give it with --roulette table:1,...")
-    estimator = _options.estimator(options) if own else specs.estimator(result.provenance.estimator)
+    estimator = _options.estimator(options) if own else rerun.estimator_of(result.provenance)
     seeds = list(result.ranges)
     if options.seed is None and len(seeds) > 1:
         raise ValueError(f"the result has the seeds {', '.join(map(str, seeds))}: say which with --seed")
@@ -134,20 +134,12 @@ def _is_result(source: str) -> bool:
 
 
 def _model_of(result: Result, options: argparse.Namespace) -> Model:
-    """The model of a result: built in, or named by --model; a note where it is not what was run."""
-    from fastsumo import specs
-    from fastsumo.model import source_hash
+    """The model of a result, or that named by --model; a note where it is not what was run."""
+    from fastsumo import rerun, specs
 
     run = result.provenance
-    try:
-        model = specs.model(options.model or run.model)
-    except ValueError as error:
-        if options.model:
-            raise
-        raise ValueError(f"{run.model!r} is not built in: say where it is with --model FILE.py:NAME") from error
-    if model.params.size == len(run.params):
-        model = model.with_params(run.params)
-    if source_hash(model) != run.source:
+    model = rerun.with_params_of(run, specs.model(options.model)) if options.model else rerun.model_of(run)
+    if not rerun.is_same(run, model):
         _options.note(options, f"warning: model {model.name!r} is not the one that was run; its trials may differ")
     return model
 

@@ -1,7 +1,7 @@
 """Descriptions of a heavy-tailed sample: moment ratios, mean excess, QQ, growth of the variance.
 
 Each function answers one question and returns a small frozen dataclass. Tests with p-values are in
-``_tests.py``, figures in ``_figures.py``.
+``_tests.py``, figures in `fastsumo.plot`.
 """
 
 from __future__ import annotations
