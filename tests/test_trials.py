@@ -16,6 +16,9 @@ import pytest
 from zoo import LAWS, MODELS
 
 import fastsumo as fs
+from fastsumo.kernels.block import log_weights_of
+from fastsumo.kernels.job import Work, make_job
+from fastsumo.kernels.weights import compiled
 
 SEED = 20_240_607
 BORDERS = [
@@ -276,6 +279,28 @@ def test_a_true_giant_against_the_twin(law):
     assert_is(one.value, naive.value_of(fs.SUMO(law), one.log_weights, one.terms), 1e-10)
     alone, _ = fs.sample(MODELS["lognormal"], fs.SUMO(law), 1, SEED, threads=1, first_trial=trial)
     assert alone[0] == one.value
+
+
+@pytest.mark.slow
+def test_a_trial_of_a_billion_samples():
+    """Within 1e-9 of sums in extended precision over the same weights (x86: 64 bits)."""
+    if np.finfo(np.longdouble).nmant < 63:
+        pytest.skip("no extended precision on this machine")
+    model, estimator, seed, trial = MODELS["note"], fs.SUMO(fs.roulette.Harmonic()), 20, 4_192_948_924
+    values, terms = fs.sample(model, estimator, 1, seed, threads=2, first_trial=trial)
+    samples = int(terms[0]) + 1
+    assert samples > 1.5e9
+    owned, work, out = make_job(compiled(model), estimator.plan(), seed), Work(), np.empty(2**22)
+    total, logs, origin = np.longdouble(0.0), np.longdouble(0.0), math.log(2.0 * math.pi)
+    for first in range(0, samples, out.size):
+        n = min(out.size, samples - first)
+        assert log_weights_of(owned.job, work.address, np.uint64(trial), first, n, out.ctypes.data) == 0
+        sums = total + np.cumsum(np.exp(out[:n] - origin), dtype=np.longdouble)
+        means = sums / np.arange(first + 1, first + n + 1)
+        inner = means[max(0, 1 - first) : n - 1 if first + n == samples else n]
+        total, logs = sums[-1], logs + np.log(inner.astype(np.float64)).sum(dtype=np.longdouble)
+    value = float(origin + int(terms[0]) * np.log(total / samples) - logs)
+    assert values[0] == pytest.approx(value, rel=1e-9)
 
 
 class TestReplay:
