@@ -56,7 +56,9 @@ def test_a_task_is_a_run_of_its_trials_about_the_center_it_is_given() -> None:
         assert center + float(statistics.power_sums()[0]) / 4096 == pytest.approx(alone.mean, rel=1e-12)
 
 
-def test_a_worker_compiles_a_model_once(compilations: Any) -> None:
+def test_a_worker_compiles_a_model_once(compilations: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_task(task())  # the engine is loaded
+    monkeypatch.setenv("FASTSUMO_CACHE_DIR", str(tmp_path / "cache"))
     shift = 0.123
 
     @fs.model(dim=1, params=[0.0])
