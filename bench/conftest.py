@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bench.race import Record, Runner, Work, race, timed
+from fastsumo._race import Record, Runner, Work, race, timed
 
 ROUNDS = 5
 Make = Callable[[str], Runner | str]  # of a program's name; a string is the reason why it does not take part

@@ -202,13 +202,14 @@ def report(data: Mapping[str, Any], clock: str = "wall") -> str:
     return "\n\n".join([head, *filter(None, (part(data, clock) for part in parts))])
 
 
-def with_table(readme: str, text: str) -> str:
+def with_table(readme: str, text: str, markers: tuple[str, str] = (BEGIN, END)) -> str:
     """The README with the text between its markers. Raises ValueError where they are not there."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the README must have the markers {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+    begin, end = markers
+    before, found_begin, rest = readme.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise ValueError(f"the README must have the markers {begin} and {end}")
+    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
 
 
 def _order(runner: str, cells: Mapping[tuple[str, str], Entry], cases: Iterable[str], clock: str) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import fastsumo as fs
 from bench.peers import PEERS, Peer, peer
 from bench.peers.problem import Outcome
-from bench.race import Runner, Work
+from fastsumo._race import Runner, Work
 from fastsumo.machine import available_threads
 
 SEED = 7

@@ -1,9 +1,28 @@
 """fastsumo: enormous numbers of SUMO trials, and what their heavy tail says.
 
-Define a model (`model`, `importance`, or one of `models`), choose an estimator (`ELBO`, `IWAE`, `JVI`,
-`SUMO`, `SingleTerm`, `MLMC`) with a law of `roulette`, and `simulate`. `sample` gives the values one by one,
-`replay` one trial whole, `load` reads what `Result.save` wrote. `theory` predicts, `levels` measures
-increments, `compare` puts estimators side by side. `Study` keeps large grids of runs in a file.
+Begin with
+
+>>> import fastsumo as fs
+>>> r = fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=80)), trials=10_000, seed=1)
+>>> print(f"{r.mean:.2f} ± {r.std_error:.2f}")
+1.85 ± 0.02
+
+Where things are:
+
+models       `model` makes one of a log weight, `importance` of a log density and one of `proposals`; `models` has
+             built-in ones; `tune` improves a proposal. `Model` is what all of them are, `ModelError` what is raised
+             where one cannot be run.
+estimators   `ELBO`, `IWAE`, `JVI`, `SUMO`, `SingleTerm`, `MLMC`, and in `roulette` the laws of the number of terms.
+runs         `simulate` keeps statistics, a `Result`; `sample` gives the values one by one, `replay` one `Trial` whole;
+             `load` reads what `Result.save` wrote; `evaluate` goes through data, row by row, and gives an `Evaluation`.
+studies      `compare` sets estimators side by side at equal cost, `levels` measures increments, `theory` predicts;
+             `Study` keeps a grid of runs in one file, and raises `StudyError`.
+tails        `tails` has tail indices, intervals that hold without a variance, tests; `plot` the figures.
+elsewhere    `sumo`, `iwae`, `jvi`, `cumulative_iwae`, `draw_terms` and `sumo_coefficients` (the gradient) take log
+             weights that were computed elsewhere.
+functions    `vmath` has the functions to write models with: exp, log and their kin, as SIMD code.
+
+`Tuned` is what `tune` returns; ``help(fs.simulate)`` and so on say more. On the command line: ``fastsumo --help``.
 """
 
 from __future__ import annotations

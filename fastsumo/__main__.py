@@ -1,4 +1,4 @@
-"""``python -m fastsumo``: the command line. Nothing else lives here; see `cli.py`."""
+"""``python -m fastsumo``: the command line. Nothing else lives here; see `cli`."""
 
 import sys
 

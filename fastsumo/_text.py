@@ -23,6 +23,10 @@ class Column(NamedTuple):
     left: bool = False
 
 
+class Rows(list[tuple[str, str]]):
+    """Labels and texts, as `labelled` shows them; an empty label goes on with the one before."""
+
+
 def labelled(rows: list[tuple[str, str]], width: int = WIDTH) -> str:
     """Label and text in rows, the text wrapped beside its label.
 
@@ -106,6 +110,25 @@ def short(number: float) -> str:
         if number >= 0.9995 * size:  # which is shown as 1
             return f"{number / size:.3g} {unit}"
     return f"{number:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it.
+
+    Examples
+    --------
+    >>> duration(42), duration(3700), duration(400_000), duration(math.nan)
+    ('42 s', '1 h 02 min', '4 d 15 h', '?')
+    """
+    if math.isnan(seconds):
+        return "?"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def _width(column: Column) -> int:

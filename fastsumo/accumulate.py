@@ -137,7 +137,7 @@ class Statistics:
 
     def octave_table(self, center: float) -> NDArray[Any]:
         """Breakdown by octave of `K`; see `Result.by_terms`."""
-        sums = _rounded(self.octave_sums)
+        sums = rounded(self.octave_sums)
         occupied = np.flatnonzero(self.octave_counts[:, 1])
         fields = [("low", "i8"), ("high", "i8"), ("trials", "i8"), ("mean", "f8")]
         table = np.zeros(occupied.size, [*fields, ("sum_squares", "f8"), ("share", "f8"), ("cost", "i8")])
@@ -166,7 +166,7 @@ class Statistics:
 
     def groups(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Counts and sums of ``value - center`` of the 256 groups of trials, by trial number modulo 256."""
-        return self.group_counts, _rounded(self.group_sums)
+        return self.group_counts, rounded(self.group_sums)
 
     def histogram(self, center: float) -> Histogram:
         """The histogram with its edges."""
@@ -236,7 +236,8 @@ def _carried(sums: NDArray[np.int64]) -> NDArray[np.int64]:
     return flat.reshape(sums.shape)
 
 
-def _rounded(sums: NDArray[np.int64]) -> NDArray[np.float64]:
+def rounded(sums: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Exact sums as float64, one for each row of limbs."""
     rows = sums.reshape(-1, sums.shape[-1])
     values = [to_float(Fraction(_integer(row), _UNIT)) if row.any() else 0.0 for row in rows]
     return np.array(values).reshape(sums.shape[:-1])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastsumo import _check
+from fastsumo._text import Rows
 from fastsumo.estimators import JVI, Estimator
 from fastsumo.model import Model
 
@@ -147,11 +148,9 @@ class Comparison:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas  # type: ignore[import-untyped]
-        except ImportError:
-            raise ImportError("to_dataframe needs pandas, which is not installed: pip install pandas") from None
-        return pandas.DataFrame([row.to_dict() for row in self.rows], columns=list(COLUMNS))
+        from fastsumo._tables import dataframe
+
+        return dataframe([row.to_dict() for row in self.rows], COLUMNS)
 
     def plot(self, figure: Any = None) -> Any:
         """Three panels: bias with its error, variance times cost, tail index measured and predicted.
@@ -164,17 +163,27 @@ class Comparison:
         -------
         matplotlib.figure.Figure
         """
-        from fastsumo._side_by_side import plot
+        from fastsumo import plot
 
-        return plot(self, figure)
+        return plot.comparison(self, figure)
+
+    def _repr_html_(self) -> str:
+        from fastsumo import _html
+        from fastsumo._side_by_side import columns, notes, title
+
+        return _html.blocks([Rows([("", title(self))]), columns(self), Rows([("", note) for note in notes(self)])])
+
+    def text(self, width: int = 132) -> str:
+        """The table that ``print`` shows, in at most ``width`` columns: the narrower, the fewer numbers."""
+        from fastsumo._side_by_side import text
+
+        return text(self, width)
 
     def __repr__(self) -> str:
         return f"Comparison({self.model!r}, {len(self.rows)} estimators, budget={self.budget:g})"
 
     def __str__(self) -> str:
-        from fastsumo._side_by_side import text
-
-        return text(self)
+        return self.text()
 
 
 def compare(
@@ -203,6 +212,7 @@ def compare(
     Returns
     -------
     Comparison
+        After Ctrl-C, the estimators run so far; the result of the last of them is marked ``interrupted``.
 
     Raises
     ------
@@ -228,7 +238,12 @@ def compare(
     budget = _check.real("cost", cost, 1.0, closed="low")
     for estimator in chosen:
         _checked(model, estimator, 2, seed, 0)
-    results = [_spend(model, estimator, budget, seed, threads, progress) for estimator in chosen]
+    results = []
+    for estimator in chosen:
+        results.append(_spend(model, estimator, budget, seed, threads, progress))
+        if results[-1].interrupted:
+            break
+    chosen = chosen[: len(results)]
     reference, error, source = _reference(model, chosen, results)
     rows = (_row(model, e, r, reference, error, source) for e, r in zip(chosen, results, strict=True))
     return Comparison(model.name, budget, reference, error, source, tuple(rows))
@@ -289,7 +304,7 @@ def _row(model: Model, estimator: Estimator, result: Result, reference: float, e
 
     prediction = predict(model, estimator)
     own = source == repr(estimator)
-    index, low, high = _hill(result)
+    index, low, high = hill_of(result)
     return Row(
         estimator,
         prediction,
@@ -305,7 +320,8 @@ def _row(model: Model, estimator: Estimator, result: Result, reference: float, e
     )
 
 
-def _hill(result: Result) -> tuple[float, float, float]:
+def hill_of(result: Result) -> tuple[float, float, float]:
+    """Hill's estimate with its interval; NaN where the trials do not give one."""
     if result.statistics.finite == 0:
         return math.nan, math.nan, math.nan
     with warnings.catch_warnings():

@@ -310,7 +310,7 @@ def logistic_regression(
     --------
     >>> model = logistic_regression([[1.0], [1.0], [1.0]], [1, 1, 0], prior_scale=1.0)
     >>> float(model.proposal.mean[0]).__round__(4)
-    0.2787
+    0.2865
     """
     table, sign = np.array(X, dtype=np.float64), np.array(y, dtype=np.float64)
     if table.ndim != 2 or table.size == 0 or sign.shape != table.shape[:1]:

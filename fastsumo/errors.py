@@ -21,11 +21,35 @@ if TYPE_CHECKING:
 
 
 class ModelError(ValueError):
-    """A model that cannot be run: the message says where and why."""
+    """A model that cannot be run: the message says where and why.
+
+    Attributes
+    ----------
+    trial : int or None
+        The trial that it failed in, if it did not fail before.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> broken = fs.Model(lambda z, params: "a word", dim=1, name="broken")
+    >>> try:
+    ...     fs.simulate(broken, fs.ELBO(), trials=10)
+    ... except fs.ModelError as error:
+    ...     print(error)
+    model 'broken' cannot be compiled: it must return one number, the log weight, but returned 'a word'
+    """
+
+    trial: int | None = None
 
 
 class StudyError(ValueError):
-    """What is wrong with a study, its file or its run, in a line."""
+    """What is wrong with a study, its file or its run, in a line.
+
+    Examples
+    --------
+    >>> issubclass(StudyError, ValueError)
+    True
+    """
 
 
 class CellsFailedError(StudyError):
@@ -54,11 +78,14 @@ def trial_error(model: Model, estimator: Estimator, seed: int, trial: int, statu
         where = f"trial {trial} of row {row}, seed {seed}"
         again = f"fs.replay(model, {estimator!r}, trial={trial}, seed={seed}, row={row})"
     if status == RAISED:
-        return ModelError(f"model {model.name!r} raised {_raised(model, row)} near {where}; see {again}")
-    return ModelError(
-        f"model {model.name!r} returned NaN or +inf as a log weight in {where}; "
-        f"allowed are finite numbers and -inf; {again} shows it"
-    )
+        error = ModelError(f"model {model.name!r} raised {_raised(model, row)} near {where}; see {again}")
+    else:
+        error = ModelError(
+            f"model {model.name!r} returned NaN or +inf as a log weight in {where}; "
+            f"allowed are finite numbers and -inf; {again} shows it"
+        )
+    error.trial = trial
+    return error
 
 
 def _no_number(model: Model) -> str:

@@ -65,6 +65,12 @@ class IWAE(Estimator):
     ----------
     k : int
         Importance samples a trial.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> fs.simulate(fs.models.note(), fs.IWAE(5), trials=1000).cost
+    5000
     """
 
     k: int
@@ -81,7 +87,14 @@ class IWAE(Estimator):
 
 @dataclass(frozen=True)
 class ELBO(IWAE):
-    """``L_1 = log w_1``: the evidence lower bound, one importance sample a trial."""
+    """``L_1 = log w_1``: the evidence lower bound, one importance sample a trial.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> fs.ELBO().expected_cost(), fs.ELBO() == fs.ELBO()
+    (1.0, True)
+    """
 
     k: int = field(default=1, init=False, repr=False)
 
@@ -100,6 +113,13 @@ class JVI(Estimator):
         Importance samples a trial, from ``order + 1`` to 2^24, or to 2048 for order 2: a trial is kept in
         memory, and one of order 2 takes time like ``k^2``.
     order : {1, 2}
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> ten, jackknifed = (fs.simulate(fs.models.note(), e, 20_000) for e in (fs.IWAE(10), fs.JVI(10)))
+    >>> abs(jackknifed.mean - 1.837877) < abs(ten.mean - 1.837877)
+    True
     """
 
     k: int
@@ -157,6 +177,15 @@ class SUMO(Estimator):
         0 for the convention of Ishikawa & Goda (UAI 2021), which counts ``L_m`` itself as the first of the
         `K` terms: ``L_m + sum_{j=2..K} (L_{m+j-1} - L_{m+j-2}) / P(K >= j)``, ``m + K - 1`` samples. The
         same increments with the weights ``2, 3, ...`` instead of ``1, 2, ...`` under the harmonic law.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> estimator = fs.SUMO(fs.roulette.Harmonic(cap=80))
+    >>> estimator, round(estimator.expected_cost(), 3)
+    (SUMO(roulette=Harmonic(cap=80), minimum=1, start=1), 5.965)
+    >>> fs.simulate(fs.models.note(), estimator, trials=1000).largest_terms
+    80
     """
 
     roulette: Roulette = field(default_factory=Harmonic)
@@ -192,6 +221,13 @@ class SingleTerm(Estimator):
     ----------
     roulette : Roulette
         The law of `K`; every `K` up to its cap must have a positive probability.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> values, terms = fs.sample(fs.models.note(), fs.SingleTerm(fs.roulette.Harmonic(cap=20)), trials=1000)
+    >>> values.shape, int(terms.max())
+    ((1000,), 20)
     """
 
     roulette: Roulette = field(default_factory=Harmonic)
@@ -242,6 +278,15 @@ class MLMC(Estimator):
     first : bool
         Whether every trial begins with a level 0 of its own.
     kind : {"single", "sum"}
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> round(fs.MLMC().expected_cost(), 3)
+    5.414
+    >>> values, levels = fs.sample(fs.models.note(), fs.MLMC(), trials=1000)
+    >>> int(levels.min())
+    1
     """
 
     ratio: float = 2.0**-1.5

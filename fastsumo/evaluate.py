@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo import _check
-from fastsumo._text import Column, count, labelled, short, table, with_error
+from fastsumo._text import Column, Rows, count, labelled, short, table, with_error
 from fastsumo.estimators import Estimator
 from fastsumo.machine import available_threads
 from fastsumo.model import ROW_TRIALS, Model
@@ -64,6 +64,18 @@ class Evaluation:
         Seconds of running; compilation not counted.
     interrupted : bool
         Whether Ctrl-C ended it early; rows not done have no trials and the mean NaN.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> @fs.model(dim=1, data=[[0.0], [1.0]])
+    ... def shifted(z, row, params):
+    ...     return z[0] - 0.5 + row[0]
+    >>> found = fs.evaluate(shifted, fs.IWAE(20), trials=500)
+    >>> found
+    Evaluation('shifted', IWAE(k=20), rows=2, total=0.9226525397)
+    >>> found.rows, found.trials.tolist(), bool(found.mean[1] > found.mean[0])
+    (2, [500, 500], True)
     """
 
     model: str
@@ -77,39 +89,48 @@ class Evaluation:
 
     @property
     def rows(self) -> int:
+        """Rows of the data."""
         return self.sums.shape[0]
 
     @property
     def center(self) -> Floats:
+        """Where the deviations of each row are taken."""
         return self.sums[:, 0]
 
     @property
     def trials(self) -> NDArray[np.int64]:
+        """Trials done, row by row."""
         return (self.sums[:, 1] + self.sums[:, 2]).astype(np.int64)
 
     @property
     def zero_weight_trials(self) -> NDArray[np.int64]:
+        """Trials with the value ``-inf``, row by row."""
         return self.sums[:, 2].astype(np.int64)
 
     @property
     def cost(self) -> NDArray[np.int64]:
+        """Importance samples used, row by row."""
         return self.sums[:, 3].astype(np.int64)
 
     @property
     def tail_index(self) -> Floats:
+        """Hill's estimate, row by row."""
         return self.sums[:, 7]
 
     @cached_property
     def finite_mean(self) -> Floats:
+        """Mean of the trials that are not ``-inf``, row by row."""
         with np.errstate(all="ignore"):
             return self.sums[:, 0] + self.sums[:, 4] / self.sums[:, 1]
 
     @cached_property
     def mean(self) -> Floats:
+        """Mean of the trials' values, row by row."""
         return np.where(self.sums[:, 2] > 0, -np.inf, self.finite_mean)
 
     @cached_property
     def variance(self) -> Floats:
+        """Variance of the trials' values, row by row."""
         finite, total, squares = self.sums[:, 1], self.sums[:, 4], self.sums[:, 5]
         with np.errstate(all="ignore"):
             variance = np.maximum(squares - total * total / finite, 0.0) / (finite - 1.0)
@@ -117,20 +138,24 @@ class Evaluation:
 
     @cached_property
     def std_error(self) -> Floats:
+        """Standard error of the mean, row by row."""
         with np.errstate(all="ignore"):
             return np.sqrt(self.variance / self.sums[:, 1])
 
     @cached_property
     def largest_share(self) -> Floats:
+        """Share of the largest squared deviation, row by row."""
         with np.errstate(all="ignore"):
             return self.sums[:, 6] ** 2 / self.sums[:, 5]
 
     @property
     def total(self) -> float:
+        """Sum of the means of the rows done."""
         return float(np.sum(self.mean[self.trials > 0]))
 
     @property
     def total_error(self) -> float:
+        """Standard error of the total."""
         return float(np.sqrt(np.sum(self.variance[self.trials > 0] / self.sums[self.trials > 0, 1])))
 
     def worst(self, rows: int = 10) -> NDArray[Any]:
@@ -144,6 +169,15 @@ class Evaluation:
         -------
         structured array
             row, mean, std_error, variance, tail_index, largest_share, cost, zero_weight_trials.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> @fs.model(dim=1, data=[[0.0], [1.0]])
+        ... def shifted(z, row, params):
+        ...     return z[0] - 0.5 + row[0]
+        >>> fs.evaluate(shifted, fs.IWAE(20), trials=500).worst(1)["row"].size
+        1
         """
         wanted = _check.whole("rows", rows, 0)
         error = np.where(np.isnan(self.std_error), np.inf, self.std_error)
@@ -156,7 +190,21 @@ class Evaluation:
         return out
 
     def to_dict(self) -> dict[str, Any]:
-        """All numbers, ready for JSON."""
+        """All numbers, ready for JSON.
+
+        Returns
+        -------
+        dict
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> @fs.model(dim=1, data=[[0.0], [1.0]])
+        ... def shifted(z, row, params):
+        ...     return z[0] - 0.5 + row[0]
+        >>> fs.evaluate(shifted, fs.IWAE(20), trials=500).to_dict()["rows"]["trials"]
+        [500, 500]
+        """
         named = ("mean", "std_error", "variance", "tail_index", "largest_share", "cost", "trials", "zero_weight_trials")
         plain = ("model", "estimator", "seed", "total", "total_error", "elapsed", "threads", "interrupted")
         truth = None if self.log_evidence is None else self.log_evidence.tolist()
@@ -168,7 +216,40 @@ class Evaluation:
     def __repr__(self) -> str:
         return f"Evaluation({self.model!r}, {self.estimator}, rows={self.rows}, total={self.total:.10g})"
 
+    def to_dataframe(self) -> Any:
+        """One row for each row of the data: its estimate, errors, tail index, cost; the truth where it is known.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        from fastsumo._tables import dataframe
+
+        named = ("mean", "std_error", "variance", "tail_index", "largest_share", "cost", "trials", "zero_weight_trials")
+        columns = {name: getattr(self, name) for name in named}
+        if self.log_evidence is not None:
+            columns["log_evidence"] = self.log_evidence
+        return dataframe(columns)
+
     def __str__(self) -> str:
+        worst = _worst_columns(self.worst())
+        lines = [self._title(), "", labelled(self._rows()), "", "worst rows", table(worst) if worst else "none"]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from fastsumo import _html
+
+        return _html.blocks([Rows([("", self._title())]), self._rows(), _worst_columns(self.worst())])
+
+    def _title(self) -> str:
+        return f"{self.model} · {self.estimator} · {count(self.rows)} rows of {count(int(self.trials.max()))} trials"
+
+    def _rows(self) -> Rows:
         done = self.trials > 0
         rows = [
             ("total", with_error(self.total, self.total_error)),
@@ -188,8 +269,7 @@ class Evaluation:
             rows.append(("zero weight", f"{without} rows have trials without any weight; their mean is -inf"))
         if self.interrupted:
             rows.append(("interrupted", f"{count(int(done.sum()))} rows are done"))
-        title = f"{self.model} · {self.estimator} · {count(self.rows)} rows of {count(int(self.trials.max()))} trials"
-        return "\n".join([title, "", labelled(rows), "", "worst rows", _worst_table(self.worst())])
+        return Rows(rows)
 
 
 def evaluate(
@@ -371,9 +451,9 @@ def _extreme(values: Floats, which: Any) -> str:
     return f"{values[row]:.3g} (row {row})"
 
 
-def _worst_table(worst: NDArray[Any]) -> str:
+def _worst_columns(worst: NDArray[Any]) -> list[Column]:
     if worst.size == 0:
-        return "none"
+        return []
     columns = [Column("row", [str(row) for row in worst["row"]])]
     log_evidence = [with_error(row["mean"], row["std_error"]) for row in worst]
     columns.append(Column("log evidence", log_evidence))
@@ -382,4 +462,4 @@ def _worst_table(worst: NDArray[Any]) -> str:
     columns.append(Column("largest", [f"{100 * value:.2g} %" for value in worst["largest_share"]], 3))
     columns.append(Column("cost", [short(float(value)) for value in worst["cost"]], 4))
     columns.append(Column("zero weight", [str(value) for value in worst["zero_weight_trials"]], 2))
-    return table(columns)
+    return columns

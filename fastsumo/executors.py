@@ -14,7 +14,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,7 +65,7 @@ class _Stoppable(Progress):
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
 
-    def update(self, done: int, glance: Callable[[], dict[str, float]]) -> None:
+    def update(self, done: int, glance: object) -> None:
         if self._stop.is_set():
             raise KeyboardInterrupt
 
@@ -121,7 +121,7 @@ def _pilot(task: Task, model: Any, estimator: Estimator, progress: Progress) -> 
     fixed = min(times[:-1])  # what hardly any trials take
     seconds = times[-1] - fixed if fixed < times[-1] / 2 else times[-1]
     measured = {"piece": piece, "center": result.center, "trials": trials, "seconds": seconds}
-    return Outcome(task, pilot=measured | {"provenance": vars(result.provenance)})
+    return Outcome(task, pilot=measured | {"provenance": result.provenance.to_dict()})
 
 
 class Pool:

@@ -6,6 +6,7 @@ What they are expected to be is in `theory`; laws of `K` made from them in `roul
 from __future__ import annotations
 
 import math
+import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo import _check
+from fastsumo._text import NARROWEST, WIDTH, Column, Rows, table
 from fastsumo.machine import available_threads
 from fastsumo.model import Model
 
@@ -110,26 +112,82 @@ class Levels:
         -------
         matplotlib.figure.Figure
         """
-        return _plot(self, figure)
+        from fastsumo import plot
+
+        return plot.levels(self, figure)
 
     def __repr__(self) -> str:
         return f"Levels({self.model!r}, max_terms={self.max_terms}, samples={self.samples})"
 
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers, ready for JSON but for NaN and infinities; rates as value and error."""
+        numbers = dict(vars(self))
+        for name in ("increments", "dyadic"):
+            rows = numbers[name]
+            numbers[name] = [dict(zip(rows.dtype.names, row, strict=True)) for row in rows.tolist()]
+        rates = {name: {"value": rate.value, "error": rate.error} for name, rate in self._rates()}
+        return numbers | rates | {"consistent": self.consistent}
+
+    def to_dataframe(self, table: str = "dyadic") -> Any:
+        """A table as a pandas DataFrame.
+
+        Parameters
+        ----------
+        table : {"dyadic", "increments"}
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        from fastsumo._tables import dataframe
+
+        return dataframe(getattr(self, _check.choice("table", table, ("dyadic", "increments"))))
+
+    def text(self, width: int = WIDTH) -> str:
+        """The table that ``print`` shows, in at most ``width`` columns: the narrower, the fewer numbers."""
+        width = max(width, NARROWEST)
+        title, *notes = [textwrap.fill(line, width, break_on_hyphens=False) for line in (self._title(), *self._notes())]
+        return "\n".join([title, table(self._columns(), width), *notes])
+
     def __str__(self) -> str:
-        names = ("level", "samples", "mean", "error", "variance", "kurtosis", "halves")
-        head = "{:>5} {:>8} {:>12} {:>9} {:>11} {:>9} {:>7}".format(*names)
-        rows = [
-            f"{row['level']:>5} {row['samples']:>8} {row['mean']:>12.5g} {row['mean_error']:>9.2g} "
-            f"{row['variance']:>11.4g} {row['kurtosis']:>9.4g} {row['consistency']:>7.2f}"
-            for row in self.dyadic
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        from fastsumo import _html
+
+        notes = Rows([("", note) for note in self._notes()])
+        return _html.blocks([Rows([("", self._title())]), self._columns(), notes])
+
+    def _rates(self) -> list[tuple[str, Rate]]:
+        return [("alpha", self.alpha), ("beta", self.beta), ("gamma", self.gamma)]
+
+    def _title(self) -> str:
+        return f"dyadic levels of {self.model}, {self.samples:,} sequences"
+
+    def _columns(self) -> list[Column]:
+        rows = self.dyadic
+        return [
+            Column("level", [f"{row['level']}" for row in rows]),
+            Column("samples", [f"{row['samples']:,}" for row in rows], rank=1),
+            Column("mean", [f"{row['mean']:.5g}" for row in rows]),
+            Column("error", [f"{row['mean_error']:.2g}" for row in rows], rank=2),
+            Column("variance", [f"{row['variance']:.4g}" for row in rows]),
+            Column("kurtosis", [f"{row['kurtosis']:.4g}" for row in rows], rank=3),
+            Column("halves", [f"{row['consistency']:.2f}" if row["level"] else "" for row in rows], rank=4),
         ]
-        notes = [f"alpha {self.alpha}, beta {self.beta}, gamma {self.gamma}"]
+
+    def _notes(self) -> list[str]:
+        notes = [", ".join(f"{name} {rate}" for name, rate in self._rates())]
         if not self.consistent:
             notes.append("the halves of a level differ: do not trust these numbers")
         if self.left_out:
-            notes.append(f"{self.left_out} values without any weight are left out")
-        title = f"dyadic levels of {self.model}, {self.samples} sequences"
-        return "\n".join([title, head, *rows, *notes])
+            notes.append(f"{self.left_out:,} values without any weight are left out")
+        return notes
 
 
 def levels(model: Model, max_terms: int, samples: int, seed: int = 0, threads: int | None = None) -> Levels:
@@ -315,26 +373,3 @@ def _rate(dyadic: NDArray[Any], what: str, error: str) -> Rate:
     residual = y - np.average(y, weights=weight) - slope * (x - middle)
     misfit = np.sum(weight * residual**2) / max(x.size - 2, 1)
     return Rate(float(-slope), math.sqrt(max(misfit, 1.0) / spread))
-
-
-def _plot(found: Levels, figure: Any) -> Any:
-    import matplotlib.pyplot as plt
-
-    figure = plt.figure(figsize=(9.0, 7.0), layout="constrained") if figure is None else figure
-    axes = figure.subplots(2, 2)
-    rows, level = found.dyadic, found.dyadic["level"]
-    with np.errstate(all="ignore"):
-        axes[0, 0].plot(level, np.log2(rows["fine_variance"]), "o--", label="$L$ of $2^l$ samples")
-        axes[0, 0].plot(level[1:], np.log2(rows["variance"][1:]), "o-", label=f"$D_l$, rate {found.beta}")
-        axes[0, 1].plot(level, np.log2(np.abs(rows["fine_mean"])), "o--", label="$L$ of $2^l$ samples")
-        axes[0, 1].plot(level[1:], np.log2(np.abs(rows["mean"][1:])), "o-", label=f"$D_l$, rate {found.alpha}")
-    axes[1, 0].plot(level[1:], rows["consistency"][1:], "o-")
-    axes[1, 0].axhspan(-3.0, 3.0, color="0.9", zorder=0)
-    axes[1, 1].plot(level[1:], rows["kurtosis"][1:], "o-")
-    titles = ("log2 variance", "log2 |mean|", "halves differ by (standard errors)", "kurtosis")
-    for axis, title in zip(axes.flat, titles, strict=True):
-        axis.set(xlabel="level", ylabel=title)
-    axes[0, 0].legend()
-    axes[0, 1].legend()
-    figure.suptitle(f"{found.model}: dyadic antithetic levels, {found.samples} sequences")
-    return figure

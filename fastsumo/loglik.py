@@ -247,6 +247,19 @@ def draw_terms(
 ) -> Ints:
     """``K`` of trials ``0 .. rows - 1``: what `sumo` draws, and `fs.simulate` too. A row needs ``K + minimum`` weights.
 
+    Parameters
+    ----------
+    rows : int
+        How many trials.
+    roulette : Roulette
+        The law of `K`.
+    seed : int
+        From 0 to ``2**64 - 1``.
+
+    Returns
+    -------
+    ndarray of int64, shape (rows,)
+
     Examples
     --------
     >>> draw_terms(5, Harmonic(cap=1))

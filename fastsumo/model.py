@@ -56,6 +56,17 @@ class Model:
         The one row, prepared, of a model made by `at_row`.
     proposal : Proposal or None
     name : str
+    origin : str or None
+        The word on the command line that it was made from, where it was.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> model = fs.models.note()
+    >>> model
+    Model('note', dim=2, log_evidence=1.837877066)
+    >>> model.dim, round(model.chi_square, 4), model.proposal.parameters["covariance"]
+    (2, 0.7329, array(5.))
     """
 
     def __init__(
@@ -85,6 +96,7 @@ class Model:
         self.data = None if data is None else _rows(data)
         self.prepare = prepare
         self.proposal = proposal
+        self.origin: str | None = None
         self.name = str(name) if name is not None else getattr(function, "__name__", "model")
         self.chi_square = None if chi_square is None else float(chi_square)
         self.laplace = laplace
@@ -108,6 +120,14 @@ class Model:
         A ``log_evidence`` given as a function of the parameters follows them; one given as a number is kept.
         Known truths of the weights (``chi_square``, ``laplace``, ``weight_tail_index``) are dropped.
 
+        Parameters
+        ----------
+        params : sequence of float
+
+        Returns
+        -------
+        Model
+
         Examples
         --------
         >>> import fastsumo as fs
@@ -127,7 +147,23 @@ class Model:
         return other
 
     def with_proposal(self, proposal: Proposal) -> Model:
-        """A copy with another proposal of the same dimension; for models made by `fs.importance`."""
+        """A copy with another proposal of the same dimension; for models made by `fs.importance`.
+
+        Parameters
+        ----------
+        proposal : Proposal
+
+        Returns
+        -------
+        Model
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> wider = fs.models.note().with_proposal(fs.proposals.Gaussian([0.0, 0.0], 9.0))
+        >>> wider.proposal.parameters["covariance"], wider.chi_square is None
+        (array(9.), True)
+        """
         if self.proposal is None:
             raise ValueError(f"model {self.name!r} has no proposal to replace; make it with fs.importance")
         if proposal.dim != self.dim:
@@ -160,8 +196,9 @@ class Model:
 
         Examples
         --------
-        >>> table = Model(lambda z, row, params: row[0], 1, data=[[1.0], [2.0]], prepare=lambda x, p: np.hstack([x, x *
-        x]))
+        >>> def squares_too(rows, params):
+        ...     return np.hstack([rows, rows * rows])
+        >>> table = Model(lambda z, row, params: row[0], 1, data=[[1.0], [2.0]], prepare=squares_too)
         >>> table.rows(1, 2)
         array([[2., 4.]])
         """
@@ -199,6 +236,14 @@ class Model:
 
         For `fs.simulate`, `fs.levels` and all else that takes one log evidence. Trial ``t`` of the row in `fs.evaluate`
         is trial ``(row << 32) + t`` of this model.
+
+        Parameters
+        ----------
+        row : int
+
+        Returns
+        -------
+        Model
 
         Examples
         --------
@@ -320,6 +365,11 @@ def model(
         encoder gives: the function sees the rows that it returns. It is given 16 rows at a time and must not mix them.
     chi_square : float, optional
         The chi-square divergence of the target from the proposal, where it is known.
+
+    Returns
+    -------
+    callable
+        Takes the function, gives its `Model`.
 
     Examples
     --------

@@ -35,6 +35,10 @@ def note() -> Model:
 
     ``log Z = log(2 pi)``, ``chi_square = 0.732943706``; the harmonic law gives SUMO the tail index 2.
 
+    Returns
+    -------
+    Model
+
     Examples
     --------
     >>> round(note().log_evidence, 6)
@@ -67,6 +71,10 @@ def gamma(shape: float) -> Model:
     shape : float
         A multiple of 1/2, from 1/2 to 4095: the weight is a mean of ``2 shape`` squared normals.
 
+    Returns
+    -------
+    Model
+
     Examples
     --------
     >>> gamma(1.5).chi_square
@@ -98,6 +106,15 @@ def _lognormal_log_weight(z, params):  # type: ignore[no-untyped-def]
 def lognormal(sigma: float) -> Model:
     """Log weights ``N(-sigma^2 / 2, sigma^2)``: mean weight 1, chi-square ``exp(sigma^2) - 1``.
 
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation of the log weights, positive.
+
+    Returns
+    -------
+    Model
+
     Examples
     --------
     >>> lognormal(1.0).log_evidence
@@ -122,8 +139,18 @@ def _gaussian_scale_log_weight(z, params):  # type: ignore[no-untyped-def]
 
 
 def gaussian_scale(sigma: float) -> Model:
-    """Target ``N(0, 1)``, proposal ``N(0, sigma^2)``: for ``sigma < 1`` the weights have tail index ``1 / (1 -
-    sigma^2)``.
+    """Target ``N(0, 1)``, proposal ``N(0, sigma^2)``: the tail index of the weights is ``1 / (1 - sigma^2)``.
+
+    For ``sigma < 1``; wider proposals have bounded weights.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation of the proposal, positive.
+
+    Returns
+    -------
+    Model
 
     Examples
     --------
@@ -155,8 +182,7 @@ _LOG_3, _LOG_2PI = math.log(3.0), math.log(2.0 * math.pi)
 
 
 def funnel(dim: int, proposal: str | Proposal = "gaussian") -> Model:
-    """Neal's funnel (Annals of Statistics 31, 2003, section 8), a hard case: no normal proposal has a finite chi-
-    square.
+    """Neal's funnel (Annals of Statistics 31, 2003, section 8): no normal proposal has a finite chi-square.
 
     Parameters
     ----------
@@ -165,6 +191,10 @@ def funnel(dim: int, proposal: str | Proposal = "gaussian") -> Model:
     proposal : {"gaussian", "student"} or Proposal
         "gaussian" has the target's mean and covariance, ``diag(9, exp(9/2), ...)``; "student" is a t with 3 degrees of
         freedom, the matrix ``diag(9, 9, ...)`` and a finite, large, chi-square.
+
+    Returns
+    -------
+    Model
 
     Examples
     --------

@@ -24,7 +24,20 @@ _LOG_2PI = math.log(2.0 * math.pi)
 
 
 class Proposal(ABC):
-    """A density that can be sampled and evaluated."""
+    """A density that can be sampled and evaluated.
+
+    Attributes
+    ----------
+    dim : int
+        Of a point.
+    noise_dim : int
+        Standard normals that one point takes.
+
+    Examples
+    --------
+    >>> isinstance(Gaussian([0.0], 1.0), Proposal), isinstance(StudentT([0.0], 1.0, df=3), Proposal)
+    (True, True)
+    """
 
     dim: int
     noise_dim: int  # standard normals that one point takes
@@ -40,11 +53,40 @@ class Proposal(ABC):
 
     @abstractmethod
     def points(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Points (n, dim) from standard normals (n, noise_dim); the plain NumPy twin of the compiled map."""
+        """Points (n, dim) from standard normals (n, noise_dim); the plain NumPy twin of the compiled map.
+
+        Parameters
+        ----------
+        noise : ndarray, shape (n, noise_dim)
+
+        Returns
+        -------
+        ndarray, shape (n, dim)
+
+        Examples
+        --------
+        >>> Gaussian([1.0, 2.0], 4.0).points(np.array([[0.0, 0.0], [1.0, -1.0]]))
+        array([[1., 2.],
+               [3., 0.]])
+        """
 
     @abstractmethod
     def log_density(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``log q`` at points (n, dim)."""
+        """``log q`` at points (n, dim).
+
+        Parameters
+        ----------
+        x : ndarray, shape (n, dim)
+
+        Returns
+        -------
+        ndarray, shape (n,)
+
+        Examples
+        --------
+        >>> Gaussian([0.0], 1.0).log_density(np.array([[0.0]])).round(6)
+        array([-0.918939])
+        """
 
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:

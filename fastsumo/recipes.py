@@ -189,7 +189,7 @@ def _capsule(model: Model) -> bytes:
     from numba import cloudpickle
 
     bare = copy.copy(model)
-    bare._evidence, bare.laplace = model.log_evidence, None
+    bare._evidence, bare.laplace, bare.origin = model.log_evidence, None, None
     modules = {function.__module__ for function in _functions(model)} - {"__main__"}
     known = [sys.modules[name] for name in sorted(modules) if name in sys.modules and not name.startswith("fastsumo.")]
     known = [module for module in known if module.__name__ not in cloudpickle.list_registry_pickle_by_value()]

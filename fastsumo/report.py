@@ -1,7 +1,7 @@
 """A `Result` in words: the table that `print` shows, and the JSON of the command line.
 
 Plain text in 80 columns. Every number comes from `Result`, `tails` or `theory`; nothing is estimated here,
-and figures are in `plot.py`.
+and figures are in `plot`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastsumo._text import NARROWEST, WIDTH, Column, count, labelled, short, table, with_error
+from fastsumo._text import NARROWEST, WIDTH, Column, Rows, count, labelled, short, table, with_error
 from fastsumo.estimators import SUMO
 from fastsumo.roulette import MAX_TERMS
 from fastsumo.specs import compact
@@ -50,15 +50,20 @@ def summary(result: Result, width: int = WIDTH) -> str:
     model           note
     """
     width = max(width, NARROWEST)
+    shown = [labelled(each, width) if isinstance(each, Rows) else table(each, width) for each in blocks(result) if each]
+    return "\n\n".join(shown)
+
+
+def blocks(result: Result) -> list[Rows | list[Column]]:
+    """What `summary` shows, before it is text: labelled rows and tables; empty where there is nothing to say."""
     hill = _hill(result)
-    blocks = [
-        labelled([*_what(result), *_zero_weight(result)], width),
-        labelled([*_estimate(result), *_spread(result, hill), *_tail(result, hill)], width),
-        _extremes(result, width),
-        _octaves(result, width),
-        labelled(_speed(result), width),
+    return [
+        what(result),
+        Rows([*_estimate(result), *_spread(result, hill), *_tail(result, hill)]),
+        extremes(result),
+        octaves(result),
+        Rows(_speed(result)),
     ]
-    return "\n\n".join(block for block in blocks if block)
 
 
 def trial_summary(trial: Trial, estimator: Estimator, width: int = WIDTH) -> str:
@@ -92,8 +97,8 @@ def trial_summary(trial: Trial, estimator: Estimator, width: int = WIDTH) -> str
     ]
     if trial.iwae.size:
         rows.append(("path", f"L_1 = {trial.iwae[0]:.10g} to L_{trial.iwae.size} = {trial.iwae[-1]:.10g}"))
-    blocks = (labelled(rows, width), _contributions(trial, estimator, width))
-    return "\n\n".join(block for block in blocks if block)
+    shown = (labelled(rows, width), _contributions(trial, estimator, width))
+    return "\n\n".join(block for block in shown if block)
 
 
 def to_json(numbers: dict[str, Any]) -> str:
@@ -116,6 +121,11 @@ def trials_done(result: Result) -> str:
         parts.append(f"{', '.join(shown)}{more} of seed {seed}")
     more = f"; and {len(parts) - 4} more seeds" if len(parts) > 4 else ""
     return "; ".join(parts[:4]) + more
+
+
+def what(result: Result) -> Rows:
+    """What was run, how much of it, and the trials of zero weight."""
+    return Rows([*_what(result), *_zero_weight(result)])
 
 
 def _what(result: Result) -> list[tuple[str, str]]:
@@ -167,7 +177,7 @@ def _estimate(result: Result) -> list[tuple[str, str]]:
         rows = [("estimate", f"{mean:.10g}   (one trial: no error)")]
     if result.zero_weight_trials:
         rows = [("finite mean", rows[0][1])]
-    rows += _truth(result, mean, error)
+    rows += truth(result, mean, error)
     return rows + _interval(result)
 
 
@@ -193,7 +203,7 @@ def _error(result: Result) -> float:
     return math.sqrt(result.finite_variance / finite) if finite > 1 else math.nan
 
 
-def _truth(result: Result, mean: float, error: float) -> list[tuple[str, str]]:
+def truth(result: Result, mean: float, error: float) -> list[tuple[str, str]]:
     """The known log evidence beside the estimate, and what the estimate is of, where that is not log Z."""
     truth, run = result.log_evidence, result.provenance
     cap = run.law["cap"]
@@ -301,28 +311,29 @@ def _terms(result: Result) -> str:
     return "level" if _has_levels(result) else "terms K"
 
 
-def _extremes(result: Result, width: int) -> str:
-    shown = result.extremes[:_SHOWN]
-    if shown.size == 0:
-        return ""
+def extremes(result: Result, shown: int = _SHOWN) -> list[Column]:
+    """A table of the trials furthest from the centre."""
+    rows = result.extremes[:shown]
+    if rows.size == 0:
+        return []
     columns = [
-        Column("furthest trials", [f"{trial}" for trial in shown["trial"]]),
-        Column("value", [f"{value:.10g}" for value in shown["value"]]),
-        Column(_terms(result), [count(int(terms)) for terms in shown["terms"]], rank=1),
+        Column("furthest trials", [f"{trial}" for trial in rows["trial"]]),
+        Column("value", [f"{value:.10g}" for value in rows["value"]]),
+        Column(_terms(result), [count(int(terms)) for terms in rows["terms"]], rank=1),
     ]
     if len(result.ranges) > 1:
-        columns.append(Column("seed", [f"{seed}" for seed in shown["seed"]]))
-    return table(columns, width)
+        columns.append(Column("seed", [f"{seed}" for seed in rows["seed"]]))
+    return columns
 
 
-def _octaves(result: Result, width: int) -> str:
+def octaves(result: Result) -> list[Column]:
     """The breakdown by octave of `K`, with a bar for the share of the variance."""
     rows = result.by_terms
     if len(rows) < 2 or result.statistics.finite == 0:
-        return ""
+        return []
     share = np.nan_to_num(rows["share"])
     bars = np.round(_BAR * share / max(float(share.max()), 1e-300)).astype(int)
-    columns = [
+    return [
         Column(_terms(result), [_span(int(row["low"]), int(row["high"])) for row in rows], left=True),
         Column("trials", [count(int(row["trials"])) for row in rows], rank=1),
         Column("mean", [f"{row['mean']:.5g}" if row["trials"] else "-" for row in rows], rank=3),
@@ -330,7 +341,6 @@ def _octaves(result: Result, width: int) -> str:
         Column("variance", [f"{part:.1%}" for part in share]),
         Column("", ["#" * bar for bar in bars], rank=4, left=True),
     ]
-    return table(columns, width)
 
 
 def _span(low: int, high: int) -> str:

@@ -8,7 +8,7 @@ import math
 import os
 import platform
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from fastsumo.accumulate import Histogram, Statistics, to_float
 if TYPE_CHECKING:
     from fastsumo.estimators import Estimator
     from fastsumo.model import Model
+    from fastsumo.simulate import Trial
     from fastsumo.tails import Diagnosis, Interval, Summary, TailIndex
 
 FORMAT = 1
@@ -45,6 +46,8 @@ class Provenance:
     version: str
     numba: str
     cpu: str
+    origin: str | None = None  # a word by which `specs.model` makes the model, with other parameters perhaps
+    table: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)  # of the law of K, if it has one
 
     @classmethod
     def of(cls, model: Model, estimator: Estimator) -> Provenance:
@@ -53,13 +56,15 @@ class Provenance:
 
         from fastsumo.machine import cpu_name
         from fastsumo.model import source_hash
+        from fastsumo.rerun import origin_of, remember
 
-        law = estimator.plan().law
+        law, source = estimator.plan().law, source_hash(model)
+        remember(model, source)
         table = hashlib.sha256(law.table.tobytes()).hexdigest()[:16] if law.table.size else ""
         return cls(
             model.name,
             tuple(model.params.tolist()),
-            source_hash(model),
+            source,
             repr(estimator),
             estimator.plan().minimum,
             {"power": law.power, "head": law.head, "log_decay": law.log_decay, "cap": law.cap, "table": table},
@@ -68,7 +73,13 @@ class Provenance:
             __version__,
             numba.__version__,
             cpu_name(),
+            origin_of(model, source),
+            law.table if law.table.size else None,
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it but the table, ready for JSON."""
+        return {name: value for name, value in vars(self).items() if name != "table"} | {"params": list(self.params)}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,6 +118,19 @@ class Result:
     interrupted : bool
         Whether Ctrl-C ended the run early.
     provenance : Provenance
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> r = fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=80)), trials=10_000, seed=1)
+    >>> r
+    Result('note', SUMO(roulette=Harmonic(cap=80), minimum=1, start=1), trials=10000, mean=1.849237334)
+    >>> r.trials, r.cost, r.largest_terms
+    (10000, 60533, 80)
+    >>> r.by_terms["trials"].tolist()
+    [4974, 2496, 1260, 623, 312, 177, 158]
+    >>> len(r.extremes), bool(r.min <= r.mean <= r.max)
+    (10000, True)
     """
 
     provenance: Provenance
@@ -119,18 +143,22 @@ class Result:
 
     @property
     def trials(self) -> int:
+        """Trials done, those of zero weight included."""
         return sum(high - low for spans in self.ranges.values() for low, high in spans)
 
     @property
     def cost(self) -> int:
+        """Importance samples used."""
         return self.statistics.cost
 
     @property
     def zero_weight_trials(self) -> int:
+        """Trials with the value ``-inf``."""
         return self.statistics.zero_weight
 
     @property
     def largest_terms(self) -> int:
+        """The largest `K`."""
         return self.statistics.largest_terms
 
     @property
@@ -164,46 +192,57 @@ class Result:
 
     @property
     def mean(self) -> float:
+        """Mean of the values; ``-inf`` where some trial is."""
         return -math.inf if self.zero_weight_trials else self.finite_mean
 
     @property
     def variance(self) -> float:
+        """Variance of the values (n - 1); NaN where some trial is ``-inf``."""
         return math.nan if self.zero_weight_trials else self._moments[1]
 
     @property
     def std_error(self) -> float:
+        """Standard error of the mean, the root of variance over trials."""
         return math.sqrt(self.variance / self.statistics.finite) if self.statistics.finite else math.nan
 
     @property
     def skewness(self) -> float:
+        """Third standardised moment."""
         return math.nan if self.zero_weight_trials else self._moments[2]
 
     @property
     def kurtosis(self) -> float:
+        """Fourth standardised moment, 3 for a normal law."""
         return math.nan if self.zero_weight_trials else self._moments[3]
 
     @property
     def min(self) -> float:
+        """The smallest value."""
         return -math.inf if self.zero_weight_trials else self.statistics.smallest
 
     @property
     def max(self) -> float:
+        """The largest value."""
         return self.statistics.largest if self.statistics.finite else -math.inf
 
     @property
     def extremes(self) -> NDArray[Any]:
+        """The trials furthest from the centre, largest distance first: trial, value, terms, seed."""
         return self.statistics.extremes
 
     @cached_property
     def histogram(self) -> Histogram:
+        """Counts of the values in signed logarithmic bins around the centre."""
         return self.statistics.histogram(self.center)
 
     @cached_property
     def by_terms(self) -> NDArray[Any]:
+        """Breakdown by octave of `K`: low, high, trials, mean, sum_squares, share, cost."""
         return self.statistics.octave_table(self.center)
 
     @cached_property
     def trace(self) -> NDArray[Any]:
+        """Running statistics: trials, mean, variance, largest."""
         return self.statistics.trace_table(self.center)
 
     def merge(self, other: Result) -> Result:
@@ -213,6 +252,10 @@ class Result:
         ----------
         other : Result
             Of the same model, parameters and estimator, with other trials or another seed.
+
+        Returns
+        -------
+        Result
 
         Raises
         ------
@@ -229,10 +272,10 @@ class Result:
         """
         from fastsumo.simulate import joined
 
-        for field in ("model", "params", "source", "estimator", "law"):
-            mine, theirs = getattr(self.provenance, field), getattr(other.provenance, field)
+        for name in ("model", "params", "source", "estimator", "law"):
+            mine, theirs = getattr(self.provenance, name), getattr(other.provenance, name)
             if mine != theirs:
-                raise ValueError(f"cannot merge runs of a different {field}: {mine} and {theirs}")
+                raise ValueError(f"cannot merge runs of a different {name}: {mine} and {theirs}")
         if self.center != other.center:
             raise ValueError(f"cannot merge runs with different centres, {self.center} and {other.center}")
         ranges = {seed: list(spans) for seed, spans in self.ranges.items()}
@@ -258,6 +301,16 @@ class Result:
         ------
         ValueError
             If no trial has a finite value.
+
+        Returns
+        -------
+        fastsumo.tails.Summary
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> fs.simulate(fs.models.note(), fs.ELBO(), 1000).summary().trials
+        1000
         """
         from fastsumo import tails
 
@@ -320,6 +373,13 @@ class Result:
         fastsumo.tails.Interval
             With ``low`` and ``high``; NaN, with a `fastsumo.tails.TailWarning`, where some trial has the value
             ``-inf``, and so the mean.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> found = fs.simulate(fs.models.note(), fs.SUMO(), 100_000, seed=1).interval(0.95)
+        >>> found.low < 1.837877 < found.high
+        True
         """
         from fastsumo import tails
 
@@ -330,18 +390,113 @@ class Result:
         return tails.Interval(math.nan, math.nan, level, method, self.mean, self.trials, "finite values")
 
     def diagnose(self, **options: Any) -> Diagnosis:
-        """What the tail allows one to say of the mean, in words and numbers; see `fastsumo.tails.diagnose`."""
-        from fastsumo import tails
+        """What the tail allows one to say of the mean, in words and numbers.
 
+        Parameters
+        ----------
+        **options
+            Passed to `fastsumo.tails.diagnose`, such as ``level`` and ``wanted_error``. Where the law of `K` and the
+            model's chi-square divergence are known, ``index`` and ``constant`` are those of first-order theory.
+
+        Returns
+        -------
+        fastsumo.tails.Diagnosis
+            With the verdict as ``text``, and every number in it as a field. Of the finite trials only, with a
+            `fastsumo.tails.TailWarning`, where some trial has the value ``-inf``.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> found = fs.simulate(fs.models.note(), fs.SUMO(), 100_000).diagnose()
+        >>> found.regime, found.moments[2], round(found.constant.constant, 3)
+        ('index 2', 'does not exist', 0.733)
+        """
+        from fastsumo import tails
+        from fastsumo.theory import tail_law
+
+        law = None if self.provenance.chi_square is None else tail_law(self.provenance)
+        if law is not None and not {"index", "constant"} & options.keys():
+            options |= {"index": law.index} | ({} if math.isnan(law.constant) else {"constant": law.constant})
+        options.setdefault("can_change_law", "roulette=" in self.provenance.estimator)
+        if self.zero_weight_trials:
+            message = f"{self.zero_weight_trials} trials have the value -inf, and so has the mean: these are the others"
+            warnings.warn(message, tails.TailWarning, stacklevel=2)
         return tails.diagnose(self.summary(), **options)
 
+    def made_with(self) -> tuple[Model, Estimator]:
+        """The model and the estimator of the run, as far as they can be had again.
+
+        Built-in models can, those of this process, and those that came from a file or a module which is still there.
+
+        Raises
+        ------
+        ValueError
+            If the model is not known here, or is not what was run.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> fs.simulate(fs.models.note(), fs.IWAE(5), 1000).made_with()[1]
+        IWAE(k=5)
+        """
+        from fastsumo import rerun
+
+        model = rerun.model_of(self.provenance)
+        if not rerun.is_same(self.provenance, model):
+            raise ValueError(f"model {model.name!r} is not the one that was run: its source or its proposal changed")
+        return model, rerun.estimator_of(self.provenance)
+
+    def replay(self, trial: int, seed: int | None = None, **options: Any) -> Trial:
+        """One trial of the run again, whole; see `fastsumo.replay`.
+
+        Parameters
+        ----------
+        trial : int
+            Its number, as in ``extremes``.
+        seed : int, optional
+            Needed where the run has more than one.
+        **options
+            Passed to `fastsumo.replay`.
+
+        Raises
+        ------
+        ValueError
+            If the model cannot be had again (see `made_with`), or the seed is not given.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> r = fs.simulate(fs.models.note(), fs.SUMO(), 1000)
+        >>> r.replay(7).value == fs.replay(fs.models.note(), fs.SUMO(), 7).value
+        True
+        """
+        from fastsumo.simulate import replay
+
+        if seed is None and len(self.ranges) > 1:
+            raise ValueError(f"the result has the seeds {', '.join(map(str, self.ranges))}: say which")
+        model, estimator = self.made_with()
+        return replay(model, estimator, trial, next(iter(self.ranges)) if seed is None else seed, **options)
+
     def to_dict(self) -> dict[str, Any]:
-        """The numbers that `print` shows and where they come from, ready for JSON."""
+        """The numbers that `print` shows and where they come from, ready for JSON.
+
+        Returns
+        -------
+        dict
+            Infinities and NaN are floats, as they are; see `fastsumo.report.to_json`.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> found = fs.simulate(fs.models.note(), fs.ELBO(), 1000).to_dict()
+        >>> found["trials"], found["provenance"]["model"]
+        (1000, 'note')
+        """
         numbers = ("trials", "cost", "mean", "std_error", "variance", "skewness", "kurtosis", "min", "max")
         more = ("zero_weight_trials", "finite_mean", "largest_terms", "center", "elapsed", "threads", "interrupted")
         summary: dict[str, Any] = {name: getattr(self, name) for name in numbers + more}
         summary["ranges"] = {str(seed): [list(span) for span in spans] for seed, spans in self.ranges.items()}
-        summary["provenance"] = vars(self.provenance) | {"params": list(self.provenance.params)}
+        summary["provenance"] = self.provenance.to_dict()
         for name in ("by_terms", "trace"):
             table = getattr(self, name)
             summary[name] = [dict(zip(table.dtype.names, row.tolist(), strict=True)) for row in table]
@@ -350,15 +505,75 @@ class Result:
         ]
         return summary
 
+    def to_dataframe(self, table: str = "extremes") -> Any:
+        """One of the tables of the run as a pandas DataFrame.
+
+        Parameters
+        ----------
+        table : {"extremes", "by_terms", "trace", "histogram"}
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        from fastsumo import _check
+        from fastsumo._tables import TABLES, dataframe, table_of
+
+        return dataframe(table_of(self, _check.choice("table", table, TABLES)))
+
+    def to_xarray(self) -> Any:
+        """The run as an xarray Dataset, with the attributes by which ArviZ says where data come from.
+
+        Dimensions are ``rank`` (of the extremes, largest first), ``octave`` (of `K`, by its smallest), ``checkpoint``
+        (numbers of trials) and ``bin`` (of the histogram); there are no chains and draws, since a run keeps statistics
+        and not its values. For these: ``fs.sample``, whose values are one chain of draws.
+
+        Returns
+        -------
+        xarray.Dataset
+
+        Raises
+        ------
+        ImportError
+            If xarray is not installed.
+        """
+        from fastsumo._tables import dataset
+
+        return dataset(self)
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to one file, ``.npz`` by convention; replaced as a whole or not at all."""
+        """Write everything to one file, ``.npz`` by convention; replaced as a whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import fastsumo as fs, tempfile, pathlib
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "elbo.npz"
+        >>> r = fs.simulate(fs.models.note(), fs.ELBO(), 1000)
+        >>> r.save(file)
+        >>> fs.load(file).mean == r.mean
+        True
+        """
         import json
 
         target = Path(path)
         header = {
             "magic": _MAGIC,
             "format": FORMAT,
-            "provenance": vars(self.provenance),
+            "provenance": self.provenance.to_dict(),
             "ranges": {str(seed): spans for seed, spans in self.ranges.items()},
             "center": self.center,
             "elapsed": self.elapsed,
@@ -367,19 +582,55 @@ class Result:
             "platform": platform.platform(),
         }
         arrays = self.statistics.arrays() | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+        if self.provenance.table is not None:
+            arrays["law_table"] = self.provenance.table
         with written_whole(target) as temporary, open(temporary, "wb") as file:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
     def plot(self, figure: Any = None) -> Any:
         """Four panels: density, both tails, running mean and variance, share of variance by octave of `K`.
 
+        Parameters
+        ----------
+        figure : matplotlib Figure or SubFigure, optional
+            To draw on; by default a new one. Save it with ``savefig``.
+
         Returns
         -------
         matplotlib.figure.Figure
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> type(fs.simulate(fs.models.note(), fs.SUMO(), 1000).plot()).__name__
+        'Figure'
         """
         from fastsumo import plot
 
         return plot.overview(self, figure)
+
+    def report(self, path: str | os.PathLike[str], model: Model | None = None) -> None:
+        """Write a page of HTML about the run, one file that needs no network: estimate, verdict, figures, extremes.
+
+        Parameters
+        ----------
+        path : path-like
+        model : Model, optional
+            To show the paths of the largest trials with; by default the one that `made_with` finds.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be written there.
+        """
+        from fastsumo import result_page
+
+        result_page.write(self, path, model)
+
+    def _repr_html_(self) -> str:
+        from fastsumo import _html, report
+
+        return _html.blocks(report.blocks(self))
 
     def __repr__(self) -> str:
         what = f"{self.provenance.model!r}, {self.provenance.estimator}"
@@ -397,6 +648,10 @@ def load(path: str | os.PathLike[str]) -> Result:
     Parameters
     ----------
     path : path-like
+
+    Returns
+    -------
+    Result
 
     Raises
     ------
@@ -439,6 +694,7 @@ def load(path: str | os.PathLike[str]) -> Result:
 
 def _from_parts(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Result:
     provenance = header["provenance"] | {"params": tuple(header["provenance"]["params"])}
+    provenance["table"] = arrays.pop("law_table", None)
     return Result(
         provenance=Provenance(**provenance),
         statistics=Statistics.from_arrays(arrays),

@@ -23,18 +23,40 @@ MAX_TERMS = 2**52
 
 
 class Law(NamedTuple):
-    """What the kernels need to draw `K` and to weight with ``1 / P(K >= k)``."""
+    """What the kernels need to draw `K` and to weight with ``1 / P(K >= k)``.
 
-    power: float  # P(K >= k) = k**-power up to `head`
+    Attributes
+    ----------
+    power, head : float
+        ``P(K >= k) = k**-power`` up to ``head``.
+    log_decay : float
+        Beyond it, the log of the factor from ``k`` to ``k + 1``.
+    cap : int
+    table : ndarray of float64
+        ``P(K >= 1), P(K >= 2), ...``; empty where the formula holds.
+
+    Examples
+    --------
+    >>> Harmonic(cap=80).law().cap, Geometric(0.5).law().power
+    (80, 0.0)
+    """
+
+    power: float
     head: float
-    log_decay: float  # beyond it, log of the factor from k to k + 1
+    log_decay: float
     cap: int
-    table: NDArray[np.float64]  # P(K >= 1), P(K >= 2), ...; empty where the formula holds
+    table: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Roulette:
-    """Base of the laws of `K`: see `Harmonic`, `HarmonicGeometric`, `PowerLaw`, `Geometric`, `Table`."""
+    """Base of the laws of `K`: see `Harmonic`, `HarmonicGeometric`, `PowerLaw`, `Geometric`, `Table`.
+
+    Examples
+    --------
+    >>> isinstance(Harmonic(), Roulette), Harmonic().max_terms == MAX_TERMS
+    (True, True)
+    """
 
     def law(self) -> Law:
         """The law in the form that the kernels take."""
@@ -74,7 +96,17 @@ class Roulette:
         return np.where(terms > law.cap, 0.0, inside)
 
     def expected_terms(self) -> float:
-        """``E[K]``, the sum of the survival function; may be infinite. A trial costs ``E[K] + 1`` samples."""
+        """``E[K]``, the sum of the survival function; may be infinite. A trial costs ``E[K] + 1`` samples.
+
+        Returns
+        -------
+        float
+
+        Examples
+        --------
+        >>> Geometric(0.25).expected_terms(), Harmonic().expected_terms()
+        (4.0, inf)
+        """
         law = self.law()
         if law.table.size:
             return math.fsum(law.table)
@@ -122,6 +154,11 @@ class Harmonic(Roulette):
     ----------
     cap : int, optional
         ``K <= cap``, the weights below it unchanged. Without it ``E[K]`` is infinite.
+
+    Examples
+    --------
+    >>> Harmonic().survival([1, 2, 10]), round(Harmonic(cap=80).expected_terms(), 4)
+    (array([1. , 0.5, 0.1]), 4.9655)
     """
 
     cap: int | None = None
@@ -145,6 +182,11 @@ class HarmonicGeometric(Roulette):
         Probability of stopping at each step of the tail, in (0, 1].
     cap : int, optional
         ``K <= cap``, the weights below it unchanged.
+
+    Examples
+    --------
+    >>> HarmonicGeometric(alpha=4, rate=0.5).survival([2, 4, 5, 6])
+    array([0.5   , 0.25  , 0.125 , 0.0625])
     """
 
     alpha: int = 80
@@ -170,6 +212,11 @@ class PowerLaw(Roulette):
         Positive. The tail index of SUMO is ``2 s / (2 s - 1)`` for ``s > 1/2``.
     cap : int, optional
         ``K <= cap``, the weights below it unchanged.
+
+    Examples
+    --------
+    >>> PowerLaw(2.0).survival([1, 2, 10]), round(PowerLaw(2.0).expected_terms(), 6)
+    (array([1.  , 0.25, 0.01]), 1.644934)
     """
 
     s: float
@@ -193,6 +240,11 @@ class Geometric(Roulette):
         Probability of stopping at each step, in (0, 1].
     cap : int, optional
         ``K <= cap``, the weights below it unchanged.
+
+    Examples
+    --------
+    >>> Geometric(0.5).survival([1, 2, 3, 4])
+    array([1.   , 0.5  , 0.25 , 0.125])
     """
 
     p: float
@@ -215,6 +267,12 @@ class Table(Roulette):
     survival : sequence of float
         ``P(K >= 1), P(K >= 2), ...``: starts at 1, never increases, never negative; trailing zeros are
         dropped.
+
+    Examples
+    --------
+    >>> law = Table([1.0, 0.5, 0.1, 0.0])
+    >>> law, law.max_terms, law.expected_terms()
+    (Table([1, 0.5, 0.10000000000000001]), 3, 1.6)
     """
 
     survival_table: Any

@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo import _check
+from fastsumo._glance import Glance, glance_of
 from fastsumo.estimators import LAST, PREFIX, Estimator
 from fastsumo.giants import GIANT, NO_GIANT, Giants
 from fastsumo.machine import available_threads
 from fastsumo.model import ROW_TRIALS, Model
 from fastsumo.progress import Progress, make_progress
+from fastsumo.specs import compact
 
 if TYPE_CHECKING:
     from fastsumo.kernels.job import Job
@@ -99,7 +101,7 @@ def simulate(
     count, start = _checked(model, estimator, trials, seed, first_trial)
     workers = available_threads() if threads is None else _check.whole("threads", threads, 1, 4096)
     run = _Run(model, estimator, seed, workers)
-    with make_progress(progress, count, f"{model.name} · {estimator!r}") as bar:
+    with make_progress(progress, count, f"{model.name} · {compact(repr(estimator))}") as bar:
         bar.stage("compiling")
         run.prepare()
         center = run.center
@@ -171,6 +173,15 @@ class Trial:
         ``L_{k+1} - L_k``.
     roulette_weights : ndarray, shape (K,)
         ``1 / P(K >= j)``; empty for `IWAE`.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> one = fs.replay(fs.models.note(), fs.SUMO(), trial=7)
+    >>> one.terms, one.log_weights.size, one.increments.size, one.roulette_weights[:3]
+    (23, 24, 23, array([1., 2., 3.]))
+    >>> bool(abs(one.iwae[0] + one.increments @ one.roulette_weights - one.value) < 1e-9)
+    True
     """
 
     trial: int
@@ -220,7 +231,7 @@ def replay(
     >>> import fastsumo as fs
     >>> estimator = fs.SUMO(fs.roulette.Harmonic())
     >>> one = fs.replay(fs.models.note(), estimator, trial=7)
-    >>> one.value == fs.sample(fs.models.note(), estimator, 8)[0][7]
+    >>> bool(one.value == fs.sample(fs.models.note(), estimator, 8)[0][7])
     True
     """
     offset, at = 0, trial
@@ -503,9 +514,9 @@ class _Worker:
         """Take a finished giant."""
         raise NotImplementedError
 
-    def glance(self, workers: list[Any]) -> dict[str, float]:
-        """A rough view of the run for the progress line."""
-        return {}
+    def glance(self, workers: list[Any]) -> Glance | None:
+        """A rough view of the run for whoever is looking; None where there is none."""
+        return None
 
 
 class _TallyWorker(_Worker):
@@ -554,17 +565,24 @@ class _TallyWorker(_Worker):
 
         tally_one(self.run.job, self.work.address, np.uint64(trial), terms, value, self.center, self.tally.address)
 
+    def glance(self, workers: list[Any]) -> Glance | None:
+        return glance_of([worker.tally for worker in workers], self.center)
+
     def _compact(self) -> None:
         """Keep the extremes only, and raise the threshold for later ones."""
         from fastsumo.accumulate import EXTREMES
         from fastsumo.kernels.statistics import FOUND, THRESHOLD
 
         tally, found = self.tally, int(self.tally.counters[FOUND])
-        order = np.lexsort((tally.candidate_trials[:found], -tally.candidates[:found, 0]))[:EXTREMES]
+        sizes = tally.candidates[:found, 0]
+        threshold = np.partition(sizes, found - EXTREMES)[found - EXTREMES]
+        kept = np.flatnonzero(sizes >= threshold)
+        if kept.size > EXTREMES:
+            kept = kept[np.lexsort((tally.candidate_trials[kept], -sizes[kept]))[:EXTREMES]]
         for column in (tally.candidates, tally.candidate_trials, tally.candidate_terms):
-            column[:EXTREMES] = column[order]
+            column[:EXTREMES] = column[kept]
         tally.counters[FOUND] = EXTREMES
-        tally.limits[THRESHOLD] = tally.candidates[EXTREMES - 1, 0]
+        tally.limits[THRESHOLD] = threshold
 
 
 class _SampleWorker(_Worker):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import copy
 import importlib
 import importlib.util
 import inspect
@@ -22,10 +23,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from numpy.typing import ArrayLike
+
 from fastsumo import _check
 from fastsumo.estimators import Estimator
 from fastsumo.model import Model
-from fastsumo.roulette import Roulette
+from fastsumo.roulette import Roulette, Table
 
 _SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
 _LAW = "roulette"  # the parameter of estimators that takes a law of K
@@ -106,6 +109,23 @@ def estimator(text: str, law: Roulette | None = None) -> Estimator:
     return made
 
 
+def estimator_again(text: str, table: ArrayLike | None = None) -> Estimator:
+    """The estimator of a ``repr``, with all values of the table that is its law of `K`, where it has one.
+
+    Examples
+    --------
+    >>> shown = "SUMO(roulette=Table([1, 0.5, 0.4, 0.3, ... 5 values]))"
+    >>> estimator_again(shown, [1, 0.5, 0.4, 0.3, 0.2]).expected_cost()
+    3.4
+    """
+    if table is None:
+        return estimator(text)
+    given = parse_spec(text)
+    given.named.pop(_LAW, None)
+    rest = f"{given.name}({', '.join(f'{name}={value}' for name, value in given.named.items())})"
+    return estimator(rest, Table(table))
+
+
 def roulette(text: str) -> Roulette:
     """The law of `K` that ``text`` names.
 
@@ -143,6 +163,18 @@ def model(text: str) -> Model:
         raise ValueError(f"{error}; your own are path/to/file.py:name or module:name") from None
     made: Model = _call("model", maker, given)
     return made
+
+
+def names(what: str) -> list[str]:
+    """All that can be named: ``what`` is "model", "estimator" or "roulette".
+
+    Examples
+    --------
+    >>> names("estimator")[:3]
+    ['elbo', 'iwae', 'jvi']
+    """
+    known = {"model": _built_in, "estimator": lambda: _family(Estimator), "roulette": lambda: _family(Roulette)}
+    return sorted(known[_check.choice("kind", what, known)]())
 
 
 def compact(text: str) -> str:
@@ -305,7 +337,9 @@ def _model_of(module: ModuleType, wanted: str | None, text: str) -> Model:
     known = {name: value for name, value in vars(module).items() if isinstance(value, Model)}
     if not wanted:
         if len(known) == 1:
-            return next(iter(known.values()))
+            wanted = next(iter(known))
+            text = f"{text.rstrip(':')}:{wanted}"
+            return _from(text, known[wanted])
         if not known:
             raise ValueError(f"{text} has no model; decorate a function with @fs.model(dim=...)")
         which = f"{text.rstrip(':')}:{next(iter(known))}"
@@ -313,11 +347,11 @@ def _model_of(module: ModuleType, wanted: str | None, text: str) -> Model:
     given = parse_spec(wanted)
     value = vars(module).get(given.name)
     if isinstance(value, Model):
-        return value
+        return _from(text, value)
     if callable(value) and wanted.rstrip().endswith(")"):
         made = _call("function", value, given)
         if isinstance(made, Model):
-            return made
+            return _from(text, made)
         raise ValueError(f"{given.name} of {text!r} returned {type(made).__name__}, not a fastsumo Model")
     if callable(value):
         raise ValueError(f"{given.name!r} is a function, not a model: decorate it with @fs.model(dim=...)")
@@ -325,3 +359,24 @@ def _model_of(module: ModuleType, wanted: str | None, text: str) -> Model:
         raise ValueError(f"{given.name!r} is of type {type(value).__name__}, not a fastsumo Model")
     _check.choice("model", given.name, known or ["none: the file has no model"])
     raise AssertionError("unreachable")
+
+
+def _from(text: str, model: Model) -> Model:
+    """A copy of the model that knows the word it came from, in a form that holds from any folder."""
+    other = copy.copy(model)
+    other.origin = lasting(text)
+    return other
+
+
+def lasting(text: str) -> str:
+    """A word for a model that holds from any folder: that of a file with the whole path.
+
+    Examples
+    --------
+    >>> lasting("gamma:1.5"), lasting("folder.module:name")
+    ('gamma:1.5', 'folder.module:name')
+    """
+    file, colon, name = text.rpartition(":")
+    if file.endswith(".py"):
+        return f"{Path(file).absolute()}{colon}{name}"
+    return str(Path(text).absolute()) if text.endswith(".py") else text

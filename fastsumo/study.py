@@ -241,6 +241,18 @@ class Study:
         """
         return study_table.frame(self.rows())
 
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write a page of HTML about the study, one file that needs no network: the cells side by side and one by one.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be written there.
+        """
+        from fastsumo import study_page
+
+        study_page.write(self, path)
+
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write `rows` to a ``.csv`` or ``.parquet`` file.
 
@@ -250,6 +262,14 @@ class Study:
             If the name ends otherwise, or Parquet's packages are not installed.
         """
         study_table.export(self.rows(), Path(path))
+
+    def _repr_html_(self) -> str:
+        from fastsumo import _html, study_page
+        from fastsumo._text import Rows
+
+        rows = self.rows() if self.path.exists() else []
+        results = {row["cell"]: self[row["cell"]] for row in rows if row["trials"]}
+        return _html.blocks([study_page.comparison_columns(rows, results)] if rows else [Rows([("study", "no cells")])])
 
     def __repr__(self) -> str:
         return f"Study({str(self.path)!r})"

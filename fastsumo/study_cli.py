@@ -29,7 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--chunk-seconds", type=float, default=5.0, metavar="S", help="length of a chunk (default: 5)")
     run.add_argument("--anew", action="store_true", help="begin cells again whose model was edited")
-    run.add_argument("--quiet", action="store_true", help="no progress, no table")
+    run.add_argument("--quiet", action="store_true", help="no progress, no notes, no table")
     run.set_defaults(command=_run)
     status = commands.add_parser("status", help="how far every cell is", allow_abbrev=False)
     status.set_defaults(command=_status)

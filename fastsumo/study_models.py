@@ -21,8 +21,12 @@ def stored(model: Model, origin: str | None, name: str | None = None) -> StoredM
     name : str, optional
         By default the model's own.
     """
+    from fastsumo import specs
+
     kept = recipe(model)._replace(name=name or model.name, params=())
-    return StoredModel(-1, kept, model.log_evidence, _lasting(origin), description(model))
+    return StoredModel(
+        -1, kept, model.log_evidence, None if origin is None else specs.lasting(origin), description(model)
+    )
 
 
 def same(kept: StoredModel, now: StoredModel) -> bool:
@@ -67,13 +71,3 @@ def as_it_is_now(kept: StoredModel) -> StoredModel:
             "add the same model again with study.add"
         )
     return kept
-
-
-def _lasting(origin: str | None) -> str | None:
-    """A word for a model that holds from any folder."""
-    if origin is None:
-        return None
-    file, colon, name = origin.rpartition(":")
-    if file.endswith(".py"):
-        return f"{Path(file).absolute()}{colon}{name}"
-    return str(Path(origin).absolute()) if origin.endswith(".py") else origin

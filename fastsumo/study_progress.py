@@ -12,9 +12,9 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastsumo._text import WIDTH, Column, short, table, with_error
+from fastsumo._text import WIDTH, Column, duration, short, table, with_error
 from fastsumo.progress import _in_notebook
 from fastsumo.recipes import estimator_from_json
 from fastsumo.specs import compact
@@ -140,11 +140,10 @@ class Screen(Meter):
 
     def __init__(self, workers: int = 1) -> None:
         from rich.console import Console
-        from rich.live import Live
 
         super().__init__(workers)
-        self._console = Console() if _in_notebook() else Console(stderr=True)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._console = Console(stderr=True)
+        self._live = _live(self._console)
         self._shown = 0.0
 
     def __enter__(self) -> Screen:
@@ -162,6 +161,17 @@ class Screen(Meter):
             self._shown = time.monotonic()
             rows = self.table(cells, folds, self._console.width)
             self._live.update(Text(f"{rows}\n{self.line(cells, {}, others)}".lstrip()), refresh=True)
+
+
+def _live(console: Any) -> Any:
+    """What shows a text anew and anew, here."""
+    if _in_notebook():
+        from fastsumo.notebook_progress import NotebookTable
+
+        return NotebookTable()
+    from rich.live import Live
+
+    return Live(console=console, auto_refresh=False, transient=True)
 
 
 def make_meter(wanted: bool | Meter | None, workers: int) -> Meter:
@@ -211,25 +221,6 @@ def mean_cost(estimator: str, trials: int) -> float:
         total += survival * low  # the octave from low to 2 low - 1
         low *= 2
     return total
-
-
-def duration(seconds: float) -> str:
-    """A time as a person says it.
-
-    Examples
-    --------
-    >>> duration(42), duration(3700), duration(400_000), duration(math.nan)
-    ('42 s', '1 h 02 min', '4 d 15 h', '?')
-    """
-    if math.isnan(seconds):
-        return "?"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def _percent(done: int, total: int) -> str:

@@ -134,8 +134,10 @@ def result_of(store: Store, cell: Cell) -> Result:
     if statistics.finite + statistics.zero_weight != cell.trials_done:
         raise StudyError(f"cell {cell.id} of {store.path} is damaged: its statistics are not those of its trials")
     spans = [*cell.done, cell.tail] if cell.tail else cell.done
+    law, model = estimator_from_json(cell.estimator).plan().law, store.models()[cell.model]
+    known = {"origin": model.origin or model.recipe.spec, "table": law.table if law.table.size else None}
     return Result(
-        provenance=Provenance(**cell.provenance | {"params": tuple(cell.provenance["params"])}),
+        provenance=Provenance(**cell.provenance | known | {"params": tuple(cell.provenance["params"])}),
         statistics=statistics,
         ranges={cell.seed: joined(spans)},
         center=cell.center,

@@ -457,7 +457,7 @@ def _digest_without(package: Path, name: str, source: bytes) -> str:
 
 
 def test_numba_options_live_in_one_place():
-    """No `njit` with options outside `_jit.py`: a reader learns the rules once."""
+    """No `njit` with options outside `_jit.py`, but for the peer that is no part of the engine."""
     package = Path(fs.__file__).parent
     named = [path.name for path in package.rglob("*.py") if re.search(r"\bn?jit\(|cfunc\(", path.read_text())]
-    assert named == ["_jit.py"]
+    assert sorted(named) == ["_jit.py", "_plain_numba.py"]

@@ -146,7 +146,7 @@ def test_it_prints_and_plots():
     assert str(found).count("\n") == 9
     assert "alpha" in str(found)
     figure = found.plot(matplotlib.figure.Figure())
-    assert [axes.get_ylabel() for axes in figure.axes][3] == "kurtosis"
+    assert [axes.get_ylabel() for axes in figure.axes][3] == "kurtosis (normal: 3)"
 
 
 # --- the best law ------------------------------------------------------------------------------------

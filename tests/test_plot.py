@@ -5,6 +5,7 @@ What they look like is for eyes; see the figure of the README.
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,12 +17,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import fastsumo as fs
-from fastsumo import plot
+from fastsumo import plot, tails
+from fastsumo.plot import _target, _values
 
 NOTE = fs.models.note()
 PANELS = {
-    "density": plot.density,
+    "histogram": plot.histogram,
     "tail": plot.tail,
+    "hill": plot.hill,
+    "mean_excess": plot.mean_excess,
+    "max_sum": plot.max_sum,
     "running_mean": plot.running_mean,
     "running_variance": plot.running_variance,
     "octaves": plot.octaves,
@@ -112,7 +117,7 @@ def test_interruption_shows(result: fs.Result) -> None:
 def test_density_is_that_of_the_values(estimator: fs.SUMO) -> None:
     found = fs.simulate(NOTE, estimator, 100_000, seed=1)
     values, _ = fs.sample(NOTE, estimator, 100_000, seed=1)
-    edges, heights, _, _ = plot._density(found)
+    edges, heights, _, _ = _values._density(found)
     assert np.sum(heights * np.diff(edges)) == pytest.approx(1.0, rel=1e-9)
     counted, _ = np.histogram(values - found.center, edges)
     shares = heights * np.diff(edges)
@@ -121,23 +126,37 @@ def test_density_is_that_of_the_values(estimator: fs.SUMO) -> None:
 
 
 def test_tails_count_the_values(result: fs.Result, values: np.ndarray) -> None:
-    above, below = plot.tail(result).lines[:2]
-    for line, distance in ((above, values - result.center), (below, result.center - values)):
+    away = values - result.center
+    for line, distance in zip(plot.tail(result).lines, (np.abs(away), away, -away), strict=False):
+        off = 2e-3 if line.get_label() == "both sides" else 1e-12  # bins of the two sides do not end at the same places
         x, share = line.get_data()
         for place in (len(x) // 3, len(x) // 2, len(x) - 1):
-            assert share[place] == pytest.approx(np.mean(distance >= x[place] * (1 - 1e-12)), abs=1e-12)
+            assert share[place] == pytest.approx(np.mean(distance >= x[place] * (1 - 1e-12)), abs=off)
 
 
-def test_half_of_the_predicted_law_is_on_each_side(result: fs.Result) -> None:
+def test_the_predicted_law_is_that_of_both_sides(result: fs.Result) -> None:
     axes = plot.tail(result)
-    x, share = axes.lines[2].get_data()
-    np.testing.assert_allclose(share, 0.5 * 0.732943706 / x**2, rtol=1e-8)
-    assert "half on each side" in texts(axes)[2]
+    x, share = axes.lines[-1].get_data()
+    np.testing.assert_allclose(share, 0.732943706 / x**2, rtol=1e-8)
+    assert texts(axes)[:3] == ["both sides", "above", "below"]
+    assert texts(axes)[3].startswith("theory: ")
 
 
-def test_no_law_where_none_is_known() -> None:
+def test_measurement_and_theory_are_told_apart() -> None:
+    """Where no law is known, Hill's line says that it is a fit."""
     found = fs.simulate(fs.models.gaussian_scale(0.5), fs.SUMO(), 2_000)
-    assert len(plot.tail(found).lines) == 2
+    words = texts(plot.tail(found))
+    assert not any("theory" in word for word in words)
+    assert words[-1].startswith("Hill's fit")
+    assert not any("theory" in word for word in texts(plot.hill(found)))
+
+
+def test_one_figure_for_runs_and_for_arrays(values: np.ndarray) -> None:
+    pairs = {"tail": "tail", "hill": "hill", "mean_excess": "mean_excess", "max_sum": "max_sum"}
+    for name, other in (pairs | {"running": "running_variance", "octaves": "octaves"}).items():
+        assert getattr(tails, f"plot_{name}") is getattr(plot, other)
+    drawn = plot.running_mean(values[:500]).lines[0].get_ydata()
+    assert drawn[-1] == pytest.approx(values[:500].mean(), rel=1e-12)
 
 
 def test_running_panels_end_at_the_result(result: fs.Result) -> None:
@@ -159,9 +178,114 @@ def test_octaves_show_shares(result: fs.Result) -> None:
     assert sum(axes.lines[0].get_ydata()) == pytest.approx(100.0)
 
 
-def test_sides_differ_in_more_than_colour(result: fs.Result) -> None:
+def test_lines_differ_in_more_than_colour(result: fs.Result) -> None:
     styles = {line.get_linestyle() for line in plot.tail(result).lines}
-    assert len(styles) == 3
+    assert len(styles) == 4
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_panels_of_their_own_have_the_width_of_a_column(result: fs.Result, name: str) -> None:
+    axes = PANELS[name](result)
+    assert axes.figure.get_size_inches()[0] == pytest.approx(3.3)
+    axes.figure.savefig(io.BytesIO())
+    inside = axes.figure.bbox
+    legend = axes.get_legend()
+    for part in [axes.xaxis.label, axes.yaxis.label] + ([] if legend is None else [legend]):
+        box = part.get_window_extent()
+        assert box.x0 >= inside.x0 - 1
+        assert box.x1 <= inside.x1 + 1
+
+
+# --- targets --------------------------------------------------------------------------------------------------------
+
+
+@fs.model(dim=2, noise="uniform")
+def square(z, params):  # type: ignore[no-untyped-def]
+    """A target on the unit square."""
+    return -8.0 * (z[0] - 0.5) ** 2
+
+
+@fs.model(dim=2)
+def shifted(z, params):  # type: ignore[no-untyped-def]
+    """A normal target about (1, 0), its proposal standard normal."""
+    return z[0] - 0.5
+
+
+def test_regions_hold_their_share_of_a_normal_target() -> None:
+    (x, y), log_target, log_proposal = _target._on_grid(shifted)
+    heights = _target._levels(log_target)
+    radius = np.sqrt(-2.0 * (np.array(heights) - log_target.max()))
+    np.testing.assert_allclose(radius, np.sqrt(-2.0 * np.log1p(-np.array([0.99, 0.9, 0.5]))), rtol=0.02)
+    top = np.unravel_index(np.argmax(log_target), log_target.shape)
+    assert (x[top[1]], y[top[0]]) == (pytest.approx(1.0, abs=0.05), pytest.approx(0.0, abs=0.05))
+    assert np.argmax(log_proposal) != np.argmax(log_target)
+
+
+@pytest.mark.parametrize("model", [NOTE, shifted, square, fs.models.funnel(2, "student")])
+def test_a_target_of_two_dimensions_is_drawn(model: fs.Model) -> None:
+    axes = plot.density(model)
+    axes.figure.canvas.draw()
+    expected = 2 if model is square else 3  # a uniform proposal has no contours
+    assert len(axes.collections) == expected
+    assert model.name.split("(")[0] in texts(axes)[0]
+
+
+def test_other_targets_are_refused(result: fs.Result) -> None:
+    with pytest.raises(ValueError, match="has dimension 5"):
+        plot.density(fs.models.gamma(2.5))
+    with pytest.raises(TypeError, match="Model or Result"):
+        plot.density(3)
+    assert plot.density(result).get_yscale() == "log"
+
+
+# --- why a variance is what it is -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        fs.SUMO(fs.roulette.Harmonic(cap=300)),
+        fs.SUMO(fs.roulette.Harmonic(cap=300), minimum=3),
+        fs.SUMO(fs.roulette.Harmonic(cap=300), start=0),
+        fs.SUMO(fs.roulette.Harmonic(cap=300), minimum=3, start=0),
+        fs.SUMO(fs.roulette.Table([1.0, 0.5, 0.25, 0.25, 0.2])),
+        fs.MLMC(),
+    ],
+)
+def test_parts_of_the_variance_add_up_to_it(estimator: fs.SUMO) -> None:
+    """For gamma weights both are exact; the second moment is about log Z, the variance about the mean."""
+    model = fs.models.gamma(1.5)
+    found, whole = fs.theory.parts(model, estimator), fs.theory.predict(model, estimator)
+    bias = whole.mean.value - 0.0
+    assert found.share.sum() == pytest.approx(1.0, abs=1e-8)
+    rest = 5e-3 if isinstance(estimator, fs.MLMC) else 1e-9
+    assert np.sum(found.square * found.width) == pytest.approx(whole.variance.value + bias**2, rel=rest)
+
+
+def test_every_octave_of_the_harmonic_law_adds_chi_square() -> None:
+    found = fs.theory.parts(NOTE, fs.SUMO())
+    np.testing.assert_allclose(found.square[-10:], 0.732943706 * np.log(2.0), rtol=1e-3)
+    levels = fs.theory.parts(NOTE, fs.MLMC()).square[8:]
+    np.testing.assert_allclose(levels[1:] / levels[:-1], 2.0**-0.5, rtol=0.05)
+
+
+def test_measured_parts_follow_the_theory() -> None:
+    axes = plot.variance(fs.models.gamma(1.0), [fs.SUMO(), fs.MLMC()], trials=200_000, seed=3)
+    assert [word.split(":")[0] for word in texts(axes)[:2]] == ["SUMO, $P(K\\geq k)=1/k$", "MLMC"]
+    for estimator, container in zip((fs.SUMO(), fs.MLMC()), axes.containers, strict=True):
+        x, y = container.lines[0].get_data()
+        part = fs.theory.parts(fs.models.gamma(1.0), estimator)
+        expected = np.interp(x, part.middle, part.square)
+        np.testing.assert_allclose(y[:6], expected[:6], rtol=0.2)
+
+
+def test_variances_that_cannot_be_drawn() -> None:
+    with pytest.raises(ValueError, match="chi-square"):
+        plot.variance(fs.models.gaussian_scale(0.5), trials=0)
+    with pytest.raises(TypeError, match="known for SUMO"):
+        plot.variance(NOTE, [fs.IWAE(5)], trials=0)
+    with pytest.raises(ValueError, match="1 to 4 estimators"):
+        plot.variance(NOTE, [], trials=0)
 
 
 def test_nothing_is_imported_or_shown_before_it_is_needed() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import fastsumo as fs
+from bench import coverage, report, training
 from fastsumo import cli
 
 ROOT = Path(__file__).parents[1]
@@ -92,8 +93,11 @@ def test_figures_are_small_and_there() -> None:
         assert 10_000 < (ROOT / figure).stat().st_size < 150_000
 
 
-def test_the_speed_table_has_its_place() -> None:
-    assert README.count("<!-- speed table -->") == README.count("<!-- end -->") == 1
+@pytest.mark.parametrize("markers", [(report.BEGIN, report.END), coverage.MARKERS, training.MARKERS])
+def test_tables_have_their_places(markers: tuple[str, str]) -> None:
+    begin, end = markers
+    assert README.count(begin) == README.count(end) == 1
+    assert "\n| --- | ---: |" in README.partition(begin)[2].partition(end)[0]
 
 
 def test_the_output_shown_has_the_labels_of_a_report() -> None:

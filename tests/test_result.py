@@ -349,3 +349,45 @@ def test_repr_is_one_line(result):
     assert "note" in repr(result)
     assert "trials=25100" in repr(result)
     assert "\n" not in repr(result)
+
+
+# --- what the tail says ---------------------------------------------------------------------------------------------
+
+
+def test_diagnose_knows_what_theory_predicts():
+    run = fs.simulate(MODELS["note"], SUMO, 50_000, seed=1)
+    found = run.diagnose(wanted_error=1e-3)
+    assert (found.index, found.index_source, found.regime) == (2.0, "predicted", "index 2")
+    assert found.constant.constant == pytest.approx(0.732943706)
+    assert found.cap == pytest.approx(2 * 0.732943706 / 1e-3)
+    assert run.diagnose(index=1.5).index == 1.5
+    assert run.diagnose(index=1.5).constant is None
+
+
+@pytest.mark.parametrize("model", [shifted, fs.models.gaussian_scale(0.6)], ids=["no chi-square", "no variance"])
+def test_diagnose_measures_where_theory_is_silent(model):
+    found = fs.simulate(model, SUMO, 50_000, seed=1).diagnose()
+    assert found.index_source == "measured"
+    assert found.constant is None
+
+
+def test_diagnose_advises_another_law_only_where_there_is_one():
+    heavy = fs.models.gaussian_scale(0.6)
+    assert "fs.MLMC" in fs.simulate(heavy, SUMO, 50_000).diagnose().text
+    power_tail = fs.Model(lambda z, params: z[0] ** -0.8, 1, noise="uniform")
+    assert "fs.MLMC" not in fs.simulate(power_tail, fs.ELBO(), 50_000).diagnose().text
+
+
+def test_diagnose_says_that_it_leaves_trials_out():
+    run = fs.simulate(MODELS["zeros"], SUMO, 20_000)
+    with pytest.warns(fs.tails.TailWarning, match=f"{run.zero_weight_trials} trials have the value -inf"):
+        assert run.diagnose().trials == run.trials - run.zero_weight_trials
+
+
+def test_quantiles_of_the_histogram_are_within_one_percent():
+    run = fs.simulate(MODELS["note"], SUMO, 50_000, seed=3)
+    values, _ = fs.sample(MODELS["note"], SUMO, 50_000, seed=3)
+    q = np.linspace(0.0, 1.0, 401)
+    found = fs.tails.histogram_quantile(run.summary().histogram, q)
+    expected = np.quantile(values, q, method="lower")
+    assert np.all(np.abs(found - expected) <= 0.01 * np.abs(expected - run.center))

@@ -265,40 +265,8 @@ def test_arguments_are_checked(arguments: dict) -> None:
         tails.tail_index(pareto(50, 2.0), **arguments)
 
 
-LAWS = {
-    "t1": (1.0, lambda rng, n: rng.standard_t(1, n)),
-    "t1.5": (1.5, lambda rng, n: rng.standard_t(1.5, n)),
-    "t2": (2.0, lambda rng, n: rng.standard_t(2, n)),
-    "t3": (3.0, lambda rng, n: rng.standard_t(3, n)),
-    "pareto": (1.5, lambda rng, n: rng.random(n) ** (-1 / 1.5)),
-    "stable1.5": (1.5, lambda rng, n: stats.levy_stable.rvs(1.5, 0, size=n, random_state=rng)),
-    "stable1.2": (1.2, lambda rng, n: stats.levy_stable.rvs(1.2, 0, size=n, random_state=rng)),
-}
-# The table in the docstring of tail_index says so: Student's t with 3 degrees and the stable laws have a tail
-# that is a power law only far out.
-LEAST_COVER = {
-    ("hill", "t3"): 0.84,
-    ("hill", "stable1.5"): 0.85,
-    ("moment", "stable1.5"): 0.87,
-    ("pickands", "stable1.5"): 0.89,
-    ("gpd-mle", "stable1.2"): 0.90,
-}
-
-
-def covered(method: str, law: str, n: int, repetitions: int, k: int | str = "auto") -> float:
-    index, draw = LAWS[law]
-    rng = np.random.default_rng([repetitions, len(law), n])
-    found = (tails.tail_index(draw(rng, n), method=method, k=k) for _ in range(repetitions))
-    return sum(one.low <= index <= one.high for one in found) / repetitions
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_intervals_cover_for_a_pareto_law_at_a_fixed_k(method: str) -> None:
-    assert 0.90 <= covered(method, "pareto", 1000, 200, k=200) <= 0.99
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("method", METHODS)
-def test_intervals_cover_at_the_automatic_k(method: str, law: str) -> None:
-    assert covered(method, law, 10_000, 500) >= LEAST_COVER.get((method, law), 0.92)
+    rng = np.random.default_rng(5)
+    found = [tails.tail_index(rng.random(1000) ** (-1 / 1.5), method=method, k=200) for _ in range(200)]
+    assert 0.90 <= np.mean([one.low <= 1.5 <= one.high for one in found]) <= 0.99

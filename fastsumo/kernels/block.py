@@ -86,6 +86,7 @@ def _kernels(name, run_trials):
 
 
 tally_block, sample_block = _kernels("block", _prefix_trials)
+QUARTERS = 4
 _FAMILIES = {JACKKNIFE: _kernels("jackknife", jackknife_trials), LEVELS: _kernels("levels", level_trials)}
 
 
@@ -112,34 +113,45 @@ def _next_tile(first, done, n):
 
 @device
 def _draw_sorted(job, work, start, n, giants_at, found):
-    """Draw the tile's `K` and order its trials: short ones by falling `K`, then long ones. Giants are set aside."""
+    """Draw the tile's `K` and order its trials: short ones by falling `K`, then long ones. Giants are set aside.
+
+    Each quarter of the tile counts for itself: half of all `K` are 1, and a counter cannot go up every cycle.
+    """
     draw(job, start, work + TERMS, n)
     terms, longest = ints(work + TERMS, n), max(job.longest_short, 0)
-    places = ints(work + PLACES, SHORT + 2)
+    places = ints(work + PLACES, QUARTERS * (SHORT + 2))
     trial, ordered = words(work + TRIAL, n), ints(work + ORDERED_TERMS, n)
-    for k in range(longest + 1):
+    quarter = (n + QUARTERS - 1) // QUARTERS
+    for k in range(QUARTERS * (longest + 1)):
         places[k] = 0
-    for t in range(n):
-        if terms[t] <= longest:
-            places[longest - terms[t] + 1] += 1
-    for k in range(1, longest + 1):
-        places[k] += places[k - 1]
-    short = places[longest]
+    for i in range(quarter):
+        for q in range(QUARTERS):
+            t = q * quarter + i
+            if t < n and terms[t] <= longest:
+                places[QUARTERS * (longest - terms[t]) + q] += 1
+    short = 0
+    for k in range(QUARTERS * (longest + 1)):
+        places[k], short = short, short + places[k]
     kept = short
-    for t in range(n):
-        k = terms[t]
-        if k <= longest:
-            at = places[longest - k]
-            places[longest - k] = at + 1
-        elif samples_of(job, k) > job.giant:
-            giant = ints(giants_at + 16 * found, 2)
-            giant[0], giant[1] = int64(start) + t, k
-            found += 1
-            continue
-        else:
-            at = kept
-            kept += 1
-        trial[at], ordered[at] = start + uint64(t), k
+    for i in range(quarter):
+        for q in range(QUARTERS):
+            t = q * quarter + i
+            if t >= n:
+                continue
+            k = terms[t]
+            if k <= longest:
+                place = QUARTERS * (longest - k) + q
+                at = places[place]
+                places[place] = at + 1
+            elif samples_of(job, k) > job.giant:
+                giant = ints(giants_at + 16 * found, 2)
+                giant[0], giant[1] = int64(start) + t, k
+                found += 1
+                continue
+            else:
+                at = kept
+                kept += 1
+            trial[at], ordered[at] = start + uint64(t), k
     return short, kept, found
 
 

@@ -25,14 +25,21 @@ def draw(job, first, terms_at, n):
         table = floats(job.table_at, job.table_size)
         for t in range(n):
             terms[t] = _from_table(table, roulette_uniform(first + uint64(t), job.key))
-    elif job.power == 1.0 and job.head > _FINITE:  # P(K >= k) = 1 / k means K = floor(1 / u)
-        for t in range(n):
-            terms[t] = int64(min(1.0 / roulette_uniform(first + uint64(t), job.key), highest))
     else:
         log_head = job.power * math.log(job.head) if job.head < _FINITE else np.inf
-        for t in range(n):
-            k = _from_formula(job, log_head, roulette_uniform(first + uint64(t), job.key))
-            terms[t] = int64(max(min(k, highest), 1.0))
+        if job.power == 1.0:  # P(K >= k) = 1 / k means K = floor(1 / u); beyond the head, logs for the few
+            head = int64(min(job.head, highest))
+            for t in range(n):
+                terms[t] = int64(min(1.0 / roulette_uniform(first + uint64(t), job.key), highest))
+            if job.head < _FINITE:
+                for t in range(n):
+                    if terms[t] >= head:
+                        k = _from_formula(job, log_head, roulette_uniform(first + uint64(t), job.key))
+                        terms[t] = int64(max(min(k, highest), 1.0))
+        else:
+            for t in range(n):
+                k = _from_formula(job, log_head, roulette_uniform(first + uint64(t), job.key))
+                terms[t] = int64(max(min(k, highest), 1.0))
 
 
 @inlined

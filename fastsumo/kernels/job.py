@@ -64,7 +64,7 @@ class Job(NamedTuple):
     cap: int
     table_at: int
     table_size: int
-    product: bool  # interior coefficients are -1 for every trial with K up to the law's head
+    product: bool  # interior coefficients are -1 up to the law's head
     longest_short: int  # the largest K that runs as a short trial
     reciprocal_at: int  # 1 / P(K >= j) for j = 0 .. SHORT + 1; factors of the levels, see `_reciprocals`
     giant: int  # trials of more samples are left to all threads together
@@ -110,8 +110,6 @@ def make_job(
     reciprocal = _reciprocals(plan)
     product = plan.kind == PREFIX and law.power == 1.0 and law.table.size == 0
     longest_short = SHORT - plan.minimum
-    if product:
-        longest_short = int(min(longest_short, law.head))
     if plan.kind == LEVELS:
         longest_short = sum(plan.samples(k) <= SHORT for k in range(1, law.cap + 1))
     row = model.row if model is not None else np.zeros(1)

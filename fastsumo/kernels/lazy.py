@@ -16,11 +16,10 @@ from numba import types
 from numba.core.extending import overload
 
 from fastsumo import vmath
-from fastsumo.kernels._jit import inlined
+from fastsumo.kernels._jit import INLINED, inlined
 from fastsumo.vmath import _exp_parts, _pow2
 
 _LARGEST = 1.7976931348623157e308
-_INLINED: Any = dict(inlined(lambda x: x).targetoptions)
 
 
 class LogSum(NamedTuple):
@@ -61,14 +60,14 @@ def _is_number(kind: Any) -> bool:
     return isinstance(kind, types.Float | types.Integer)
 
 
-@overload(lazy_logaddexp, jit_options=_INLINED)
+@overload(lazy_logaddexp, jit_options=INLINED)
 def _lazy_logaddexp(a, b):
     if _is_number(a) and _is_number(b):
         return lambda a, b: LogSum(float(a), float(b))
     return None
 
 
-@overload(operator.add, jit_options=_INLINED)
+@overload(operator.add, jit_options=INLINED)
 def _add(x, y):
     if _is_sum(x) and _is_number(y):
         return lambda x, y: LogSum(x.a + y, x.b + y)
@@ -77,14 +76,14 @@ def _add(x, y):
     return None
 
 
-@overload(operator.sub, jit_options=_INLINED)
+@overload(operator.sub, jit_options=INLINED)
 def _sub(x, y):
     if _is_sum(x) and _is_number(y):
         return lambda x, y: LogSum(x.a - y, x.b - y)
     return None
 
 
-@overload(parts, jit_options=_INLINED)
+@overload(parts, jit_options=INLINED)
 def _parts(log_weight):
     if _is_sum(log_weight):
         return lambda log_weight: _sum_parts(log_weight.a, log_weight.b)

@@ -9,7 +9,7 @@ of 2 rounds nothing and logs are taken of mantissa and power together.
 """
 
 import numpy as np
-from numba import uint64
+from numba import int64, uint64
 
 from fastsumo.estimators import LAST, SINGLE
 from fastsumo.kernels._jit import device
@@ -93,9 +93,14 @@ def _run(job, work, n, plain):
 def _going_on(work, lane, n, j):
     """How many of the ``n`` lanes have further samples after increment ``j``."""
     terms = ints(work + ORDERED_TERMS + 8 * lane, n)
-    while n > 0 and terms[n - 1] <= j:
-        n -= 1
-    return n
+    low = 0
+    while low < n:
+        middle = (low + n) // 2
+        if terms[middle] > j:
+            low = middle + 1
+        else:
+            n = middle
+    return low
 
 
 @device
@@ -106,13 +111,15 @@ def _add_plain(job, work, row, lane, n, offset):
     total, product = floats(work + TOTAL + 8 * lane, n), floats(work + PRODUCT + 8 * lane, n)
     weight = floats(work + WEIGHT + 8 * offset, n)
     first, j, inverse = max(job.minimum - 1, 0), row + 1 - job.minimum, 1.0 / (row + 1)
-    if row > first and job.product:
+    harmonic = job.product and float(j) <= job.head - 1.0
+    if row > first and harmonic:
         on = _going_on(work, lane, n, j)
+        rest, last = floats(work + TOTAL + 8 * (lane + on), n - on), floats(work + WEIGHT + 8 * (offset + on), n - on)
         for i in range(on):
             total[i] += weight[i]
             product[i] *= total[i] * inverse
-        for i in range(on, n):
-            total[i] += weight[i]
+        for i in range(n - on):
+            rest[i] += last[i]
         return
     if row == 0:
         for i in range(n):
@@ -127,13 +134,16 @@ def _add_plain(job, work, row, lane, n, offset):
     if j < 1:
         return
     on = _going_on(work, lane, n, j)
-    if job.product:
+    if harmonic:
         for i in range(on):
             product[i] *= total[i] * inverse
-    else:
-        coefficient = _coefficient(job, j)
+        return
+    if job.product and float(j) <= job.head:
         for i in range(on):
-            product[i] += coefficient * _log_positive(total[i] * inverse)
+            product[i] = -_log_positive(product[i]) if (product[i] > _TINY) & (product[i] < _HUGE) else np.nan
+    coefficient = _coefficient(job, j)
+    for i in range(on):
+        product[i] += coefficient * _log_positive(total[i] * inverse)
 
 
 @device
@@ -164,14 +174,18 @@ def _add_scaled(job, work, row, lane, n, offset):
         _add_single(work, row, lane, n)
     if job.kind == SINGLE or j < 1:
         return
-    if job.product:
-        for i in range(_going_on(work, lane, n, j)):
+    on = _going_on(work, lane, n, j)
+    if job.product and float(j) <= job.head - 1.0:
+        for i in range(on):
             product[i] *= total[i] * inverse
             exponents[i] += exponent[i]
-    else:
-        coefficient = _coefficient(job, j)
-        for i in range(_going_on(work, lane, n, j)):
-            product[i] += coefficient * _log_of(total[i] * inverse, exponent[i])
+        return
+    if job.product and float(j) <= job.head:
+        for i in range(on):
+            product[i] = -_log_of(product[i], exponents[i]) if product[i] > 0.0 else -np.inf
+    coefficient = _coefficient(job, j)
+    for i in range(on):
+        product[i] += coefficient * _log_of(total[i] * inverse, exponent[i])
 
 
 @device
@@ -185,6 +199,12 @@ def _add_single(work, row, lane, n):
     inverse = 1.0 / (row + 1)
     for i in range(_going_on(work, lane, n, row + 1), _going_on(work, lane, n, row)):
         before[i] = _log_of(total[i] * inverse, exponent[i])
+
+
+@device
+def _beyond(job, work, n):
+    """How many of the ``n`` trials have a `K` in the geometric tail of a harmonic law."""
+    return _going_on(work, 0, n, int64(min(job.head, 1e15)))
 
 
 @device
@@ -206,6 +226,17 @@ def _coefficient(job, j):
 @device
 def _finish_plain(job, work, n):
     """From sums and products to the values of the trials. `WIDE` if a product left the range of plain numbers."""
+    if job.kind == LAST or not job.product:
+        return _finish_sums(job, work, n)
+    beyond, several = _beyond(job, work, n), _going_on(work, 0, n, 1)
+    status = _finish_sums(job, work, beyond)
+    wide = _finish_products(job, work, beyond, several - beyond) + _finish_ones(job, work, several, n - several)
+    return WIDE if wide else status
+
+
+@device
+def _finish_sums(job, work, n):
+    """Values of the first ``n`` trials, whose products are sums of weighted logs; `WIDE` if one is not a number."""
     total, product, values = floats(work + TOTAL, n), floats(work + PRODUCT, n), floats(work + VALUES, n)
     terms, reciprocal = ints(work + ORDERED_TERMS, n), floats(job.reciprocal_at, SHORT + 2)
     origin, wide = job.shift * _LOG_2, 0
@@ -213,19 +244,38 @@ def _finish_plain(job, work, n):
         for i in range(n):
             last = _log_positive(total[i] / (terms[i] + job.minimum))
             values[i] = origin + last if total[i] > 0.0 else -np.inf
-    elif job.product:
-        for i in range(n):
-            k = float(terms[i])
-            last = _log_positive(total[i] / (k + job.minimum))
-            value = origin + fma(k, last, -_log_positive(product[i]))
-            wide += not ((product[i] > _TINY) & (product[i] < _HUGE))
-            values[i] = value
     else:
         for i in range(n):
             last = _log_positive(total[i] / (terms[i] + job.minimum))
             value = origin + fma(reciprocal[terms[i]], last, product[i])
+            wide += product[i] != product[i]
             values[i] = value if product[i] > -np.inf else -np.inf
     return WIDE if wide else OK
+
+
+@device
+def _finish_products(job, work, lane, n):
+    """Values of ``n`` trials from products of prefixes. How many left the range of plain numbers."""
+    total, product = floats(work + TOTAL + 8 * lane, n), floats(work + PRODUCT + 8 * lane, n)
+    terms, values = ints(work + ORDERED_TERMS + 8 * lane, n), floats(work + VALUES + 8 * lane, n)
+    origin, wide = job.shift * _LOG_2, 0
+    for i in range(n):
+        k = float(terms[i])
+        last = _log_positive(total[i] / (k + job.minimum))
+        wide += not ((product[i] > _TINY) & (product[i] < _HUGE))
+        values[i] = origin + fma(k, last, -_log_positive(product[i]))
+    return wide
+
+
+@device
+def _finish_ones(job, work, lane, n):
+    """Values of ``n`` trials with ``K = 1``, half of all: no product. How many have a first prefix without weight."""
+    total, product = floats(work + TOTAL + 8 * lane, n), floats(work + PRODUCT + 8 * lane, n)
+    values, origin, wide = floats(work + VALUES + 8 * lane, n), job.shift * _LOG_2, 0
+    for i in range(n):
+        wide += not (product[i] > 0.0)
+        values[i] = origin + _log_positive(total[i] / (1.0 + job.minimum))
+    return wide
 
 
 @device
@@ -234,7 +284,7 @@ def _finish_scaled(job, work, n):
     total, exponent, values = floats(work + TOTAL, n), floats(work + EXPONENT, n), floats(work + VALUES, n)
     product, exponents = floats(work + PRODUCT, n), floats(work + EXPONENTS, n)
     terms, reciprocal = ints(work + ORDERED_TERMS, n), floats(job.reciprocal_at, SHORT + 2)
-    origin = job.shift * _LOG_2
+    origin, beyond = job.shift * _LOG_2, _beyond(job, work, n)
     for i in range(n):
         k = float(terms[i])
         last = _log_of(total[i] / (k + job.minimum), exponent[i])
@@ -244,7 +294,7 @@ def _finish_scaled(job, work, n):
             after = 1.0 / reciprocal[terms[i] + 1] if terms[i] < job.cap else 0.0
             value = origin + (product[i] + (last - exponents[i]) / (1.0 / reciprocal[terms[i]] - after))
             values[i] = value if product[i] > -np.inf else -np.inf
-        elif job.product:
+        elif job.product and i >= beyond:
             value = origin + fma(k, last, -_log_of(product[i], exponents[i]))
             values[i] = value if product[i] > 0.0 else -np.inf
         else:

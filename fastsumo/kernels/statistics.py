@@ -124,16 +124,21 @@ def _add(tally, sum_at, x):
 @device
 def _tally_run(tally, work, begin, end, octave, job, center):
     """Add the trials ``begin .. end - 1`` of a tile, all of one octave of `K`."""
-    values, terms, trial = floats(work + VALUES, end), ints(work + ORDERED_TERMS, end), words(work + TRIAL, end)
+    n, at = end - begin, 8 * begin
+    values, terms, trial = (
+        floats(work + VALUES + at, n),
+        ints(work + ORDERED_TERMS + at, n),
+        words(work + TRIAL + at, n),
+    )
     limits, counters = floats(tally + _LIMITS, 3), ints(tally + _COUNTERS, 4)
     histogram = ints(tally + _HISTOGRAM, 2 * BINS)
     group_sums, group_counts = floats(work + SUMS, GROUPS), ints(tally + _GROUP_COUNTS, GROUPS)
-    young = (trial[begin] | uint64(TILE - 1)) < uint64(2 * TILE)  # periods as short as a tile, or shorter
+    young = (trial[0] | uint64(TILE - 1)) < uint64(2 * TILE)  # periods as short as a tile, or shorter
     s1, s2, s3, s4 = 0.0, 0.0, 0.0, 0.0
     smallest, largest, threshold = limits[SMALLEST], limits[LARGEST], limits[THRESHOLD]
     cost, trials, most, furthest = int64(0), int64(0), counters[LARGEST_TERMS], -1.0
-    alone = end - begin == 1  # so is every long trial: what it adds must not depend on whether a giant is in its tile
-    for i in range(begin, end):
+    alone = n == 1  # so is every long trial: what it adds must not depend on whether a giant is in its tile
+    for i in range(n):
         value = values[i]
         cost += samples_of(job, terms[i])
         most = max(most, terms[i])
@@ -148,10 +153,10 @@ def _tally_run(tally, work, begin, end, octave, job, center):
         s3 += square * d
         s4 += square * square
         smallest, largest, furthest = min(smallest, value), max(largest, value), max(furthest, size)
-        histogram[2 * (float_bits(size) >> BIN_SHIFT) + (d > 0.0)] += 1
-        group = int64(trial[i] & uint64(GROUPS - 1))
+        histogram[uint64(2 * (float_bits(size) >> BIN_SHIFT) + (d > 0.0))] += 1
+        group = trial[i] & uint64(GROUPS - 1)
         if alone:
-            _add(tally, tally + _GROUP_SUMS + group * _SUM, d)
+            _add(tally, tally + _GROUP_SUMS + int64(group) * _SUM, d)
         else:
             group_sums[group] += d
         group_counts[group] += 1
@@ -169,7 +174,7 @@ def _tally_run(tally, work, begin, end, octave, job, center):
     _add(tally, sums_at + 2 * _SUM, s3)
     _add(tally, sums_at + 3 * _SUM, s4)
     if not young:
-        _add_period(tally, period_of(trial[begin] & ~uint64(TILE - 1)), trials, s1, s2, furthest)
+        _add_period(tally, period_of(trial[0] & ~uint64(TILE - 1)), trials, s1, s2, furthest)
 
 
 @device

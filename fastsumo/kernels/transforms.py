@@ -15,10 +15,11 @@ _TINY = 1e-200  # squares of noise below it change nothing
 def gaussian_diagonal(z, dim, p, log_q):
     """``x = mean + scale z``; ``p = [log normaliser, mean (dim), scale (dim)]``."""
     n = log_q.size
-    _gaussian_log_density(z, dim, p[0], log_q)
     for j in range(dim):
         mean, scale, row = p[1 + j], p[1 + dim + j], z[j]
         for i in range(n):
+            before = log_q[i] if j > 0 else p[0]
+            log_q[i] = before - 0.5 * row[i] * row[i]
             row[i] = mean + scale * row[i]
 
 

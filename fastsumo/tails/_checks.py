@@ -22,7 +22,18 @@ SIDES: Final = ("left", "right", "both")
 
 
 class TailWarning(UserWarning):
-    """The data allow no answer (it is NaN), or an answer to be read with care."""
+    """The data allow no answer (it is NaN), or an answer to be read with care.
+
+    Examples
+    --------
+    >>> from fastsumo import tails
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     tails.tail_index([1.0, 1.0, 1.0]).estimate
+    nan
+    >>> caught[0].category.__name__
+    'TailWarning'
+    """
 
 
 def warn(message: str) -> None:
@@ -104,6 +115,15 @@ def as_choice(value: Any, name: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
     return str(value)
+
+
+def says_nothing(deviations: FloatArray, what: str) -> bool:
+    """Whether there are fewer than 20 deviations, or all are the same; then a warning says that there is no `what`."""
+    few = len(deviations) < MIN_POINTS
+    if not few and deviations.min() != deviations.max():
+        return False
+    warn(f"no {what}: " + (f"only {len(deviations)} values known on this side" if few else "all values are the same"))
+    return True
 
 
 def normal_quantile(level: float) -> float:

@@ -1,7 +1,7 @@
 """Descriptions of a heavy-tailed sample: moment ratios, mean excess, QQ, growth of the variance.
 
 Each function answers one question and returns a small frozen dataclass. Tests with p-values are in
-``_tests.py``, figures in ``_figures.py``.
+``_tests.py``, figures in `fastsumo.plot`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._checks import MIN_POINTS, FloatArray, IntArray, Side, as_level, as_number, as_whole, warn
+from ._checks import MIN_POINTS, FloatArray, IntArray, Side, as_level, as_number, as_whole, says_nothing, warn
 from ._summary import Summary, Trace, as_summary, summarize
 
 
@@ -27,6 +27,15 @@ class MaxToSum:
     trials : ndarray of int64, shape (rows,)
     ratios : ndarray of float64, shape (len(powers), rows)
         NaN where a summary does not hold what is needed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.max_to_sum(values)
+    >>> found.powers, found.ratios.shape == (4, found.trials.size)
+    ((1.0, 2.0, 3.0, 4.0), True)
     """
 
     powers: tuple[float, ...]
@@ -44,6 +53,15 @@ class MeanExcess:
     count : ndarray of int64, shape (rows,)
         Values beyond each threshold.
     side : str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.mean_excess(values)
+    >>> found.threshold.shape == found.excess.shape
+    True
     """
 
     threshold: FloatArray
@@ -66,6 +84,15 @@ class TailQQ:
     outside : float
         Share of the rows outside their band; neighbours are not independent.
     level : float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.tail_qq(values, index=2.0, constant=1.0)
+    >>> found.predicted.shape == found.observed.shape, 0.0 <= found.outside <= 1.0
+    (True, True)
     """
 
     predicted: FloatArray
@@ -91,6 +118,15 @@ class VarianceGrowth:
         Share of the variance's (of its log's) changes that each line explains.
     rows : int
         Rows of the trace that were used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.variance_growth(tails.trace(values))
+    >>> found.rows > 5, found.r2_log <= 1.0
+    (True, True)
     """
 
     per_log: float
@@ -192,7 +228,7 @@ def mean_excess(sample: ArrayLike | Summary, *, side: Side = "both", center: flo
     -------
     MeanExcess
         One row for each known order statistic from the third; without rows, and with a `TailWarning`, if
-        there are fewer than 20.
+        there are fewer than 20 or all are the same.
 
     Raises
     ------
@@ -205,8 +241,7 @@ def mean_excess(sample: ArrayLike | Summary, *, side: Side = "both", center: flo
     np.float64(1.5)
     """
     ordered = as_summary(sample, center).deviations(side)
-    if len(ordered) < MIN_POINTS:
-        warn(f"no mean excess: only {len(ordered)} values known on side {side!r}")
+    if says_nothing(ordered, "mean excess"):
         return MeanExcess(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, np.int64), side)
     count = np.arange(2, len(ordered))
     drop = (ordered - ordered[0]) / (unit := max(float(np.ptp(ordered)), 1e-300))
@@ -247,6 +282,7 @@ def tail_qq(
     Returns
     -------
     TailQQ
+        `outside` is NaN, with a `TailWarning`, if fewer than 20 deviations are known or all are the same.
 
     Raises
     ------
@@ -271,7 +307,8 @@ def tail_qq(
         def quantile(p: FloatArray) -> ArrayLike:
             return (c / p) ** (1.0 / a)
 
-    observed = known.deviations(side)[: as_whole(most, "most", 1)]
+    ordered = known.deviations(side)
+    observed = ordered[: as_whole(most, "most", 1)]
     rank, n = np.arange(1.0, len(observed) + 1), known.trials
     tail = 0.5 * (1.0 - level)
     predicted = np.asarray(quantile((rank - 0.5) / n), dtype=np.float64)
@@ -279,7 +316,8 @@ def tail_qq(
     least_likely = np.asarray(betaincinv(rank, n + 1 - rank, tail), dtype=np.float64)
     low = np.asarray(quantile(most_likely), dtype=np.float64)
     high = np.asarray(quantile(least_likely), dtype=np.float64)
-    outside = float(np.mean((observed < low) | (observed > high))) if len(observed) else math.nan
+    silent = says_nothing(ordered, "verdict on the predicted law")
+    outside = math.nan if silent else float(np.mean((observed < low) | (observed > high)))
     return TailQQ(predicted, observed, low, high, outside, level)
 
 

@@ -77,6 +77,15 @@ class Diagnosis:
     advice : str
         The law of K that would mend it.
     text : str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.diagnose(values)
+    >>> found.regime, found.trials, sorted(found.moments)
+    ('index 2', 10000, [1, 2, 3, 4])
     """
 
     trials: int
@@ -296,12 +305,16 @@ def _advice(d: Diagnosis, can_change_law: bool) -> str:
     return f"{dyadic}. Or cap the law: the variance is then finite, and the target is the bound at the cap."
 
 
-def _words(d: Diagnosis) -> str:
+def paragraphs(d: Diagnosis) -> list[str]:
+    """The verdict in words: of the tail, the moments, the largest trials, the mean; and the advice."""
     if d.regime == "undetermined":
-        lines = [f"{d.trials:,} trials show no tail to speak of: constant, tied or fewer than {MIN_POINTS} values."]
-    else:
-        lines = [_tail_words(d), _moment_words(d), _single_words(d), _interval_words(d)]
-    return "\n".join(textwrap.fill(line, 100) for line in [*lines, d.advice])
+        few = f"{d.trials:,} trials show no tail to speak of: constant, tied or fewer than {MIN_POINTS} values."
+        return [few, d.advice]
+    return [_tail_words(d), _moment_words(d), _single_words(d), _interval_words(d), d.advice]
+
+
+def _words(d: Diagnosis) -> str:
+    return "\n".join(textwrap.fill(line, 100) for line in paragraphs(d))
 
 
 def _tail_words(d: Diagnosis) -> str:

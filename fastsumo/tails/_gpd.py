@@ -43,6 +43,13 @@ class GPDFit:
     k : int
         Number of excesses.
     method : str
+
+    Examples
+    --------
+    >>> from fastsumo import tails
+    >>> fit = tails.gpd_fit((np.arange(1, 1001) / 1001.0) ** -0.5 - 1.0)
+    >>> bool(0.4 < fit.shape < 0.6), fit.k
+    (True, 1000)
     """
 
     shape: float
@@ -102,6 +109,8 @@ def fit_sorted(x: FloatArray, method: str, level: float) -> GPDFit:
         why = f"only {len(x)} excesses" if len(x) < 5 else "all excesses are the same"
         warn(f"no generalised-Pareto fit: {why}")
         return GPDFit(*(math.nan,) * 4, level, math.nan, len(x), method)
+    if x[int(len(x) / 4 + 0.5) - 1] == 0.0:
+        warn("ties at the threshold: a quarter of the excesses are 0")
     unit = float(x[-1])
     x = x / unit
     if method == "mle":
@@ -142,7 +151,6 @@ def _zhang_stephens(x: FloatArray) -> tuple[float, float]:
     points = 30 + math.isqrt(n)
     quartile = x[int(n / 4 + 0.5) - 1]
     if quartile <= 0.0:
-        warn("ties at the threshold: a quarter of the excesses are 0")
         quartile = x[x > 0][0]
     rank = np.arange(1, points + 1) - 0.5
     b = 1.0 / x[-1] + (1.0 - np.sqrt(points / rank)) / (3.0 * quartile)

@@ -29,6 +29,12 @@ class Histogram:
     ------
     TypeError, ValueError
         If the shapes differ or the edges are not ascending.
+
+    Examples
+    --------
+    >>> found = Histogram(0.0, np.array([1.0, 2.0]), np.array([2.0, 4.0]), np.array([7, 3]))
+    >>> found.counts.sum(), found.middles.round(3)
+    (np.int64(10), array([1.333, 2.667]))
     """
 
     center: float
@@ -113,6 +119,14 @@ def log_histogram(values: ArrayLike, center: float = 0.0, *, accuracy: float = 0
 
 def merge_histograms(first: Histogram, second: Histogram) -> Histogram:
     """Add two histograms that share their center and their grid of bins.
+
+    Parameters
+    ----------
+    first, second : Histogram
+
+    Returns
+    -------
+    Histogram
 
     Raises
     ------

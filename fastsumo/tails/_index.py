@@ -54,6 +54,15 @@ class TailIndex:
         Deviation from the center beyond which the `k` values lie.
     trials : int
         Sample size that the order statistics come from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.tail_index(values, k=500)
+    >>> found.k, found.method, bool(found.low < found.estimate < found.high)
+    (500, 'hill', True)
     """
 
     estimate: float
@@ -85,11 +94,21 @@ class HillPath:
     ----------
     k : ndarray of int64, shape (rows,)
     estimate, low, high : ndarray of float64, shape (rows,)
+        NaN where the k largest are tied with the next.
     threshold : ndarray of float64, shape (rows,)
     chosen : int
         The automatic choice of `k`; 0 where there is none.
     level : float
     side : str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> path = tails.hill_path(values)
+    >>> path.k.shape == path.estimate.shape == path.low.shape
+    True
     """
 
     k: IntArray
@@ -163,6 +182,20 @@ def tail_index(
     gpd       96   95    95   96   96      98       94          96          92
     gpd-mle   96   96    94   96   94      98       92          96          88
     ========  ===  ====  ===  ===  ======  =======  ==========  ==========  ==========
+
+    The same of 500 runs of SUMO: of the note and of `gaussian_scale` under the harmonic law, the 60 largest of 200 000
+    trials; of the note under the paper's law, the 100 largest of 10**6. Fewer trials of the paper's law look like an
+    index of 2, and no method holds its 1:
+
+    ========  ========  =========  =========  =========  ==========  ========
+    method    note (2)  paper (1)  0.5 (1.3)  0.6 (1.6)  0.7 (1.96)  0.8 (2)
+    ========  ========  =========  =========  =========  ==========  ========
+    hill      94        87         94         92         79          93
+    moment    91        84         92         92         94          91
+    pickands  96        94         94         96         96          94
+    gpd       96        89         96         96         97          96
+    gpd-mle   93        92         94         93         92          93
+    ========  ========  =========  =========  =========  ==========  ========
 
     Examples
     --------

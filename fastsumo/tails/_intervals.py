@@ -34,6 +34,15 @@ class Interval:
     trials : int
     assumes : str
         What the level relies on, in words.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.mean_interval(values, "median-of-means")
+    >>> found.low < found.center < found.high, found.half_width < 0.2
+    (True, True)
     """
 
     low: float
@@ -101,15 +110,18 @@ def mean_interval(
         - "catoni": Catoni's M-estimate (Annales IHP 48, 2012), with `variance` or else the sample's; valid
           for every law of that variance and so wider than "normal" by 1.39.
         - "trimmed": without the `trim` largest and smallest values, with the winsorised error of Tukey &
-          McLaughlin 1963. The shortest for symmetric tails, of no use for one-sided ones.
+          McLaughlin 1963. The shortest for symmetric tails, of no use for one-sided ones: a 95 % interval covered in
+          16 % of samples of index 1.5.
         - "self-normalised": ``|sum(x - mu)| <= sqrt(2*log(2/(1 - level))) * sqrt(sum((x - mu)**2))``, exact
           for symmetric laws of any tail (Efron 1969; de la Peña, Lai & Shao 2009) and so wider than "normal"
           by 1.39.
         - "index-2": ``mean ± z*a/n`` with ``a**2 = n*E[X**2; |X| < a]``, the truncated second moment measured
           up to the extremes and continued as ``2*constant*log``: the normal limit with its
-          ``sqrt(n*log(n))``. For no other index.
+          ``sqrt(n*log(n))``. Too short even there: of SUMO with index 2 it covered in 87 % of runs of 10**4 trials
+          and 92 % of 10**6. For no other index: in 20 % where it is 1.
         - "subsampling": quantiles of the groups' means, rescaled by ``(size/n)**(1 - 1/index)`` (Politis,
-          Romano & Wolf 1999, chapter 11).
+          Romano & Wolf 1999, chapter 11). Too short near an index of 1: it covered in 61 to 84 % of runs of SUMO under
+          the paper's law.
     level : float
         Confidence level.
     groups : int
@@ -152,6 +164,21 @@ def mean_interval(
     subsampling                95      95    98    95    97       92       80
     =========================  ======  ====  ====  ====  =======  =======  =========
 
+    The same of the note's SUMO, under the harmonic law (index 2) and under `HarmonicGeometric` (the paper's; index 1),
+    from 10**4 and 10**6 trials (2000 repetitions of ``bench/coverage.py``, so plus or minus 0.5 or more):
+
+    =========================  ============  ============  =========  =========
+    method                     harmonic 1e4  harmonic 1e6  paper 1e4  paper 1e6
+    =========================  ============  ============  =========  =========
+    normal                     96            96            97         96
+    median-of-means, 16        98            98            97         97
+    catoni                     100           100           100        100
+    trimmed                    95            95            94         90
+    self-normalised            100           100           100        100
+    index-2                    87            92            69         20
+    subsampling                98            96            79         73
+    =========================  ============  ============  =========  =========
+
     Examples
     --------
     >>> import numpy as np
@@ -170,10 +197,12 @@ def mean_interval(
         variance=None if variance is None else as_number(variance, "variance", above=0.0),
     )
     known = sample if isinstance(sample, Summary) else summarize(sample)
-    if known.trials < MIN_POINTS or known.extremes.max() == known.extremes.min():
-        few = known.trials < MIN_POINTS
-        why = f"only {known.trials} trials" if few else "all values are the same"
-        bounds = _nothing(f"no {method} interval: {why}")
+    if known.trials < MIN_POINTS:
+        bounds = _nothing(f"no {method} interval: only {known.trials} trials")
+    elif known.extremes.max() == known.extremes.min():
+        bounds = _nothing(f"no {method} interval: all values are the same")
+    elif known.power_sums is not None and known.variance < np.finfo(np.float64).tiny:
+        bounds = _nothing(f"no {method} interval: the variance is lost below the smallest numbers")
     else:
         bounds = _METHODS[method](known, options)
     low, middle, high = (known.center + bound for bound in bounds)

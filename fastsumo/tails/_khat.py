@@ -37,6 +37,14 @@ class ParetoKhat:
     trials : int
     reliable : bool
         Whether ``khat < threshold``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> found = tails.pareto_khat(np.random.default_rng(1).standard_t(2, 10_000))
+    >>> found.trials, found.reliable, found.khat < found.threshold
+    (10000, True, True)
     """
 
     khat: float
@@ -97,6 +105,14 @@ def khat_threshold(trials: int) -> float:
 
     Vehtari et al. 2024, equation 13.
 
+    Parameters
+    ----------
+    trials : int
+
+    Returns
+    -------
+    float
+
     Examples
     --------
     >>> khat_threshold(100), khat_threshold(10**6)
@@ -109,6 +125,14 @@ def min_sample_size(khat: float) -> float:
     """Sample size from which a mean with this k-hat is reliable: ``10**(1/(1 - max(0, khat)))``.
 
     Vehtari et al. 2024, section 3.2.4. Infinite from a k-hat of 1, and where the number would overflow.
+
+    Parameters
+    ----------
+    khat : float
+
+    Returns
+    -------
+    float
 
     Examples
     --------
@@ -127,6 +151,16 @@ def convergence_rate(khat: float, trials: int) -> float:
     Vehtari et al. 2024, appendix B: with ``s = n**(2*khat)``,
     ``(2*(khat - 1)*n*s + (1 - 2*khat)*s + n**2) / ((n - 1)*(n - s))``, and ``1 - 1/log(n)`` at a half.
 
+    Parameters
+    ----------
+    khat : float
+    trials : int
+
+    Returns
+    -------
+    float
+        NaN below 3 trials.
+
     Examples
     --------
     >>> convergence_rate(0.0, 1000), convergence_rate(1.5, 1000)
@@ -144,7 +178,23 @@ def convergence_rate(khat: float, trials: int) -> float:
 
 
 def psis_tail_length(trials: int, r_eff: float = 1.0) -> int:
-    """Number of tail values that PSIS fits: ``3*sqrt(n/r_eff)``; a fifth of a sample of at most 225."""
+    """Number of tail values that PSIS fits: ``3*sqrt(n/r_eff)``; a fifth of a sample of at most 225.
+
+    Parameters
+    ----------
+    trials : int
+    r_eff : float
+        Effective sample size per value.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> psis_tail_length(10_000), psis_tail_length(100)
+    (300, 20)
+    """
     if trials * r_eff > 225:
         return int(3.0 * math.sqrt(trials / r_eff))
     return trials // 5

@@ -26,6 +26,15 @@ class Trace:
         Of the first `trials` trials.
     largest : ndarray of float64, shape (rows,)
         Largest ``|value - center|`` among them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> rows = tails.trace(values)
+    >>> int(rows.trials[-1]), bool(np.all(np.diff(rows.largest) >= 0))
+    (10000, True)
     """
 
     trials: IntArray
@@ -160,7 +169,7 @@ def summarize(values: ArrayLike, center: float | None = None, *, groups: int = 2
     Raises
     ------
     TypeError, ValueError
-        If the values are not finite real numbers in one dimension.
+        If the values are not finite real numbers in one dimension, or squares of their deviations overflow.
 
     Examples
     --------
@@ -169,7 +178,7 @@ def summarize(values: ArrayLike, center: float | None = None, *, groups: int = 2
     """
     sample = as_sample(values)
     middle = float(np.median(sample)) if center is None else as_number(center, "center")
-    n, deviations = len(sample), sample - middle
+    n, deviations = len(sample), _deviations(sample, middle)
     starts = np.linspace(0, n, min(as_whole(groups, "groups", 1), n), endpoint=False).astype(np.int64)
     return Summary(
         trials=n,
@@ -210,20 +219,28 @@ def trace(values: ArrayLike, center: float = 0.0, *, points: int = 200) -> Trace
     Raises
     ------
     TypeError, ValueError
-        If the values are not finite real numbers in one dimension.
+        If the values are not finite real numbers in one dimension, or squares of their deviations overflow.
 
     Examples
     --------
     >>> trace([1.0, 3.0, 2.0, 6.0]).mean.tolist()
     [2.0, 2.0, 3.0]
     """
-    deviations = as_sample(values) - as_number(center, "center")
+    deviations = _deviations(as_sample(values), as_number(center, "center"))
     n = len(deviations)
     rows = np.unique(np.geomspace(min(2, n), n, as_whole(points, "points", 1)).round().astype(np.int64))
     first, second = np.cumsum(deviations)[rows - 1], np.cumsum(deviations**2)[rows - 1]
     spread = np.maximum(second - first * (first / rows), 0.0) / np.maximum(rows - 1, 1)
     largest = np.maximum.accumulate(np.abs(deviations))[rows - 1]
     return Trace(rows, center + first / rows, np.where(rows > 1, spread, np.nan), largest)
+
+
+def _deviations(sample: FloatArray, center: float) -> FloatArray:
+    with np.errstate(over="ignore"):
+        deviations = sample - center
+        if not np.isfinite(deviations @ deviations):
+            raise ValueError(f"values are too large: squares of value - center overflow, with center {center!r}")
+    return deviations
 
 
 def _powers(deviations: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._checks import MIN_POINTS, FloatArray, Side, as_level, as_number, as_whole, warn
+from ._checks import FloatArray, Side, as_level, as_number, as_whole, says_nothing, warn
 from ._index import tail_index
 from ._summary import Summary, as_summary, summarize
 
@@ -30,6 +30,15 @@ class IndexTest:
         p-value of "the index is at most `index`"; small means that moments of that order exist.
     p_at_least : float
         p-value of "the index is at least `index`"; small means that they do not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.index_test(values, 1.0)
+    >>> found.index, found.p_at_most < 0.01
+    (1.0, True)
     """
 
     index: float
@@ -52,6 +61,15 @@ class DropLargest:
         Share of the sum of squared deviations from the center that the dropped values hold.
     shares : ndarray of float64, shape (dropped,)
         Of each of them, largest first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.drop_largest(values, 3)
+    >>> found.dropped, found.variance_without < found.variance
+    (3, True)
     """
 
     dropped: int
@@ -81,6 +99,15 @@ class TailConstantTest:
     level : float
     x, scaled : ndarray of float64, shape (rows,)
         ``P * x**index`` at the known order statistics, for a figure.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastsumo import tails
+    >>> values = np.random.default_rng(1).standard_t(2, 10_000)
+    >>> found = tails.tail_constant_test(values, 1.0)
+    >>> found.constant, found.low < found.measured < found.high
+    (1.0, True)
     """
 
     constant: float
@@ -158,7 +185,8 @@ def drop_largest(sample: ArrayLike | Summary, drop: int = 10) -> DropLargest:
     Returns
     -------
     DropLargest
-        The shares are NaN, with a `TailWarning`, if every value equals the center.
+        The shares are NaN, with a `TailWarning`, if every value equals the center; the variance without them is NaN
+        where fewer than two values are left.
 
     Raises
     ------
@@ -187,7 +215,7 @@ def drop_largest(sample: ArrayLike | Summary, drop: int = 10) -> DropLargest:
         mean=known.mean,
         mean_without=known.center + float(mean_left),
         variance=known.variance,
-        variance_without=float(squares_left) / (left - 1),
+        variance_without=float(squares_left) / (left - 1) if left > 1 else math.nan,
         share=float(shares.sum()),
         shares=shares,
     )
@@ -227,7 +255,8 @@ def tail_constant_test(
     -------
     TailConstantTest
         If x lies below every known extreme, the count is only known to be at least their number: the test is
-        then made at the smallest one.
+        then made at the smallest one. NaN, with a `TailWarning`, if fewer than 20 positive deviations are known or all
+        are the same.
 
     Raises
     ------
@@ -247,8 +276,7 @@ def tail_constant_test(
     known = as_summary(sample, center)
     ordered = known.deviations(side)
     ordered = ordered[ordered > 0]
-    if len(ordered) < MIN_POINTS:
-        warn(f"no tail-constant test: only {len(ordered)} values known on side {side!r}")
+    if says_nothing(ordered, "tail-constant test"):
         nan, empty = math.nan, np.zeros(0)
         return TailConstantTest(c, nan, nan, nan, nan, nan, 0, nan, level, empty, empty)
     if expected is None:
@@ -263,7 +291,8 @@ def tail_constant_test(
     unit = threshold**a / known.trials
     low = float(gammaincinv(count, tail)) if count else 0.0
     high = float(gammaincinv(count + 1, 1.0 - tail))
-    scaled = np.arange(1, len(ordered) + 1) / known.trials * ordered**a
+    with np.errstate(over="ignore"):
+        scaled = np.arange(1, len(ordered) + 1) / known.trials * ordered**a
     return TailConstantTest(
         c, count * unit, low * unit, high * unit, p_value, threshold, count, mean, level, ordered, scaled
     )

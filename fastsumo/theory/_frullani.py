@@ -116,7 +116,22 @@ def covariance(log_phi: LogLaplace, common: float, left: float, right: float) ->
 
 
 def log_evidence_of(model: Model) -> float | None:
-    """The log evidence, where it is known or can be integrated."""
+    """The log evidence, where it is known or can be integrated.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    float or None
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> log_evidence_of(fs.Model(lambda z, params: 0.5 * z[0], dim=1)).__round__(6)
+    0.125
+    """
     if model.log_evidence is not None:
         return model.log_evidence
     weights = weights_of(model)

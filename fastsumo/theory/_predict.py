@@ -52,7 +52,7 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
     --------
     >>> import fastsumo as fs
     >>> print(predict(fs.models.gamma(1.0), fs.SUMO(fs.roulette.Harmonic())))
-    SUMO(roulette=Harmonic(cap=None), minimum=1, start=1) on gamma(1), by theory
+    SUMO(roulette=Harmonic()) on gamma(1), by theory
       mean             0 (exact)
       variance         infinite
       cost             infinite
@@ -60,7 +60,8 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
       tail index       2 (first-order)
       tail constant    1 (first-order)
       chi square       1 (declared)
-      note: the variance is infinite: the sample variance of a run grows with its length
+      note: the variance is infinite: the sample variance of a run grows with its
+        length
     """
     check(model, estimator)
     chi2 = chi_square(model)
@@ -99,6 +100,15 @@ def tail_index(model: Model, estimator: Estimator) -> float:
     ``2 s / (2 s - 1)`` for SUMO under ``P_k = k^-s``, 1 for geometric tails of `K`; see `predict`. Costs no
     quadrature and no pilot: weights of unknown law are taken for light.
 
+    Parameters
+    ----------
+    model : Model
+    estimator : Estimator
+
+    Returns
+    -------
+    float
+
     Examples
     --------
     >>> import fastsumo as fs
@@ -111,7 +121,25 @@ def tail_index(model: Model, estimator: Estimator) -> float:
 
 
 def gamma_moments(model: Model) -> Gamma | None:
-    """Moments of the increments in closed form for gamma weights, or None for other models."""
+    """Moments of the increments in closed form for gamma weights, or None for other models.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    Gamma or None
+        With ``spread(k)`` and ``rise(k)``, variance and mean of ``L_{k+1} - L_k``, among others.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> gamma_moments(fs.models.note()) is None
+    True
+    >>> float(gamma_moments(fs.models.gamma(1.0)).rise(np.array(1.0))).__round__(6)
+    0.306853
+    """
     shape = gamma_shape(model)
     return None if shape is None else Gamma(shape)
 
@@ -139,6 +167,14 @@ def _mean_deviation(model: Model) -> float:
 
 def last_sample(estimator: Estimator) -> float:
     """The ``k`` of the ``L_k`` that the expectation is of; infinite if unbiased, and for the jackknife.
+
+    Parameters
+    ----------
+    estimator : Estimator
+
+    Returns
+    -------
+    float
 
     Examples
     --------

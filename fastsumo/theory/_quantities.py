@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+import textwrap
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from fastsumo._text import NARROWEST, WIDTH
 
 Kind = Literal["exact", "first-order", "infinite", "unknown"]
 _KINDS = ("exact", "first-order", "unknown", "infinite")  # from good to bad
@@ -67,6 +70,11 @@ class ChiSquare:
     error : float
         Standard error; 0 where it was declared or integrated.
     source : {"declared", "quadrature", "pilot"}
+
+    Examples
+    --------
+    >>> ChiSquare(0.5, 0.01, "pilot"), float(ChiSquare(0.5, 0.0, "declared"))
+    (0.5 ± 0.01 (pilot), 0.5)
     """
 
     value: float
@@ -100,6 +108,13 @@ class Prediction:
     chi_square : ChiSquare
     notes : tuple of str
         What a reader of the numbers should know.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> found = fs.theory.predict(fs.models.gamma(2.0), fs.IWAE(10))
+    >>> found.mean, found.variance, found.cost, found.tail_index.value
+    (-0.02520828131 (exact), 0.05127082294 (exact), 10 (exact), inf)
     """
 
     model: str
@@ -113,7 +128,42 @@ class Prediction:
     chi_square: ChiSquare
     notes: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, ready for JSON but for NaN and infinities; quantities as value and kind.
+
+        Returns
+        -------
+        dict
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> fs.theory.predict(fs.models.note(), fs.ELBO()).to_dict()["cost"]
+        {'value': 1.0, 'kind': 'exact'}
+        """
+        return asdict(self)
+
+    def text(self, width: int = WIDTH) -> str:
+        """What ``print`` shows, in at most ``width`` columns.
+
+        Parameters
+        ----------
+        width : int
+            At least 40.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> fs.theory.predict(fs.models.note(), fs.ELBO()).text().splitlines()[0]
+        'ELBO() on note, by theory'
+        """
+        from fastsumo.specs import compact
+
+        width = max(width, NARROWEST)
         names = (
             "mean",
             "variance",
@@ -123,6 +173,13 @@ class Prediction:
             "tail_constant",
             "chi_square",
         )
-        rows = [f"{self.estimator} on {self.model}, by theory"]
-        rows += [f"  {name.replace('_', ' ').replace('times', 'x'):<16} {getattr(self, name)!r}" for name in names]
-        return "\n".join(rows + [f"  note: {note}" for note in self.notes])
+        lines = [_wrapped(f"{compact(self.estimator)} on {self.model}, by theory", width)]
+        lines += [f"  {name.replace('_', ' ').replace('times', 'x'):<16} {getattr(self, name)!r}" for name in names]
+        return "\n".join(lines + [_wrapped(f"  note: {note}", width) for note in self.notes])
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def _wrapped(line: str, width: int) -> str:
+    return textwrap.fill(line, width, subsequent_indent="    ", break_on_hyphens=False)

@@ -25,7 +25,17 @@ _RAREST = 1e-18  # no run reaches a `K` rarer than this
 
 @dataclass(frozen=True)
 class PowerTail:
-    """``P(|value - log Z| > x) ~ constant * x**-index``, both sides together; NaN where it is not known."""
+    """``P(|value - log Z| > x) ~ constant * x**-index``, both sides together; NaN where it is not known.
+
+    Attributes
+    ----------
+    index, constant : float
+
+    Examples
+    --------
+    >>> PowerTail(2.0, 0.733)
+    PowerTail(index=2.0, constant=0.733)
+    """
 
     index: float
     constant: float
@@ -36,6 +46,15 @@ def tail_law(run: Provenance) -> PowerTail | None:
 
     ``P_k = k^-s`` with ``s > 1/2`` gives the index ``2 s / (2 s - 1)``, a geometric tail of `K` the index 1
     up to a logarithm. The weights are taken to have a finite variance.
+
+    Parameters
+    ----------
+    run : Provenance
+        Of a `Result`.
+
+    Returns
+    -------
+    PowerTail or None
 
     Examples
     --------

@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import ArrayLike, NDArray
 
-from fastsumo.kernels._jit import kernel
+from fastsumo.kernels._jit import INLINED, kernel
 
 
 def evaluate(device: Any, *arguments: ArrayLike) -> Any:
@@ -59,8 +59,7 @@ def compiled_as(function: Callable[..., Any], device: Any) -> None:
         return (lambda x, y: device(float(x), float(y))) if scalar(x) and scalar(y) else None
 
     arity = device.py_func.__code__.co_argcount
-    # The options of the device function itself: inlined by LLVM, no branch on division.
-    overload(function, jit_options=dict(device.targetoptions))(unary if arity == 1 else binary)
+    overload(function, jit_options=INLINED)(unary if arity == 1 else binary)
 
 
 def _as_float64(value: ArrayLike) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Races: programs that do the same work by turns, so that ratios of their times mean something on a busy machine.
 
-No program lives here, and nothing of pytest: `runners.py` has the programs, `conftest.py` the fixture.
+No program lives here, and nothing of pytest: `fastsumo bench` and the suites in `bench` bring the programs.
 """
 
 from __future__ import annotations

@@ -1,0 +1,82 @@
+"""The command ``fastsumo``: `main`, its exit codes, and errors as one line. No option lives here.
+
+`_parser` has the table of commands, `_options` what they share; the commands themselves are in `trials` (run, replay,
+show), `estimators` (compare, levels, theory), `setting_up` (init, doctor, bench, completion) and, outside this package,
+`fastsumo.study_cli`. What names such as ``iwae:k=5`` stand for is in `fastsumo.specs`. Nothing heavy is imported before
+it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from fastsumo.cli import _parser
+from fastsumo.cli._options import BAD_USAGE, FAILED, INTERRUPTED, OK
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of this process.
+
+    Returns
+    -------
+    int
+        0; 2 for bad usage or a model that cannot be run; 130 after Ctrl-C; 1 for a run that failed.
+
+    Examples
+    --------
+    >>> main(["run", "note", "--trials", "1000", "--threads", "1", "--quiet"])
+    0
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return _parser.run(given)
+    except KeyboardInterrupt:
+        return _fail("interrupted before there was a result", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except MemoryError:
+        return _fail("not enough memory", FAILED)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        return _fail(_words(error), _code(error))
+    except Exception as error:
+        if os.environ.get("FASTSUMO_TRACEBACK"):
+            raise
+        return _fail(f"{type(error).__name__}: {_words(error)} (set FASTSUMO_TRACEBACK=1 to see where)", FAILED)
+
+
+def _code(error: Exception) -> int:
+    """Whether what was asked for was wrong, or went wrong in a trial."""
+    return BAD_USAGE if getattr(error, "trial", None) is None else FAILED
+
+
+def _words(error: BaseException) -> str:
+    """An error in one line."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"fastsumo: warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"fastsumo: error: {message}" if code != INTERRUPTED else f"fastsumo: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,35 @@
+"""Figures: of runs, of their tails, of targets and of the reasons for a variance.
+
+Functions that draw one panel take ``ax=None`` and return the Axes, on new ones of the width of a column where none are
+given; `overview`, `comparison` and `levels` draw several panels and return the figure. What a panel is drawn from may
+be a `Result`, a `fastsumo.tails.Summary` or an array of values. Nothing is shown, and Matplotlib is imported when the
+first figure is drawn.
+"""
+
+from ._comparison import comparison
+from ._cost import cost
+from ._levels import levels
+from ._octaves import octaves
+from ._overview import overview
+from ._running import running_mean, running_variance
+from ._tail import hill, max_sum, mean_excess, tail
+from ._target import density
+from ._values import histogram
+from ._variance import variance
+
+__all__ = [
+    "comparison",
+    "cost",
+    "density",
+    "hill",
+    "histogram",
+    "levels",
+    "max_sum",
+    "mean_excess",
+    "octaves",
+    "overview",
+    "running_mean",
+    "running_variance",
+    "tail",
+    "variance",
+]

@@ -1,0 +1,76 @@
+"""Estimators side by side: the figure of a `Comparison`."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from fastsumo._side_by_side import short_name
+
+from ._style import BLUE, GREY, ORANGE, new_figure, plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+    from fastsumo.compare import Comparison, Row
+
+
+def comparison(found: Comparison, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
+    """Bias with its error, variance times cost, tail index: one panel each, one line for each estimator.
+
+    Parameters
+    ----------
+    found : Comparison
+        What `fs.compare` gave.
+    figure : matplotlib Figure or SubFigure, optional
+
+    Returns
+    -------
+    matplotlib Figure or SubFigure
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> len(comparison(fs.compare(fs.models.note(), [fs.IWAE(5), fs.MLMC()], cost=1e4)).axes)
+    3
+    """
+    if figure is None:
+        figure = new_figure((11.0, 1.8 + 0.4 * len(found.rows)))
+    bias, work, tail = figure.subplots(1, 3, sharey=True)
+    places = range(len(found.rows))
+    errors = [3.0 * row.bias_error for row in found.rows]
+    bias.errorbar([row.bias for row in found.rows], places, xerr=errors, fmt="o", color=BLUE, capsize=2)
+    bias.axvline(0.0, color="black", lw=0.8)
+    bias.set(xlabel="bias (nats), ± 3 std. errors", yticks=list(places))
+    bias.set_yticklabels([plain(short_name(row.estimator)) for row in found.rows])
+    bias.invert_yaxis()
+    for place, row in zip(places, found.rows, strict=True):
+        _draw_work(work, row, place)
+        _draw_index(tail, row, place)
+    work.set(xscale="log", xlabel="variance × cost (nats$^2$ × samples)")
+    tail.set(xscale="log", xlabel="tail index (bar: theory)")
+    tail.axvline(2.0, color=GREY, lw=0.8, ls=":")
+    words = "bar: theory; cross: infinite in theory" if any(map(_is_infinite, found.rows)) else "bar: theory"
+    work.set_title(words, fontsize=8)
+    figure.suptitle(plain(f"{found.model}, {found.budget:g} importance samples each"))
+    return figure
+
+
+def _is_infinite(row: Row) -> bool:
+    return row.prediction.variance.kind == "infinite"
+
+
+def _draw_work(axes: Axes, row: Row, place: int) -> None:
+    infinite = _is_infinite(row)
+    axes.plot(row.variance_times_cost, place, "X" if infinite else "o", color=ORANGE if infinite else BLUE)
+    if math.isfinite(row.prediction.variance_times_cost.value):
+        axes.plot(row.prediction.variance_times_cost.value, place, "k|", ms=14)
+
+
+def _draw_index(axes: Axes, row: Row, place: int) -> None:
+    if math.isfinite(row.tail_index):
+        ends = [[row.tail_index - row.tail_low], [row.tail_high - row.tail_index]]
+        axes.errorbar([row.tail_index], [place], xerr=ends, fmt="o", color=BLUE, capsize=2)
+    if math.isfinite(row.predicted_tail_index):
+        axes.plot(row.predicted_tail_index, place, "k|", ms=14)

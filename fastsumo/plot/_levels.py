@@ -1,0 +1,54 @@
+"""Moments by dyadic level: the figure of `Levels`, as studies of multilevel Monte Carlo show them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._style import BLUE, GREY, ORANGE, legend, new_figure, plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure, SubFigure
+
+    from fastsumo.levels import Levels
+
+
+def levels(found: Levels, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
+    """Four panels by level: log2 of the variance, log2 of the mean, consistency, kurtosis.
+
+    Parameters
+    ----------
+    found : Levels
+        What `fs.levels` measured.
+    figure : matplotlib Figure or SubFigure, optional
+
+    Returns
+    -------
+    matplotlib Figure or SubFigure
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> len(levels(fs.levels(fs.models.note(), max_terms=31, samples=200)).axes)
+    4
+    """
+    if figure is None:
+        figure = new_figure((9.0, 7.0))
+    axes = figure.subplots(2, 2)
+    rows, level = found.dyadic, found.dyadic["level"]
+    with np.errstate(all="ignore"):
+        for axis, what, rate in ((axes[0, 0], "variance", found.beta), (axes[0, 1], "mean", found.alpha)):
+            fine, difference = np.log2(np.abs(rows[f"fine_{what}"])), np.log2(np.abs(rows[what][1:]))
+            axis.plot(level, fine, "s--", color=ORANGE, label="$L$ of $2^l$ samples")
+            axis.plot(level[1:], difference, "o-", color=BLUE, label=f"$D_l$, falls by {rate} a level")
+            legend(axis)
+    axes[1, 0].plot(level[1:], rows["consistency"][1:], "o-", color=BLUE)
+    axes[1, 0].axhspan(-3.0, 3.0, color=GREY, alpha=0.15, lw=0, zorder=0)
+    axes[1, 1].plot(level[1:], rows["kurtosis"][1:], "o-", color=BLUE)
+    titles = ("$\\log_2$ variance", "$\\log_2$ |mean|", "halves differ by (standard errors)", "kurtosis (normal: 3)")
+    for axis, title in zip(axes.flat, titles, strict=True):
+        axis.set(xlabel="level $l$", ylabel=title)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    figure.suptitle(plain(f"{found.model}: dyadic antithetic levels, {found.samples:,} sequences"))
+    return figure
