@@ -308,10 +308,15 @@ class Coordinator:
 
     def _seconds_of_a_chunk(self) -> float:
         """As asked for; less towards the end, so that all workers end together."""
-        cells = [cell for cell in self._cells.values() if cell.state in ("new", "open")]
-        left = sum((cell.trials - cell.trials_done) * cell.pace for cell in cells)  # NaN before a pilot
-        share = left / (_SHARES * self._pool.workers)
-        return max(share, self._chunk_seconds / _SHORTEST) if share < self._chunk_seconds else self._chunk_seconds
+        left, shares = 0.0, _SHARES * self._pool.workers
+        for cell in self._cells.values():
+            if cell.state == "new":
+                return self._chunk_seconds
+            if cell.state == "open":
+                left += (cell.trials - cell.trials_done) * cell.pace
+                if left > self._chunk_seconds * shares:
+                    return self._chunk_seconds
+        return max(left / shares, self._chunk_seconds / _SHORTEST)
 
     def _task(self, cell: Cell, first: int, stop: int, center: float | None) -> Task:
         recipe = self._recipes[cell.model]._replace(params=cell.params)

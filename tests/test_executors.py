@@ -56,7 +56,9 @@ def test_a_task_is_a_run_of_its_trials_about_the_center_it_is_given() -> None:
         assert center + float(statistics.power_sums()[0]) / 4096 == pytest.approx(alone.mean, rel=1e-12)
 
 
-def test_a_worker_compiles_a_model_once(compilations: Any) -> None:
+def test_a_worker_compiles_a_model_once(compilations: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_task(task())  # the engine is loaded
+    monkeypatch.setenv("FASTSUMO_CACHE_DIR", str(tmp_path / "cache"))
     shift = 0.123
 
     @fs.model(dim=1, params=[0.0])
@@ -254,41 +256,43 @@ def test_control_c_does_not_wait_for_the_chunks_of_a_pool(study: Study, tmp_path
     assert said == "stopped\n", errors
 
 
-def slay_one(pool: Any) -> None:
-    """End a worker of a pool, once there is one."""
-    for _ in range(400):
-        if pool._processes:
-            time.sleep(3.0)
+def slay_one(pool: Any, study: Study) -> None:
+    """End a worker of a pool, once it has stored something more."""
+    before = sum(cell.trials for cell in study.status().cells)
+    for _ in range(2000):
+        if sum(cell.trials for cell in study.status().cells) > before:
             os.kill(next(iter(pool._processes)), signal.SIGKILL)
             return
-        time.sleep(0.05)
+        time.sleep(0.01)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_a_worker_of_a_pool_that_dies(study: Study) -> None:
-    study.add(NOTE, CAPPED, 30_000_000)
+    trials = 60_000_000
+    study.add(NOTE, CAPPED, trials)
     with spawned() as executor:
-        slayer = threading.Thread(target=slay_one, args=(executor,))
+        slayer = threading.Thread(target=slay_one, args=(executor, study))
         slayer.start()
         with pytest.raises(StudyError, match="executor broke.*stored"):
-            study.run(executor, **QUICK | {"chunk_seconds": 0.3})
+            study.run(executor, **QUICK)
         slayer.join()
     assert study.status().runs == ()
+    assert 0 < study[0].trials < trials
     made: list[Any] = []
     slayers: list[threading.Thread] = []
 
     def make() -> concurrent.futures.ProcessPoolExecutor:
         made.append(spawned())
         if len(made) < 2:
-            slayers.append(threading.Thread(target=slay_one, args=(made[0],)))
+            slayers.append(threading.Thread(target=slay_one, args=(made[0], study)))
             slayers[0].start()
         return made[-1]
 
-    study.extend(60_000_000)
-    study.run(make, **QUICK | {"chunk_seconds": 0.3})
+    study.run(make, **QUICK)
+    slayers[0].join()
     assert len(made) == 2
-    assert same_bits(study[0], fs.simulate(NOTE, CAPPED, 60_000_000))
+    assert same_bits(study[0], fs.simulate(NOTE, CAPPED, trials))
 
 
 SCRIPT = """
