@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,10 @@ class Status:
     @property
     def complete(self) -> bool:
         return all(cell.state == "done" for cell in self.cells)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain numbers and words, ready for JSON."""
+        return {"complete": self.complete, "cells": [asdict(cell) for cell in self.cells], "runs": len(self.runs)}
 
     def __str__(self) -> str:
         return self.text()

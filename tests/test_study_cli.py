@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -103,7 +104,7 @@ def test_a_failed_cell_is_in_the_exit_code_and_the_others_are_done(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fs.Study("a.study").add(["mine.py:breaks", "note"], "elbo", 2_000_000)
-    assert cli.main(["study", "run", "a.study", "--threads", "1", "--chunk-seconds", "0.02"]) == 2
+    assert cli.main(["study", "run", "a.study", "--threads", "1", "--chunk-seconds", "0.02"]) == 1
     shown, said = capsys.readouterr()
     assert "cell 0 failed: model 'breaks' returned NaN" in shown
     assert "1 of 2 cells failed" in said
@@ -143,3 +144,15 @@ def test_names_come_from_the_package_and_cost_nothing_until_then() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_status_and_results_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fs.Study("a.study").add("note", "elbo", 1000)
+    assert cli.main(["study", "run", "a.study", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["complete"] is True
+    assert cli.main(["study", "status", "a.study", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cells"][0]["trials"] == 1000
+    assert cli.main(["study", "show", "a.study", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trials"] == 1000
+    assert cli.main(["study", "status", "a.study", "--quiet"]) == 0
+    assert capsys.readouterr().out == ""

@@ -1,8 +1,8 @@
 """The command ``fastsumo``: `main`, its exit codes, and errors as one line. No option lives here.
 
 `_parser` has the table of commands, `_options` what they share; the commands themselves are in `trials` (run, replay,
-show), `estimators` (compare, levels, theory), `setting_up` (init, doctor, bench, completion) and, outside this package,
-`fastsumo.study_cli`. What names such as ``iwae:k=5`` stand for is in `fastsumo.specs`. Nothing heavy is imported before
+show), `estimators` (compare, levels, theory), `pages` (report), `studies` (study) and `setting_up` (init, doctor,
+bench, completion). What names such as ``iwae:k=5`` stand for is in `fastsumo.specs`. Nothing heavy is imported before
 it is needed.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 
 from fastsumo.cli import _parser
 from fastsumo.cli._options import BAD_USAGE, FAILED, INTERRUPTED, OK
+from fastsumo.errors import CellsFailedError
 
 __all__ = ["main"]
 
@@ -63,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _code(error: Exception) -> int:
     """Whether what was asked for was wrong, or went wrong in a trial."""
-    return BAD_USAGE if getattr(error, "trial", None) is None else FAILED
+    in_a_trial = getattr(error, "trial", None) is not None or isinstance(error, CellsFailedError)
+    return FAILED if in_a_trial else BAD_USAGE
 
 
 def _words(error: BaseException) -> str:

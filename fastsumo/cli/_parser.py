@@ -12,9 +12,9 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
-from fastsumo import _check, report_cli, study_cli
+from fastsumo import _check
 from fastsumo._version import __version__
-from fastsumo.cli import estimators, setting_up, trials
+from fastsumo.cli import estimators, pages, setting_up, studies, trials
 from fastsumo.cli._options import BAD_USAGE
 
 Adder = Callable[[argparse.ArgumentParser], None]
@@ -32,8 +32,8 @@ COMMANDS: dict[str, Command] = {
     "run": Command("run trials, print what they say, draw the figure", trials.add_run),
     "show": Command("print a saved result, draw its figure", trials.add_show, named=False),
     "replay": Command("one trial again, with all that went into it", trials.add_replay),
-    "report": Command("write a page of HTML about a result or a study", report_cli.add, named=False),
-    "study": Command("large runs in a file: stored, resumable, on any cluster", study_cli.add),
+    "report": Command("write a page of HTML about a result or a study", pages.add_report, named=False),
+    "study": Command("large runs in a file: stored, resumable, on any cluster", studies.add_study, named=False),
     "compare": Command("estimators side by side, at equal cost", estimators.add_compare),
     "levels": Command("how fast the increments shrink, level by level", estimators.add_levels),
     "theory": Command("what theory says of an estimator, without a run", estimators.add_theory),

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-_OK = 0
+from fastsumo.cli._options import OK, add_output, check_file, note
+
 DEFAULT = Path("report.html")
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add_report(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``fastsumo report``."""
     parser.set_defaults(command=_report)
     parser.add_argument("source", type=Path, metavar="RESULT_OR_STUDY", help="a file of run --save, or a study")
     output = f"the page to write (default: {DEFAULT})"
     parser.add_argument("-o", "--output", type=Path, default=DEFAULT, metavar="FILE", help=output)
     parser.add_argument("--model", metavar="MODEL", help="the model of the result, where it is not found by itself")
-    parser.add_argument("--quiet", action="store_true", help="no progress, no notes, no table")
+    add_output(parser, json=False)
 
 
 def _report(options: argparse.Namespace) -> int:
     if not options.source.is_file():
         raise ValueError(f"no such file: {options.source}")
-    if not options.output.parent.is_dir():
-        raise ValueError(f"cannot write {options.output}: there is no folder {options.output.parent}")
+    check_file(options.output)
     if _is_study(options.source):
         from fastsumo.study import Study
 
@@ -37,9 +36,8 @@ def _report(options: argparse.Namespace) -> int:
 
         model = None if options.model is None else specs.model(options.model)
         load(options.source).report(options.output, model=model)
-    if not options.quiet:
-        print(f"fastsumo: report written to {options.output}", file=sys.stderr)
-    return _OK
+    note(options, f"report written to {options.output}")
+    return OK
 
 
 def _is_study(file: Path) -> bool:

@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastsumo.cli._options import INTERRUPTED, OK, add_output, output, whole, width
 from fastsumo.errors import CellsFailedError
 
 if TYPE_CHECKING:
     from fastsumo.study import Study
 
-_OK, _INTERRUPTED = 0, 130
 _PIPE = 160  # columns where there is no terminal
 _FILE = "a study, or the TOML file that declares it"
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add_study(parser: argparse.ArgumentParser) -> None:
     """Add the subcommands to the parser of ``fastsumo study``."""
     commands = parser.add_subparsers(metavar="ACTION", title="actions", required=True, parser_class=type(parser))
     run = commands.add_parser("run", help="run what is not stored yet", allow_abbrev=False)
     run.add_argument("--executor", default="threads", help="threads (the default), processes, loky, mpi, dask:ADDRESS")
-    run.add_argument("--workers", type=_whole, metavar="N", help="how many, where the executor does not know")
+    run.add_argument("--workers", type=whole, metavar="N", help="how many, where the executor does not know")
     run.add_argument(
-        "--threads", type=_whole, metavar="N", help="chunks at a time; with an executor, threads of a chunk"
+        "--threads", type=whole, metavar="N", help="chunks at a time; with an executor, threads of a chunk"
     )
     run.add_argument("--chunk-seconds", type=float, default=5.0, metavar="S", help="length of a chunk (default: 5)")
     run.add_argument("--anew", action="store_true", help="begin cells again whose model was edited")
-    run.add_argument("--quiet", action="store_true", help="no progress, no notes, no table")
+    add_output(run)
     run.set_defaults(command=_run)
     status = commands.add_parser("status", help="how far every cell is", allow_abbrev=False)
+    add_output(status)
     status.set_defaults(command=_status)
     show = commands.add_parser("show", help="print the result of a cell", allow_abbrev=False)
-    show.add_argument("--cell", type=_whole, default=0, metavar="N", help="its number (default: 0)")
+    show.add_argument("--cell", type=whole, default=0, metavar="N", help="its number (default: 0)")
+    add_output(show)
     show.set_defaults(command=_show)
     extend = commands.add_parser("extend", help="ask for more trials a cell", allow_abbrev=False)
-    extend.add_argument("--trials", type=_whole, required=True, metavar="N", help="those done included")
+    extend.add_argument("--trials", type=whole, required=True, metavar="N", help="those done included")
     extend.set_defaults(command=_extend)
     export = commands.add_parser("export", help="write a table, one row a cell", allow_abbrev=False)
     kind = export.add_mutually_exclusive_group(required=True)
@@ -68,55 +69,45 @@ def _run(options: argparse.Namespace) -> int:
             study.run(
                 executor,
                 options.threads,
-                False if options.quiet else None,
+                False if options.quiet or options.json else None,
                 workers=options.workers if executor is not None else None,
                 chunk_seconds=options.chunk_seconds,
                 anew=options.anew,
             )
     except KeyboardInterrupt:
         print("fastsumo: interrupted: all finished chunks are stored; run again to continue", file=sys.stderr)
-        return _INTERRUPTED
+        return INTERRUPTED
     except CellsFailedError:
-        if not options.quiet:
-            print(study.status().text(_width()), flush=True)
+        _print_status(options, study)
         raise
-    if not options.quiet:
-        print(study.status().text(_width()))
-    return _OK
+    _print_status(options, study)
+    return OK
 
 
 def _status(options: argparse.Namespace) -> int:
-    print(_study(options).status().text(_width()))
-    return _OK
+    _print_status(options, _study(options))
+    return OK
+
+
+def _print_status(options: argparse.Namespace, study: Study) -> None:
+    status = study.status()
+    output(options, lambda: status.text(width(_PIPE)), status.to_dict)
 
 
 def _show(options: argparse.Namespace) -> int:
     try:
-        print(_study(options)[options.cell])
+        result = _study(options)[options.cell]
     except KeyError as error:
         raise ValueError(error.args[0]) from None
-    return _OK
+    output(options, lambda: str(result), result.to_dict)
+    return OK
 
 
 def _extend(options: argparse.Namespace) -> int:
     _study(options).extend(options.trials)
-    return _OK
+    return OK
 
 
 def _export(options: argparse.Namespace) -> int:
     _study(options).export(options.csv or options.parquet)
-    return _OK
-
-
-def _width() -> int:
-    """Columns to write in: those of the terminal, and many in a pipe."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPE
-
-
-def _whole(text: str) -> int:
-    from fastsumo import specs
-
-    try:
-        return specs.number(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    return OK
