@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 class ModelError(ValueError):
     """A model that cannot be run: the message says where and why.
 
-    Attributes
+    Parameters
     ----------
-    trial : int or None
+    message : str
+    trial : int, optional
         The trial that it failed in, if it did not fail before.
 
     Examples
@@ -39,7 +40,9 @@ class ModelError(ValueError):
     model 'broken' cannot be compiled: it must return one number, the log weight, but returned 'a word'
     """
 
-    trial: int | None = None
+    def __init__(self, message: str = "", trial: int | None = None) -> None:
+        super().__init__(message)
+        self.trial = trial
 
 
 class StudyError(ValueError):
@@ -47,8 +50,15 @@ class StudyError(ValueError):
 
     Examples
     --------
-    >>> issubclass(StudyError, ValueError)
-    True
+    >>> import fastsumo as fs, tempfile, pathlib
+    >>> study = fs.Study(pathlib.Path(tempfile.mkdtemp()) / "elbo.study")
+    >>> study.add(fs.models.note(), fs.ELBO(), trials=1000)
+    [0]
+    >>> try:
+    ...     study[0]
+    ... except fs.StudyError as error:
+    ...     print(error)
+    cell 0 has no trials yet: run the study
     """
 
 

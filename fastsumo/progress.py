@@ -5,6 +5,7 @@ What is shown comes from `_glance`; a run only calls `stage` and `update`.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import sys
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from fastsumo._glance import Glance
 
 _BESIDE = 66  # columns that a bar takes beside its label
+_NOTEBOOK = 120  # columns below a notebook's cell
 _NARROW = 70  # columns, below which there is one line only
 _SPARKS = "▁▂▃▄▅▆▇█"
 _ASCII_SPARKS = "_.:-=+*#"
@@ -72,13 +74,12 @@ class Screen(Progress):
     _EVERY = 0.25  # seconds
 
     def __init__(self, total: int, label: str, console: Any = None) -> None:
-        from rich.live import Live
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
         self._total, self._label = total, label
         self._shown = self._began = 0.0
-        self._console = _console() if console is None else console
+        self._console = watched_console() if console is None else console
         self._narrow = self._console.width < _NARROW
         self._sparks = _SPARKS if self._console.encoding.startswith("utf") else _ASCII_SPARKS
         columns: list[Any] = [TextColumn("{task.description}"), BarColumn(bar_width=30)]
@@ -87,7 +88,7 @@ class Screen(Progress):
         model = label.split(" · ")[0]
         self._title = next((text for text in (label, model) if len(text) <= self._console.width - _BESIDE), "")
         self._task = self._bar.add_task("", total=total, speed="")
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._live = live_on(self._console)
 
     def __enter__(self) -> Progress:
         self._live.start()
@@ -185,11 +186,7 @@ def make_progress(wanted: bool | Progress | None, total: int, label: str) -> Pro
         return wanted
     if wanted is False:
         return Progress()
-    if _in_notebook():
-        from fastsumo.notebook_progress import NotebookBar
-
-        return NotebookBar(total, label)
-    return Screen(total, label) if _on_terminal() else Lines(total, label)
+    return Screen(total, label) if _in_notebook() or _on_terminal() else Lines(total, label)
 
 
 def _on_terminal() -> bool:
@@ -198,10 +195,25 @@ def _on_terminal() -> bool:
     return sys.stderr.isatty() and not ci and os.environ.get("TERM") != "dumb"
 
 
-def _console() -> Any:
+def watched_console() -> Any:
+    """Where a person looks: standard error; in a notebook text that `live_on` shows."""
     from rich.console import Console
 
-    return Console(stderr=True)
+    if not _in_notebook():
+        return Console(stderr=True)
+    plain: dict[str, Any] = {"color_system": None, "force_terminal": False, "legacy_windows": False}
+    return Console(file=io.StringIO(), width=_NOTEBOOK, force_jupyter=False, **plain)
+
+
+def live_on(console: Any) -> Any:
+    """What shows something anew and anew, and takes it away at the end; rich's own needs widgets in a notebook."""
+    if _in_notebook():
+        from fastsumo._notebook import NotebookLive
+
+        return NotebookLive(console)
+    from rich.live import Live
+
+    return Live(console=console, auto_refresh=False, transient=True)
 
 
 def _in_notebook() -> bool:

@@ -12,10 +12,10 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastsumo._text import WIDTH, Column, duration, short, table, with_error
-from fastsumo.progress import _in_notebook
+from fastsumo.progress import _in_notebook, live_on, watched_console
 from fastsumo.recipes import estimator_from_json
 from fastsumo.specs import compact
 
@@ -139,11 +139,9 @@ class Screen(Meter):
     """A table on a terminal (standard error) or in a notebook: the cells at work, and all together."""
 
     def __init__(self, workers: int = 1) -> None:
-        from rich.console import Console
-
         super().__init__(workers)
-        self._console = Console(stderr=True)
-        self._live = _live(self._console)
+        self._console = watched_console()
+        self._live = live_on(self._console)
         self._shown = 0.0
 
     def __enter__(self) -> Screen:
@@ -161,17 +159,6 @@ class Screen(Meter):
             self._shown = time.monotonic()
             rows = self.table(cells, folds, self._console.width)
             self._live.update(Text(f"{rows}\n{self.line(cells, {}, others)}".lstrip()), refresh=True)
-
-
-def _live(console: Any) -> Any:
-    """What shows a text anew and anew, here."""
-    if _in_notebook():
-        from fastsumo.notebook_progress import NotebookTable
-
-        return NotebookTable()
-    from rich.live import Live
-
-    return Live(console=console, auto_refresh=False, transient=True)
 
 
 def make_meter(wanted: bool | Meter | None, workers: int) -> Meter:

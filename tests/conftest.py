@@ -1,4 +1,4 @@
-"""Fixtures of the whole suite: counting what Numba compiles, and a folder of compiled code for child processes.
+"""Fixtures of the whole suite: figures closed, counting what Numba compiles, a folder of compiled code for children.
 
 The twins are in `naive.py`, the models of the tests in `zoo.py`.
 """
@@ -6,6 +6,7 @@ The twins are in `naive.py`, the models of the tests in `zoo.py`.
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Leave out the slow tests unless ``-m`` says something else."""
     if not config.option.markexpr:
         config.option.markexpr = "not slow"
+
+
+@pytest.fixture(autouse=True)
+def close_figures() -> Iterator[None]:
+    """Figures that pyplot holds are gone after each test."""
+    yield
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")
 
 
 class Compilations(event.Listener):

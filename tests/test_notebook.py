@@ -159,7 +159,7 @@ CELLS = [
 
 
 def test_progress_and_results_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kernel of its own runs the cells; the bar is drawn and taken away again, and nothing warns."""
+    """A kernel of its own runs the cells; the live view is drawn and taken away again, and nothing warns."""
     nbclient = pytest.importorskip("nbclient", reason="nbclient runs the notebook")
     pytest.importorskip("ipykernel", reason="ipykernel runs the notebook")
     import nbformat
@@ -177,7 +177,9 @@ def test_progress_and_results_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(client, "process_message", process)
     client.execute()
-    assert any("<progress" in html and "trials/s" in html for html in seen)
+    assert any("compiling: note" in html for html in seen)
+    assert any("Hill index" in html and "trials/s" in html for html in seen)
+    assert any("cells done" in html for html in seen)
     outputs = [output for cell in book.cells for output in cell.outputs]
     assert not [output for output in outputs if output.output_type in ("stream", "error")]
     last = [output.data.get("text/html", "") for output in outputs if output.output_type == "execute_result"]

@@ -20,7 +20,6 @@ def agg() -> Iterator[None]:
     with mpl.rc_context():
         plt.switch_backend("agg")
         yield
-        plt.close("all")
 
 
 @pytest.fixture(scope="module")

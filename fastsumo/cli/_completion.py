@@ -28,6 +28,11 @@ def results(prefix: str, **_: Any) -> list[str]:
     return _files(prefix, ".npz")
 
 
+def results_and_studies(prefix: str, **_: Any) -> list[str]:
+    """Saved results, and studies as they are named in the documentation."""
+    return results(prefix) + _files(prefix, ".study")
+
+
 def models_and_results(prefix: str, **_: Any) -> list[str]:
     return models(prefix) + results(prefix)
 

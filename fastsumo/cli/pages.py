@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from fastsumo.cli import _completion
 from fastsumo.cli._options import OK, add_output, check_file, note
 
 DEFAULT = Path("report.html")
@@ -13,7 +14,9 @@ DEFAULT = Path("report.html")
 def add_report(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``fastsumo report``."""
     parser.set_defaults(command=_report)
-    parser.add_argument("source", type=Path, metavar="RESULT_OR_STUDY", help="a file of run --save, or a study")
+    source = "a file of run --save, or a study"
+    added = parser.add_argument("source", type=Path, metavar="RESULT_OR_STUDY", help=source)
+    _completion.attach(added, _completion.results_and_studies)
     output = f"the page to write (default: {DEFAULT})"
     parser.add_argument("-o", "--output", type=Path, default=DEFAULT, metavar="FILE", help=output)
     parser.add_argument("--model", metavar="MODEL", help="the model of the result, where it is not found by itself")
