@@ -228,7 +228,7 @@ def compare(
     >>> found[0].bias < -3 * found[0].bias_error
     True
     """
-    from fastsumo.simulate import _checked
+    from fastsumo.simulate import checked
 
     if isinstance(estimators, Estimator):
         estimators = (estimators,)
@@ -237,7 +237,7 @@ def compare(
         raise ValueError("estimators is empty: give at least one, such as fs.SUMO(fs.roulette.Harmonic())")
     budget = _check.real("cost", cost, 1.0, closed="low")
     for estimator in chosen:
-        _checked(model, estimator, 2, seed, 0)
+        checked(model, estimator, 2, seed, 0)
     results = []
     for estimator in chosen:
         results.append(_spend(model, estimator, budget, seed, threads, progress))

@@ -19,7 +19,7 @@ from fastsumo.executors import Outcome, Pool, Task
 from fastsumo.packing import DamagedError, Fold
 from fastsumo.presence import BEAT, Presence
 from fastsumo.recipes import Recipe
-from fastsumo.simulate import joined
+from fastsumo.spans import joined
 from fastsumo.store import Store
 from fastsumo.study_progress import Meter
 from fastsumo.study_records import Cell, Span

@@ -20,7 +20,10 @@ from fastsumo.estimators import Estimator
 from fastsumo.machine import available_threads
 from fastsumo.model import ROW_TRIALS, Model
 from fastsumo.progress import Progress, make_progress
-from fastsumo.simulate import MAX_SEED, _Blocks, _Run, _Worker, joined
+from fastsumo.running import Blocks, Run
+from fastsumo.simulate import MAX_SEED
+from fastsumo.spans import joined
+from fastsumo.workers import Worker
 
 Floats = NDArray[np.float64]
 
@@ -317,13 +320,13 @@ def evaluate(
     >>> bool(abs(found.total) < 5 * found.total_error < 0.5)
     True
     """
-    each = _checked(model, estimator, trials, seed)
+    each = checked(model, estimator, trials, seed)
     workers = available_threads() if threads is None else _check.whole("threads", threads, 1, 4096)
     assert model.data is not None
     _scan(model)
     run = _RowRun(model, estimator, seed, workers)
     size = _rows_of_block(model, estimator, each)
-    blocks = _Blocks(0, model.data.shape[0], size)
+    blocks = Blocks(0, model.data.shape[0], size)
     with make_progress(progress, model.data.shape[0] * each, f"{model.name} · {estimator!r}") as bar:
         bar.stage("compiling")
         run.prepare()
@@ -340,9 +343,9 @@ def evaluate(
     return Evaluation(model.name, repr(estimator), int(seed), sums, truth, elapsed, len(crew), interrupted)
 
 
-def _checked(model: Any, estimator: Any, trials: Any, seed: Any) -> int:
+def checked(model: Any, estimator: Any, trials: Any, seed: Any) -> int:
     """The number of trials; errors before anything is compiled."""
-    from fastsumo.simulate import _checked as checked
+    from fastsumo.simulate import checked
 
     if isinstance(model, Model):
         if model.data is None:
@@ -392,7 +395,7 @@ def _truth(model: Model) -> Floats | None:
     return None if parts[0] is None else np.concatenate([part for part in parts if part is not None])
 
 
-class _RowRun(_Run):
+class _RowRun(Run):
     """A run over rows: no common centre, and no giants, which would leave a row unfinished."""
 
     def prepare(self) -> None:
@@ -406,10 +409,10 @@ class _RowRun(_Run):
         self.job, self.giants = self._owned.job, None
 
 
-class _RowWorker(_Worker):
+class _RowWorker(Worker):
     """A worker that fills the sums of its rows; its blocks are blocks of rows."""
 
-    def __init__(self, run: _Run, trials: int, sums: Floats) -> None:
+    def __init__(self, run: Run, trials: int, sums: Floats) -> None:
         super().__init__(run)
         held = int(min(math.isqrt(trials), _MOST_HELD))
         self.trials, self.sums = trials, sums

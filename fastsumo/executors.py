@@ -106,9 +106,10 @@ def _chunk(task: Task, model: Any, estimator: Estimator, progress: Progress) -> 
 def _pilot(task: Task, model: Any, estimator: Estimator, progress: Progress) -> Outcome:
     """Growing runs of trials, to see how long one takes: at most a sixteenth of them all."""
     from fastsumo.kernels.job import TILE
-    from fastsumo.simulate import _block_size, simulate
+    from fastsumo.running import block_size
+    from fastsumo.simulate import simulate
 
-    piece = min(_block_size(estimator, model), TILE)
+    piece = min(block_size(estimator, model), TILE)
     trials, times = min(piece, task.stop), [math.inf]
     while True:
         result = simulate(model, estimator, trials, task.seed, 1, progress)
@@ -155,10 +156,10 @@ class Pool:
             self._executor: Any = concurrent.futures.ThreadPoolExecutor(local, "fastsumo")
             self._make, self._own = None, True
         elif hasattr(executor, "submit"):
-            self._executor, self._make, self._own = _checked(executor), None, False
+            self._executor, self._make, self._own = checked(executor), None, False
         elif callable(executor):
             self._make, self._own = executor, True
-            self._executor = _checked(executor())
+            self._executor = checked(executor())
         else:
             raise TypeError(
                 f"executor must be a concurrent.futures.Executor or a function that makes one, got {executor!r}"
@@ -193,7 +194,7 @@ class Pool:
             return False
         self.remakes -= 1
         self._executor.shutdown(wait=False)
-        self._executor = _checked(self._make())
+        self._executor = checked(self._make())
         return True
 
     def close(self) -> None:
@@ -214,7 +215,7 @@ class _Bound:
         return run_task(task, self.stop)
 
 
-def _checked(executor: Any) -> Any:
+def checked(executor: Any) -> Any:
     if hasattr(executor, "get_executor"):
         raise TypeError("a Dask Client is not an executor: pass client.get_executor()")
     if not callable(getattr(executor, "submit", None)):

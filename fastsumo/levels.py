@@ -21,7 +21,7 @@ from fastsumo.machine import available_threads
 from fastsumo.model import Model
 
 if TYPE_CHECKING:
-    from fastsumo.simulate import _Run
+    from fastsumo.running import Run
 
 Floats = NDArray[np.float64]
 
@@ -231,13 +231,14 @@ def levels(model: Model, max_terms: int, samples: int, seed: int = 0, threads: i
     True
     """
     from fastsumo.estimators import ELBO
-    from fastsumo.simulate import _checked, _Run
+    from fastsumo.running import Run
+    from fastsumo.simulate import checked
 
     last = _check.whole("max_terms", max_terms, 1, 2**30)
     count = _check.whole("samples", samples, 2, 2**40)
-    _checked(model, ELBO(), count, seed, 0)
+    checked(model, ELBO(), count, seed, 0)
     workers = available_threads() if threads is None else _check.whole("threads", threads, 1, 4096)
-    run = _Run(model, ELBO(), seed, workers)
+    run = Run(model, ELBO(), seed, workers)
     run.prepare()
     marks = _marks(last)
     sums = _Sums()
@@ -263,7 +264,7 @@ def _marks(last: int) -> NDArray[np.int64]:
     return np.union1d(near, np.geomspace(_EVERY, last, steps).round()).astype(np.int64)
 
 
-def _rows(run: _Run, marks: NDArray[np.int64], n: int, first: int, count: int, local: Any) -> Floats:
+def _rows(run: Run, marks: NDArray[np.int64], n: int, first: int, count: int, local: Any) -> Floats:
     """Rows of `increments_block` for some sequences, on the thread that calls."""
     from fastsumo.errors import trial_error
     from fastsumo.kernels.increments import increments_block

@@ -270,7 +270,7 @@ class Result:
         >>> a.merge(b).mean == fs.simulate(fs.models.note(), fs.ELBO(), 131_072).mean
         True
         """
-        from fastsumo.simulate import joined
+        from fastsumo.spans import joined
 
         for name in ("model", "params", "source", "estimator", "law"):
             mine, theirs = getattr(self.provenance, name), getattr(other.provenance, name)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from fastsumo import study_models
 from fastsumo.recipes import estimator_to_json
-from fastsumo.simulate import _checked
+from fastsumo.simulate import checked
 from fastsumo.store import Store
 from fastsumo.study_records import Cell, StoredModel
 
@@ -45,7 +45,7 @@ def wanted(model: Any, estimator: Any, trials: int, seeds: int | Iterable[int], 
     models = [(specs.model(one), one) if isinstance(one, str) else (one, None) for one in _listed(model)]
     for made, origin in models:
         for kind, seed in itertools.product(kinds, numbers):
-            _checked(made, kind, trials, seed, 0)
+            checked(made, kind, trials, seed, 0)
         kept = study_models.stored(made, origin, name)
         params = tuple(made.params.tolist())
         cells += [

@@ -16,7 +16,7 @@ from fastsumo._text import WIDTH, Column, short, table
 from fastsumo.errors import StudyError
 from fastsumo.recipes import estimator_from_json
 from fastsumo.result import Provenance, Result
-from fastsumo.simulate import joined
+from fastsumo.spans import joined
 from fastsumo.specs import compact
 from fastsumo.store import Store
 from fastsumo.study_records import Cell, Run, StoredModel

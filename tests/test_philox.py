@@ -15,7 +15,7 @@ from scipy import stats
 import fastsumo as fs
 from fastsumo.kernels.block import log_weights_of
 from fastsumo.kernels.job import Work
-from fastsumo.simulate import _Run
+from fastsumo.running import Run
 
 ONES = 0xFFFFFFFF
 ANSWERS = [  # counter, key, output: the known-answer vectors of Random123
@@ -72,7 +72,7 @@ def test_blocks_of_a_sample_are_numbered_from_one():
 @pytest.mark.parametrize(("model", "block"), [(first_uniform, 1), (fifth_uniform, 3)], ids=["block 1", "block 3"])
 def test_sample_indices_beyond_32_bits(model, block, first):
     """Their upper bits go above the number of the block. No run gets there, so this asks the kernel."""
-    run = _Run(model, fs.ELBO(), seed=99, threads=1)
+    run = Run(model, fs.ELBO(), seed=99, threads=1)
     run.prepare()
     out, work = np.empty(4), Work()
     log_weights_of(run.job, work.address, np.uint64(2**40 + 7), first, 4, out.ctypes.data)

@@ -245,7 +245,7 @@ def test_giants_have_the_bits_of_ordinary_trials(name, monkeypatch):
     trials = 150 if isinstance(estimator, fs.IWAE) else 6_000 if estimator.minimum == 1 else 800
     values, terms = fs.sample(model, estimator, trials, SEED, threads=1)
     whole = fs.simulate(model, estimator, trials, SEED, threads=1)
-    monkeypatch.setattr(import_module("fastsumo.simulate"), "GIANT", 2100)
+    monkeypatch.setattr(import_module("fastsumo.running"), "GIANT", 2100)
     monkeypatch.setattr(import_module("fastsumo.giants"), "_CHUNK", 2048)
     samples = terms + (0 if isinstance(estimator, fs.IWAE) else estimator.minimum)
     assert np.count_nonzero(samples > 2100) > 2

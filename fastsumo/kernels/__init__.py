@@ -1,1 +1,1 @@
-"""Everything compiled. Only `fastsumo.simulate` and `fastsumo.loglik` call in here."""
+"""Everything compiled. Those outside who call in: `running`, `workers`, `giants`, `evaluate`, `levels`, `loglik`."""
