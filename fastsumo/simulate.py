@@ -105,15 +105,13 @@ def simulate(
         bar.stage("compiling")
         run.prepare()
         center = run.center
-        began = time.perf_counter()
         statistics, ranges, interrupted = run.tally(start, count, center, bar)
-        elapsed = time.perf_counter() - began
     return Result(
         provenance=Provenance.of(model, estimator),
         statistics=statistics,
         ranges={int(seed): ranges},
         center=center,
-        elapsed=elapsed,
+        elapsed=run.elapsed,
         threads=workers,
         interrupted=interrupted,
     )
@@ -284,6 +282,7 @@ class _Run:
     def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int) -> None:
         self.model, self.estimator, self.seed, self.threads = model, estimator, int(seed), threads
         self.stopped = False
+        self.elapsed = 0.0  # seconds that trials took, without what was compiled for them
 
     def prepare(self) -> None:
         """Compile the model, or find it compiled."""
@@ -371,6 +370,7 @@ class _Run:
         """Run all blocks on the workers' threads; whether Ctrl-C ended it early. The main thread only watches."""
         workers[0].compile()
         bar.stage("running")
+        began = time.perf_counter()
         threads = [threading.Thread(target=worker.loop, args=(blocks,), daemon=True) for worker in workers]
         interrupted = False
         try:
@@ -393,6 +393,7 @@ class _Run:
             if worker.error is not None:
                 raise worker.error
         bar.update(sum(worker.trials_done for worker in workers), lambda: workers[0].glance(workers))
+        self.elapsed = time.perf_counter() - began
         return interrupted
 
 

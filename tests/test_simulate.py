@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -260,6 +261,21 @@ def test_elapsed_is_the_time_of_running():
     began = time.perf_counter()
     result = fs.simulate(MODELS["note"], fs.IWAE(100), 20_000)
     assert 0.0 < result.elapsed < time.perf_counter() - began
+
+
+def test_what_is_compiled_for_a_run_is_not_in_its_time(monkeypatch: pytest.MonkeyPatch):
+    module = sys.modules["fastsumo.simulate"]
+    late, compile_kernels = 0.0, module._TallyWorker.compile
+
+    def slowly(worker: Any) -> None:
+        nonlocal late
+        compile_kernels(worker)
+        late += 1e6  # seconds
+
+    monkeypatch.setattr(module._TallyWorker, "compile", slowly)
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: time.perf_counter() + late))
+    assert fs.simulate(MODELS["note"], fs.ELBO(), 1000).elapsed < 1e6
+    assert late == 1e6
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------------------------------------
