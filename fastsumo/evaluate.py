@@ -6,7 +6,6 @@ Rows are spread over threads in blocks; the trials of a row run on one thread, i
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -332,15 +331,12 @@ def evaluate(
         run.prepare()
         sums = _no_sums(model.data.shape[0])
         crew = [_RowWorker(run, each, sums) for _ in range(min(workers, blocks.total))]
-        crew[0].compile()
-        began = time.perf_counter()
         interrupted = run._work(crew, blocks, bar)
-        elapsed = time.perf_counter() - began
     done = joined([span for worker in crew for span in worker.done])
     if interrupted and not done:
         raise KeyboardInterrupt
     truth = _truth(model)
-    return Evaluation(model.name, repr(estimator), int(seed), sums, truth, elapsed, len(crew), interrupted)
+    return Evaluation(model.name, repr(estimator), int(seed), sums, truth, run.elapsed, len(crew), interrupted)
 
 
 def checked(model: Any, estimator: Any, trials: Any, seed: Any) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,7 @@ class Run:
     def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int) -> None:
         self.model, self.estimator, self.seed, self.threads = model, estimator, int(seed), threads
         self.stopped = False
+        self.elapsed = 0.0  # seconds that trials took, without what was compiled for them
 
     def prepare(self) -> None:
         """Compile the model, or find it compiled."""
@@ -121,6 +123,7 @@ class Run:
         """Run all blocks on the workers' threads; whether Ctrl-C ended it early. The main thread only watches."""
         workers[0].compile()
         bar.stage("running")
+        began = time.perf_counter()
         threads = [threading.Thread(target=worker.loop, args=(blocks,), daemon=True) for worker in workers]
         interrupted = False
         try:
@@ -143,6 +146,7 @@ class Run:
             if worker.error is not None:
                 raise worker.error
         bar.update(sum(worker.trials_done for worker in workers), lambda: workers[0].glance(workers))
+        self.elapsed = time.perf_counter() - began
         return interrupted
 
 

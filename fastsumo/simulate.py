@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -94,15 +93,13 @@ def simulate(
         bar.stage("compiling")
         run.prepare()
         center = run.center
-        began = time.perf_counter()
         statistics, ranges, interrupted = run.tally(start, count, center, bar)
-        elapsed = time.perf_counter() - began
     return Result(
         provenance=Provenance.of(model, estimator),
         statistics=statistics,
         ranges={int(seed): ranges},
         center=center,
-        elapsed=elapsed,
+        elapsed=run.elapsed,
         threads=workers,
         interrupted=interrupted,
     )

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from zoo import LAWS, MODELS
 import fastsumo as fs
 from fastsumo.machine import available_threads
 from fastsumo.progress import Progress
+from fastsumo.workers import TallyWorker
 
 TILE = 4096
 
@@ -260,6 +262,22 @@ def test_elapsed_is_the_time_of_running():
     began = time.perf_counter()
     result = fs.simulate(MODELS["note"], fs.IWAE(100), 20_000)
     assert 0.0 < result.elapsed < time.perf_counter() - began
+
+
+def test_what_is_compiled_for_a_run_is_not_in_its_time(monkeypatch: pytest.MonkeyPatch):
+    late, compile_kernels = 0.0, TallyWorker.compile
+
+    def slowly(worker: Any) -> None:
+        nonlocal late
+        compile_kernels(worker)
+        late += 1e6  # seconds
+
+    monkeypatch.setattr(TallyWorker, "compile", slowly)
+    monkeypatch.setattr(
+        sys.modules["fastsumo.running"], "time", SimpleNamespace(perf_counter=lambda: time.perf_counter() + late)
+    )
+    assert fs.simulate(MODELS["note"], fs.ELBO(), 1000).elapsed < 1e6
+    assert late == 1e6
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------------------------------------

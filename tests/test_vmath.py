@@ -397,7 +397,7 @@ def test_import_compiles_nothing():
 def test_docstring_example_and_sections(name):
     function = getattr(vmath, name)
     for section in ("Parameters", "Returns", "Notes", "Examples"):
-        assert f"\n    {section}\n    ---" in function.__doc__
+        assert f"\n{section}\n---" in inspect.getdoc(function)
     (test,) = doctest.DocTestFinder().find(function, name, globs=vars(vmath).copy())
     assert test.examples
     assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
