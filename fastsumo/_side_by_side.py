@@ -7,10 +7,12 @@ from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING
 
 from fastsumo._text import NARROWEST, Column, short, table
+from fastsumo.roulette import Table
 
 if TYPE_CHECKING:
     from fastsumo.compare import Comparison
     from fastsumo.estimators import Estimator
+    from fastsumo.roulette import Roulette
 
 
 def text(found: Comparison, width: int) -> str:
@@ -53,8 +55,10 @@ def notes(found: Comparison) -> list[str]:
     return said
 
 
-def short_name(estimator: Estimator) -> str:
-    """``repr`` without what is left at its default."""
+def short_name(estimator: Estimator | Roulette) -> str:
+    """``repr`` without what is left at its default; of a table of survival only its length."""
+    if isinstance(estimator, Table):
+        return f"Table({estimator.survival_table.size} values)"
     parts = []
     for field in fields(estimator):
         value = getattr(estimator, field.name)

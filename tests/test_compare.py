@@ -131,6 +131,7 @@ def test_short_names():
     assert short_name(fs.MLMC()) == "MLMC()"
     assert short_name(fs.JVI(4, order=2)) == "JVI(k=4, order=2)"
     assert short_name(fs.ELBO()) == "ELBO()"
+    assert short_name(fs.SUMO(R.Table(1.0 / np.arange(1.0, 81.0)))) == "SUMO(Table(80 values))"
 
 
 def test_the_public_names_are_functions():
