@@ -17,7 +17,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from types import ModuleType
@@ -96,6 +96,8 @@ def estimator(text: str, law: Roulette | None = None) -> Estimator:
     --------
     >>> estimator("iwae:k=5"), estimator("SUMO(roulette=Harmonic(cap=80), minimum=1)").minimum
     (IWAE(k=5), 1)
+    >>> estimator("sumo:harmonic-geometric:alpha=8,rate=0.1,minimum=2").roulette
+    HarmonicGeometric(alpha=8, rate=0.1, cap=None)
     """
     given = parse_spec(text)
     kind = _named("estimator", given.name, _family(Estimator))
@@ -105,8 +107,19 @@ def estimator(text: str, law: Roulette | None = None) -> Estimator:
         if _LAW in given.named or given.positional:
             raise ValueError(f"the law of K is given twice, in {text!r} and as --roulette")
         given.named[_LAW] = law  # type: ignore[assignment]
-    made: Estimator = _call("estimator", kind, given)
+    made: Estimator = _call("estimator", kind, _with_its_law(given, inspect.signature(kind).parameters))
     return made
+
+
+def _with_its_law(given: Spec, parameters: Mapping[str, Any]) -> Spec:
+    """Named values after a law without brackets, such as ``sumo:harmonic-geometric:alpha=80,rate=0.1``, are its own."""
+    own = [name for name in given.named if name not in parameters]
+    if next(iter(parameters), "") != _LAW or not given.positional or "(" in given.positional[0] or not own:
+        return given
+    law = given.positional[0]
+    law += ("," if ":" in law else ":") + ",".join(f"{name}={given.named[name]}" for name in own)
+    rest = {name: value for name, value in given.named.items() if name in parameters}
+    return given._replace(positional=[law, *given.positional[1:]], named=rest)
 
 
 def estimator_again(text: str, table: ArrayLike | None = None) -> Estimator:
