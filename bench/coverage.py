@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastsumo as fs
-from bench.report import table, with_table
+from bench.report import publish, table
 
 MARKERS = "<!-- coverage table -->", "<!-- end of coverage table -->"
 LAWS = {"harmonic": fs.roulette.Harmonic(), "paper": fs.roulette.HarmonicGeometric(alpha=80, rate=0.1)}
@@ -160,12 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--readme", type=Path, help="put the tables between the markers of this file")
     options = parser.parse_args(arguments)
     study(options.folder, options.minutes, [s for s in SIZES if s <= options.largest], options.repetitions)
-    text = report(options.folder)
-    if options.readme is None:
-        print(text)
-    else:
-        readme = options.readme.read_text(encoding="utf-8")
-        options.readme.write_text(with_table(readme, text, MARKERS), encoding="utf-8")
+    publish(report(options.folder), options.readme, MARKERS)
     return 0
 
 

@@ -212,6 +212,14 @@ def with_table(readme: str, text: str, markers: tuple[str, str] = (BEGIN, END)) 
     return f"{before}{begin}\n\n{text}\n\n{end}{after}"
 
 
+def publish(text: str, readme: Path | None, markers: tuple[str, str] = (BEGIN, END)) -> None:
+    """Print the text, or put it between the markers of a README."""
+    if readme is None:
+        print(text)
+    else:
+        readme.write_text(with_table(readme.read_text(encoding="utf-8"), text, markers), encoding="utf-8")
+
+
 def _order(runner: str, cells: Mapping[tuple[str, str], Entry], cases: Iterable[str], clock: str) -> float:
     """fastsumo first, then the fastest."""
     if runner == "fastsumo":
@@ -335,12 +343,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     data = json.loads(options.file.read_text(encoding="utf-8"))
-    text = report(data, options.clock)
-    if options.readme is None:
-        print(text)
-    else:
-        readme = options.readme.read_text(encoding="utf-8")
-        options.readme.write_text(with_table(readme, text), encoding="utf-8")
+    publish(report(data, options.clock), options.readme)
     if options.figure is not None:
         options.figure.parent.mkdir(parents=True, exist_ok=True)
         figure(data, options.clock).savefig(options.figure, dpi=110)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastsumo as fs
-from bench.report import table, with_table
+from bench.report import publish, table
 
 MARKERS = "<!-- training table -->", "<!-- end of training table -->"
 LATENT, BATCH, TEST_ROWS = 10, 100, 397
@@ -187,12 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=3, help="starts (default: %(default)s)")
     parser.add_argument("--readme", type=Path, help="put the table between the markers of this file")
     options = parser.parse_args(arguments)
-    text = report(options.steps, options.seeds)
-    if options.readme is None:
-        print(text)
-    else:
-        readme = options.readme.read_text(encoding="utf-8")
-        options.readme.write_text(with_table(readme, text, MARKERS), encoding="utf-8")
+    publish(report(options.steps, options.seeds), options.readme, MARKERS)
     return 0
 
 

@@ -24,7 +24,6 @@ from fastsumo.store import Store
 from fastsumo.study_progress import Meter
 from fastsumo.study_records import Cell, Span
 
-CHUNK_SECONDS = 5.0
 _AHEAD = 2  # chunks handed out for each that can run: the next one waits at the worker
 _TRIES = 4  # of a chunk whose worker dies
 _OPEN_FOLDS = 64

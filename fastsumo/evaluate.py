@@ -37,6 +37,9 @@ WORST = np.dtype(
 )
 
 
+_OF_A_ROW = ("mean", "std_error", "variance", "tail_index", "largest_share", "cost", "trials", "zero_weight_trials")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """The log evidence of every row, as `evaluate` finds it.
@@ -207,12 +210,11 @@ class Evaluation:
         >>> fs.evaluate(shifted, fs.IWAE(20), trials=500).to_dict()["rows"]["trials"]
         [500, 500]
         """
-        named = ("mean", "std_error", "variance", "tail_index", "largest_share", "cost", "trials", "zero_weight_trials")
         plain = ("model", "estimator", "seed", "total", "total_error", "elapsed", "threads", "interrupted")
         truth = None if self.log_evidence is None else self.log_evidence.tolist()
         return {name: getattr(self, name) for name in plain} | {
             "log_evidence": truth,
-            "rows": {name: getattr(self, name).tolist() for name in named},
+            "rows": {name: getattr(self, name).tolist() for name in _OF_A_ROW},
         }
 
     def __repr__(self) -> str:
@@ -232,8 +234,7 @@ class Evaluation:
         """
         from fastsumo._tables import dataframe
 
-        named = ("mean", "std_error", "variance", "tail_index", "largest_share", "cost", "trials", "zero_weight_trials")
-        columns = {name: getattr(self, name) for name in named}
+        columns = {name: getattr(self, name) for name in _OF_A_ROW}
         if self.log_evidence is not None:
             columns["log_evidence"] = self.log_evidence
         return dataframe(columns)

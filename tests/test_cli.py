@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import Stopper, complaint, output
 
 import fastsumo as fs
 from fastsumo import cli, rerun, specs
 from fastsumo.cli import _options, _parser
-from fastsumo.progress import Progress
 
 USERS = """
 import fastsumo as fs
@@ -62,22 +62,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "leaves.py").write_text("import sys\nsys.exit(3)\n")
     (tmp_path / "short.npz").write_bytes(b"PK\x03\x04 and no more")
     return tmp_path
-
-
-def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What a command that succeeds prints."""
-    assert cli.main(arguments) == 0
-    return capsys.readouterr().out
-
-
-def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line that a command that fails prints."""
-    assert cli.main(arguments) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.startswith("fastsumo: error: ")
-    assert printed.err.count("\n") == 1
-    return printed.err
 
 
 def test_run_prints_and_draws(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -358,17 +342,6 @@ assert not heavy, heavy
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"fastsumo {fs.__version__}\n")
-
-
-class Stopper(Progress):
-    """Presses Ctrl-C, once, as soon as some trials are done."""
-
-    pressed = False
-
-    def update(self, done: int, glance: object) -> None:
-        if done and not self.pressed:
-            self.pressed = True
-            signal.raise_signal(signal.SIGINT)
 
 
 def test_ctrl_c_prints_the_result_so_far(

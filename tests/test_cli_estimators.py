@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from pathlib import Path
 
 import pytest
+from commands import Stopper, output
 
 import fastsumo as fs
 from fastsumo import cli
 from fastsumo.cli.estimators import DEFAULT_ESTIMATORS
-from fastsumo.progress import Progress
 from fastsumo.specs import estimator as read_estimator
 
 NOTE = fs.models.note()
 CAPPED = fs.SUMO(fs.roulette.Harmonic(cap=80))
-
-
-def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What a command that succeeds prints."""
-    assert cli.main(arguments) == 0
-    return capsys.readouterr().out
 
 
 def test_compare_is_that_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,17 +103,6 @@ def test_bad_input_is_one_line(capsys: pytest.CaptureFixture[str], line: str, sa
     assert printed.err.startswith("fastsumo: error: ")
     assert printed.err.count("\n") == 1
     assert printed.out == ""
-
-
-class Stopper(Progress):
-    """Presses Ctrl-C, once, as soon as some trials are done."""
-
-    pressed = False
-
-    def update(self, done: int, glance: object) -> None:
-        if done and not self.pressed:
-            self.pressed = True
-            signal.raise_signal(signal.SIGINT)
 
 
 def test_ctrl_c_ends_the_comparison(

@@ -13,27 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import complaint, output
 
 import fastsumo as fs
 from fastsumo import _plain_numba, cli, doctor, specs, speed
 from fastsumo.cli import _parser
-
-
-def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What a command that succeeds prints."""
-    assert cli.main(arguments) == 0
-    return capsys.readouterr().out
-
-
-def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line that a command that fails prints."""
-    assert cli.main(arguments) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.startswith("fastsumo: error: ")
-    assert printed.err.count("\n") == 1
-    return printed.err
-
 
 # ---- init
 

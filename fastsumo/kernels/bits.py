@@ -1,4 +1,4 @@
-"""Single machine instructions that Numba does not spell: bit casts, fused multiply-add, rounding.
+"""Single machine instructions that Numba does not spell: bit casts, fused multiply-add, square roots.
 
 Each is one LLVM instruction on a scalar, which the loop vectoriser widens; a GPU target would replace
 this file. Nothing here knows any mathematics.
@@ -40,17 +40,6 @@ def fma(typingctx, a, b, c):
         return builder.fma(*args)
 
     return types.float64(types.float64, types.float64, types.float64), codegen
-
-
-@intrinsic
-def rint(typingctx, x):
-    """The nearest integer as a float64, ties to even, without touching the floating-point flags."""
-
-    def codegen(context, builder, signature, args):
-        function = builder.module.declare_intrinsic("llvm.nearbyint", [_F64])
-        return builder.call(function, args)
-
-    return types.float64(types.float64), codegen
 
 
 @intrinsic

@@ -18,6 +18,7 @@ _FINITE = 1e300
 def draw(job, first, terms_at, n):
     """`K` of the ``n`` trials from number ``first`` on, to ``terms_at``."""
     terms, highest = ints(terms_at, n), float(job.cap)
+    log_head = job.power * math.log(job.head) if job.head < _FINITE else np.inf
     if job.kind == LAST or job.kind == JACKKNIFE:
         for t in range(n):
             terms[t] = job.cap
@@ -25,21 +26,16 @@ def draw(job, first, terms_at, n):
         table = floats(job.table_at, job.table_size)
         for t in range(n):
             terms[t] = _from_table(table, roulette_uniform(first + uint64(t), job.key))
+    elif job.power == 1.0:  # P(K >= k) = 1 / k means K = floor(1 / u); beyond the head, logs for the few
+        for t in range(n):
+            terms[t] = int64(min(1.0 / roulette_uniform(first + uint64(t), job.key), highest))
+        head = int64(min(job.head, highest))
+        for t in range(n if job.head < _FINITE else 0):
+            if terms[t] >= head:
+                terms[t] = _from_formula(job, log_head, roulette_uniform(first + uint64(t), job.key))
     else:
-        log_head = job.power * math.log(job.head) if job.head < _FINITE else np.inf
-        if job.power == 1.0:  # P(K >= k) = 1 / k means K = floor(1 / u); beyond the head, logs for the few
-            head = int64(min(job.head, highest))
-            for t in range(n):
-                terms[t] = int64(min(1.0 / roulette_uniform(first + uint64(t), job.key), highest))
-            if job.head < _FINITE:
-                for t in range(n):
-                    if terms[t] >= head:
-                        k = _from_formula(job, log_head, roulette_uniform(first + uint64(t), job.key))
-                        terms[t] = int64(max(min(k, highest), 1.0))
-        else:
-            for t in range(n):
-                k = _from_formula(job, log_head, roulette_uniform(first + uint64(t), job.key))
-                terms[t] = int64(max(min(k, highest), 1.0))
+        for t in range(n):
+            terms[t] = _from_formula(job, log_head, roulette_uniform(first + uint64(t), job.key))
 
 
 @inlined
@@ -48,7 +44,8 @@ def _from_formula(job, log_head, u):
     log_u = log(u)
     head = 1.0 / u if job.power == 1.0 else exp(min(-log_u / max(job.power, 1e-300), 700.0))
     tail = job.head + np.floor((log_u + log_head) / job.log_decay)
-    return tail if log_u + log_head <= 0.0 else head
+    k = tail if log_u + log_head <= 0.0 else head
+    return int64(max(min(k, float(job.cap)), 1.0))
 
 
 @device

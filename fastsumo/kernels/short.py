@@ -12,7 +12,7 @@ import numpy as np
 from numba import int64, uint64
 
 from fastsumo.estimators import LAST, SINGLE
-from fastsumo.kernels._jit import device
+from fastsumo.kernels._jit import device, inlined
 from fastsumo.kernels.bits import fabs, fma
 from fastsumo.kernels.buffer import weigh
 from fastsumo.kernels.job import (
@@ -111,7 +111,7 @@ def _add_plain(job, work, row, lane, n, offset):
     total, product = floats(work + TOTAL + 8 * lane, n), floats(work + PRODUCT + 8 * lane, n)
     weight = floats(work + WEIGHT + 8 * offset, n)
     first, j, inverse = max(job.minimum - 1, 0), row + 1 - job.minimum, 1.0 / (row + 1)
-    harmonic = job.product and float(j) <= job.head - 1.0
+    harmonic = _is_harmonic(job, j)
     if row > first and harmonic:
         on = _going_on(work, lane, n, j)
         rest, last = floats(work + TOTAL + 8 * (lane + on), n - on), floats(work + WEIGHT + 8 * (offset + on), n - on)
@@ -138,7 +138,7 @@ def _add_plain(job, work, row, lane, n, offset):
         for i in range(on):
             product[i] *= total[i] * inverse
         return
-    if job.product and float(j) <= job.head:
+    if _leaves_head(job, j):
         for i in range(on):
             product[i] = -_log_positive(product[i]) if (product[i] > _TINY) & (product[i] < _HUGE) else np.nan
     coefficient = _coefficient(job, j)
@@ -175,12 +175,12 @@ def _add_scaled(job, work, row, lane, n, offset):
     if job.kind == SINGLE or j < 1:
         return
     on = _going_on(work, lane, n, j)
-    if job.product and float(j) <= job.head - 1.0:
+    if _is_harmonic(job, j):
         for i in range(on):
             product[i] *= total[i] * inverse
             exponents[i] += exponent[i]
         return
-    if job.product and float(j) <= job.head:
+    if _leaves_head(job, j):
         for i in range(on):
             product[i] = -_log_of(product[i], exponents[i]) if product[i] > 0.0 else -np.inf
     coefficient = _coefficient(job, j)
@@ -199,6 +199,18 @@ def _add_single(work, row, lane, n):
     inverse = 1.0 / (row + 1)
     for i in range(_going_on(work, lane, n, row + 1), _going_on(work, lane, n, row)):
         before[i] = _log_of(total[i] * inverse, exponent[i])
+
+
+@inlined
+def _is_harmonic(job, j):
+    """Whether the log of the prefix after increment ``j`` has the coefficient -1: it goes into the product."""
+    return job.product and float(j) <= job.head - 1.0
+
+
+@inlined
+def _leaves_head(job, j):
+    """Whether ``j``, which is not harmonic, is the first such: the product is turned into a sum of logs."""
+    return job.product and float(j) <= job.head
 
 
 @device

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours: distinct with every common colour vision, and of different lightness in grey.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"
-MEASURED, THEORY = "-", "-."  # what is measured is solid, coloured or dotted with marks; theory is black, dash and dot
+# What is measured is coloured, solid or dotted with marks; theory is black, dash and dot.
 STYLES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "D"), (PURPLE, ":", "^"))  # of things side by side
 SMALL = 7.5  # points, of legends and ticks
 COLUMN = (3.3, 2.6)  # inches

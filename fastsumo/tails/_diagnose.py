@@ -161,7 +161,7 @@ def diagnose(
     """
     as_level(level)
     known = sample if isinstance(sample, Summary) else summarize(sample)
-    predicted = math.nan if index is None else math.inf if index == math.inf else as_number(index, "index", 0.0)
+    predicted = _prediction(index)
     hill, gpd = tail_index(known, level=level), tail_index(known, method="gpd", level=level)
     moments = _moments(hill, gpd, predicted)
     regime = _regime(moments, hill, gpd, predicted)
