@@ -3,6 +3,7 @@
 A repetition of ``n`` trials is ``n`` consecutive trials of one seed, and ten of them make one repetition of ``10 n``:
 repetitions of one size share nothing, those of different sizes share trials. Every repetition of the largest size is a
 file of the folder, written whole, so that a run goes on where the last one stopped; the table says how many there are.
+With ``--part 3/16`` a run takes every sixteenth of them, so that several processes or machines share the work.
 """
 
 from __future__ import annotations
@@ -67,11 +68,20 @@ def block(law: fs.roulette.Roulette, number: int, sizes: Sequence[int], repetiti
     return np.array(rows, ROW)
 
 
-def study(folder: Path, minutes: float, sizes: Sequence[int] = SIZES, repetitions: int = REPETITIONS) -> None:
-    """Run blocks of both laws in turn until all are there or time is up. Time alone decides, never what was found."""
+def study(
+    folder: Path,
+    minutes: float,
+    sizes: Sequence[int] = SIZES,
+    repetitions: int = REPETITIONS,
+    part: tuple[int, int] = (1, 1),
+) -> None:
+    """Run blocks of both laws in turn until all are there or time is up. Time alone decides, never what was found.
+
+    Of ``part = i, n`` parts, the blocks ``i - 1, i - 1 + n, ...``.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + 60.0 * minutes
-    for number in range(repetitions):
+    for number in range(part[0] - 1, repetitions, part[1]):
         for name, law in LAWS.items():
             path = folder / f"{name}-{number:04d}.npz"
             if path.exists():
@@ -150,6 +160,15 @@ def _power(number: int) -> str:
     return f"10{str(digits).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
+def _part(text: str) -> tuple[int, int]:
+    """3/16 as (3, 16)."""
+    first, _, second = text.partition("/")
+    number, parts = int(first), int(second)
+    if not 1 <= number <= parts:
+        raise ValueError(text)
+    return number, parts
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.coverage", description="Coverage of intervals for a mean.")
@@ -157,9 +176,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long (default: run all)")
     parser.add_argument("--repetitions", type=int, default=REPETITIONS, help="of each size (default: %(default)s)")
     parser.add_argument("--largest", type=float, default=SIZES[-1], help="trials of the largest size (default: 1e7)")
+    parser.add_argument(
+        "--part", type=_part, default=(1, 1), metavar="I/N", help="only part I of N of the work, I from 1 to N"
+    )
     parser.add_argument("--readme", type=Path, help="put the tables between the markers of this file")
     options = parser.parse_args(arguments)
-    study(options.folder, options.minutes, [s for s in SIZES if s <= options.largest], options.repetitions)
+    sizes = [size for size in SIZES if size <= options.largest]
+    study(options.folder, options.minutes, sizes, options.repetitions, options.part)
     publish(report(options.folder), options.readme, MARKERS)
     return 0
 

@@ -49,6 +49,16 @@ def test_a_run_goes_on_where_it_stopped(folder: Path, tmp_path: Path) -> None:
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == kept
 
 
+def test_parts_share_the_work(folder: Path, tmp_path: Path) -> None:
+    for part in (2, 1):
+        arguments = [str(tmp_path), "--largest", "1e4", "--repetitions", "3", "--part", f"{part}/2"]
+        assert coverage.main(arguments) == 0
+        assert len(list(tmp_path.iterdir())) == {2: 2, 1: 6}[part]
+    for wrong in ("0/2", "3/2", "1", "a/b"):
+        with pytest.raises(SystemExit):
+            coverage.main([str(tmp_path), "--part", wrong])
+
+
 def test_coverage_counts() -> None:
     rows = np.zeros(4, coverage.ROW)
     rows["low"], rows["high"] = -1.0, [[1.0], [2.0], [3.0], [0.5]]
