@@ -429,7 +429,7 @@ class _RowWorker(Worker):
         if done:
             self.done.append((first, first + done))
 
-    def _kernel_call(self, first: int, count: int) -> tuple[Any, ...]:
+    def _kernel_call(self, first: int, count: int, found: int = 0) -> tuple[Any, ...]:
         from fastsumo.kernels.evaluate import kernel_of
 
         self.rows = self.run.model.rows(first, first + count)

@@ -35,6 +35,7 @@ class Run:
     def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int) -> None:
         self.model, self.estimator, self.seed, self.threads = model, estimator, int(seed), threads
         self.stopped = False
+        self.plain = True  # no weight was met so far that is too large or small for a plain number
         self.elapsed = 0.0  # seconds that trials took, without what was compiled for them
 
     def prepare(self) -> None:

@@ -66,11 +66,12 @@ class Worker:
 
     def _alone(self, trial: int) -> float:
         """The value of one trial, whatever its size, on this thread."""
-        from fastsumo.kernels.block import sample_block
+        from fastsumo.kernels.block import kernels_of
 
         value, terms = np.empty(1), np.empty(1, np.int64)
         job = self.run.job._replace(giant=NO_GIANT)
         addresses = value.ctypes.data, terms.ctypes.data, self.found.ctypes.data
+        sample_block = kernels_of(job.kind)[1]
         self._check(sample_block(job, self.work.address, np.uint64(trial), 1, *addresses)[0])
         return float(value[0])
 
@@ -107,11 +108,19 @@ class Worker:
 
     def _call(self, first: int, count: int) -> tuple[int, int, int]:
         """Run a block: status, trials done, giants found."""
-        kernel, *arguments = self._kernel_call(first, count)
-        return tuple(kernel(*arguments))  # type: ignore[return-value]
+        from fastsumo.kernels.job import WIDE
 
-    def _kernel_call(self, first: int, count: int) -> tuple[Any, ...]:
-        """The kernel that runs a block, and its arguments."""
+        kernel, *arguments = self._kernel_call(first, count)
+        status, done, found = kernel(*arguments)
+        if status == WIDE:
+            self.run.plain = False
+            kernel, *arguments = self._kernel_call(first + done, count - done, found)
+            status, more, others = kernel(*arguments)
+            done, found = done + more, found + others
+        return status, done, found
+
+    def _kernel_call(self, first: int, count: int, found: int = 0) -> tuple[Any, ...]:
+        """The kernel that runs a block, and its arguments; so many giants of the block were found before."""
         raise NotImplementedError
 
     def _keep(self, trial: int, terms: int, value: float) -> None:
@@ -141,18 +150,18 @@ class TallyWorker(Worker):
             tally = self.center, self.tally.address
             _jit.compile_for(tally_one, self.run.job, self.work.address, np.uint64(0), 1, 0.0, *tally)
 
-    def _kernel_call(self, first: int, count: int) -> tuple[Any, ...]:
+    def _kernel_call(self, first: int, count: int, found: int = 0) -> tuple[Any, ...]:
         from fastsumo.kernels.block import kernels_of
 
         return (
-            kernels_of(self.run.job.kind)[0],
+            kernels_of(self.run.job.kind, self.run.plain)[0],
             self.run.job,
             self.work.address,
             np.uint64(first),
             count,
             self.center,
             self.tally.address,
-            self.found.ctypes.data,
+            self.found[found:].ctypes.data,
         )
 
     def _call(self, first: int, count: int) -> tuple[int, int, int]:
@@ -196,19 +205,19 @@ class SampleWorker(Worker):
         super().__init__(run)
         self.first, self.values, self.terms = first, values, terms
 
-    def _kernel_call(self, first: int, count: int) -> tuple[Any, ...]:
+    def _kernel_call(self, first: int, count: int, found: int = 0) -> tuple[Any, ...]:
         from fastsumo.kernels.block import kernels_of
 
         offset = max(first - self.first, 0)
         return (
-            kernels_of(self.run.job.kind)[1],
+            kernels_of(self.run.job.kind, self.run.plain)[1],
             self.run.job,
             self.work.address,
             np.uint64(first),
             count,
             self.values[offset:].ctypes.data,
             self.terms[offset:].ctypes.data,
-            self.found.ctypes.data,
+            self.found[found:].ctypes.data,
         )
 
     def _keep(self, trial: int, terms: int, value: float) -> None:

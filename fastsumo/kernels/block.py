@@ -32,20 +32,33 @@ from fastsumo.kernels.long import long_trials
 from fastsumo.kernels.memory import floats, ints, words
 from fastsumo.kernels.short import short_trials
 from fastsumo.kernels.statistics import tally_tile
+from fastsumo.kernels.wide import wide_long_trials, wide_short_trials
 from fastsumo.vmath import _log_of
 
 
 @device
 def _prefix_trials(job, work, short, n):
-    """Values of the ``n`` trials of a tile, the first ``short`` sorted by falling `K`: IWAE, SUMO, the single term."""
+    """Values of the ``n`` trials of a tile, the first ``short`` sorted by falling `K`: IWAE, SUMO, the single term.
+
+    `WIDE` if there are weights that are not plain.
+    """
     status = short_trials(job, work, short)
     if status == OK:
         status = long_trials(job, work, short, n)
     return status
 
 
+@device
+def any_prefix_trials(job, work, short, n):
+    """`_prefix_trials` with weights of any scale."""
+    status = wide_short_trials(job, work, short)
+    if status == OK:
+        status = wide_long_trials(job, work, short, n)
+    return status
+
+
 def _kernels(name, run_trials):
-    """The two entry points of a family of estimators; ``run_trials`` has the signature of `_prefix_trials`."""
+    """The two entry points of a family of trials; ``run_trials`` has the signature of `_prefix_trials`."""
 
     def tally(job, work, first, n, center, tally, giants_at):
         """Add the trials ``first .. first + n - 1`` to the tally. Status, trials done, how many giants were left out.
@@ -55,10 +68,11 @@ def _kernels(name, run_trials):
         found, done = 0, 0
         while done < n:
             start, size = _next_tile(first, done, n)
-            short, kept, found = _draw_sorted(job, work, start, size, giants_at, found)
+            short, kept, giants = draw_sorted(job, work, start, size, giants_at, found)
             status = run_trials(job, work, short, kept)
             if status != OK:
                 return status, done, found
+            found = giants
             tally_tile(tally, work, short, kept, job, center)
             done += size
         return OK, done, found
@@ -69,10 +83,11 @@ def _kernels(name, run_trials):
         found, done = 0, 0
         while done < n:
             start, size = _next_tile(first, done, n)
-            short, kept, found = _draw_sorted(job, work, start, size, giants_at, found)
+            short, kept, giants = draw_sorted(job, work, start, size, giants_at, found)
             status = run_trials(job, work, short, kept)
             if status != OK:
                 return status, done, found
+            found = giants
             trial, computed, drawn = words(work + TRIAL, kept), floats(work + VALUES, kept), ints(work + TERMS, size)
             for i in range(kept):
                 values[int64(trial[i] - first)] = computed[i]
@@ -85,14 +100,18 @@ def _kernels(name, run_trials):
     return kernel(tally), kernel(sample)
 
 
-tally_block, sample_block = _kernels("block", _prefix_trials)
-QUARTERS = 4
+_PLAIN, _ANY = _kernels("plain", _prefix_trials), _kernels("any", any_prefix_trials)
 _FAMILIES = {JACKKNIFE: _kernels("jackknife", jackknife_trials), LEVELS: _kernels("levels", level_trials)}
+QUARTERS = 4
 
 
-def kernels_of(kind):
-    """The kernels for a kind of trial, of one signature each: to add a block to a tally, and to write its values."""
-    return _FAMILIES.get(kind, (tally_block, sample_block))
+def kernels_of(kind, plain=False):
+    """The kernels for a kind of trial, of one signature each: to add a block to a tally, and to write its values.
+
+    Those for ``plain`` weights may stop at a tile with the status `WIDE`: the tile is for the others, which give the
+    same bits wherever both give any, and are seldom needed and long to compile.
+    """
+    return _FAMILIES.get(kind, _PLAIN if plain else _ANY)
 
 
 @kernel
@@ -112,7 +131,7 @@ def _next_tile(first, done, n):
 
 
 @device
-def _draw_sorted(job, work, start, n, giants_at, found):
+def draw_sorted(job, work, start, n, giants_at, found):
     """Draw the tile's `K` and order its trials: short ones by falling `K`, then long ones. Giants are set aside.
 
     Each quarter of the tile counts for itself: half of all `K` are 1, and a counter cannot go up every cycle.

@@ -2,8 +2,7 @@
 
 from numba import int64
 
-from fastsumo.kernels._jit import device
-from fastsumo.kernels.bits import fabs
+from fastsumo.kernels._jit import device, inlined
 from fastsumo.kernels.job import (
     BAD_WEIGHT,
     MANTISSA,
@@ -17,43 +16,60 @@ from fastsumo.kernels.job import (
     WEIGHT,
     WIDE,
 )
+from fastsumo.kernels.lazy import is_plain
 from fastsumo.kernels.memory import floats, ints, words
-from fastsumo.kernels.weights import call_weights
+from fastsumo.kernels.weights import FAILED, NOT_PLAIN, call_weights
 from fastsumo.vmath import _pow2
 
-RANGE = 300.0  # powers of 2 around the shift in which weights, their sums and ratios are plain float64 numbers
+_FAR = 1000.0  # powers of 2
 
 
 @device
 def weigh(job, work, n):
-    """Evaluate the first ``n`` pairs of the buffer, as mantissas and powers and as plain numbers.
-
-    The status, with the trial of an error in the report; `WIDE` if some weight is not within `RANGE`.
-    """
-    report, weight = ints(work + REPORT, 2), floats(work + WEIGHT, n)
-    mantissa, power = floats(work + MANTISSA, n), floats(work + POWER, n)
-    status = evaluate(job, work, n)
-    if status != OK:
-        return status
-    bad, wide, shift = 0, 0, job.shift
-    for i in range(n):
-        f, p = mantissa[i], power[i] - shift
-        bad += not (f >= 0.0)
-        wide += (fabs(p) > RANGE) & (f > 0.0)
-        weight[i] = f * _pow2(min(p, RANGE))
-    if bad:
-        for i in range(n):
-            if not (mantissa[i] >= 0.0):
-                report[0] = int64(words(work + TRIALS, n)[i])
-                return BAD_WEIGHT
-    return WIDE if wide else OK
+    """Weights of the first ``n`` pairs of the buffer as plain numbers. The status, `WIDE` if some are not plain."""
+    return _call(job, work, n, work + WEIGHT)
 
 
 @device
 def evaluate(job, work, n):
     """Mantissas and powers of the first ``n`` pairs of the buffer. The status."""
+    return _call(job, work, n, 0)
+
+
+@device
+def weigh_any(job, work, n):
+    """Weights of any scale: mantissas and powers, and numbers that are plain where the weight is.
+
+    The status, with the trial of an error in the report; `WIDE` if some are not plain.
+    """
+    mantissa, power, weight = floats(work + MANTISSA, n), floats(work + POWER, n), floats(work + WEIGHT, n)
+    status = evaluate(job, work, n)
+    if status != OK:
+        return status
+    bad, wide, shift = 0, 0, job.shift
+    for i in range(n):
+        bad += not (mantissa[i] >= 0.0)
+        weight[i] = as_plain(mantissa[i], power[i] - shift)
+        wide += not (is_plain(weight[i]))
+    if bad:
+        for i in range(n):
+            if not (mantissa[i] >= 0.0):
+                ints(work + REPORT, 2)[0] = int64(words(work + TRIALS, n)[i])
+                return BAD_WEIGHT
+    return WIDE if wide else OK
+
+
+@inlined
+def as_plain(mantissa, power):
+    """The same bits as the plain weight where there is one; no plain number where there is none."""
+    return mantissa * _pow2(max(min(power, _FAR), -_FAR))
+
+
+@device
+def _call(job, work, n, plain_at):
+    """Call the model's function for the first ``n`` pairs of the buffer. The status."""
     report = ints(work + REPORT, 2)
-    raised = call_weights(
+    found = call_weights(
         job.address,
         work + TRIALS,
         work + SAMPLES,
@@ -61,12 +77,14 @@ def evaluate(job, work, n):
         job.key,
         job.numbers_at,
         job.row_at,
+        job.shift,
+        plain_at,
         work + MANTISSA,
         work + POWER,
     )
     if report[1]:
         return STOPPED
-    if raised:
+    if found == FAILED:
         report[0] = int64(words(work + TRIALS, 1)[0])
         return RAISED
-    return OK
+    return WIDE if found == NOT_PLAIN else OK

@@ -8,9 +8,10 @@ import numpy as np
 from numba import int64, uint64
 
 from fastsumo.kernels._jit import device, inlined
-from fastsumo.kernels.bits import bits_float, fabs, float_bits
-from fastsumo.kernels.buffer import RANGE, weigh
-from fastsumo.kernels.job import MANTISSA, OFFSET, POWER, PREFIX_SUM, SAMPLES, TRIAL, TRIALS
+from fastsumo.kernels.bits import bits_float, float_bits
+from fastsumo.kernels.buffer import as_plain, weigh, weigh_any
+from fastsumo.kernels.job import MANTISSA, OFFSET, POWER, PREFIX_SUM, SAMPLES, TRIAL, TRIALS, WIDE
+from fastsumo.kernels.lazy import is_plain
 from fastsumo.kernels.memory import floats, words
 from fastsumo.vmath import _pow2
 
@@ -20,23 +21,27 @@ _BELOW_SIGN = int64(0x7FFFFFFFFFFFFFFF)
 
 @device
 def weigh_columns(job, work, first, n, samples):
-    """Weigh all samples of the ``n`` trials from place ``first`` on; row ``s`` of the buffer holds sample ``s``."""
+    """Weigh all samples of the ``n`` trials from place ``first`` on; row ``s`` of the buffer holds sample ``s``.
+
+    Mantissas and powers are there only if the status is `WIDE`.
+    """
     trial = words(work + TRIAL + 8 * first, n)
     for s in range(samples):
         at = 8 * s * n
         trials, numbers = words(work + TRIALS + at, n), words(work + SAMPLES + at, n)
         for i in range(n):
             trials[i], numbers[i] = trial[i], uint64(s)
-    return weigh(job, work, n * samples)
+    status = weigh(job, work, n * samples)
+    return weigh_any(job, work, n * samples) if status == WIDE else status
 
 
 @device
 def weigh_stretch(job, work, trial, start, n):
-    """Weigh ``n`` samples of one trial from number ``start`` on."""
+    """Weigh ``n`` samples of one trial from number ``start`` on, as mantissas and powers."""
     trials, samples = words(work + TRIALS, n), words(work + SAMPLES, n)
     for i in range(n):
         trials[i], samples[i] = trial, uint64(start + i)
-    return weigh(job, work, n)
+    return weigh_any(job, work, n)
 
 
 @device
@@ -47,7 +52,7 @@ def take_column(job, work, column, n, samples):
     wide = 0
     for s in range(samples):
         f, p = mantissa[s * n + column], power[s * n + column]
-        wide += (fabs(p - job.shift) > RANGE) & (f > 0.0)
+        wide += not (is_plain(as_plain(f, p - job.shift)))
         out[s], out_power[s] = f, p
     return wide > 0
 

@@ -11,7 +11,7 @@ from numba import int64, uint64
 from fastsumo.estimators import JACKKNIFE, LEVELS
 from fastsumo.kernels._jit import device, kernel
 from fastsumo.kernels.bits import fabs
-from fastsumo.kernels.block import _draw_sorted, _prefix_trials
+from fastsumo.kernels.block import any_prefix_trials, draw_sorted
 from fastsumo.kernels.buffer import evaluate
 from fastsumo.kernels.draw import samples_of
 from fastsumo.kernels.dyadic import level_trials
@@ -156,7 +156,7 @@ def _row(run_trials, job, work, first, n, top_at, room, out):
     done, held = 0, 0
     while done < n:
         size = min(n - done, TILE)
-        short, kept, _ = _draw_sorted(job, work, first + uint64(done), size, 0, 0)
+        short, kept, _ = draw_sorted(job, work, first + uint64(done), size, 0, 0)
         status = run_trials(job, work, short, kept)
         if status != OK:
             return status
@@ -189,7 +189,7 @@ def _rows(run_trials, job, work, rows_at, columns, first, rows, trials, top_at, 
 @kernel
 def evaluate_prefix(job, work, rows_at, columns, first, rows, trials, top_at, room, out_at):
     """`_rows` of IWAE, SUMO, the single term."""
-    return _rows(_prefix_trials, job, work, rows_at, columns, first, rows, trials, top_at, room, out_at)
+    return _rows(any_prefix_trials, job, work, rows_at, columns, first, rows, trials, top_at, room, out_at)
 
 
 @kernel

@@ -1,4 +1,7 @@
-"""From a model's log weight to ``mantissa * 2**power``; a log of a sum of two exponentials is never taken at all.
+"""From a model's log weight to the weight; a log of a sum of two exponentials is never taken at all.
+
+A weight near a known power of 2 is a plain number, `plain`; any weight is ``mantissa * 2**power``, `parts`. Where both
+exist they have the same digits.
 
 A mixture ends in ``logaddexp(a, b)``, minus `log q`, and the engine then wants its exponential. So within a model
 `logaddexp` gives a `LogSum` that remembers ``a`` and ``b``: two exponentials in place of two and a logarithm.
@@ -17,8 +20,11 @@ from numba.core.extending import overload
 
 from fastsumo import vmath
 from fastsumo.kernels._jit import INLINED, inlined
-from fastsumo.vmath import _exp_parts, _pow2
+from fastsumo.vmath import _exp_over, _exp_parts, _pow2
 
+RANGE = 300.0  # powers of 2 around the shift in which weights, their sums and ratios are plain float64 numbers
+_SMALLEST_PLAIN, _LARGEST_PLAIN = 2.0**-RANGE, 2.0**RANGE
+_PLAIN_LIMIT = 1000.0  # powers of 2 around the shift to which `_exp_over` limits a weight
 _LARGEST = 1.7976931348623157e308
 
 
@@ -36,6 +42,11 @@ def lazy_logaddexp(a: float, b: float) -> LogSum:
 
 def parts(log_weight: Any) -> tuple[float, float]:
     """``(mantissa, power)`` of the exponential; the mantissa is NaN where the log weight is NaN or +inf."""
+    raise NotImplementedError("compiled code only")
+
+
+def plain(log_weight: Any, shift: float) -> float:
+    """The exponential over ``2**shift``, for which `is_plain` holds if it is an accurate number."""
     raise NotImplementedError("compiled code only")
 
 
@@ -90,6 +101,33 @@ def _parts(log_weight):
     if _is_number(log_weight):
         return lambda log_weight: _checked_parts(float(log_weight))
     return None
+
+
+@overload(plain, jit_options=INLINED)
+def _plain(log_weight, shift):
+    if _is_sum(log_weight):
+        return lambda log_weight, shift: _plain_sum(log_weight.a, log_weight.b, shift)
+    if _is_number(log_weight):
+        return lambda log_weight, shift: _plain_number(float(log_weight), shift)
+    return None
+
+
+@inlined
+def is_plain(weight):
+    """Whether a weight, its sums and ratios with others are plain float64 numbers; NaN is not, 0 is."""
+    return ((weight >= _SMALLEST_PLAIN) | (weight == 0.0)) & (weight <= _LARGEST_PLAIN)
+
+
+@inlined
+def _plain_number(x, shift):
+    weight = _exp_over(x, shift, _PLAIN_LIMIT)
+    return 0.0 if x == -math.inf else weight
+
+
+@inlined
+def _plain_sum(a, b, shift):
+    weight = _exp_over(a, shift, _PLAIN_LIMIT) + _exp_over(b, shift, _PLAIN_LIMIT)
+    return 0.0 if (a if a > b else b) == -math.inf else weight
 
 
 @inlined

@@ -10,17 +10,15 @@ from numba import int64, uint64
 
 from fastsumo.estimators import LAST, SINGLE
 from fastsumo.kernels._jit import device, inlined
-from fastsumo.kernels.bits import bits_float, fabs, float_bits
-from fastsumo.kernels.buffer import RANGE, weigh
+from fastsumo.kernels.bits import bits_float, float_bits
+from fastsumo.kernels.buffer import weigh
 from fastsumo.kernels.job import (
     BUFFER,
     LANES,
-    MANTISSA,
     OFFSET,
     OK,
     ORDERED_TERMS,
     PIECES,
-    POWER,
     PREFIX_SUM,
     SAMPLES,
     SEGMENT,
@@ -29,10 +27,9 @@ from fastsumo.kernels.job import (
     TRIALS,
     VALUES,
     WEIGHT,
-    WIDE,
 )
 from fastsumo.kernels.memory import floats, ints, words
-from fastsumo.vmath import _log_of, _log_positive, _pow2, exp
+from fastsumo.vmath import _log_of, _log_positive, exp
 
 _LOG_2 = 0.6931471805599453
 _FINITE = 1e300
@@ -42,35 +39,13 @@ _MANTISSA_BITS, _ONE = int64((1 << 52) - 1), int64(0x3FF << 52)
 BASE, BASE_LOW, LEVEL, CRAWLS, SUM, SUM_LOW, ALIVE, STATE_SIZE = 0, 1, 2, 3, 4, 5, 6, 7
 
 
-@device
-def long_trials(job, work, first, n):
-    """Values of the trials ``first .. n - 1``, in any order."""
-    terms, trial, pieces = ints(work + ORDERED_TERMS, n), words(work + TRIAL, n), ints(work + PIECES, BUFFER)
-    used, found = 0, 0
-    for i in range(first, n):
-        samples = terms[i] + job.minimum
-        start = 0
-        while start < samples:
-            count = min(SEGMENT, samples - start)
-            slots = LANES * _rows(count)
-            if used + slots > BUFFER:
-                status = _flush(job, work, used, found)
-                if status != OK:
-                    return status
-                used, found = 0, 0
-            place(work, trial[i], start, count, used)
-            pieces[found], pieces[found + 1], pieces[found + 2], pieces[found + 3] = i, start, count, used
-            found, used, start = found + 4, used + slots, start + count
-    return _flush(job, work, used, found)
-
-
 @inlined
-def _rows(count):
+def rows_of(count):
     return (count + LANES - 1) // LANES
 
 
 @inlined
-def _sample_of(p, rows):
+def sample_of(p, rows):
     """The sample in slot ``p``, counted from the segment's first."""
     return (p & (LANES - 1)) * rows + p // LANES
 
@@ -81,36 +56,12 @@ def place(work, trial, start, count, used):
 
     Slots past the segment's end repeat its last sample, so that nothing outside the trial is evaluated.
     """
-    rows = _rows(count)
+    rows = rows_of(count)
     slots = rows * LANES
     trials, samples = words(work + TRIALS + 8 * used, slots), words(work + SAMPLES + 8 * used, slots)
     for p in range(slots):
         trials[p] = trial
-        samples[p] = uint64(start + min(_sample_of(p, rows), count - 1))
-
-
-@device
-def _flush(job, work, used, found):
-    """Weigh the buffer and work through its segments in order."""
-    if used == 0:
-        return OK
-    status = weigh(job, work, used)
-    if status != OK and status != WIDE:
-        return status
-    terms, values, pieces = (
-        ints(work + ORDERED_TERMS, 1 << 30),
-        floats(work + VALUES, 1 << 30),
-        ints(work + PIECES, found),
-    )
-    state = floats(work + STATE, STATE_SIZE)
-    for p in range(0, found, 4):
-        i, start, count, offset = pieces[p], pieces[p + 1], pieces[p + 2], pieces[p + 3]
-        if start == 0:
-            begin(state)
-        segment(job, work, state, start, count, offset, terms[i])
-        if start + count == terms[i] + job.minimum:
-            values[i] = finish(job, state, terms[i])
-    return OK
+        samples[p] = uint64(start + min(sample_of(p, rows), count - 1))
 
 
 @device
@@ -121,17 +72,9 @@ def begin(state):
 
 
 @device
-def segment(job, work, state, start, count, offset, terms):
-    """Take one weighed segment into the state. A trial that once had weights far from the shift crawls on."""
-    slots = LANES * _rows(count)
-    mantissas, powers = floats(work + MANTISSA + 8 * offset, slots), floats(work + POWER + 8 * offset, slots)
-    wide = 0
-    for p in range(slots):
-        wide += (fabs(powers[p] - job.shift) > RANGE) & (mantissas[p] > 0.0)
-    if wide or state[CRAWLS] != 0.0:
-        _crawl(job, mantissas, powers, state, start, count, terms)
-        return
-    sums = floats(work + WEIGHT + 8 * offset, slots)
+def take_segment(job, work, state, start, count, offset, terms):
+    """Take one weighed segment of plain weights into the state."""
+    sums = floats(work + WEIGHT + 8 * offset, LANES * rows_of(count))
     lane_sums(sums, count)
     total = lane_offsets(work, sums)
     if job.kind != LAST:
@@ -142,10 +85,10 @@ def segment(job, work, state, start, count, offset, terms):
 @device
 def lane_sums(sums, count):
     """Weights summed down each lane, in place; slots past the segment's end count nothing."""
-    rows, slots = _rows(count), sums.size
+    rows, slots = rows_of(count), sums.size
     if count < slots:
         for p in range(slots):
-            sums[p] = sums[p] if _sample_of(p, rows) < count else 0.0
+            sums[p] = sums[p] if sample_of(p, rows) < count else 0.0
     for p in range(LANES, slots):
         sums[p] += sums[p - LANES]
 
@@ -176,11 +119,11 @@ def advance(state, total):
 @device
 def prefix_logs(job, work, sums, state, start, count, terms):
     """The sum of the weighted logs of the segment's interior prefixes, given the base in the state."""
-    rows, slots = _rows(count), sums.size
+    rows, slots = rows_of(count), sums.size
     offsets, prefix = floats(work + OFFSET, slots), floats(work + PREFIX_SUM, slots)
     high, low = state[BASE], state[BASE_LOW]
     for p in range(slots):
-        prefix[p] = (high + (low + (offsets[p] + sums[p]))) / float(start + 1 + _sample_of(p, rows))
+        prefix[p] = (high + (low + (offsets[p] + sums[p]))) / float(start + 1 + sample_of(p, rows))
     at = max(job.minimum, 1) - 1 - start
     if 0 <= at < count:
         state[ALIVE] = prefix[(at % rows) * LANES + at // rows]
@@ -215,7 +158,7 @@ def _log_product(prefix, rows, first, last):
     powers = int64(0)
     if first > 0 or last < slots - 1:
         for p in range(slots):
-            s = _sample_of(p, rows)
+            s = sample_of(p, rows)
             prefix[p] = prefix[p] if (s >= first) & (s <= last) else 1.0
     for p in range(slots):
         bits = float_bits(prefix[p])
@@ -260,12 +203,12 @@ def _weighted_logs(job, work, prefix, rows, start, first, last):
     before = start + 1 - job.minimum  # j of the segment's first sample
     if job.table_size:
         for p in range(slots + LANES):
-            weights[p] = reciprocal_any(job, before + _sample_of(p, rows))
+            weights[p] = reciprocal_any(job, before + sample_of(p, rows))
     else:
         for p in range(slots + LANES):
-            weights[p] = reciprocal(job, max(float(before + _sample_of(p, rows)), 1.0))
+            weights[p] = reciprocal(job, max(float(before + sample_of(p, rows)), 1.0))
     for p in range(slots):
-        s = _sample_of(p, rows)
+        s = sample_of(p, rows)
         level = _log_positive(prefix[p])
         prefix[p] = (weights[p] - weights[p + LANES]) * level if (s >= first) & (s <= last) else 0.0
     for p in range(LANES, slots):
@@ -297,35 +240,52 @@ def finish(job, state, terms):
     return origin + ((state[SUM] + state[SUM_LOW]) + reciprocal_any(job, terms) * level)
 
 
-@device
-def _crawl(job, mantissas, powers, state, start, count, terms):
-    """A segment whose weights may span more than float64 can: one sample at a time under a running maximum."""
-    rows = _rows(count)
-    total, power = state[BASE] + state[BASE_LOW], state[LEVEL]
-    product = job.product and float(terms) <= job.head
-    for s in range(count):
-        p = (s % rows) * LANES + s // rows
-        if mantissas[p] > 0.0:
-            rise = powers[p] - job.shift - power
-            if rise > 0.0 or not total > 0.0:
-                total, power = total * _pow2(-fabs(rise)) + mantissas[p], powers[p] - job.shift
-            else:
-                total += mantissas[p] * _pow2(rise)
-        k = start + s + 1
-        j = k - job.minimum
-        if k == max(job.minimum, 1):
-            state[ALIVE] = total
-        if job.kind == SINGLE:
-            if k == 1:
-                state[SUM_LOW] = _log_of(total, power)
-            if k == terms:
-                state[SUM] = _log_of(total / k, power)
-            continue
-        if job.kind == LAST or j < 1 or j >= terms or not total > 0.0:
-            continue
-        if product:
-            add_log(state, -_log_of(total / k, power))
-        else:
-            weight = reciprocal_any(job, j) - reciprocal_any(job, j + 1)
-            add_log(state, weight * _log_of(total / k, power))
-    state[BASE], state[BASE_LOW], state[LEVEL], state[CRAWLS] = total, 0.0, power, 1.0
+def along_samples(weigh, take):
+    """`long_trials`, where ``weigh(job, work, used)`` fills the buffer and ``take`` is such as `take_segment`.
+
+    Segments of several trials share the buffer, and are taken in order.
+    """
+
+    @device
+    def flush(job, work, used, found):
+        if used == 0:
+            return OK
+        status = weigh(job, work, used)
+        if status != OK:
+            return status
+        terms, values = ints(work + ORDERED_TERMS, 1 << 30), floats(work + VALUES, 1 << 30)
+        pieces, state = ints(work + PIECES, found), floats(work + STATE, STATE_SIZE)
+        for p in range(0, found, 4):
+            i, start, count, offset = pieces[p], pieces[p + 1], pieces[p + 2], pieces[p + 3]
+            if start == 0:
+                begin(state)
+            take(job, work, state, start, count, offset, terms[i])
+            if start + count == terms[i] + job.minimum:
+                values[i] = finish(job, state, terms[i])
+        return OK
+
+    @device
+    def trials(job, work, first, n):
+        """Values of the trials ``first .. n - 1``, in any order. The status."""
+        terms, trial, pieces = ints(work + ORDERED_TERMS, n), words(work + TRIAL, n), ints(work + PIECES, BUFFER)
+        used, found = 0, 0
+        for i in range(first, n):
+            samples = terms[i] + job.minimum
+            start = 0
+            while start < samples:
+                count = min(SEGMENT, samples - start)
+                slots = LANES * rows_of(count)
+                if used + slots > BUFFER:
+                    status = flush(job, work, used, found)
+                    if status != OK:
+                        return status
+                    used, found = 0, 0
+                place(work, trial[i], start, count, used)
+                pieces[found], pieces[found + 1], pieces[found + 2], pieces[found + 3] = i, start, count, used
+                found, used, start = found + 4, used + slots, start + count
+        return flush(job, work, used, found)
+
+    return trials
+
+
+long_trials = along_samples(weigh, take_segment)  # `WIDE` if some weight is not plain

@@ -3,9 +3,8 @@
 Row ``i`` holds the i-th sample of every trial that has one, so its lanes are the first ones and no lane idles. With
 harmonic weights ``SUMO = K L_N - sum L_k`` over the interior prefixes: their logs are one log of a product.
 
-Sums and products are plain numbers as long as every weight of the tile is near the shift. Where one is not, the tile
-is done again with sums as mantissa and power under a running maximum; the bits are the same, since scaling by powers
-of 2 rounds nothing and logs are taken of mantissa and power together.
+Sums and products are plain numbers. Where a weight of the tile is not, nothing here is right: the status is `WIDE`,
+and the tile is for `wide.py`.
 """
 
 import numpy as np
@@ -13,17 +12,13 @@ from numba import int64, uint64
 
 from fastsumo.estimators import LAST, SINGLE
 from fastsumo.kernels._jit import device, inlined
-from fastsumo.kernels.bits import fabs, fma
+from fastsumo.kernels.bits import fma
 from fastsumo.kernels.buffer import weigh
 from fastsumo.kernels.job import (
     BUFFER,
-    EXPONENT,
-    EXPONENTS,
-    MANTISSA,
     OK,
     ORDERED_TERMS,
     PIECES,
-    POWER,
     PRODUCT,
     SAMPLES,
     SHORT,
@@ -35,7 +30,7 @@ from fastsumo.kernels.job import (
     WIDE,
 )
 from fastsumo.kernels.memory import floats, ints, words
-from fastsumo.vmath import _log_of, _log_positive, _pow2
+from fastsumo.vmath import _log_positive
 
 _LOG_2 = 0.6931471805599453
 _TINY, _HUGE = 2.0**-1000, 2.0**1000
@@ -43,54 +38,52 @@ _TINY, _HUGE = 2.0**-1000, 2.0**1000
 
 @device
 def short_trials(job, work, n):
-    """Values of the first ``n`` trials, sorted by falling `K`, all short."""
+    """Values of the first ``n`` trials, sorted by falling `K`, all short. `WIDE` if some weight is not plain."""
     if n == 0:
         return OK
-    status = WIDE
-    if job.kind != SINGLE:
-        status = _run(job, work, n, True)
-    if status == OK:
-        status = _finish_plain(job, work, n)
-    if status == WIDE:
-        status = _run(job, work, n, False)
-        if status == OK:
-            _finish_scaled(job, work, n)
-    return status
+    if job.kind == SINGLE:
+        return WIDE
+    status = _run(job, work, n)
+    return _finish(job, work, n) if status == OK else status
+
+
+def rows_of_samples(weigh, add):
+    """The loop over rows of samples: ``weigh(job, work, used)`` fills the buffer, ``add`` takes a piece of it.
+
+    ``add(job, work, row, lane, n, offset)`` adds row ``row`` of the ``n`` lanes from ``lane`` on.
+    """
+
+    @device
+    def run(job, work, n):
+        terms, pieces = ints(work + ORDERED_TERMS, n), ints(work + PIECES, BUFFER)
+        rows = job.minimum + terms[0]
+        row, lane, width = 0, 0, n
+        while row < rows:
+            used, found = 0, 0
+            while row < rows and used < BUFFER:
+                taken = min(width - lane, BUFFER - used)
+                trials, samples = words(work + TRIALS + 8 * used, taken), words(work + SAMPLES + 8 * used, taken)
+                lanes = words(work + TRIAL + 8 * lane, taken)
+                for i in range(taken):
+                    trials[i], samples[i] = lanes[i], uint64(row)
+                pieces[found], pieces[found + 1], pieces[found + 2], pieces[found + 3] = row, lane, taken, used
+                found, used, lane = found + 4, used + taken, lane + taken
+                if lane == width:
+                    row, lane = row + 1, 0
+                    while width > 0 and terms[width - 1] + job.minimum <= row:
+                        width -= 1
+            status = weigh(job, work, used)
+            if status != OK:
+                return status
+            for p in range(0, found, 4):
+                add(job, work, pieces[p], pieces[p + 1], pieces[p + 2], pieces[p + 3])
+        return OK
+
+    return run
 
 
 @device
-def _run(job, work, n, plain):
-    """All samples of all trials. `WIDE` if ``plain`` and some weight is not near the shift."""
-    terms, pieces = ints(work + ORDERED_TERMS, n), ints(work + PIECES, BUFFER)
-    rows = job.minimum + terms[0]
-    row, lane, width = 0, 0, n
-    while row < rows:
-        used, found = 0, 0
-        while row < rows and used < BUFFER:
-            taken = min(width - lane, BUFFER - used)
-            trials, samples = words(work + TRIALS + 8 * used, taken), words(work + SAMPLES + 8 * used, taken)
-            lanes = words(work + TRIAL + 8 * lane, taken)
-            for i in range(taken):
-                trials[i], samples[i] = lanes[i], uint64(row)
-            pieces[found], pieces[found + 1], pieces[found + 2], pieces[found + 3] = row, lane, taken, used
-            found, used, lane = found + 4, used + taken, lane + taken
-            if lane == width:
-                row, lane = row + 1, 0
-                while width > 0 and terms[width - 1] + job.minimum <= row:
-                    width -= 1
-        status = weigh(job, work, used)
-        if status != OK and (plain or status != WIDE):
-            return status
-        for p in range(0, found, 4):
-            if plain:
-                _add_plain(job, work, pieces[p], pieces[p + 1], pieces[p + 2], pieces[p + 3])
-            else:
-                _add_scaled(job, work, pieces[p], pieces[p + 1], pieces[p + 2], pieces[p + 3])
-    return OK
-
-
-@device
-def _going_on(work, lane, n, j):
+def going_on(work, lane, n, j):
     """How many of the ``n`` lanes have further samples after increment ``j``."""
     terms = ints(work + ORDERED_TERMS + 8 * lane, n)
     low = 0
@@ -104,16 +97,16 @@ def _going_on(work, lane, n, j):
 
 
 @device
-def _add_plain(job, work, row, lane, n, offset):
+def _add(job, work, row, lane, n, offset):
     """Add one weight to each of ``n`` lanes, and the new prefix to the product, or the sum of logs, of those that go
     on.
     """
     total, product = floats(work + TOTAL + 8 * lane, n), floats(work + PRODUCT + 8 * lane, n)
     weight = floats(work + WEIGHT + 8 * offset, n)
     first, j, inverse = max(job.minimum - 1, 0), row + 1 - job.minimum, 1.0 / (row + 1)
-    harmonic = _is_harmonic(job, j)
+    harmonic = is_harmonic(job, j)
     if row > first and harmonic:
-        on = _going_on(work, lane, n, j)
+        on = going_on(work, lane, n, j)
         rest, last = floats(work + TOTAL + 8 * (lane + on), n - on), floats(work + WEIGHT + 8 * (offset + on), n - on)
         for i in range(on):
             total[i] += weight[i]
@@ -130,97 +123,42 @@ def _add_plain(job, work, row, lane, n, offset):
     if job.kind == LAST or row < first:
         return
     if row == first:
-        _begin(job, total, product)
+        begin(job, total, product)
     if j < 1:
         return
-    on = _going_on(work, lane, n, j)
+    on = going_on(work, lane, n, j)
     if harmonic:
         for i in range(on):
             product[i] *= total[i] * inverse
         return
-    if _leaves_head(job, j):
+    if leaves_head(job, j):
         for i in range(on):
             product[i] = -_log_positive(product[i]) if (product[i] > _TINY) & (product[i] < _HUGE) else np.nan
-    coefficient = _coefficient(job, j)
+    coefficient = coefficient_of(job, j)
     for i in range(on):
         product[i] += coefficient * _log_positive(total[i] * inverse)
 
 
-@device
-def _add_scaled(job, work, row, lane, n, offset):
-    """`_add_plain` with sums and products as mantissa and power."""
-    total, exponent = floats(work + TOTAL + 8 * lane, n), floats(work + EXPONENT + 8 * lane, n)
-    product, exponents = floats(work + PRODUCT + 8 * lane, n), floats(work + EXPONENTS + 8 * lane, n)
-    mantissa, power = floats(work + MANTISSA + 8 * offset, n), floats(work + POWER + 8 * offset, n)
-    if row == 0:
-        for i in range(n):
-            total[i], exponent[i] = mantissa[i], power[i] - job.shift
-    else:
-        for i in range(n):
-            above = power[i] - job.shift
-            rise = above - exponent[i]
-            up = rise > 0.0
-            small, large = (total[i] if up else mantissa[i]), (mantissa[i] if up else total[i])
-            exponent[i] = above if up else exponent[i]
-            total[i] = fma(small, _pow2(-fabs(rise)), large)
-    first, j, inverse = max(job.minimum - 1, 0), row + 1 - job.minimum, 1.0 / (row + 1)
-    if job.kind == LAST or row < first:
-        return
-    if row == first:
-        _begin(job, total, product)
-        for i in range(n):
-            exponents[i] = 0.0
-    if job.kind == SINGLE:
-        _add_single(work, row, lane, n)
-    if job.kind == SINGLE or j < 1:
-        return
-    on = _going_on(work, lane, n, j)
-    if _is_harmonic(job, j):
-        for i in range(on):
-            product[i] *= total[i] * inverse
-            exponents[i] += exponent[i]
-        return
-    if _leaves_head(job, j):
-        for i in range(on):
-            product[i] = -_log_of(product[i], exponents[i]) if product[i] > 0.0 else -np.inf
-    coefficient = _coefficient(job, j)
-    for i in range(on):
-        product[i] += coefficient * _log_of(total[i] * inverse, exponent[i])
-
-
-@device
-def _add_single(work, row, lane, n):
-    """The log of the first weight, and of the last prefix but one of those lanes where that is the new one."""
-    total, exponent = floats(work + TOTAL + 8 * lane, n), floats(work + EXPONENT + 8 * lane, n)
-    first, before = floats(work + PRODUCT + 8 * lane, n), floats(work + EXPONENTS + 8 * lane, n)
-    if row == 0:
-        for i in range(n):
-            first[i] += _log_of(total[i], exponent[i])
-    inverse = 1.0 / (row + 1)
-    for i in range(_going_on(work, lane, n, row + 1), _going_on(work, lane, n, row)):
-        before[i] = _log_of(total[i] * inverse, exponent[i])
-
-
 @inlined
-def _is_harmonic(job, j):
+def is_harmonic(job, j):
     """Whether the log of the prefix after increment ``j`` has the coefficient -1: it goes into the product."""
     return job.product and float(j) <= job.head - 1.0
 
 
 @inlined
-def _leaves_head(job, j):
+def leaves_head(job, j):
     """Whether ``j``, which is not harmonic, is the first such: the product is turned into a sum of logs."""
     return job.product and float(j) <= job.head
 
 
 @device
-def _beyond(job, work, n):
+def beyond_head(job, work, n):
     """How many of the ``n`` trials have a `K` in the geometric tail of a harmonic law."""
-    return _going_on(work, 0, n, int64(min(job.head, 1e15)))
+    return going_on(work, 0, n, int64(min(job.head, 1e15)))
 
 
 @device
-def _begin(job, total, product):
+def begin(job, total, product):
     """Products and sums before the first increment; 0 or -inf marks a trial whose first prefix has no weight at all."""
     empty = 0.0 if job.product else -np.inf
     begin = 1.0 if job.product else 0.0
@@ -229,18 +167,18 @@ def _begin(job, total, product):
 
 
 @device
-def _coefficient(job, j):
+def coefficient_of(job, j):
     """Of the log of the prefix after increment ``j``, inside a trial."""
     reciprocal = floats(job.reciprocal_at, SHORT + 2)
     return reciprocal[j] - reciprocal[j + 1]
 
 
 @device
-def _finish_plain(job, work, n):
+def _finish(job, work, n):
     """From sums and products to the values of the trials. `WIDE` if a product left the range of plain numbers."""
     if job.kind == LAST or not job.product:
         return _finish_sums(job, work, n)
-    beyond, several = _beyond(job, work, n), _going_on(work, 0, n, 1)
+    beyond, several = beyond_head(job, work, n), going_on(work, 0, n, 1)
     status = _finish_sums(job, work, beyond)
     wide = _finish_products(job, work, beyond, several - beyond) + _finish_ones(job, work, several, n - several)
     return WIDE if wide else status
@@ -290,25 +228,4 @@ def _finish_ones(job, work, lane, n):
     return wide
 
 
-@device
-def _finish_scaled(job, work, n):
-    """`_finish_plain` with sums and products as mantissa and power."""
-    total, exponent, values = floats(work + TOTAL, n), floats(work + EXPONENT, n), floats(work + VALUES, n)
-    product, exponents = floats(work + PRODUCT, n), floats(work + EXPONENTS, n)
-    terms, reciprocal = ints(work + ORDERED_TERMS, n), floats(job.reciprocal_at, SHORT + 2)
-    origin, beyond = job.shift * _LOG_2, _beyond(job, work, n)
-    for i in range(n):
-        k = float(terms[i])
-        last = _log_of(total[i] / (k + job.minimum), exponent[i])
-        if job.kind == LAST:
-            values[i] = origin + last if total[i] > 0.0 else -np.inf
-        elif job.kind == SINGLE:
-            after = 1.0 / reciprocal[terms[i] + 1] if terms[i] < job.cap else 0.0
-            value = origin + (product[i] + (last - exponents[i]) / (1.0 / reciprocal[terms[i]] - after))
-            values[i] = value if product[i] > -np.inf else -np.inf
-        elif job.product and i >= beyond:
-            value = origin + fma(k, last, -_log_of(product[i], exponents[i]))
-            values[i] = value if product[i] > 0.0 else -np.inf
-        else:
-            value = origin + fma(reciprocal[terms[i]], last, product[i])
-            values[i] = value if product[i] > -np.inf else -np.inf
+_run = rows_of_samples(weigh, _add)

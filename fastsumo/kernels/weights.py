@@ -1,6 +1,7 @@
 """The one compiled function a model has: weights of a list of (trial, sample) pairs, and the call to it.
 
-Weights come as ``mantissa * 2**power``, which no log weight can overflow.
+Weights come as plain numbers relative to a power of 2, or, where one is too large or small for that, as
+``mantissa * 2**power``, which no log weight can overflow.
 
 The engine knows a model only as the address of this function, so it is compiled once for all models; the function is
 cached under a hash of everything that was inlined into it (`fingerprint.py`).
@@ -13,14 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.core.errors import NumbaError
 from numba.core.extending import intrinsic
 
 from fastsumo.kernels import _jit, transforms
+from fastsumo.kernels.bits import fabs
 from fastsumo.kernels.fingerprint import fingerprint
-from fastsumo.kernels.lazy import parts, with_lazy_sums
-from fastsumo.kernels.memory import table_at
+from fastsumo.kernels.lazy import is_plain, parts, plain, with_lazy_sums
+from fastsumo.kernels.memory import floats, table_at, words
 from fastsumo.kernels.philox import fill_normals, fill_uniforms
 
 if TYPE_CHECKING:
@@ -30,15 +32,19 @@ _BUFFER = 4096  # float64 numbers of noise worked on at a time: 32 KiB, a first-
 _WIDEST, _NARROWEST = 1024, 64
 
 _SIGNATURE = types.int64(
-    types.CPointer(types.uint64),  # trials
-    types.CPointer(types.uint64),  # samples
+    types.int64,  # address of trials, uint64
+    types.int64,  # of samples, uint64
     types.int64,  # how many pairs
     types.uint64,  # key
-    types.CPointer(types.float64),  # numbers of the model, see Model.packed
-    types.CPointer(types.float64),  # row of data
-    types.CPointer(types.float64),  # mantissas, the result; NaN for a log weight that is NaN or +inf
-    types.CPointer(types.float64),  # powers of 2, the result
+    types.int64,  # address of the numbers of the model, float64, see Model.packed
+    types.int64,  # of the row of data, float64
+    types.float64,  # shift: plain weights are relative to 2**shift
+    types.int64,  # of the plain weights, float64, the result; or 0: none are wanted, but the next two
+    types.int64,  # of mantissas, float64, the result; NaN for a log weight that is NaN or +inf
+    types.int64,  # of powers of 2, float64, the result
 )
+WEIGHED, FAILED, NOT_PLAIN = 0, 1, 2  # what it returns
+_LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for anything
 
 
 class CompiledModel(NamedTuple):
@@ -114,50 +120,65 @@ def _weights(function: Any, shape: _Shape) -> Any:
     if transform is None:
 
         @_jit.inlined
-        def weigh(z, numbers, row, mantissa, power):
-            params = numbers[:params_size]
-            for i in range(power.size):
-                mantissa[i], power[i] = parts(evaluate(z, i, row, params))
+        def log_weights(z, numbers, log_q):
+            return z
+
+        @_jit.inlined
+        def log_weight(x, i, row, params, log_q):
+            return evaluate(x, i, row, params)
     else:
 
         @_jit.inlined
-        def weigh(z, numbers, row, mantissa, power):
-            log_q, params = power, numbers[:params_size]
+        def log_weights(z, numbers, log_q):
             transform(z, dim, numbers[params_size:], log_q)
-            x = table_at(z.ctypes.data, dim, lanes)  # its owner, the noise, lives until the loop over chunks ends
-            for i in range(power.size):
-                mantissa[i], power[i] = parts(evaluate(x, i, row, params) - log_q[i])
+            return table_at(z.ctypes.data, dim, lanes)  # its owner, the noise, lives until the loop over chunks ends
 
-    def weights(trials_at, samples_at, n, key, numbers_at, row_at, mantissa_at, power_at):
-        trials, samples = carray(trials_at, (n,)), carray(samples_at, (n,))
-        numbers, row = carray(numbers_at, (numbers_size,)), carray(row_at, (columns_size,))
-        mantissa, power = carray(mantissa_at, (n,)), carray(power_at, (n,))
+        @_jit.inlined
+        def log_weight(x, i, row, params, log_q):
+            return evaluate(x, i, row, params) - log_q[i]
+
+    @_jit.inlined
+    def weigh_plain(z, numbers, row, shift, weight):
+        x, params, others = log_weights(z, numbers, weight), numbers[:params_size], 0
+        for i in range(weight.size):
+            found = plain(log_weight(x, i, row, params, weight), shift)
+            others += not (is_plain(found))
+            weight[i] = found
+        return others
+
+    @_jit.inlined
+    def weigh(z, numbers, row, mantissa, power):
+        x, params = log_weights(z, numbers, power), numbers[:params_size]
+        for i in range(power.size):
+            mantissa[i], power[i] = parts(log_weight(x, i, row, params, power))
+
+    def weights(trials_at, samples_at, n, key, numbers_at, row_at, shift, plain_at, mantissa_at, power_at):
+        numbers, row = floats(numbers_at, numbers_size), floats(row_at, columns_size)
         noise = np.empty((noise_dim, lanes))
+        start, others = 0, int(plain_at != 0 and not fabs(shift) < _LARGEST_SHIFT)
         try:
-            for start in range(0, n, lanes):
-                stop = min(start + lanes, n)
-                fill_noise(trials[start:stop], samples[start:stop], key, noise)
-                weigh(noise, numbers, row, mantissa[start:stop], power[start:stop])
+            while start < n and others == 0:  # and no way out in the middle: what raises would not be caught
+                size, at = min(lanes, n - start), 8 * start
+                fill_noise(words(trials_at + at, size), words(samples_at + at, size), key, noise)
+                if plain_at:
+                    others = weigh_plain(noise, numbers, row, shift, floats(plain_at + at, size))
+                else:
+                    weigh(noise, numbers, row, floats(mantissa_at + at, size), floats(power_at + at, size))
+                start += size
         except Exception:
-            return 1
-        return 0
+            return FAILED
+        return NOT_PLAIN if others else WEIGHED
 
     return weights
 
 
 @intrinsic
-def call_weights(typingctx, address, trials, samples, n, key, numbers, row, mantissa, power):
-    """Call a model's compiled function by its address; pointers travel as integers. Not 0 if the model raised."""
-    signature = types.int64(*[types.int64] * 9)
+def call_weights(typingctx, address, trials, samples, n, key, numbers, row, shift, plain, mantissa, power):
+    """Call a model's compiled function, see `_SIGNATURE`, by its address."""
 
     def codegen(context, builder, signature, args):
-        i64, pointer = ir.IntType(64), ir.IntType(8).as_pointer()
-        kinds = [pointer, pointer, i64, i64, pointer, pointer, pointer, pointer]
-        target = builder.inttoptr(args[0], ir.FunctionType(i64, kinds).as_pointer())
-        values = [
-            builder.inttoptr(value, kind) if kind is pointer else value
-            for value, kind in zip(args[1:], kinds, strict=True)
-        ]
-        return builder.call(target, values)
+        kinds = [context.get_value_type(kind) for kind in _SIGNATURE.args]
+        target = builder.inttoptr(args[0], ir.FunctionType(ir.IntType(64), kinds).as_pointer())
+        return builder.call(target, args[1:])
 
-    return signature, codegen
+    return types.int64(types.int64, *_SIGNATURE.args), codegen

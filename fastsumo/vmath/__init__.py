@@ -7,6 +7,7 @@ remainder of a loop and a call from Python give the same bits. Nothing is compil
 underscore are the engine's.
 """
 
+from fastsumo.vmath._exponential import _exp_over as _exp_over
 from fastsumo.vmath._exponential import _exp_parts as _exp_parts
 from fastsumo.vmath._exponential import _pow2 as _pow2
 from fastsumo.vmath._exponential import exp, exp2, expm1, sigmoid, tanh

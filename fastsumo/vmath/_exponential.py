@@ -94,6 +94,20 @@ def _exp_parts(x):
 
 
 @inlined
+def _exp_over(x, n, limit):
+    """``exp(x) / 2**n`` with the digits of `_exp_parts`; ``x`` is limited to ``limit <= 1000`` powers of 2 around it.
+
+    NaN stays NaN. ``n`` is integral, ``|n| < 2**40``.
+    """
+    y = _clamp(x, (n - limit) * _LN2_HIGH, (n + limit) * _LN2_HIGH)
+    shifted = fma(y, _LOG2_E, _ROUND)
+    whole = shifted - _ROUND
+    q = _expm1_fraction(fma(-whole, _LN2_LOW, fma(-whole, _LN2_HIGH, y)))
+    scale = bits_float(float_bits(shifted + (1023.0 - n)) << 52)
+    return fma(scale, q, scale)
+
+
+@inlined
 def _expm1_sum(high, low):
     """``(q, n + _ROUND)`` with ``exp(high + low) = (1 + q) * 2**n``; ``|high| < 2000``, ``low`` tiny."""
     shifted = fma(high, _LOG2_E, _ROUND)
