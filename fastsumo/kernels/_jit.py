@@ -90,8 +90,7 @@ def kernel(function: Callable[..., Any]) -> Any:
 def compile_for(dispatcher: Any, *arguments: Any) -> None:
     """Compile a kernel for such arguments, or find it compiled, without running it.
 
-    To be called by the main thread before others run the kernel: compiling while compiled code runs is asking for
-    trouble, and a clock that runs meanwhile measures the compiler.
+    To be called before a clock runs that is not to measure the compiler.
     """
     with _no_collections():
         dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments))
