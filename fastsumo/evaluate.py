@@ -402,7 +402,7 @@ class _RowRun(Run):
 
         with compiling(self.model):
             self._compiled = compiled(self.model)
-        self._owned = make_job(self._compiled, self.estimator.plan(), self.seed)
+            self._owned = make_job(self._compiled, self.estimator.plan(), self.seed, any_scale=True)
         self.job, self.giants = self._owned.job, None
 
 

@@ -240,6 +240,7 @@ def levels(model: Model, max_terms: int, samples: int, seed: int = 0, threads: i
     workers = available_threads() if threads is None else _check.whole("threads", threads, 1, 4096)
     run = Run(model, ELBO(), seed, workers)
     run.prepare()
+    run.any_scale()
     marks = _marks(last)
     sums = _Sums()
     batch = max(2, min(4096, _BATCH // (last + 1)))

@@ -41,18 +41,30 @@ class Run:
     def prepare(self) -> None:
         """Compile the model, or find it compiled."""
         from fastsumo.errors import compiling
-        from fastsumo.kernels.job import make_job
+        from fastsumo.kernels.job import make_job, shift_of
         from fastsumo.kernels.weights import compiled
 
         with compiling(self.model):
             self._compiled = compiled(self.model)
-        self.center = self._center()
-        self._owned = make_job(self._compiled, self.estimator.plan(), self.seed, self.center)
+        plan = self.estimator.plan()
+        self._owned = make_job(self._compiled, plan, self.seed)
         self.job = self._owned.job
+        self.center = self._center()
+        self.job = self.job._replace(shift=shift_of(self.center))
+        if plan.kind not in (PREFIX, LAST):
+            self.any_scale()
+            self.plain = False
         self.giants: Giants | None = None
-        if self.threads > 1 and self.job.kind in (PREFIX, LAST) and self.job.minimum + self.job.cap > GIANT:
+        if self.threads > 1 and plan.kind in (PREFIX, LAST) and self.job.minimum + self.job.cap > GIANT:
             self.job = self.job._replace(giant=GIANT)
             self.giants = Giants(self.job, self.threads)
+
+    def any_scale(self) -> None:
+        """From now on weights may be too large or too small for plain numbers; what that takes is compiled."""
+        from fastsumo.errors import compiling
+
+        with compiling(self.model):
+            self.job = self.job._replace(any_address=self._compiled.any_address)
 
     def _center(self) -> float:
         """Where powers of ``value - center`` are taken: the known log evidence, else a pilot estimate of it.
@@ -61,10 +73,7 @@ class Run:
         """
         if self.model.log_evidence is not None:
             return self.model.log_evidence
-        from fastsumo.kernels.job import make_job
-
-        pilot = make_job(self._compiled, self.estimator.plan(), 0)
-        log_weights, _ = first_log_weights(pilot.job, MAX_TRIALS, _PILOT_SAMPLES)
+        log_weights, _ = self._first_log_weights(self.job._replace(key=np.uint64(0)), MAX_TRIALS, _PILOT_SAMPLES)
         finite = log_weights[np.abs(log_weights) <= np.finfo(float).max]
         if finite.size == 0:
             return 0.0
@@ -115,10 +124,23 @@ class Run:
         from fastsumo.errors import trial_error
         from fastsumo.kernels.job import RAISED
 
-        log_weights, status = first_log_weights(self.job, trial, count)
+        log_weights, status = self._first_log_weights(self.job, trial, count)
         if status == RAISED:
             raise trial_error(self.model, self.estimator, self.seed, trial, RAISED)
         return log_weights
+
+    def _first_log_weights(self, job: Job, trial: int, count: int) -> tuple[NDArray[np.float64], int]:
+        """The first log weights of a trial, NaN from where the model raises; and the status."""
+        from fastsumo.kernels.block import log_weights_of
+        from fastsumo.kernels.job import WIDE, Work
+
+        out, work = np.full(count, np.nan), Work()
+        where = work.address, np.uint64(trial), 0, count, out.ctypes.data
+        status = log_weights_of(job, *where)
+        if status == WIDE:
+            self.any_scale()
+            status = log_weights_of(job._replace(any_address=self.job.any_address), *where)
+        return out, status
 
     def _work(self, workers: list[Any], blocks: Blocks, bar: Progress) -> bool:
         """Run all blocks on the workers' threads; whether Ctrl-C ended it early. The main thread only watches."""
@@ -175,13 +197,3 @@ def block_size(estimator: Estimator, model: Model) -> int:
     if not math.isfinite(estimator.expected_cost()):
         cost = estimator.plan().minimum + 40.0
     return 2 ** int(math.log2(max(1.0, min(BLOCK, _BLOCK_WORK / (cost * max(model.noise_dim, 2))))))
-
-
-def first_log_weights(job: Job, trial: int, count: int) -> tuple[NDArray[np.float64], int]:
-    """The first log weights of a trial, NaN from where the model raises; and the status."""
-    from fastsumo.kernels.block import log_weights_of
-    from fastsumo.kernels.job import Work
-
-    out, work = np.full(count, np.nan), Work()
-    status = log_weights_of(job, work.address, np.uint64(trial), 0, count, out.ctypes.data)
-    return out, status

@@ -67,6 +67,7 @@ class Worker:
         from fastsumo.kernels.block import kernels_of
 
         value, terms = np.empty(1), np.empty(1, np.int64)
+        self.run.any_scale()
         job = self.run.job._replace(giant=NO_GIANT)
         addresses = value.ctypes.data, terms.ctypes.data, self.found.ctypes.data
         sample_block = kernels_of(job.kind)[1]
@@ -111,6 +112,7 @@ class Worker:
         kernel, *arguments = self._kernel_call(first, count)
         status, done, found = kernel(*arguments)
         if status == WIDE:
+            self.run.any_scale()
             self.run.plain = False
             kernel, *arguments = self._kernel_call(first + done, count - done, found)
             status, more, others = kernel(*arguments)

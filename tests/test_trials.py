@@ -290,7 +290,7 @@ def test_a_trial_of_a_billion_samples():
     values, terms = fs.sample(model, estimator, 1, seed, threads=2, first_trial=trial)
     samples = int(terms[0]) + 1
     assert samples > 1.5e9
-    owned, work, out = make_job(compiled(model), estimator.plan(), seed), Work(), np.empty(2**22)
+    owned, work, out = make_job(compiled(model), estimator.plan(), seed, any_scale=True), Work(), np.empty(2**22)
     total, logs, origin = np.longdouble(0.0), np.longdouble(0.0), math.log(2.0 * math.pi)
     for first in range(0, samples, out.size):
         n = min(out.size, samples - first)

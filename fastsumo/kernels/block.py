@@ -9,7 +9,7 @@ from numba import int64, uint64
 
 from fastsumo.estimators import JACKKNIFE, LEVELS
 from fastsumo.kernels._jit import device, kernel
-from fastsumo.kernels.buffer import evaluate
+from fastsumo.kernels.buffer import evaluate, weigh
 from fastsumo.kernels.draw import draw, samples_of
 from fastsumo.kernels.dyadic import level_trials
 from fastsumo.kernels.jackknife import jackknife_trials
@@ -27,6 +27,7 @@ from fastsumo.kernels.job import (
     TRIAL,
     TRIALS,
     VALUES,
+    WEIGHT,
 )
 from fastsumo.kernels.long import long_trials
 from fastsumo.kernels.memory import floats, ints, words
@@ -176,20 +177,23 @@ def draw_sorted(job, work, start, n, giants_at, found):
 
 @kernel
 def log_weights_of(job, work, trial, first, n, out_at):
-    """The log weights ``first .. first + n - 1`` of one trial; NaN where one is NaN or +inf. The status."""
+    """The log weights ``first .. first + n - 1`` of one trial; NaN where one is NaN or +inf. The status.
+
+    `WIDE` if they are not plain and the job is not for weights of any scale; where they are, the bits are the same.
+    """
     done = 0
-    out = floats(out_at, n)
+    out, plain = floats(out_at, n), job.any_address == 0
     while done < n:
         size = min(n - done, BUFFER)
         trials, samples = words(work + TRIALS, size), words(work + SAMPLES, size)
         for i in range(size):
             trials[i], samples[i] = trial, uint64(first + done + i)
-        status = evaluate(job, work, size)
+        status = weigh(job, work, size) if plain else evaluate(job, work, size)
         if status != OK:
             return status
-        mantissa, power = floats(work + MANTISSA, size), floats(work + POWER, size)
+        weight, power = floats(work + (WEIGHT if plain else MANTISSA), size), floats(work + POWER, size)
         for i in range(size):
-            log_weight = _log_of(mantissa[i], power[i])
-            out[done + i] = log_weight if mantissa[i] > 0.0 else (-np.inf if mantissa[i] == 0.0 else np.nan)
+            log_weight = _log_of(weight[i], job.shift if plain else power[i])
+            out[done + i] = log_weight if weight[i] > 0.0 else (-np.inf if weight[i] == 0.0 else np.nan)
         done += size
     return OK

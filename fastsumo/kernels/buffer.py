@@ -27,13 +27,13 @@ _FAR = 1000.0  # powers of 2
 @device
 def weigh(job, work, n):
     """Weights of the first ``n`` pairs of the buffer as plain numbers. The status, `WIDE` if some are not plain."""
-    return _call(job, work, n, work + WEIGHT)
+    return _call(job.address, job, work, n, work + WEIGHT)
 
 
 @device
 def evaluate(job, work, n):
-    """Mantissas and powers of the first ``n`` pairs of the buffer. The status."""
-    return _call(job, work, n, 0)
+    """Mantissas and powers of the first ``n`` pairs of the buffer. The status; `WIDE` if nothing is compiled for it."""
+    return _call(job.any_address, job, work, n, work + MANTISSA) if job.any_address else WIDE
 
 
 @device
@@ -66,25 +66,14 @@ def as_plain(mantissa, power):
 
 
 @device
-def _call(job, work, n, plain_at):
+def _call(address, job, work, n, result_at):
     """Call the model's function for the first ``n`` pairs of the buffer. The status."""
-    report = ints(work + REPORT, 2)
-    found = call_weights(
-        job.address,
-        work + TRIALS,
-        work + SAMPLES,
-        n,
-        job.key,
-        job.numbers_at,
-        job.row_at,
-        job.shift,
-        plain_at,
-        work + MANTISSA,
-        work + POWER,
-    )
+    report, trials, samples = ints(work + REPORT, 2), work + TRIALS, work + SAMPLES
+    where = job.key, job.numbers_at, job.row_at, job.shift
+    found = call_weights(address, trials, samples, n, *where, result_at, work + POWER)
     if report[1]:
         return STOPPED
     if found == FAILED:
-        report[0] = int64(words(work + TRIALS, 1)[0])
+        report[0] = int64(words(trials, 1)[0])
         return RAISED
     return WIDE if found == NOT_PLAIN else OK

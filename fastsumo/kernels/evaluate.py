@@ -41,6 +41,7 @@ def _at(job, key, row_at, shift):
     """The job at one row, with its key and shift."""
     return Job(
         job.address,
+        job.any_address,
         key,
         job.numbers_at,
         row_at,

@@ -52,7 +52,8 @@ _ROWS = 20
 class Job(NamedTuple):
     """A run as the kernels see it; ``*_at`` are addresses."""
 
-    address: int  # of the model's compiled log weight
+    address: int  # of the model's compiled plain weights
+    any_address: int  # of its weights of any scale; 0 as long as there was no need to compile them
     key: np.uint64
     numbers_at: int
     row_at: int
@@ -101,10 +102,12 @@ def make_job(
     plan: Plan,
     seed: int,
     center: float = 0.0,
+    any_scale: bool = False,
 ) -> OwnedJob:
     """The run of an estimator on a compiled model; without a model, only `K` can be drawn.
 
-    ``center`` is where log weights are expected, so that their exponentials can be plain numbers.
+    ``center`` is where log weights are expected, so that their exponentials can be plain numbers; with ``any_scale``
+    they need not be.
     """
     law = plan.law
     reciprocal = _reciprocals(plan)
@@ -115,6 +118,7 @@ def make_job(
     row = model.row if model is not None else np.zeros(1)
     job = Job(
         0 if model is None else model.address,
+        0 if model is None or not any_scale else model.any_address,
         np.uint64(seed),
         0 if model is None else model.numbers.ctypes.data,
         row.ctypes.data,
@@ -130,13 +134,18 @@ def make_job(
         longest_short,
         reciprocal.ctypes.data,
         2**62,
-        float(round(center / math.log(2.0))),
+        shift_of(center),
         plan.order,
         plan.base,
         int(plan.first),
         plan.single,
     )
     return OwnedJob(job, (model, row, law.table, reciprocal))
+
+
+def shift_of(center: float) -> float:
+    """The power of 2 that weights are relative to where log weights are expected around ``center``."""
+    return float(round(center / math.log(2.0)))
 
 
 def _reciprocals(plan: Plan) -> NDArray[np.float64]:

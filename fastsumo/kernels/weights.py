@@ -1,10 +1,11 @@
-"""The one compiled function a model has: weights of a list of (trial, sample) pairs, and the call to it.
+"""What is compiled of a model: the weights of a list of (trial, sample) pairs, and the call to that.
 
 Weights come as plain numbers relative to a power of 2, or, where one is too large or small for that, as
 ``mantissa * 2**power``, which no log weight can overflow.
 
-The engine knows a model only as the address of this function, so it is compiled once for all models; the function is
-cached under a hash of everything that was inlined into it (`fingerprint.py`).
+The engine knows a model only as the addresses of these two functions, so it is compiled once for all models; the
+functions are cached under a hash of everything that was inlined into them (`fingerprint.py`), and the one for weights
+of any scale is compiled when it is needed.
 """
 
 from __future__ import annotations
@@ -39,9 +40,8 @@ _SIGNATURE = types.int64(
     types.int64,  # address of the numbers of the model, float64, see Model.packed
     types.int64,  # of the row of data, float64
     types.float64,  # shift: plain weights are relative to 2**shift
-    types.int64,  # of the plain weights, float64, the result; or 0: none are wanted, but the next two
-    types.int64,  # of mantissas, float64, the result; NaN for a log weight that is NaN or +inf
-    types.int64,  # of powers of 2, float64, the result
+    types.int64,  # address of the result, float64: plain weights, or mantissas (NaN for a log weight NaN or +inf)
+    types.int64,  # of powers of 2, float64; not used for plain weights
 )
 WEIGHED, FAILED, NOT_PLAIN = 0, 1, 2  # what it returns
 _LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for anything
@@ -50,10 +50,20 @@ _LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for anything
 class CompiledModel(NamedTuple):
     """A model as the engine sees it: the address of its compiled function."""
 
-    address: int
     numbers: np.ndarray
     row: np.ndarray  # the one row of data of a model made by `Model.at_row`
-    callback: Any  # keeps the code alive
+    function: Any
+    shape: _Shape
+
+    @property
+    def address(self) -> int:
+        """Of the function for plain weights; compiled or read from the cache at the first call."""
+        return int(_compile(self.function, self.shape, True).address)
+
+    @property
+    def any_address(self) -> int:
+        """Of the function for weights of any scale, likewise."""
+        return int(_compile(self.function, self.shape, False).address)
 
 
 class _Shape(NamedTuple):
@@ -69,7 +79,7 @@ class _Shape(NamedTuple):
 
 
 def compiled(model: Model) -> CompiledModel:
-    """The model's compiled log weight and its numbers; compiled or read from the cache at the first call."""
+    """The model with its function compiled for plain weights, and its numbers."""
     numbers = np.ascontiguousarray(model.packed(), dtype=np.float64)
     shape = _Shape(
         model.noise,
@@ -81,23 +91,26 @@ def compiled(model: Model) -> CompiledModel:
         model.columns,
     )
     function = getattr(model.function, "py_func", model.function)
-    callback = _compile(function, shape, fingerprint(function, shape))
     row = np.zeros(1) if model.row is None else np.ascontiguousarray(model.row)
-    return CompiledModel(callback.address, numbers if numbers.size else np.zeros(1), row, callback)
+    found = CompiledModel(numbers if numbers.size else np.zeros(1), row, function, shape)
+    assert found.address
+    return found
 
 
 @lru_cache(maxsize=256)
-def _compile(function: Any, shape: _Shape, digest: str | None) -> Any:
+def _compile(function: Any, shape: _Shape, only_plain: bool) -> Any:
+    """The compiled function; the cache keeps it alive."""
+    digest = fingerprint(function, shape, only_plain)
     lazy = with_lazy_sums(function)
     if lazy is not None:
         try:
-            return _jit.callback(_weights(lazy, shape), _SIGNATURE, digest)
+            return _jit.callback(_weights(lazy, shape, only_plain), _SIGNATURE, digest)
         except NumbaError:  # the function does more with a sum of exponentials than to add to it
             pass
-    return _jit.callback(_weights(function, shape), _SIGNATURE, digest)
+    return _jit.callback(_weights(function, shape, only_plain), _SIGNATURE, digest)
 
 
-def _weights(function: Any, shape: _Shape) -> Any:
+def _weights(function: Any, shape: _Shape, only_plain: bool) -> Any:
     """The function to compile, with the model's function and the sizes as constants in its closure."""
     dim, noise_dim, columns = shape.dim, shape.noise_dim, shape.columns
     params_size, numbers_size, columns_size = shape.params, max(shape.numbers, 1), max(columns, 1)
@@ -137,33 +150,35 @@ def _weights(function: Any, shape: _Shape) -> Any:
         def log_weight(x, i, row, params, log_q):
             return evaluate(x, i, row, params) - log_q[i]
 
-    @_jit.inlined
-    def weigh_plain(z, numbers, row, shift, weight):
-        x, params, others = log_weights(z, numbers, weight), numbers[:params_size], 0
-        for i in range(weight.size):
-            found = plain(log_weight(x, i, row, params, weight), shift)
-            others += not (is_plain(found))
-            weight[i] = found
-        return others
+    if only_plain:
 
-    @_jit.inlined
-    def weigh(z, numbers, row, mantissa, power):
-        x, params = log_weights(z, numbers, power), numbers[:params_size]
-        for i in range(power.size):
-            mantissa[i], power[i] = parts(log_weight(x, i, row, params, power))
+        @_jit.inlined
+        def weigh(z, numbers, row, shift, weight, power):
+            x, params, others = log_weights(z, numbers, weight), numbers[:params_size], 0
+            for i in range(weight.size):
+                found = plain(log_weight(x, i, row, params, weight), shift)
+                others += not (is_plain(found))
+                weight[i] = found
+            return others
+    else:
 
-    def weights(trials_at, samples_at, n, key, numbers_at, row_at, shift, plain_at, mantissa_at, power_at):
+        @_jit.inlined
+        def weigh(z, numbers, row, shift, mantissa, power):
+            x, params = log_weights(z, numbers, power), numbers[:params_size]
+            for i in range(power.size):
+                mantissa[i], power[i] = parts(log_weight(x, i, row, params, power))
+            return 0
+
+    def weights(trials_at, samples_at, n, key, numbers_at, row_at, shift, result_at, power_at):
         numbers, row = floats(numbers_at, numbers_size), floats(row_at, columns_size)
         noise = np.empty((noise_dim, lanes))
-        start, others = 0, int(plain_at != 0 and not fabs(shift) < _LARGEST_SHIFT)
+        start, others = 0, int(only_plain and not fabs(shift) < _LARGEST_SHIFT)
         try:
             while start < n and others == 0:  # and no way out in the middle: what raises would not be caught
                 size, at = min(lanes, n - start), 8 * start
                 fill_noise(words(trials_at + at, size), words(samples_at + at, size), key, noise)
-                if plain_at:
-                    others = weigh_plain(noise, numbers, row, shift, floats(plain_at + at, size))
-                else:
-                    weigh(noise, numbers, row, floats(mantissa_at + at, size), floats(power_at + at, size))
+                result, power = floats(result_at + at, size), floats(power_at + at, size)
+                others = weigh(noise, numbers, row, shift, result, power)
                 start += size
         except Exception:
             return FAILED
@@ -173,7 +188,7 @@ def _weights(function: Any, shape: _Shape) -> Any:
 
 
 @intrinsic
-def call_weights(typingctx, address, trials, samples, n, key, numbers, row, shift, plain, mantissa, power):
+def call_weights(typingctx, address, trials, samples, n, key, numbers, row, shift, result, power):
     """Call a model's compiled function, see `_SIGNATURE`, by its address."""
 
     def codegen(context, builder, signature, args):
