@@ -48,22 +48,23 @@ _LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for anything
 
 
 class CompiledModel(NamedTuple):
-    """A model as the engine sees it: the address of its compiled function."""
+    """A model as the engine sees it: its numbers, and the addresses of its compiled functions."""
 
     numbers: np.ndarray
     row: np.ndarray  # the one row of data of a model made by `Model.at_row`
     function: Any
     shape: _Shape
+    digest: str | None  # of the function and all that it reaches, as they are now
 
     @property
     def address(self) -> int:
         """Of the function for plain weights; compiled or read from the cache at the first call."""
-        return int(_compile(self.function, self.shape, True).address)
+        return int(_compile(self.function, self.shape, self.digest, True).address)
 
     @property
     def any_address(self) -> int:
         """Of the function for weights of any scale, likewise."""
-        return int(_compile(self.function, self.shape, False).address)
+        return int(_compile(self.function, self.shape, self.digest, False).address)
 
 
 class _Shape(NamedTuple):
@@ -92,15 +93,14 @@ def compiled(model: Model) -> CompiledModel:
     )
     function = getattr(model.function, "py_func", model.function)
     row = np.zeros(1) if model.row is None else np.ascontiguousarray(model.row)
-    found = CompiledModel(numbers if numbers.size else np.zeros(1), row, function, shape)
+    found = CompiledModel(numbers if numbers.size else np.zeros(1), row, function, shape, fingerprint(function, shape))
     assert found.address
     return found
 
 
 @lru_cache(maxsize=256)
-def _compile(function: Any, shape: _Shape, only_plain: bool) -> Any:
+def _compile(function: Any, shape: _Shape, digest: str | None, only_plain: bool) -> Any:
     """The compiled function; the cache keeps it alive."""
-    digest = fingerprint(function, shape, only_plain)
     lazy = with_lazy_sums(function)
     if lazy is not None:
         try:
@@ -184,6 +184,7 @@ def _weights(function: Any, shape: _Shape, only_plain: bool) -> Any:
             return FAILED
         return NOT_PLAIN if others else WEIGHED
 
+    weights.__name__ = "plain_weights" if only_plain else "any_weights"  # what it is cached under
     return weights
 
 
