@@ -9,7 +9,7 @@ from numba import int64, uint64
 
 from fastsumo.kernels._jit import device, inlined
 from fastsumo.kernels.bits import bits_float
-from fastsumo.vmath import _log_positive, _sincos_turns
+from fastsumo.vmath import _minus_two_log, _sincos_turns
 
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF_WORD = np.uint64(32)
@@ -66,7 +66,7 @@ def roulette_uniform(trial, key):
 @inlined
 def polar(u1, u2):
     """Two independent standard normals from two uniforms (Box and Muller, 1958)."""
-    radius = np.sqrt(-2.0 * _log_positive(u1))
+    radius = np.sqrt(_minus_two_log(u1))
     sine, cosine = _sincos_turns(u2)
     return radius * cosine, radius * sine
 

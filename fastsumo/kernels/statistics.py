@@ -139,9 +139,10 @@ def _tally_run(tally, work, begin, end, octave, job, center):
     cost, trials, most, furthest = int64(0), int64(0), counters[LARGEST_TERMS], -1.0
     alone = n == 1  # so is every long trial: what it adds must not depend on whether a giant is in its tile
     for i in range(n):
-        value = values[i]
         cost += samples_of(job, terms[i])
         most = max(most, terms[i])
+    for i in range(n):
+        value = values[i]
         if value == -np.inf:
             counters[ZERO_WEIGHT] += 1
             continue

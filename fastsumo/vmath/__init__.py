@@ -13,6 +13,7 @@ from fastsumo.vmath._exponential import _pow2 as _pow2
 from fastsumo.vmath._exponential import exp, exp2, expm1, sigmoid, tanh
 from fastsumo.vmath._logarithm import _log_of as _log_of
 from fastsumo.vmath._logarithm import _log_positive as _log_positive
+from fastsumo.vmath._logarithm import _minus_two_log as _minus_two_log
 from fastsumo.vmath._logarithm import log, log1p, log2, log10, log_sigmoid, logaddexp, softplus
 from fastsumo.vmath._normal import erf, erfc, normal_cdf, normal_log_pdf
 from fastsumo.vmath._plain import fabs, maximum, minimum, sqrt

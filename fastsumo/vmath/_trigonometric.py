@@ -17,7 +17,6 @@ from fastsumo.vmath._call import compiled_as, evaluate
 from fastsumo.vmath._polynomial import polynomial
 
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer in the low bits of the sum
-_TWO_PI = 6.283185307179586
 _TWO_OVER_PI = 0.6366197723675814
 # pi / 2 in three doubles, 160 bits (Cody and Waite 1980; fma keeps their products whole).
 _HALF_PI_1, _HALF_PI_2, _HALF_PI_3 = 1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33
@@ -40,6 +39,24 @@ _COS = (
     2.087569872373069e-09,
     -1.1358424263509425e-11,
 )
+# sin(2 pi t) / t and (cos(2 pi t) - 1) / t**2 in t**2 for |t| <= 1/8; 2**-54.5 and 2**-53.8
+_SIN_TURNS = (
+    6.283185307179586,
+    -41.34170224039859,
+    81.60524927516164,
+    -76.70585948847776,
+    42.05865827919348,
+    -15.092277999430273,
+    3.748221458827714,
+)
+_COS_TURNS = (
+    -19.739208802178485,
+    64.93939402238883,
+    -85.45681709387233,
+    60.244620322363936,
+    -26.42426317895774,
+    7.810312492686489,
+)
 
 
 @inlined
@@ -48,6 +65,12 @@ def _sincos_octant(t, quarter):
     z = t * t
     s = fma(z * t, polynomial(z, _SIN), t)
     c = fma(z, fma(z, polynomial(z, _COS), -0.5), 1.0)
+    return _turned(s, c, quarter)
+
+
+@inlined
+def _turned(s, c, quarter):
+    """Sine and cosine of an angle plus ``quarter`` right angles."""
     swap = (quarter & 1) != 0
     sine = c if swap else s
     cosine = s if swap else c
@@ -60,8 +83,9 @@ def _sincos_octant(t, quarter):
 def _sincos_turns(u):
     """``(sin(2 pi u), cos(2 pi u))`` for ``0 <= u < 1``; the reduction to an octant is exact."""
     shifted = fma(u, 4.0, _ROUND)
-    t = fma(shifted - _ROUND, -0.25, u) * _TWO_PI
-    return _sincos_octant(t, float_bits(shifted))
+    t = fma(shifted - _ROUND, -0.25, u)
+    z = t * t
+    return _turned(t * polynomial(z, _SIN_TURNS), fma(z, polynomial(z, _COS_TURNS), 1.0), float_bits(shifted))
 
 
 @inlined
