@@ -27,13 +27,25 @@ _FAR = 1000.0  # powers of 2
 @device
 def weigh(job, work, n):
     """Weights of the first ``n`` pairs of the buffer as plain numbers. The status, `WIDE` if some are not plain."""
-    return _call(job.address, job, work, n, work + WEIGHT)
+    return weigh_samples(job, work, work + TRIALS, n)
+
+
+@device
+def weigh_samples(job, work, trials_at, n):
+    """`weigh` where the trials of the pairs are elsewhere than in the buffer, but not their samples."""
+    return _call(job.address, job, work, trials_at, n, work + WEIGHT)
 
 
 @device
 def evaluate(job, work, n):
     """Mantissas and powers of the first ``n`` pairs of the buffer. The status; `WIDE` if nothing is compiled for it."""
-    return _call(job.any_address, job, work, n, work + MANTISSA) if job.any_address else WIDE
+    return _evaluate_samples(job, work, work + TRIALS, n)
+
+
+@device
+def _evaluate_samples(job, work, trials_at, n):
+    """`evaluate` where the trials of the pairs are elsewhere than in the buffer."""
+    return _call(job.any_address, job, work, trials_at, n, work + MANTISSA) if job.any_address else WIDE
 
 
 @device
@@ -42,8 +54,14 @@ def weigh_any(job, work, n):
 
     The status, with the trial of an error in the report; `WIDE` if some are not plain.
     """
+    return weigh_any_samples(job, work, work + TRIALS, n)
+
+
+@device
+def weigh_any_samples(job, work, trials_at, n):
+    """`weigh_any` where the trials of the pairs are elsewhere than in the buffer."""
     mantissa, power, weight = floats(work + MANTISSA, n), floats(work + POWER, n), floats(work + WEIGHT, n)
-    status = evaluate(job, work, n)
+    status = _evaluate_samples(job, work, trials_at, n)
     if status != OK:
         return status
     bad, wide, shift = 0, 0, job.shift
@@ -54,7 +72,7 @@ def weigh_any(job, work, n):
     if bad:
         for i in range(n):
             if not (mantissa[i] >= 0.0):
-                ints(work + REPORT, 2)[0] = int64(words(work + TRIALS, n)[i])
+                ints(work + REPORT, 2)[0] = int64(words(trials_at, n)[i])
                 return BAD_WEIGHT
     return WIDE if wide else OK
 
@@ -66,14 +84,14 @@ def as_plain(mantissa, power):
 
 
 @device
-def _call(address, job, work, n, result_at):
-    """Call the model's function for the first ``n`` pairs of the buffer. The status."""
-    report, trials, samples = ints(work + REPORT, 2), work + TRIALS, work + SAMPLES
+def _call(address, job, work, trials_at, n, result_at):
+    """Call the model's function for ``n`` trials and the first ``n`` samples of the buffer. The status."""
+    report, samples_at = ints(work + REPORT, 2), work + SAMPLES
     where = job.key, job.numbers_at, job.row_at, job.shift
-    found = call_weights(address, trials, samples, n, *where, result_at, work + POWER)
+    found = call_weights(address, trials_at, samples_at, n, *where, result_at, work + POWER)
     if report[1]:
         return STOPPED
     if found == FAILED:
-        report[0] = int64(words(trials, 1)[0])
+        report[0] = int64(words(trials_at, 1)[0])
         return RAISED
     return WIDE if found == NOT_PLAIN else OK

@@ -13,7 +13,7 @@ from numba import int64, uint64
 from fastsumo.estimators import LAST, SINGLE
 from fastsumo.kernels._jit import device, inlined
 from fastsumo.kernels.bits import fma
-from fastsumo.kernels.buffer import weigh
+from fastsumo.kernels.buffer import weigh_samples
 from fastsumo.kernels.job import (
     BUFFER,
     OK,
@@ -34,6 +34,7 @@ from fastsumo.vmath import _log_positive
 
 _LOG_2 = 0.6931471805599453
 _TINY, _HUGE = 2.0**-1000, 2.0**1000
+_WIDE_ROW = 512  # lanes
 
 
 @device
@@ -48,19 +49,38 @@ def short_trials(job, work, n):
 
 
 def rows_of_samples(weigh, add):
-    """The loop over rows of samples: ``weigh(job, work, used)`` fills the buffer, ``add`` takes a piece of it.
+    """The loop over rows of samples. ``weigh(job, work, trials_at, n)`` weighs the first ``n`` samples of the buffer.
 
-    ``add(job, work, row, lane, n, offset)`` adds row ``row`` of the ``n`` lanes from ``lane`` on.
+    ``add(job, work, row, lane, n, offset)`` adds row ``row`` of the ``n`` lanes from ``lane`` on, whose weights are at
+    ``offset``.
     """
+
+    @device
+    def run_wide_rows(job, work, n):
+        """Rows of many lanes, whose trials need not be copied. The status, the next row, and how many lanes it has."""
+        terms, samples = ints(work + ORDERED_TERMS, n), words(work + SAMPLES, BUFFER)
+        row, width = 0, n
+        while width >= _WIDE_ROW:
+            for i in range(min(width, BUFFER)):
+                samples[i] = uint64(row)
+            for lane in range(0, width, BUFFER):
+                taken = min(width - lane, BUFFER)
+                status = weigh(job, work, work + TRIAL + 8 * lane, taken)
+                if status != OK:
+                    return status, row, width
+                add(job, work, row, lane, taken, 0)
+            row += 1
+            width = _width(job, terms, row, width)
+        return OK, row, width
 
     @device
     def run(job, work, n):
         terms, pieces = ints(work + ORDERED_TERMS, n), ints(work + PIECES, BUFFER)
-        rows = job.minimum + terms[0]
-        row, lane, width = 0, 0, n
-        while row < rows:
+        status, row, width = run_wide_rows(job, work, n)
+        lane = 0
+        while status == OK and width > 0:
             used, found = 0, 0
-            while row < rows and used < BUFFER:
+            while width > 0 and used < BUFFER:
                 taken = min(width - lane, BUFFER - used)
                 trials, samples = words(work + TRIALS + 8 * used, taken), words(work + SAMPLES + 8 * used, taken)
                 lanes = words(work + TRIAL + 8 * lane, taken)
@@ -70,16 +90,21 @@ def rows_of_samples(weigh, add):
                 found, used, lane = found + 4, used + taken, lane + taken
                 if lane == width:
                     row, lane = row + 1, 0
-                    while width > 0 and terms[width - 1] + job.minimum <= row:
-                        width -= 1
-            status = weigh(job, work, used)
-            if status != OK:
-                return status
-            for p in range(0, found, 4):
+                    width = _width(job, terms, row, width)
+            status = weigh(job, work, work + TRIALS, used)
+            for p in range(0, found if status == OK else 0, 4):
                 add(job, work, pieces[p], pieces[p + 1], pieces[p + 2], pieces[p + 3])
-        return OK
+        return status
 
     return run
+
+
+@device
+def _width(job, terms, row, width):
+    """How many of the first ``width`` lanes have a sample in this row."""
+    while width > 0 and terms[width - 1] + job.minimum <= row:
+        width -= 1
+    return width
 
 
 @device
@@ -228,4 +253,4 @@ def _finish_ones(job, work, lane, n):
     return wide
 
 
-_run = rows_of_samples(weigh, _add)
+_run = rows_of_samples(weigh_samples, _add)

@@ -11,7 +11,7 @@ import numpy as np
 from fastsumo.estimators import LAST, SINGLE
 from fastsumo.kernels._jit import device
 from fastsumo.kernels.bits import fabs, fma
-from fastsumo.kernels.buffer import weigh_any
+from fastsumo.kernels.buffer import weigh_any_samples
 from fastsumo.kernels.job import (
     EXPONENT,
     EXPONENTS,
@@ -23,6 +23,7 @@ from fastsumo.kernels.job import (
     PRODUCT,
     SHORT,
     TOTAL,
+    TRIALS,
     VALUES,
     WEIGHT,
     WIDE,
@@ -72,7 +73,13 @@ def wide_short_trials(job, work, n):
 @device
 def _weigh(job, work, n):
     """Weights of any scale. The status, not `WIDE`."""
-    status = weigh_any(job, work, n)
+    return _weigh_samples(job, work, work + TRIALS, n)
+
+
+@device
+def _weigh_samples(job, work, trials_at, n):
+    """`_weigh` where the trials of the pairs are elsewhere than in the buffer."""
+    status = weigh_any_samples(job, work, trials_at, n)
     return OK if status == WIDE else status
 
 
@@ -203,5 +210,5 @@ def _crawl(job, mantissas, powers, state, start, count, terms):
     state[BASE], state[BASE_LOW], state[LEVEL], state[CRAWLS] = total, 0.0, power, 1.0
 
 
-_run = rows_of_samples(_weigh, _add)
+_run = rows_of_samples(_weigh_samples, _add)
 wide_long_trials = along_samples(_weigh, _take_segment)
