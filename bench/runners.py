@@ -18,7 +18,7 @@ from fastsumo.machine import available_threads
 SEED = 7
 PROGRAMS = ("fastsumo", *(each.name for each in PEERS))
 FAST = ("fastsumo", "c_peer", "c_log_weight", "numba_plain")
-LAP_SAMPLES = {"fastsumo": 2**25, "c_peer": 2**25, "c_log_weight": 2**25, "note_script": 2**18}
+LAP_SAMPLES = {"fastsumo": 2**27, "c_peer": 2**27, "c_log_weight": 2**27, "note_script": 2**18}
 OTHER_SAMPLES = 2**22
 QUICK_TRIALS = 100
 QUICK_JAX_TRIALS = 3  # each K is a shape to compile
