@@ -15,12 +15,19 @@ _TINY = 1e-200  # squares of noise below it change nothing
 def gaussian_diagonal(z, dim, p, log_q):
     """``x = mean + scale z``; ``p = [log normaliser, mean (dim), scale (dim)]``."""
     n = log_q.size
-    for j in range(dim):
+    if dim % 2:
+        mean, scale, row = p[1], p[1 + dim], z[0]
+        for i in range(n):
+            log_q[i] = p[0] - 0.5 * row[i] * row[i]
+            row[i] = mean + scale * row[i]
+    for j in range(dim % 2, dim, 2):  # two coordinates for each reading of log_q
         mean, scale, row = p[1 + j], p[1 + dim + j], z[j]
+        other_mean, other_scale, other = p[2 + j], p[2 + dim + j], z[j + 1]
         for i in range(n):
             before = log_q[i] if j > 0 else p[0]
-            log_q[i] = before - 0.5 * row[i] * row[i]
+            log_q[i] = before - 0.5 * row[i] * row[i] - 0.5 * other[i] * other[i]
             row[i] = mean + scale * row[i]
+            other[i] = other_mean + other_scale * other[i]
 
 
 @device
