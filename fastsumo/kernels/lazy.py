@@ -23,7 +23,7 @@ from fastsumo.kernels._jit import INLINED, inlined
 from fastsumo.vmath import _exp_over, _exp_parts, _pow2
 
 RANGE = 300.0  # powers of 2 around the shift in which weights, their sums and ratios are plain float64 numbers
-_SMALLEST_PLAIN, _LARGEST_PLAIN = 2.0**-RANGE, 2.0**RANGE
+SMALLEST_PLAIN, LARGEST_PLAIN = 2.0**-RANGE, 2.0**RANGE
 _PLAIN_LIMIT = 1000.0  # powers of 2 around the shift to which `_exp_over` limits a weight
 _LARGEST = 1.7976931348623157e308
 
@@ -115,7 +115,7 @@ def _plain(log_weight, shift):
 @inlined
 def is_plain(weight):
     """Whether a weight, its sums and ratios with others are plain float64 numbers; NaN is not, 0 is."""
-    return ((weight >= _SMALLEST_PLAIN) | (weight == 0.0)) & (weight <= _LARGEST_PLAIN)
+    return ((weight >= SMALLEST_PLAIN) | (weight == 0.0)) & (weight <= LARGEST_PLAIN)
 
 
 @inlined

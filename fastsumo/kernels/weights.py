@@ -20,9 +20,9 @@ from numba.core.errors import NumbaError
 from numba.core.extending import intrinsic
 
 from fastsumo.kernels import _jit, transforms
-from fastsumo.kernels.bits import fabs
+from fastsumo.kernels.bits import fabs, float_bits
 from fastsumo.kernels.fingerprint import fingerprint
-from fastsumo.kernels.lazy import is_plain, parts, plain, with_lazy_sums
+from fastsumo.kernels.lazy import LARGEST_PLAIN, SMALLEST_PLAIN, is_plain, parts, plain, with_lazy_sums
 from fastsumo.kernels.memory import floats, table_at, words
 from fastsumo.kernels.philox import fill_normals, fill_uniforms
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _BUFFER = 4096  # float64 numbers of noise worked on at a time: 32 KiB, a first-level cache
 _WIDEST, _NARROWEST = 1024, 64
+
+_SMALLEST_PLAIN_BITS, _LARGEST_PLAIN_BITS = np.array([SMALLEST_PLAIN, LARGEST_PLAIN]).view(np.int64).tolist()
 
 _SIGNATURE = types.int64(
     types.int64,  # address of trials, uint64
@@ -154,11 +156,16 @@ def _weights(function: Any, shape: _Shape, only_plain: bool) -> Any:
 
         @_jit.inlined
         def weigh(z, numbers, row, shift, weight, power):
-            x, params, others = log_weights(z, numbers, weight), numbers[:params_size], 0
+            x, params = log_weights(z, numbers, weight), numbers[:params_size]
+            smallest, largest = _LARGEST_PLAIN_BITS, _SMALLEST_PLAIN_BITS
             for i in range(weight.size):
                 found = plain(log_weight(x, i, row, params, weight), shift)
-                others += not (is_plain(found))
+                smallest, largest = min(smallest, float_bits(found)), max(largest, float_bits(found))
                 weight[i] = found
+            others = 0
+            if smallest < _SMALLEST_PLAIN_BITS or largest > _LARGEST_PLAIN_BITS:
+                for i in range(weight.size):
+                    others += not (is_plain(weight[i]))
             return others
     else:
 
