@@ -70,7 +70,7 @@ def giant_logs(job, work, start, n, terms, sums_at, bases_at, logs_at, alive_at)
         sums = floats(sums_at + 8 * done, LANES * ((count + LANES - 1) // LANES))
         lane_offsets(work, sums)
         state[BASE], state[BASE_LOW], state[ALIVE] = bases[2 * s], bases[2 * s + 1], 0.0
-        logs[s] = prefix_logs(job, work, sums, state, start + done, count, terms)
+        logs[s] = prefix_logs(job, work, sums_at + 8 * done, state, start + done, count, terms)
         alive[0] += state[ALIVE]
 
 

@@ -47,6 +47,7 @@ _ROW = 8 * (TILE + 2 * LANES)  # bytes of one array of scratch memory; no multip
     STORE,  # mantissas and then powers of a long trial of the jackknife; as much room as that needs
 ) = (row * _ROW for row in range(21))
 _ROWS = 20
+_ALIGNMENT = 64  # bytes: a vector that lies across two cache lines costs two accesses
 
 
 class Job(NamedTuple):
@@ -88,7 +89,9 @@ class Work:
 
     def __init__(self, job: Job | None = None) -> None:
         stored = job.cap if job is not None and job.kind == JACKKNIFE and job.cap > SHORT else 0
-        self._memory = np.zeros(_ROWS * _ROW // 8 + 2 * stored)
+        self._memory = np.zeros(_ROWS * _ROW // 8 + 2 * stored + _ALIGNMENT // 8)
+        unaligned = -self._memory.ctypes.data % _ALIGNMENT
+        self._memory = self._memory[unaligned // 8 :]
         self.address = self._memory.ctypes.data
         self.report = self._memory[REPORT // 8 :][:2].view(np.int64)
 

@@ -74,11 +74,12 @@ def begin(state):
 @device
 def take_segment(job, work, state, start, count, offset, terms):
     """Take one weighed segment of plain weights into the state."""
-    sums = floats(work + WEIGHT + 8 * offset, LANES * rows_of(count))
+    sums_at = work + WEIGHT + 8 * offset
+    sums = floats(sums_at, LANES * rows_of(count))
     lane_sums(sums, count)
     total = lane_offsets(work, sums)
     if job.kind != LAST:
-        add_log(state, prefix_logs(job, work, sums, state, start, count, terms))
+        add_log(state, prefix_logs(job, work, sums_at, state, start, count, terms))
     advance(state, total)
 
 
@@ -95,15 +96,11 @@ def lane_sums(sums, count):
 
 @device
 def lane_offsets(work, sums):
-    """The sum of all weights before each lane, in every row of the scratch space; and of all weights, returned."""
-    slots = sums.size
-    offsets = floats(work + OFFSET, slots + LANES)
-    before = 0.0
+    """The sum of all weights before each lane, in the scratch space; and of all weights, returned."""
+    slots, offsets, before = sums.size, floats(work + OFFSET, LANES), 0.0
     for lane in range(LANES):
         offsets[lane] = before
         before += sums[slots - LANES + lane]
-    for p in range(LANES, slots):
-        offsets[p] = offsets[p - LANES]
     return before
 
 
@@ -117,27 +114,35 @@ def advance(state, total):
 
 
 @device
-def prefix_logs(job, work, sums, state, start, count, terms):
+def prefix_logs(job, work, sums_at, state, start, count, terms):
     """The sum of the weighted logs of the segment's interior prefixes, given the base in the state."""
-    rows, slots = rows_of(count), sums.size
-    offsets, prefix = floats(work + OFFSET, slots), floats(work + PREFIX_SUM, slots)
+    rows = rows_of(count)
     high, low = state[BASE], state[BASE_LOW]
-    for p in range(slots):
-        prefix[p] = (high + (low + (offsets[p] + sums[p]))) / float(start + 1 + sample_of(p, rows))
     at = max(job.minimum, 1) - 1 - start
     if 0 <= at < count:
-        state[ALIVE] = prefix[(at % rows) * LANES + at // rows]
+        state[ALIVE] = _prefix(work, sums_at, rows, high, low, start, at)
     if job.kind == SINGLE:
         at = terms - 1 - start
         if 0 <= at < count:
-            state[SUM] = _log_positive(prefix[(at % rows) * LANES + at // rows])
+            state[SUM] = _log_positive(_prefix(work, sums_at, rows, high, low, start, at))
         if start == 0:
-            state[SUM_LOW] = _log_positive(prefix[0])
+            state[SUM_LOW] = _log_positive(_prefix(work, sums_at, rows, high, low, start, 0))
         return 0.0
+    offsets = floats(work + OFFSET, LANES * rows)
+    for p in range(LANES, offsets.size):
+        offsets[p] = offsets[p - LANES]
     first, last = max(job.minimum - start, 0), min(job.minimum + terms - 2 - start, count - 1)
     if job.product and float(terms) <= job.head:
-        return _log_product(prefix, rows, first, last)
-    return _weighted_logs(job, work, prefix, rows, start, first, last)
+        return _log_product(work, sums_at, rows, high, low, start, first, last)
+    return _weighted_logs(job, work, sums_at, rows, high, low, start, first, last)
+
+
+@device
+def _prefix(work, sums_at, rows, high, low, start, at):
+    """The mean of the weights up to sample ``start + at``."""
+    lane, p = at // rows, (at % rows) * LANES + at // rows
+    sums, offsets = floats(sums_at, LANES * rows), floats(work + OFFSET, LANES)
+    return (high + (low + (offsets[lane] + sums[p]))) / (start + at + 1)
 
 
 @device
@@ -152,25 +157,53 @@ def add_log(state, added):
 
 
 @device
-def _log_product(prefix, rows, first, last):
-    """``-sum log(S_k / k)`` over the samples ``first .. last`` of a segment: exponents add up, mantissas multiply."""
-    slots = rows * LANES
+def _log_product(work, sums_at, rows, high, low, start, first, last):
+    """``-sum log(S_k / k)`` over the samples ``first .. last`` of a segment: exponents add up, mantissas multiply.
+
+    Of four quarters of the rows, one slot each goes into one division; what rows are left over have their own.
+    """
+    n, k0, step = LANES * (rows // 4), float(start + 1), float(rows // 4)
+    low_k, high_k, others = float(start + 1 + first), float(start + 1 + last), LANES * (rows % 4)
+    offsets, ratio = floats(work + OFFSET, n + others), floats(work + PREFIX_SUM, n + others)
+    s0, s1 = floats(sums_at, n), floats(sums_at + 8 * n, n)
+    s2, s3 = floats(sums_at + 16 * n, n), floats(sums_at + 24 * n, n)
+    left_over = floats(sums_at + 32 * n, others)
     powers = int64(0)
-    if first > 0 or last < slots - 1:
-        for p in range(slots):
-            s = sample_of(p, rows)
-            prefix[p] = prefix[p] if (s >= first) & (s <= last) else 1.0
-    for p in range(slots):
-        bits = float_bits(prefix[p])
-        powers += (bits >> 52) - 1023
-        prefix[p] = bits_float((bits & _MANTISSA_BITS) | _ONE)
-    for p in range(LANES, slots):
-        prefix[p] *= prefix[p - LANES]
-    left, right = 1.0, 1.0  # each below 2^512: half the lanes of at most 64 mantissas below 2
-    for lane in range(0, LANES, 2):
-        left *= prefix[slots - LANES + lane]
-        right *= prefix[slots - LANES + lane + 1]
+    for q in range(n):
+        before, k = offsets[q], k0 + float(sample_of(q, rows))
+        m0, e0, d0 = _factor(high + (low + (before + s0[q])), k, low_k, high_k)
+        m1, e1, d1 = _factor(high + (low + (before + s1[q])), k + step, low_k, high_k)
+        m2, e2, d2 = _factor(high + (low + (before + s2[q])), k + 2.0 * step, low_k, high_k)
+        m3, e3, d3 = _factor(high + (low + (before + s3[q])), k + 3.0 * step, low_k, high_k)
+        ratio[q], e = _mantissa(((m0 * m1) * (m2 * m3)) / ((d0 * d1) * (d2 * d3)))
+        powers += ((e0 + e1) + (e2 + e3)) + e
+    for i in range(others):
+        k = k0 + float(sample_of(4 * n + i, rows))
+        m, e, d = _factor(high + (low + (offsets[i] + left_over[i])), k, low_k, high_k)
+        ratio[n + i], more = _mantissa(m / d)
+        powers += e + more
+    for p in range(LANES, ratio.size):
+        ratio[p] *= ratio[p - LANES]
+    left, right = 1.0, 1.0  # each below 2^152: half the lanes of at most 19 mantissas below 2
+    for p in range(ratio.size - LANES, ratio.size, 2):
+        left *= ratio[p]
+        right *= ratio[p + 1]
     return -(_log_positive(left) + _log_positive(right) + powers * _LOG_2)
+
+
+@inlined
+def _mantissa(x):
+    """Mantissa in [1, 2) and power of 2 of a positive number."""
+    bits = float_bits(x)
+    return bits_float((bits & _MANTISSA_BITS) | _ONE), (bits >> 52) - 1023
+
+
+@inlined
+def _factor(total, k, low_k, high_k):
+    """Of the prefix with the sum ``total`` of ``k`` weights: mantissa, power and number; 1, 0 and 1 outside."""
+    inside = (k >= low_k) & (k <= high_k)
+    mantissa, power = _mantissa(total if inside else 1.0)
+    return mantissa, power, (k if inside else 1.0)
 
 
 @inlined
@@ -196,9 +229,12 @@ def reciprocal_any(job, j):
 
 
 @device
-def _weighted_logs(job, work, prefix, rows, start, first, last):
+def _weighted_logs(job, work, sums_at, rows, high, low, start, first, last):
     """``sum c_j log(S_k / k)``, ``c_j = 1 / P_j - 1 / P_{j+1}``, over the samples ``first .. last`` of a segment."""
     slots = rows * LANES
+    offsets, sums, prefix = floats(work + OFFSET, slots), floats(sums_at, slots), floats(work + PREFIX_SUM, slots)
+    for p in range(slots):
+        prefix[p] = (high + (low + (offsets[p] + sums[p]))) / float(start + 1 + sample_of(p, rows))
     weights = floats(work + OFFSET, slots + LANES)
     before = start + 1 - job.minimum  # j of the segment's first sample
     if job.table_size:
