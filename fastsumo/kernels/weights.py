@@ -8,17 +8,18 @@ cached under a hash of everything that was inlined into it (`fingerprint.py`).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
 from numba import carray, types
-from numba.core.errors import NumbaError
 from numba.core.extending import intrinsic
 
 from fastsumo.kernels import _jit, transforms
 from fastsumo.kernels.fingerprint import fingerprint
+from fastsumo.kernels.lanes import WIDTH, has_loop, weigher
 from fastsumo.kernels.lazy import parts, with_lazy_sums
 from fastsumo.kernels.memory import table_at
 from fastsumo.kernels.philox import fill_normals, fill_uniforms
@@ -83,19 +84,20 @@ def compiled(model: Model) -> CompiledModel:
 @lru_cache(maxsize=256)
 def _compile(function: Any, shape: _Shape, digest: str | None) -> Any:
     lazy = with_lazy_sums(function)
-    if lazy is not None:
-        try:
-            return _jit.callback(_weights(lazy, shape), _SIGNATURE, digest)
-        except NumbaError:  # the function does more with a sum of exponentials than to add to it
-            pass
-    return _jit.callback(_weights(function, shape), _SIGNATURE, digest)
+    sums = [function] if lazy is None else [lazy, function]
+    for wide in (True, False) if has_loop(function) else (False,):
+        for each in sums if wide else sums[:-1]:
+            # It may do more than lanes can, or more with a sum of exponentials than to add to it.
+            with suppress(Exception):
+                return _jit.callback(_weights(each, shape, wide), _SIGNATURE, digest)
+    return _jit.callback(_weights(function, shape, False), _SIGNATURE, digest)
 
 
-def _weights(function: Any, shape: _Shape) -> Any:
+def _weights(function: Any, shape: _Shape, wide: bool) -> Any:
     """The function to compile, with the model's function and the sizes as constants in its closure."""
     dim, noise_dim, columns = shape.dim, shape.noise_dim, shape.columns
     params_size, numbers_size, columns_size = shape.params, max(shape.numbers, 1), max(columns, 1)
-    lanes = max(_NARROWEST, min(_WIDEST, _BUFFER // noise_dim))
+    lanes = max(_NARROWEST, min(_WIDEST, _BUFFER // noise_dim)) // WIDTH * WIDTH
     fill_noise = fill_normals if shape.noise == "normal" else fill_uniforms
     density = _jit.inlined(function)
     transform = getattr(transforms, shape.transform) if shape.transform else None
@@ -111,7 +113,9 @@ def _weights(function: Any, shape: _Shape) -> Any:
         def evaluate(x, i, row, params):
             return density(x[:, i], params)
 
-    if transform is None:
+    if wide:
+        weigh = weigher(density, transform, dim, columns, params_size, lanes)
+    elif transform is None:
 
         @_jit.inlined
         def weigh(z, numbers, row, mantissa, power):

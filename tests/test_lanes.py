@@ -1,0 +1,351 @@
+"""Models compiled for `WIDTH` samples at a time against the same models compiled for one: every bit alike."""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+
+import fastsumo as fs
+from fastsumo import vmath
+from fastsumo.kernels import _jit, lanes, weights
+from fastsumo.kernels.lazy import with_lazy_sums
+from fastsumo.vmath import exp, log, log_sigmoid, logaddexp
+
+TABLE = np.arange(12.0).reshape(4, 3) / 7.0
+PARAMS = np.linspace(-0.7, 0.9, 12)
+
+
+@numba.njit
+def square(x):  # type: ignore[no-untyped-def]
+    return x * x
+
+
+@numba.njit(error_model="numpy")
+def sum_over(x, factor):  # type: ignore[no-untyped-def]
+    total = 0
+    for v in x:
+        total += factor * v
+    return total
+
+
+@numba.njit
+def one_over(x):  # type: ignore[no-untyped-def]
+    return 1.0 / x  # Python's division: an exception at 0
+
+
+def chain(z, params):  # type: ignore[no-untyped-def]
+    state, total = 0.0, params[3]
+    for t in range(z.size):
+        state = params[0] * state + params[1] * z[t]
+        total -= params[2] * state * state
+    return total
+
+
+def margins(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(TABLE.shape[0]):
+        margin = 0.0
+        for j in range(z.size):
+            margin += TABLE[i, j] * z[j]
+        total += log_sigmoid(margin)
+    return total
+
+
+def arithmetic(z, params):  # type: ignore[no-untyped-def]
+    total = 1
+    for k, v in enumerate(z):
+        total = (total - k) / (v * v + 2) + True
+        total *= +v - 3
+        total /= -v
+        total -= params[k] ** 2 + 1 / v
+    return total + abs(z[-1]) + float(z[0])
+
+
+def powers(z, params):  # type: ignore[no-untyped-def]
+    total = z[0]
+    for j in range(1, z.size):
+        total += z[j] ** 2 + z[j] ** 3 - 0.01 * z[j] ** 7 + (1.0 + z[j]) ** -2 + abs(z[j]) ** 1.5 + 2.0 ** z[j]
+        total -= z[j] ** 0 + z[j] ** z.size + math.pow(abs(z[j]), params[j])
+    return total
+
+
+def extremes(z, params):  # type: ignore[no-untyped-def]
+    low, high = z[0], z[0]
+    for v in z[1:]:
+        low, high = min(low, v), max(v, high)
+    return low + high * max(0, z[0]) - min(z[1], 0.5) + np.maximum(z[0], 0.0) * np.minimum(0.1, z[1])
+
+
+def spellings(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for v in z:
+        total += math.exp(v) - math.log1p(v * v) + math.sqrt(abs(v)) * math.tanh(v) + math.lgamma(1.0 + v * v)
+        total += np.exp(-v * v) * np.log(1.0 + abs(v)) + np.sqrt(v * v) + np.sin(v) * math.cos(v) + math.erf(v)
+    return total
+
+
+def mixture(z, params):  # type: ignore[no-untyped-def]
+    near, far = 0.0, -1.0
+    for j in range(z.size):
+        near -= 0.5 * z[j] * z[j]
+        far -= 0.125 * (z[j] - 1.0) ** 2
+    return z[0] + logaddexp(near, far) - params[0] + z[1]
+
+
+def nested_sums(z, params):  # type: ignore[no-untyped-def]
+    """Here the sum of exponentials is needed itself."""
+    total = -1.0
+    for j in range(z.size):
+        total = logaddexp(total, z[j])
+    return 2.0 * total
+
+
+def sum_with_a_number(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for v in z:
+        total += v
+    return logaddexp(total, -1)
+
+
+def helpers(z, params):  # type: ignore[no-untyped-def]
+    return sum_over(z, params[1]) - square(z[0]) + square(params[0]) + sum_over(params, 2)
+
+
+def over_params(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for p in params:
+        if p > 0.0:
+            total += p * z[0]
+    return total if params[0] < 0.0 else z[1]
+
+
+def edges(z, params):  # type: ignore[no-untyped-def]
+    """Logarithms of negative numbers, of 0 and of infinity."""
+    total = 0.0
+    for j in range(1):
+        total += log(max(z[j], 0.0)) + log(z[j + 1] + 1.5)
+    return total + 0.0 / (z[2] - z[2] + max(z[2], 0.0))
+
+
+def too_large(z, params):  # type: ignore[no-untyped-def]
+    total = 1e300
+    for v in z:
+        total *= exp(100.0 * v)
+    return total
+
+
+def constant(z, params):  # type: ignore[no-untyped-def]
+    count = 0
+    for _ in range(z.size):
+        count += 1
+    return count
+
+
+def changed(z, params):  # type: ignore[no-untyped-def]
+    for j in range(1, z.size):
+        z[j] = z[j - 1] * z[j]
+    z[0] = 1.0
+    return z[0] + z[z.size - 1]
+
+
+def all_of_vmath(z, params):  # type: ignore[no-untyped-def]
+    raise NotImplementedError
+
+
+_UNARY = [name for name in vmath.__all__ if len(inspect.signature(getattr(vmath, name)).parameters) == 1]
+_LINES = [f"    total += vmath.{n}({'v' if n in _UNARY else 'v, 0.3 * u'}) * 0.01\n" for n in vmath.__all__]
+exec(
+    "def all_of_vmath(z, params):\n  total, u = 0.0, 0.7\n  for v in z:\n" + "".join(_LINES) + "    u = v\n  return total"
+)
+
+FUNCTIONS: list[Callable[..., Any]] = [
+    *(chain, margins, arithmetic, powers, extremes, spellings, mixture, sum_with_a_number, helpers),
+    *(over_params, edges, too_large, constant, changed, all_of_vmath),
+]
+
+
+def branch(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for v in z:
+        if v > 0.0:
+            total += v
+    return total
+
+
+def table_of_its_own(z, params):  # type: ignore[no-untyped-def]
+    squares = np.zeros(z.size)
+    for j in range(z.size):
+        squares[j] = z[j] * z[j]
+    return squares.sum()
+
+
+def truth(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for v in z:
+        total += v if not v or bool(v) else 1.0
+        total += 2.0 if v == 0.0 or v is None or math.isnan(v) or v in (1.0, 2.0) else 0.5
+    return total
+
+
+def as_index(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for v in z:
+        total += params[int(abs(v)) % 2]
+    return total
+
+
+def array_at_once(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for _ in range(2):
+        total += (z * z).sum() + np.sum(np.exp(z))
+    return total
+
+
+def whole_parts(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for v in z:
+        total += v // 0.5 + v % 0.3 + round(v)
+    return total
+
+
+def division_that_raises(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for v in z:
+        total += one_over(v)
+    return total
+
+
+FALL_BACK = [branch, table_of_its_own, truth, as_index, array_at_once, whole_parts, division_that_raises]
+
+
+def weights_of(model: fs.Model, wide: bool | None, count: int) -> Any:
+    """Mantissas and powers that compiled code writes; ``wide`` None for that which the engine would choose."""
+    shape, function = shape_of(model), model.function
+    if wide is None:
+        callback = weights._compile.__wrapped__(function, shape, None)
+    else:
+        function = with_lazy_sums(function) or function
+        callback = _jit.callback(weights._weights(function, shape, wide), weights._SIGNATURE, None)
+    row = np.zeros(1) if model.row is None else model.row
+    trials, samples = np.full(count, 5, np.uint64), np.arange(count, dtype=np.uint64)
+    out = np.full((2, count + 2 * lanes.WIDTH), 7.5)
+    pointers = [
+        *(array.ctypes.data_as(ctypes.POINTER(ctypes.c_uint64)) for array in (trials, samples)),
+        *(a.ctypes.data_as(ctypes.POINTER(ctypes.c_double)) for a in (np.append(model.packed(), 0.0), row, *out)),
+    ]
+    assert callback.ctypes(*pointers[:2], count, 3, *pointers[2:]) == 0
+    assert np.all(out[:, count:] == 7.5)
+    return out[:, :count]
+
+
+def shape_of(model: fs.Model) -> weights._Shape:
+    transform = "" if model.proposal is None else model.proposal.transform
+    sizes = model.dim, model.noise_dim, model.params.size, model.packed().size, model.columns
+    return weights._Shape(model.noise, transform, *sizes)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+def test_the_same_bits(function: Callable[..., Any]) -> None:
+    model = fs.Model(function, 3, PARAMS)
+    assert lanes.has_loop(function)
+    by_lanes, one_by_one = weights_of(model, True, 300), weights_of(model, False, 300)
+    assert by_lanes.tobytes() == one_by_one.tobytes()
+    assert function is constant or np.unique(one_by_one, axis=1).shape[1] > 20
+
+
+def test_edges_are_what_they_should_be() -> None:
+    mantissa, power = weights_of(fs.Model(edges, 3, PARAMS), True, 300)
+    assert np.isnan(mantissa).any() and (mantissa == 0.0).any() and (mantissa > 0.0).any()
+    assert np.isnan(weights_of(fs.Model(too_large, 3), True, 300)[0]).any()
+
+
+@pytest.mark.parametrize("count", [1, lanes.WIDTH - 1, lanes.WIDTH, lanes.WIDTH + 1, 2500])
+def test_remainders(count: int) -> None:
+    model = fs.Model(chain, 3, PARAMS)
+    every = weights_of(model, False, 2500)
+    assert weights_of(model, True, count).tobytes() == every[:, :count].tobytes()
+
+
+_TRIANGLE = [[1.3, 0.2, 0.0], [0.2, 0.9, 0.1], [0.0, 0.1, 1.1]]
+_NORMAL = fs.proposals.Gaussian([0.1, 0.2, -0.3], _TRIANGLE)
+_STUDENT = fs.proposals.StudentT([0.0, 0.1, 0.0], [1.0, 2.0, 0.5], 4.0)
+
+
+@pytest.mark.parametrize("function", [margins, mixture], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "proposal", [_NORMAL, _STUDENT, fs.proposals.Mixture([_NORMAL, _STUDENT], [0.4, 0.6])], ids=lambda p: p.transform
+)
+def test_proposals(function: Callable[..., Any], proposal: fs.proposals.Proposal) -> None:
+    model = fs.importance(function, proposal, params=PARAMS)
+    assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
+
+
+def test_rows_of_data() -> None:
+    model = fs.models.random_effects_logistic(rows=2, observations=9).at_row(1)
+    assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
+
+
+@pytest.mark.parametrize("dim", [31, 100])
+def test_chunks_of_any_dimension(dim: int) -> None:
+    model = fs.Model(chain, dim, PARAMS)
+    assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
+
+
+@pytest.mark.parametrize("function", FALL_BACK, ids=lambda f: f.__name__)
+def test_what_lanes_cannot_do(function: Callable[..., Any]) -> None:
+    model = fs.Model(function, 3, PARAMS)
+    with pytest.raises(Exception, match=r"."):
+        weights_of(model, True, 1)
+    assert weights_of(model, None, 300).tobytes() == weights_of(model, False, 300).tobytes()
+
+
+def test_a_nested_sum_is_taken_by_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fs.Model(nested_sums, 3, PARAMS)
+    found = tried(monkeypatch, model)
+    assert found == [True, True]
+
+
+def test_which_way_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tried(monkeypatch, fs.Model(chain, 3, PARAMS)) == [True]
+    assert tried(monkeypatch, fs.Model(lambda z, params: z[0], 1)) == [False]
+    assert tried(monkeypatch, fs.models.note()) == [False]
+    assert tried(monkeypatch, fs.Model(branch, 3)) == [True, False]
+
+
+def tried(monkeypatch: pytest.MonkeyPatch, model: fs.Model) -> list[bool]:
+    """Whether each attempt of the engine at compiling a model was by lanes."""
+    attempts, compile_weights = [], weights._weights
+
+    def spy(function: Any, shape: Any, wide: bool) -> Any:
+        attempts.append(wide)
+        return compile_weights(function, shape, wide)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(weights, "_weights", spy)
+        weights._compile.__wrapped__(model.function, shape_of(model), None)
+    return attempts
+
+
+def test_loops_are_found() -> None:
+    def straight(z, params):  # type: ignore[no-untyped-def]
+        return z[0] if params[0] > 0.0 else square(exp(z[0]))
+
+    def unrolled(z, params):  # type: ignore[no-untyped-def]
+        while True:
+            return z[0]
+
+    def in_a_list(z, params):  # type: ignore[no-untyped-def]
+        return sum([v for v in z])
+
+    assert not lanes.has_loop(straight)
+    assert not lanes.has_loop(unrolled)
+    assert lanes.has_loop(in_a_list)
+    assert lanes.has_loop(lambda z, params: sum_over(z, 2.0))
+    assert lanes.has_loop(numba.njit(chain))
