@@ -18,11 +18,11 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.errors import NumbaNotImplementedError
 from numba.core.extending import (
     intrinsic,
     lower_builtin,
     lower_cast,
+    make_attribute_wrapper,
     models,
     overload,
     register_model,
@@ -147,13 +147,7 @@ def _operator(function: Any, arity: int, instruction: Callable[..., Any]) -> Non
 
     @lower_builtin(function, *[Lanes] * arity)
     def lower(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return instruction(context, builder, *args)
-
-
-def _divide(context: Any, builder: Any, x: Any, y: Any) -> Any:
-    if context.error_model.raise_on_fp_zero_division:
-        raise NumbaNotImplementedError("a division that raises depends on a lane")
-    return builder.fdiv(x, y)
+        return instruction(builder, *args)
 
 
 def _power(function: Any) -> None:
@@ -172,21 +166,21 @@ def _power(function: Any) -> None:
         while exponent:
             result = builder.fmul(result, square) if exponent & 1 else result
             square, exponent = builder.fmul(square, square), exponent >> 1
-        return _divide(context, builder, one, result) if sig.args[1].literal_value < 0 else result
+        return builder.fdiv(one, result) if sig.args[1].literal_value < 0 else result
 
 
 for _functions, _instruction in (
-    ((operator.add, operator.iadd), lambda context, builder, x, y: builder.fadd(x, y)),
-    ((operator.sub, operator.isub), lambda context, builder, x, y: builder.fsub(x, y)),
-    ((operator.mul, operator.imul), lambda context, builder, x, y: builder.fmul(x, y)),
-    ((operator.truediv, operator.itruediv), _divide),
+    ((operator.add, operator.iadd), lambda builder, x, y: builder.fadd(x, y)),
+    ((operator.sub, operator.isub), lambda builder, x, y: builder.fsub(x, y)),
+    ((operator.mul, operator.imul), lambda builder, x, y: builder.fmul(x, y)),
+    ((operator.truediv, operator.itruediv), lambda builder, x, y: builder.fdiv(x, y)),
 ):
     for _function in _functions:
         _operator(_function, 2, _instruction)
 
-_operator(operator.neg, 1, lambda context, builder, x: builder.fsub(_vector(builder, [_F64(-0.0)] * WIDTH), x))
-_operator(operator.pos, 1, lambda context, builder, x: x)
-_operator(float, 1, lambda context, builder, x: x)
+_operator(operator.neg, 1, lambda builder, x: builder.fsub(_vector(builder, [_F64(-0.0)] * WIDTH), x))
+_operator(operator.pos, 1, lambda builder, x: x)
+_operator(float, 1, lambda builder, x: x)
 _power(operator.pow)
 _power(operator.ipow)
 
@@ -194,8 +188,11 @@ _power(operator.ipow)
 # Functions: a loop over the lanes around the scalar function, which LLVM turns back into vectors.
 
 
-def _lifted(function: Any, of: Any) -> None:
-    """Let ``function`` take lanes and do in each what ``of`` does with float64 numbers, which gives one or a tuple."""
+def _lifted(function: Any, of: Any, pure: bool = True) -> None:
+    """Let ``function`` take lanes and do in each what ``of`` does with float64 numbers, which gives one or a tuple.
+
+    It is pure if it becomes instructions alone, without a call.
+    """
 
     def returns(context: Any, args: Any) -> Any:
         scalar = _scalar_signature(context, of, args)
@@ -212,7 +209,7 @@ def _lifted(function: Any, of: Any) -> None:
         rows = [_slot(builder, arg) if kind is LANES else None for kind, arg in zip(sig.args, args, strict=True)]
         count = sig.return_type.count if isinstance(sig.return_type, types.UniTuple) else 0
         out = [_slot(builder, None) for _ in range(count or 1)]
-        with _each_lane(builder) as k:
+        with _each_lane(builder, pure) as k:
             given = []
             for kind, arg, row, to in zip(sig.args, args, rows, scalar.args, strict=True):
                 value = arg if row is None else builder.load(builder.gep(row, [k]))
@@ -241,10 +238,13 @@ def _slot(builder: Any, value: Any) -> Any:
 
 
 class _each_lane:
-    """A loop over the lanes that LLVM is told to vectorise whole, not to unroll."""
+    """A loop over the lanes that LLVM must not unroll, so that it becomes vectors.
 
-    def __init__(self, builder: Any) -> None:
-        self.builder = builder
+    ``whole`` asks for all lanes in one vector; where that cannot be done LLVM would write a remark to the terminal.
+    """
+
+    def __init__(self, builder: Any, whole: bool) -> None:
+        self.builder, self.whole = builder, whole
 
     def __enter__(self) -> Any:
         builder = self.builder
@@ -264,16 +264,15 @@ class _each_lane:
         following = builder.add(self.lane, _I64(1), flags=["nuw", "nsw"])
         self.lane.add_incoming(following, builder.block)
         again = builder.cbranch(builder.icmp_unsigned("<", following, _I64(WIDTH)), self.body, self.after)
-        again.set_metadata("llvm.loop", _loop_metadata(builder.module))
+        again.set_metadata("llvm.loop", _loop_metadata(builder.module, self.whole))
         builder.position_at_end(self.after)
 
 
-def _loop_metadata(module: ir.Module) -> Any:
-    hints = [
-        module.add_metadata(["llvm.loop.vectorize.width", ir.IntType(32)(WIDTH)]),
-        module.add_metadata(["llvm.loop.interleave.count", ir.IntType(32)(1)]),
-        module.add_metadata(["llvm.loop.unroll.disable"]),
-    ]
+def _loop_metadata(module: ir.Module, whole: bool) -> Any:
+    hints = [module.add_metadata(["llvm.loop.unroll.disable"])]
+    if whole:
+        hints.append(module.add_metadata(["llvm.loop.vectorize.width", ir.IntType(32)(WIDTH)]))
+        hints.append(module.add_metadata(["llvm.loop.interleave.count", ir.IntType(32)(1)]))
     node = ir.MDValue(module, hints, name=str(len(module.metadata)))
     node.operands = (node, *hints)  # a loop's name is that it names itself
     return node
@@ -287,40 +286,79 @@ _SPELLED = (
     *("maximum", "minimum", "logaddexp"),
 )
 
-for _function in (
-    *(getattr(vmath, name) for name in vmath.__all__),
-    *(getattr(module, name) for module in (math, np) for name in _SPELLED if hasattr(module, name)),
-    *(abs, min, max, operator.pow, operator.ipow),
-):
+for _function in (getattr(vmath, name) for name in vmath.__all__):
     _lifted(_function, _function)
+for _function in (
+    *(getattr(module, name) for module in (math, np) for name in _SPELLED if hasattr(module, name)),
+    *(abs, operator.pow, operator.ipow),
+):
+    _lifted(_function, _function, pure=False)
+_lifted(min, inlined(lambda x, y: min(x, y)))
+_lifted(max, inlined(lambda x, y: max(x, y)))
 
 
-# A sum of two exponentials, as `lazy.py` has it.
+# A sum of two exponentials that is not evaluated, as `lazy.LogSum`.
 
 
-def _is_lane_sum(kind: Any) -> bool:
-    return lazy._is_sum(kind) and LANES in kind.types
+class LaneSum(types.Type):
+    """``log(exp(a) + exp(b))`` in every lane."""
+
+    def __init__(self) -> None:
+        super().__init__(f"LaneSum({WIDTH})")
+
+    def unify(self, typingctx: Any, other: Any) -> Any:
+        return self if lazy._is_sum(other) else None  # what it was taken for while one of its terms was a number
+
+
+LANE_SUM = LaneSum()
+
+
+@register_model(LaneSum)
+class _LaneSumModel(models.StructModel):  # type: ignore[misc]
+    def __init__(self, dmm: Any, kind: Any) -> None:
+        super().__init__(dmm, kind, [("a", LANES), ("b", LANES)])
+
+
+make_attribute_wrapper(LaneSum, "a", "a")
+make_attribute_wrapper(LaneSum, "b", "b")
+
+
+@intrinsic
+def _lane_sum(typingctx, a, b):
+    def codegen(context, builder, signature, args):
+        both = cgutils.create_struct_proxy(LANE_SUM)(context, builder)
+        both.a, both.b = args
+        return both._getvalue()
+
+    return LANE_SUM(LANES, LANES), codegen
+
+
+def _is_sum(kind: Any) -> bool:
+    return kind is LANE_SUM or lazy._is_sum(kind)
+
+
+def _mixed(x: Any, y: Any) -> bool:
+    """Whether a sum and a number have lanes, one of them at least."""
+    return (x is LANE_SUM and (y is LANES or _is_number(y))) or (lazy._is_sum(x) and y is LANES)
 
 
 @overload(lazy.lazy_logaddexp, jit_options=INLINED)
 def _lazy_logaddexp(a, b):
-    return (lambda a, b: lazy.LogSum(as_lanes(a), as_lanes(b))) if _fit((a, b)) else None
+    return (lambda a, b: _lane_sum(a, b)) if _fit((a, b)) else None
 
 
 @overload(operator.add, jit_options=INLINED)
 def _add(x, y):
-    if lazy._is_sum(x) and y is LANES:
-        return lambda x, y: lazy.LogSum(x.a + y, x.b + y)
-    if x is LANES and lazy._is_sum(y):
-        return lambda x, y: lazy.LogSum(x + y.a, x + y.b)
+    if _mixed(x, y):
+        return lambda x, y: _lane_sum(x.a + y, x.b + y)
+    if _mixed(y, x):
+        return lambda x, y: _lane_sum(x + y.a, x + y.b)
     return None
 
 
 @overload(operator.sub, jit_options=INLINED)
 def _sub(x, y):
-    if lazy._is_sum(x) and y is LANES:
-        return lambda x, y: lazy.LogSum(x.a - y, x.b - y)
-    return None
+    return (lambda x, y: _lane_sum(x.a - y, x.b - y)) if _mixed(x, y) else None
 
 
 def _parts(log_weight: Any) -> Any:
@@ -344,7 +382,7 @@ _lifted(_sum_parts, lazy._sum_parts)
 
 @overload(_parts, jit_options=INLINED)
 def _parts_of(log_weight):
-    if lazy._is_sum(log_weight):
+    if _is_sum(log_weight):
         return lambda log_weight: _sum_parts(as_lanes(log_weight.a), as_lanes(log_weight.b))
     if _fit((log_weight, LANES)):
         return lambda log_weight: _checked_parts(as_lanes(log_weight))
@@ -364,7 +402,7 @@ def _points(typingctx, address, dim, stride):
         array.data = builder.inttoptr(args[0], array.data.type)
         array.shape = cgutils.pack_array(builder, [args[1]])
         array.strides = cgutils.pack_array(builder, [args[2]])
-        array.itemsize = context.get_constant(types.intp, 8 * WIDTH)
+        array.itemsize = context.get_constant(types.intp, 8)  # that of the array which it stands for
         array.nitems = args[1]
         array.meminfo = cgutils.get_null_value(array.meminfo.type)
         array.parent = cgutils.get_null_value(array.parent.type)
