@@ -8,6 +8,7 @@ cached under a hash of everything that was inlined into it (`fingerprint.py`).
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -88,7 +89,8 @@ def _compile(function: Any, shape: _Shape, digest: str | None) -> Any:
     for wide in (True, False) if has_loop(function) else (False,):
         for each in sums if wide else sums[:-1]:
             # It may do more than lanes can, or more with a sum of exponentials than to add to it.
-            with suppress(Exception):
+            with suppress(Exception), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "(?s).*Lanes")  # the user has none
                 return _jit.callback(_weights(each, shape, wide), _SIGNATURE, digest)
     return _jit.callback(_weights(function, shape, False), _SIGNATURE, digest)
 
