@@ -392,13 +392,15 @@ def _parts_of(log_weight):
 # From tables of float64 numbers to lanes and back.
 
 
+_POINTS = types.Array(LANES, 1, "A")
+
+
 @intrinsic
 def _points(typingctx, address, dim, stride):
     """The coordinates of `WIDTH` samples as an array of lanes; their first coordinates begin at the address."""
-    kind = types.Array(LANES, 1, "A")
 
     def codegen(context, builder, signature, args):
-        array = context.make_array(kind)(context, builder)
+        array = context.make_array(_POINTS)(context, builder)
         array.data = builder.inttoptr(args[0], array.data.type)
         array.shape = cgutils.pack_array(builder, [args[1]])
         array.strides = cgutils.pack_array(builder, [args[2]])
@@ -408,7 +410,7 @@ def _points(typingctx, address, dim, stride):
         array.parent = cgutils.get_null_value(array.parent.type)
         return array._getvalue()
 
-    return kind(types.int64, types.int64, types.int64), codegen
+    return _POINTS(types.int64, types.int64, types.int64), codegen
 
 
 @intrinsic
@@ -446,7 +448,9 @@ def weigher(density: Any, transform: Any, dim: int, columns: int, params_size: i
     """The function ``(z, numbers, row, mantissa, power)`` that weighs a chunk, `WIDTH` samples at a time.
 
     Rows of ``z`` are ``lanes`` long, a multiple of `WIDTH`; of its last vector lanes may be left over from before.
+    A density that lanes cannot do is an error already here, sooner than from within.
     """
+    density.compile((_POINTS, *[types.float64[::1]] * (2 if columns else 1)))
     if columns:
 
         @inlined
