@@ -448,9 +448,7 @@ def weigher(density: Any, transform: Any, dim: int, columns: int, params_size: i
     """The function ``(z, numbers, row, mantissa, power)`` that weighs a chunk, `WIDTH` samples at a time.
 
     Rows of ``z`` are ``lanes`` long, a multiple of `WIDTH`; of its last vector lanes may be left over from before.
-    A density that lanes cannot do is an error already here, sooner than from within.
     """
-    density.compile((_POINTS, *[types.float64[::1]] * (2 if columns else 1)))
     if columns:
 
         @inlined
@@ -486,6 +484,14 @@ def weigher(density: Any, transform: Any, dim: int, columns: int, params_size: i
                 _put(mantissa.ctypes.data + at, n - i, f)
                 _put(power.ctypes.data + at, n - i, e)
 
+    resolve = weigh.get_call_template
+
+    def resolve_density_first(args: Any, kws: Any) -> Any:
+        """What lanes cannot do is an error here already, not after trying each function around it in several ways."""
+        density.compile((_POINTS, *[types.float64[::1]] * (2 if columns else 1)))
+        return resolve(args, kws)
+
+    weigh.get_call_template = resolve_density_first
     return weigh
 
 
