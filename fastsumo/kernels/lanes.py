@@ -27,6 +27,7 @@ from numba.core.extending import (
     overload,
     register_model,
 )
+from numba.core.typeconv import Conversion
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
 from fastsumo import vmath
@@ -50,8 +51,6 @@ class Lanes(types.Type):
         return self if _is_number(other) else None
 
     def can_convert_from(self, typingctx: Any, other: Any) -> Any:
-        from numba.core.typeconv import Conversion
-
         return Conversion.safe if _is_number(other) else None
 
 
