@@ -209,29 +209,29 @@ def _capsule(model: Model) -> bytes:
 
 def _functions(model: Model) -> Iterator[Any]:
     """The model's function and the user's functions that it reaches."""
-    from fastsumo.kernels.fingerprint import _is_known, _reached
+    from fastsumo.kernels.fingerprint import is_known, reached
 
     waiting, seen = [model.function], set()
     while waiting:
         function = waiting.pop()
         function = getattr(function, "py_func", function)
-        if id(function) in seen or not inspect.isfunction(function) or _is_known(function.__module__ or ""):
+        if id(function) in seen or not inspect.isfunction(function) or is_known(function.__module__ or ""):
             continue
         seen.add(id(function))
         yield function
-        waiting += [value for _, value in _reached(function)]
+        waiting += [value for _, value in reached(function)]
 
 
 def description(model: Model) -> str:
     """What a person needs to see of a model: its source text, that of its helpers, the constants it uses."""
-    from fastsumo.kernels.fingerprint import _reached
+    from fastsumo.kernels.fingerprint import reached
 
     lines = [f"noise = {model.noise}, dim = {model.dim}, log_evidence = {model.log_evidence!r}"]
     if model.proposal is not None:
         numbers = np.array2string(model.proposal.packed(), max_line_width=10**6, threshold=50)
         lines.append(f"proposal = {model.proposal.transform} {numbers}")
     for function in _functions(model):
-        for name, value in _reached(function):
+        for name, value in reached(function):
             if isinstance(value, (int, float, np.generic)):
                 lines.append(f"{name.split()[-1]} = {value!r}")
         try:

@@ -108,9 +108,26 @@ def _no_collections() -> Iterator[None]:
             gc.enable()
 
 
-def callback(function: Callable[..., Any], signature: Any, digest: str | None) -> Any:
-    """A native function with a C address, compiled at once; cached under ``digest`` unless that is None."""
-    compiled: Any = CFunc(function, numba.core.sigutils.normalize_signature(signature), {}, dict(_OPTIONS))
+class _Callback(CFunc):
+    """A native function that has something to do before it is compiled, but not before it is read from the cache."""
+
+    before: Callable[[], None] | None = None
+
+    def _compile_uncached(self) -> Any:
+        if self.before is not None:
+            self.before()
+        return super()._compile_uncached()  # type: ignore[misc]
+
+
+def callback(
+    function: Callable[..., Any], signature: Any, digest: str | None, before: Callable[[], None] | None = None
+) -> Any:
+    """A native function with a C address, compiled at once; cached under ``digest`` unless that is None.
+
+    ``before`` is called if it has to be compiled; what it raises is raised.
+    """
+    compiled: Any = _Callback(function, numba.core.sigutils.normalize_signature(signature), {}, dict(_OPTIONS))
+    compiled.before = before
     if digest is not None:
         compiled._cache = _ContentCache(function, lambda: digest)
     with _no_collections():

@@ -58,7 +58,7 @@ def _add_function(parts: list[str], function: Any, seen: dict[int, int]) -> None
         raise _Unhashable(function)
     parts.append(f"defaults {function.__defaults__!r}")
     _add_code(parts, function.__code__)
-    for name, value in _reached(function):
+    for name, value in reached(function):
         parts.append(name)
         _add_value(parts, value, seen)
 
@@ -82,26 +82,26 @@ def _add_value(parts: list[str], value: Any, seen: dict[int, int]) -> None:
         parts.append(f"{type(value).__name__} {value!r}")
     elif isinstance(value, np.ndarray) and value.dtype != object:
         parts.append(f"array {value.dtype.str} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}")
-    elif isinstance(value, types.ModuleType) and _is_known(value.__name__):
+    elif isinstance(value, types.ModuleType) and is_known(value.__name__):
         parts.append(f"module {value.__name__}")
-    elif _is_known(module) and hasattr(value, "__name__"):
+    elif is_known(module) and hasattr(value, "__name__"):
         parts.append(f"known {module}.{value.__name__}")
     elif isinstance(value, tuple):
         parts.append(f"tuple {len(value)}")
         for item in value:
             _add_value(parts, item, seen)
-    elif isinstance(value, (type, np.ufunc)) and _is_known(module or "numpy"):
+    elif isinstance(value, (type, np.ufunc)) and is_known(module or "numpy"):
         parts.append(f"known {value!r}")
     else:
         _add_function(parts, value, seen)
 
 
-def _reached(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
+def reached(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
     """Names and values that the function's code loads from outside: globals (through modules) and closure cells."""
     cells = function.__closure__ or ()
     for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
         yield f"cell {name}", cell.cell_contents
-    for code in _nested(function.__code__):
+    for code in nested(function.__code__):
         instructions = list(dis.get_instructions(code))
         for i, instruction in enumerate(instructions):
             if instruction.opname not in ("LOAD_GLOBAL", "LOAD_NAME"):
@@ -114,11 +114,11 @@ def _reached(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
             yield f"global {name}", value
 
 
-def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
+def nested(code: types.CodeType) -> Iterator[types.CodeType]:
     yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _nested(constant)
+            yield from nested(constant)
 
 
 def _lookup(function: types.FunctionType, name: str) -> Any:
@@ -135,5 +135,5 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, _PLAIN)
 
 
-def _is_known(module: str) -> bool:
+def is_known(module: str) -> bool:
     return any(module == known or module.startswith(known + ".") for known in _KNOWN)

@@ -119,6 +119,15 @@ def is_plain(weight):
 
 
 @inlined
+def others(weights):
+    """How many weights are not plain."""
+    found = 0
+    for i in range(weights.size):
+        found += not (is_plain(weights[i]))
+    return found
+
+
+@inlined
 def _plain_number(x, shift):
     weight = _exp_over(x, shift, _PLAIN_LIMIT)
     return 0.0 if x == -math.inf else weight

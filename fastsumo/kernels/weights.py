@@ -10,20 +10,23 @@ of any scale is compiled when it is needed.
 
 from __future__ import annotations
 
-from functools import lru_cache
+import warnings
+from contextlib import suppress
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core.errors import NumbaError
 from numba.core.extending import intrinsic
 
 from fastsumo.kernels import _jit, transforms
-from fastsumo.kernels.bits import fabs, float_bits
+from fastsumo.kernels.bits import fabs
+from fastsumo.kernels.chunks import Chunk, has_loop, try_lanes, weigher
 from fastsumo.kernels.fingerprint import fingerprint
-from fastsumo.kernels.lazy import LARGEST_PLAIN, SMALLEST_PLAIN, is_plain, parts, plain, with_lazy_sums
-from fastsumo.kernels.memory import floats, table_at, words
+from fastsumo.kernels.lanes import WIDTH
+from fastsumo.kernels.lazy import with_lazy_sums
+from fastsumo.kernels.memory import floats, words
 from fastsumo.kernels.philox import fill_normals, fill_uniforms
 
 if TYPE_CHECKING:
@@ -31,8 +34,6 @@ if TYPE_CHECKING:
 
 _BUFFER = 4096  # float64 numbers of noise worked on at a time: 32 KiB, a first-level cache
 _WIDEST, _NARROWEST = 1024, 64
-
-_SMALLEST_PLAIN_BITS, _LARGEST_PLAIN_BITS = np.array([SMALLEST_PLAIN, LARGEST_PLAIN]).view(np.int64).tolist()
 
 _SIGNATURE = types.int64(
     types.int64,  # address of trials, uint64
@@ -102,79 +103,36 @@ def compiled(model: Model) -> CompiledModel:
 
 @lru_cache(maxsize=256)
 def _compile(function: Any, shape: _Shape, digest: str | None, only_plain: bool) -> Any:
-    """The compiled function; the cache keeps it alive."""
+    """The compiled function; the cache keeps it alive.
+
+    Tried in turn: by lanes, if that promises anything, and with lazy sums. The function may do more than lanes can, or
+    more with a sum of exponentials than to add to it; what compiles is cached as the one code of the model.
+    """
     lazy = with_lazy_sums(function)
-    if lazy is not None:
-        try:
-            return _jit.callback(_weights(lazy, shape, only_plain), _SIGNATURE, digest)
-        except NumbaError:  # the function does more with a sum of exponentials than to add to it
-            pass
-    return _jit.callback(_weights(function, shape, only_plain), _SIGNATURE, digest)
+    sums = [function] if lazy is None else [lazy, function]
+    ways = [(each, by_lanes) for by_lanes in ((True, False) if has_loop(function) else (False,)) for each in sums]
+    for each, by_lanes in ways[:-1]:
+        with suppress(Exception), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "(?s).*Lanes")  # the user has none
+            return _callback(each, shape, digest, only_plain, by_lanes)
+    return _callback(*ways[-1][:1], shape, digest, only_plain, False)
 
 
-def _weights(function: Any, shape: _Shape, only_plain: bool) -> Any:
-    """The function to compile, with the model's function and the sizes as constants in its closure."""
-    dim, noise_dim, columns = shape.dim, shape.noise_dim, shape.columns
-    params_size, numbers_size, columns_size = shape.params, max(shape.numbers, 1), max(columns, 1)
-    lanes = max(_NARROWEST, min(_WIDEST, _BUFFER // noise_dim))
-    fill_noise = fill_normals if shape.noise == "normal" else fill_uniforms
+def _callback(function: Any, shape: _Shape, digest: str | None, only_plain: bool, by_lanes: bool) -> Any:
+    lanes = max(_NARROWEST, min(_WIDEST, _BUFFER // shape.noise_dim)) // WIDTH * WIDTH
+    chunk = Chunk(shape.dim, shape.columns, shape.params, lanes)
     density = _jit.inlined(function)
+    before = partial(try_lanes, density, chunk) if by_lanes else None
+    return _jit.callback(_weights(density, shape, chunk, only_plain, by_lanes), _SIGNATURE, digest, before)
+
+
+def _weights(density: Any, shape: _Shape, chunk: Chunk, only_plain: bool, by_lanes: bool) -> Any:
+    """The function to compile, with the model's function and the sizes as constants in its closure."""
+    lanes, noise_dim = chunk.lanes, shape.noise_dim
+    numbers_size, columns_size = max(shape.numbers, 1), max(shape.columns, 1)
+    fill_noise = fill_normals if shape.noise == "normal" else fill_uniforms
     transform = getattr(transforms, shape.transform) if shape.transform else None
-
-    if columns:
-
-        @_jit.inlined
-        def evaluate(x, i, row, params):
-            return density(x[:, i], row, params)
-    else:
-
-        @_jit.inlined
-        def evaluate(x, i, row, params):
-            return density(x[:, i], params)
-
-    if transform is None:
-
-        @_jit.inlined
-        def log_weights(z, numbers, log_q):
-            return z
-
-        @_jit.inlined
-        def log_weight(x, i, row, params, log_q):
-            return evaluate(x, i, row, params)
-    else:
-
-        @_jit.inlined
-        def log_weights(z, numbers, log_q):
-            transform(z, dim, numbers[params_size:], log_q)
-            return table_at(z.ctypes.data, dim, lanes)  # its owner, the noise, lives until the loop over chunks ends
-
-        @_jit.inlined
-        def log_weight(x, i, row, params, log_q):
-            return evaluate(x, i, row, params) - log_q[i]
-
-    if only_plain:
-
-        @_jit.inlined
-        def weigh(z, numbers, row, shift, weight, power):
-            x, params = log_weights(z, numbers, weight), numbers[:params_size]
-            smallest, largest = _LARGEST_PLAIN_BITS, _SMALLEST_PLAIN_BITS
-            for i in range(weight.size):
-                found = plain(log_weight(x, i, row, params, weight), shift)
-                smallest, largest = min(smallest, float_bits(found)), max(largest, float_bits(found))
-                weight[i] = found
-            others = 0
-            if smallest < _SMALLEST_PLAIN_BITS or largest > _LARGEST_PLAIN_BITS:
-                for i in range(weight.size):
-                    others += not (is_plain(weight[i]))
-            return others
-    else:
-
-        @_jit.inlined
-        def weigh(z, numbers, row, shift, mantissa, power):
-            x, params = log_weights(z, numbers, power), numbers[:params_size]
-            for i in range(power.size):
-                mantissa[i], power[i] = parts(log_weight(x, i, row, params, power))
-            return 0
+    weigh = weigher(density, transform, chunk, only_plain, by_lanes)
 
     def weights(trials_at, samples_at, n, key, numbers_at, row_at, shift, result_at, power_at):
         numbers, row = floats(numbers_at, numbers_size), floats(row_at, columns_size)
