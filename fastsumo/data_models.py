@@ -21,7 +21,6 @@ from fastsumo.vmath import log, log_sigmoid
 Floats = NDArray[np.float64]
 
 _LOG_2PI = math.log(2.0 * math.pi)
-_LANES = 64  # observations that are worked on together
 _MOST_FROZEN = 2**20  # numbers of X that are compiled into a function
 
 
@@ -302,10 +301,6 @@ def logistic_regression(
     -------
     Model
 
-    Notes
-    -----
-    Observations are worked on 64 at a time, coefficient by coefficient, so that the loops are vector instructions.
-
     Examples
     --------
     >>> model = logistic_regression([[1.0], [1.0], [1.0]], [1, 1, 0], prior_scale=1.0)
@@ -358,29 +353,17 @@ def _logistic_laplace(signed: Floats, scale: float) -> tuple[Floats, Floats]:
 
 
 def _logistic_log_density(signed: Floats) -> Callable[..., float]:
-    """``log p(y | beta) p(beta)`` for rows of ``X`` times the sign of ``y``, frozen in blocks of 64 observations."""
+    """``log p(y | beta) p(beta)`` for rows of ``X`` times the sign of ``y``, which are frozen."""
     observations, coefficients = signed.shape
-    blocks = -(-observations // _LANES)
-    filled = np.zeros((blocks * _LANES, coefficients))
-    filled[:observations] = signed
-    frozen = np.ascontiguousarray(filled.reshape(blocks, _LANES, coefficients).transpose(0, 2, 1))
-    constant = (blocks * _LANES - observations) * math.log(2.0)  # rows of zeros have the likelihood 1/2
     log_prior = -0.5 * coefficients * _LOG_2PI
 
     def log_density(beta, params):  # type: ignore[no-untyped-def]
-        linear, sums = np.zeros(_LANES), np.zeros(_LANES)
-        for block in range(blocks):
-            for i in range(_LANES):
-                linear[i] = 0.0
+        total, square = log_prior - coefficients * log(params[0]), 0.0
+        for i in range(observations):
+            linear = 0.0
             for j in range(coefficients):
-                x, slope = frozen[block, j], beta[j]
-                for i in range(_LANES):
-                    linear[i] += x[i] * slope
-            for i in range(_LANES):
-                sums[i] += log_sigmoid(linear[i])
-        total, square = constant + log_prior - coefficients * log(params[0]), 0.0
-        for i in range(_LANES):
-            total += sums[i]
+                linear += signed[i, j] * beta[j]
+            total += log_sigmoid(linear)
         for j in range(coefficients):
             square += beta[j] * beta[j]
         return total - 0.5 * square / (params[0] * params[0])
