@@ -120,7 +120,7 @@ def mean_interval(
           ``sqrt(n*log(n))``. Too short even there: of SUMO with index 2 it covered in 87 % of runs of 10**4 trials
           and 92 % of 10**6. For no other index: in 20 % where it is 1.
         - "subsampling": quantiles of the groups' means, rescaled by ``(size/n)**(1 - 1/index)`` (Politis,
-          Romano & Wolf 1999, chapter 11). Too short near an index of 1: it covered in 61 to 84 % of runs of SUMO under
+          Romano & Wolf 1999, chapter 11). Too short near an index of 1: it covered in 61 to 86 % of runs of SUMO under
           the paper's law.
     level : float
         Confidence level.
