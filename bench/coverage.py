@@ -143,8 +143,8 @@ def report(folder: Path) -> str:
     parts = [
         "How often 95 % intervals for the mean of the note's SUMO hold `log 2π`, and their median half width, by "
         "method and number of trials. Repetitions of one size are independent; those of different sizes share trials. "
-        "The standard error of a coverage near 95 % is 0.5 % over 2000 repetitions. Where a method gives no interval, it "
-        "does not hold the truth.",
+        "The standard error of a coverage near 95 % is 0.5 % over 2000 repetitions. Where a method gives no interval, "
+        "it does not hold the truth.",
         f"Run on {cpu_name()}, fastsumo {fs.__version__}, with `python -m bench.coverage coverage --readme README.md`.",
     ]
     for name, title in TITLES.items():
