@@ -6,6 +6,8 @@ to what was added up for a value.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from importlib import import_module
 from typing import Any
@@ -19,6 +21,8 @@ import fastsumo as fs
 from fastsumo.kernels.block import log_weights_of
 from fastsumo.kernels.job import Work, make_job
 from fastsumo.kernels.weights import compiled
+from fastsumo.running import Run
+from fastsumo.vmath import log
 
 SEED = 20_240_607
 BORDERS = [
@@ -186,6 +190,34 @@ def test_values_do_not_depend_on_their_neighbours(name, law):
     part = fs.sample(model, estimator, 4_001, SEED, first_trial=9_999)
     assert part[0].tobytes() == values[inside].tobytes()
     assert np.array_equal(part[1], terms[inside])
+
+
+@pytest.mark.parametrize("estimator", [fs.SUMO(), fs.SUMO(fs.roulette.PowerLaw(0.9)), fs.IWAE(40), fs.IWAE(2000)])
+@pytest.mark.parametrize(("name", "plain"), [("note", True), ("mostly zeros", True), ("leaps", False), ("high", True)])
+def test_kernels_for_plain_weights_and_for_any_give_the_same_bits(name, plain, estimator):
+    runs = [Run(MODELS[name], estimator, SEED, threads=1) for _ in range(2)]
+    for run in runs:
+        run.prepare()
+    runs[1].any_scale()
+    runs[1].plain = False
+    (values, terms), (values_of_any, terms_of_any) = (run.values(3, 9_000) for run in runs)
+    assert runs[0].plain == plain
+    assert values.tobytes() == values_of_any.tobytes()
+    assert np.array_equal(terms, terms_of_any)
+
+
+def test_statistics_do_not_depend_on_when_a_weight_is_not_plain():
+    """One sample in 1e5 is such: a run that turns to other kernels midway, against its parts."""
+    model = fs.Model(
+        lambda z, params: log(z[0]) - (400.0 if z[1] < 1e-5 else 0.0), 2, noise="uniform", log_evidence=-0.7
+    )
+    estimator = fs.SUMO(fs.roulette.Harmonic(cap=200))
+    whole = fs.simulate(model, estimator, 200_000, SEED, threads=1)
+    cuts = [0, 20_000, 100_003, 200_000]
+    parts = [fs.simulate(model, estimator, b - a, SEED, first_trial=a) for a, b in itertools.pairwise(cuts)]
+    merged = functools.reduce(fs.Result.merge, parts)
+    assert (merged.mean, merged.variance, merged.cost) == (whole.mean, whole.variance, whole.cost)
+    assert merged.extremes.tobytes() == whole.extremes.tobytes()
 
 
 @pytest.mark.parametrize("minimum", [1, 50])

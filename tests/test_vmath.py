@@ -19,7 +19,7 @@ import pytest
 from scipy import special
 
 from fastsumo import vmath
-from fastsumo.vmath import _exp_parts, _log_positive, _pow2, _sincos_turns
+from fastsumo.vmath import _exp_over, _exp_parts, _log_positive, _minus_two_log, _pow2, _sincos_turns
 
 UNARY = [name for name in vmath.__all__ if len(inspect.signature(getattr(vmath, name)).parameters) == 1]
 BINARY = [name for name in vmath.__all__ if name not in UNARY]
@@ -297,6 +297,14 @@ def exp_parts(x):
 
 
 @numba.njit(error_model="numpy")
+def exp_over(x, n):
+    out = np.empty_like(x)
+    for i in range(x.size):
+        out[i] = _exp_over(x[i], n[i], 1000.0)
+    return out
+
+
+@numba.njit(error_model="numpy")
 def sincos_turns(u):
     s, c = np.empty_like(u), np.empty_like(u)
     for i in range(u.size):
@@ -327,6 +335,22 @@ def test_exp_parts_of_extremes():
     assert (f[:-1] < 1.5).all()
 
 
+@pytest.mark.parametrize("scale", [1.0, 300.0, 1e5, 1e9])
+def test_exp_over_has_the_digits_of_exp_parts(scale):
+    x = np.random.default_rng(11).normal(scale=scale, size=2000)
+    f, power = exp_parts(x)
+    n = power + np.random.default_rng(12).integers(-900, 900, x.size)
+    same_bits(exp_over(x, n), np.ldexp(f, (power - n).astype(int)))
+
+
+def test_exp_over_is_limited():
+    x, n = np.array([INF, 1e300, 1e6, -1e6, -1e300, -INF, NAN]), np.zeros(7)
+    found = exp_over(x, n)
+    assert np.all(np.abs(np.log2(found[:3]) - 1000) < 1.01)
+    assert np.all(np.abs(np.log2(found[3:6]) + 1000) < 1.01)
+    assert np.isnan(found[6])
+
+
 def test_pow2_is_exact_and_flushes_below_normal_numbers():
     n = np.array([-(2.0**61), -1e5, -1075.0, -1023.0, *range(-1022, 1024)])
     out = np.empty_like(n)
@@ -340,6 +364,15 @@ def test_log_positive_is_log():
     out = np.empty_like(x)
     compiled(_log_positive)(x, out)
     same_bits(out, vmath.log(x))
+
+
+def test_minus_two_log():
+    rng = np.random.default_rng(13)
+    near_one = 1.0 - np.concatenate([2.0 ** -np.arange(1.0, 54.0), rng.random(300) * 1e-3])
+    x = np.concatenate([rng.random(1000), near_one, 2.0 ** -np.arange(1.0, 54.0), [SMALLEST_NORMAL]])
+    out = np.empty_like(x)
+    compiled(_minus_two_log)(x, out)
+    assert worst_ulp(out, x, lambda t: -2 * mpmath.log(t)) <= 3
 
 
 def test_sincos_of_turns():

@@ -7,7 +7,7 @@ compiles what it needs.
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.estimators import JACKKNIFE, LEVELS
+from fastsumo.estimators import JACKKNIFE, LAST, LEVELS
 from fastsumo.kernels._jit import device, kernel
 from fastsumo.kernels.buffer import evaluate, weigh
 from fastsumo.kernels.draw import draw, samples_of
@@ -141,6 +141,10 @@ def draw_sorted(job, work, start, n, giants_at, found):
     terms, longest = ints(work + TERMS, n), max(job.longest_short, 0)
     places = ints(work + PLACES, QUARTERS * (SHORT + 2))
     trial, ordered = words(work + TRIAL, n), ints(work + ORDERED_TERMS, n)
+    if job.kind == LAST and job.cap <= job.giant:  # all alike
+        for t in range(n):
+            trial[t], ordered[t] = start + uint64(t), job.cap
+        return n if job.cap <= longest else 0, n, found
     quarter = (n + QUARTERS - 1) // QUARTERS
     for k in range(QUARTERS * (longest + 1)):
         places[k] = 0

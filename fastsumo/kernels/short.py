@@ -12,7 +12,7 @@ from numba import int64, uint64
 
 from fastsumo.estimators import LAST, SINGLE
 from fastsumo.kernels._jit import device, inlined
-from fastsumo.kernels.bits import fma
+from fastsumo.kernels.bits import float_bits, fma
 from fastsumo.kernels.buffer import weigh_samples
 from fastsumo.kernels.job import (
     BUFFER,
@@ -158,7 +158,8 @@ def _add(job, work, row, lane, n, offset):
         return
     if leaves_head(job, j):
         for i in range(on):
-            product[i] = -_log_positive(product[i]) if (product[i] > _TINY) & (product[i] < _HUGE) else np.nan
+            minus_log = -_log_positive(product[i]) if (product[i] > _TINY) & (product[i] < _HUGE) else np.nan
+            product[i] = -np.inf if _is_empty(product[i]) else minus_log
     coefficient = coefficient_of(job, j)
     for i in range(on):
         product[i] += coefficient * _log_positive(total[i] * inverse)
@@ -184,11 +185,17 @@ def beyond_head(job, work, n):
 
 @device
 def begin(job, total, product):
-    """Products and sums before the first increment; 0 or -inf marks a trial whose first prefix has no weight at all."""
-    empty = 0.0 if job.product else -np.inf
-    begin = 1.0 if job.product else 0.0
+    """Products and sums before the first increment; -1 or -inf marks a trial whose first prefix has no weight."""
+    empty = -1.0 if job.product else -np.inf
+    first = 1.0 if job.product else 0.0
     for i in range(product.size):
-        product[i] = begin if total[i] > 0.0 else empty
+        product[i] = first if total[i] > 0.0 else empty
+
+
+@inlined
+def _is_empty(product):
+    """Whether a product is that of a trial whose first prefix has no weight; it keeps its sign, even as a zero."""
+    return float_bits(product) < 0
 
 
 @device
@@ -205,7 +212,8 @@ def _finish(job, work, n):
         return _finish_sums(job, work, n)
     beyond, several = beyond_head(job, work, n), going_on(work, 0, n, 1)
     status = _finish_sums(job, work, beyond)
-    wide = _finish_products(job, work, beyond, several - beyond) + _finish_ones(job, work, several, n - several)
+    wide = _finish_products(job, work, beyond, several - beyond)
+    _finish_ones(job, work, several, n - several)
     return WIDE if wide else status
 
 
@@ -237,20 +245,21 @@ def _finish_products(job, work, lane, n):
     for i in range(n):
         k = float(terms[i])
         last = _log_positive(total[i] / (k + job.minimum))
-        wide += not ((product[i] > _TINY) & (product[i] < _HUGE))
-        values[i] = origin + fma(k, last, -_log_positive(product[i]))
+        empty = _is_empty(product[i])
+        wide += not (((product[i] > _TINY) & (product[i] < _HUGE)) | empty)
+        value = origin + fma(k, last, -_log_positive(product[i]))
+        values[i] = -np.inf if empty else value
     return wide
 
 
 @device
 def _finish_ones(job, work, lane, n):
-    """Values of ``n`` trials with ``K = 1``, half of all: no product. How many have a first prefix without weight."""
+    """Values of ``n`` trials with ``K = 1``, half of all: no product, but for the sign that marks an empty trial."""
     total, product = floats(work + TOTAL + 8 * lane, n), floats(work + PRODUCT + 8 * lane, n)
-    values, origin, wide = floats(work + VALUES + 8 * lane, n), job.shift * _LOG_2, 0
+    values, origin = floats(work + VALUES + 8 * lane, n), job.shift * _LOG_2
     for i in range(n):
-        wide += not (product[i] > 0.0)
-        values[i] = origin + _log_positive(total[i] / (1.0 + job.minimum))
-    return wide
+        value = origin + _log_positive(total[i] / (1.0 + job.minimum))
+        values[i] = -np.inf if _is_empty(product[i]) else value
 
 
 _run = rows_of_samples(weigh_samples, _add)

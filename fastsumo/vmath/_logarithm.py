@@ -101,7 +101,7 @@ def _log_positive(x):
 
 @inlined
 def _minus_two_log(x):
-    """``-2 log(x)`` of a number as `_log_positive` takes, within 2 ulp: the square of a Box-Muller radius."""
+    """``-2 log(x)`` of a number as `_log_positive` takes, within 3 ulp: the square of a Box-Muller radius."""
     e, f = _split(x)
     s = f / (f + 2.0)
     return fma(e, -2.0 * _LN2_HIGH, s * polynomial(s * s, _MINUS_FOUR_ATANH))
