@@ -371,6 +371,14 @@ def model(
     callable
         Takes the function, gives its `Model`.
 
+    Notes
+    -----
+    What Numba compiles in nopython mode will do; the functions of `fastsumo.vmath`, arithmetic, ``min``, ``max`` and
+    ``a if c else b`` become SIMD instructions. So do loops over coordinates, parameters, rows of data or constant
+    arrays, and helpers: a function with a loop is compiled for 16 samples at a time. It then must not branch on a
+    coordinate nor make an array; if it does, it is compiled for one sample at a time, with the same values, several
+    times as slow.
+
     Examples
     --------
     >>> @model(dim=1, params=[2.0], log_evidence=0.0)

@@ -6,6 +6,8 @@ Bad models are in `test_bad_input.py`, what is compiled when in `test_cache.py`.
 from __future__ import annotations
 
 import math
+import platform
+from typing import Any
 
 import naive
 import numba
@@ -15,6 +17,7 @@ from scipy import stats
 from zoo import MODELS, libm, shifted
 
 import fastsumo as fs
+from fastsumo.kernels import weights
 from fastsumo.vmath import exp, log
 
 
@@ -223,3 +226,27 @@ def test_vmath_in_a_model_is_the_same_in_python():
 
     z = naive.noise(3, 0, np.arange(1000), 1)
     np.testing.assert_allclose(kernel_log_weights(fs.Model(model, 1), 0, 1000), fs.Model(model, 1)(z), rtol=1e-13)
+
+
+@pytest.mark.parametrize("exponent", [-3, -1, 0, 1, 2, 3, 7, 2.0, 0.5])
+def test_constant_powers(exponent: float) -> None:
+    """Whole ones become multiplications; integers and exponents that are not constant stay as they are."""
+    scope: dict[str, Any] = {"c": exponent}
+    exec(
+        "def f(z, params): return z[0] ** c - params[0] ** 2 + 3**2 + params[1] ** z[0] + 1.5 ** int(params[0])", scope
+    )
+    model = fs.Model(scope["f"], 1, [2.0, 3.0], noise="uniform")
+    one = fs.replay(model, fs.IWAE(50), 0)
+    z = naive.uniforms(0, 0, np.arange(50), 1)[0]
+    np.testing.assert_allclose(one.log_weights, z**exponent - 4.0 + 9.0 + 3.0**z + 2.25, rtol=1e-13)
+
+
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="reads x86-64 assembly")
+def test_a_square_is_a_multiplication() -> None:
+    def multiplications(function: Any) -> int:
+        shape = weights._Shape("uniform", "", 1, 1, 0, 0, 0)
+        code = weights._callback(function, shape, None, True, False)._library.get_asm_str()
+        return code.count("mulpd")
+
+    assert multiplications(lambda z, params: z[0] ** 2) == multiplications(lambda z, params: z[0] * z[0])
+    assert multiplications(lambda z, params: z[0] ** 2) > multiplications(lambda z, params: z[0])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import operator
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,15 +21,21 @@ import llvmlite
 import numba
 import platformdirs
 from numba import types
-from numba.core import caching
+from numba.core import caching, ir
 from numba.core.ccallback import CFunc
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
+from numba.core.compiler import Compiler, DefaultPassBuilder
+from numba.core.compiler_machinery import FunctionPass, register_pass
+from numba.core.errors import ConstantInferenceError
+from numba.core.extending import intrinsic, overload
+from numba.core.ir_utils import build_definitions
+from numba.core.untyped_passes import ReconstructSSA
 
 MAX_CACHE_FILES = 400  # a user's edits each leave one entry (an index and an object file); the oldest go first
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 _NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # of what only compiled code calls
+_LARGEST_POWER = 0x10000  # beyond, Numba takes the general power too
 _NO_HEAP = {"_nrt": False}  # the engine works on memory it is given: no reference counts to compile
 
 
@@ -58,13 +65,79 @@ class _Part(JITCodeLibrary):
         return 0
 
 
+@register_pass(mutates_CFG=False, analysis_only=False)
+class _ConstantPowers(FunctionPass):
+    """Turn ``x**2`` into a call of `power`.
+
+    Numba means to make multiplications of constant exponents, but looks for the operator under a wrong name (0.61 to
+    0.68); its loop over the bits of the exponent keeps the loop around it from becoming SIMD.
+    """
+
+    _name = "constant_powers"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        found = 0
+        for block in state.func_ir.blocks.values():
+            for at, step in reversed(list(enumerate(block.body))):
+                value = getattr(step, "value", None)
+                if isinstance(value, ir.Expr) and value.op == "binop" and value.fn is operator.pow:
+                    with suppress(ConstantInferenceError):
+                        if isinstance(state.func_ir.infer_constant(value.rhs), int):
+                            name = ir.Var(block.scope, f"$constant_power.{found}", value.loc)
+                            step.value = ir.Expr.call(name, [value.lhs, value.rhs], (), value.loc)
+                            block.body.insert(at, ir.Assign(ir.Global("power", power, value.loc), name, value.loc))
+                            found += 1
+        if found:
+            state.func_ir._definitions = build_definitions(state.func_ir.blocks)
+        return found > 0
+
+
+def power(x: Any, n: Any) -> Any:
+    """``x**n``."""
+    raise NotImplementedError("compiled code only")
+
+
+@intrinsic(prefer_literal=True)
+def _whole_power(typingctx, x, n):  # type: ignore[no-untyped-def]
+    """``x**n`` for a constant whole ``n`` by multiplications, in Numba's order."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        exponent, square, result = abs(n.literal_value), args[0], None
+        while exponent:
+            if exponent & 1:
+                result = square if result is None else builder.fmul(result, square)
+            square, exponent = builder.fmul(square, square), exponent >> 1
+        one = context.cast(builder, context.get_constant(types.float64, 1.0), types.float64, signature.return_type)
+        if result is None:
+            return one
+        return builder.fdiv(one, result) if n.literal_value < 0 else result
+
+    return x(x, n), codegen
+
+
 class _PartCompiler(Compiler):
     def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
         super().__init__(typingctx, targetctx, library or _Part(targetctx.codegen(), "part"), *rest)
 
+    def define_pipelines(self) -> list[Any]:
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.add_pass_after(_ConstantPowers, ReconstructSSA)
+        passes.finalize()
+        return [passes]
+
 
 _PART: dict[str, Any] = {"pipeline_class": _PartCompiler, **_OPTIONS, **_NO_WRAPPERS}
 INLINED: Any = {"forceinline": True, **_PART}
+
+
+@overload(power, jit_options=INLINED, prefer_literal=True)
+def _power(x, n):  # type: ignore[no-untyped-def]
+    if isinstance(x, types.Float) and isinstance(n, types.IntegerLiteral) and abs(n.literal_value) <= _LARGEST_POWER:
+        return lambda x, n: _whole_power(x, n)
+    return lambda x, n: x**n
 
 
 def inlined(function: Callable[..., Any]) -> Any:

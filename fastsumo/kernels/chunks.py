@@ -1,7 +1,7 @@
 """From a chunk of noise to the weights of its samples, one by one or by lanes.
 
 LLVM makes SIMD of a loop over samples only if the model has no loop inside; a model that has one is compiled for
-several samples at a time (`lanes.py`), where it can be.
+several samples at a time (`lanes.py`, `lane_weights.py`), where it can be.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from numba import types
 from fastsumo.kernels._jit import inlined
 from fastsumo.kernels.bits import float_bits
 from fastsumo.kernels.fingerprint import is_known, nested, reached
-from fastsumo.kernels.lanes import POINTS, WIDTH, lane_parts, lane_plain, points, put, take
+from fastsumo.kernels.lane_weights import POINTS, lane_parts, lane_plain, points, put, take
+from fastsumo.kernels.lanes import WIDTH
 from fastsumo.kernels.lazy import LARGEST_PLAIN, SMALLEST_PLAIN, others, parts, plain
 from fastsumo.kernels.memory import table_at
 

@@ -21,22 +21,19 @@ from numba.core.extending import (
     intrinsic,
     lower_builtin,
     lower_cast,
-    make_attribute_wrapper,
     models,
-    overload,
     register_model,
 )
 from numba.core.typeconv import Conversion
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
 from fastsumo import vmath
-from fastsumo.kernels import lazy
-from fastsumo.kernels._jit import INLINED, inlined
+from fastsumo.kernels._jit import inlined
 
 WIDTH = 16  # lanes of a vector: two registers of AVX-512, so that one works while the other waits
 
-_F64, _I64 = ir.DoubleType(), ir.IntType(64)
-_VECTOR = ir.VectorType(_F64, WIDTH)
+F64, I64 = ir.DoubleType(), ir.IntType(64)
+_VECTOR = ir.VectorType(F64, WIDTH)
 
 
 class Lanes(types.Type):
@@ -46,22 +43,22 @@ class Lanes(types.Type):
         super().__init__(f"Lanes({WIDTH})")
 
     def unify(self, typingctx: Any, other: Any) -> Any:
-        return self if _is_number(other) else None
+        return self if is_number(other) else None
 
     def can_convert_from(self, typingctx: Any, other: Any) -> Any:
-        return Conversion.safe if _is_number(other) else None
+        return Conversion.safe if is_number(other) else None
 
 
 LANES = Lanes()
 
 
-def _is_number(kind: Any) -> bool:
+def is_number(kind: Any) -> bool:
     return isinstance(kind, types.Float | types.Integer | types.Boolean)
 
 
-def _fit(kinds: Any) -> bool:
+def fit(kinds: Any) -> bool:
     """Whether arguments are lanes and numbers, at least one of them lanes."""
-    return LANES in kinds and all(kind is LANES or _is_number(kind) for kind in kinds)
+    return LANES in kinds and all(kind is LANES or is_number(kind) for kind in kinds)
 
 
 @register_model(Lanes)
@@ -72,35 +69,35 @@ class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(dmm, kind, _VECTOR)
 
     def get_data_type(self) -> ir.Type:
-        return ir.ArrayType(_F64, WIDTH)
+        return ir.ArrayType(F64, WIDTH)
 
     def as_data(self, builder: Any, value: Any) -> Any:
         items = [builder.extract_element(value, _lane(k)) for k in range(WIDTH)]
         return cgutils.pack_array(builder, items)
 
     def from_data(self, builder: Any, value: Any) -> Any:
-        return _vector(builder, [builder.extract_value(value, k) for k in range(WIDTH)])
+        return vector(builder, [builder.extract_value(value, k) for k in range(WIDTH)])
 
     def load_from_data_pointer(self, builder: Any, ptr: Any, align: Any = None) -> Any:
-        return _load(builder, ptr)
+        return load(builder, ptr)
 
 
 def _lane(k: int) -> ir.Constant:
     return ir.IntType(32)(k)
 
 
-def _vector(builder: Any, items: list[Any]) -> Any:
+def vector(builder: Any, items: list[Any]) -> Any:
     value = ir.Constant(_VECTOR, ir.Undefined)
     for k, item in enumerate(items):
         value = builder.insert_element(value, item, _lane(k))
     return value
 
 
-def _load(builder: Any, pointer: Any) -> Any:
+def load(builder: Any, pointer: Any) -> Any:
     return builder.load(builder.bitcast(pointer, _VECTOR.as_pointer()), align=8)
 
 
-def _store(builder: Any, value: Any, pointer: Any) -> None:
+def store(builder: Any, value: Any, pointer: Any) -> None:
     builder.store(value, builder.bitcast(pointer, _VECTOR.as_pointer()), align=8)
 
 
@@ -111,13 +108,13 @@ def _store(builder: Any, value: Any, pointer: Any) -> None:
 @lower_cast(types.BooleanLiteral, Lanes)
 def _broadcast(context, builder, kind, to, value):  # type: ignore[no-untyped-def]
     number = context.cast(builder, value, types.unliteral(kind), types.float64)
-    return _vector(builder, [number] * WIDTH)
+    return vector(builder, [number] * WIDTH)
 
 
 @intrinsic
 def as_lanes(typingctx, x):
     """A number in all lanes, or the lanes that `x` is."""
-    if not _fit((x, LANES)):
+    if not fit((x, LANES)):
         return None
     return LANES(LANES), lambda context, builder, signature, args: args[0]
 
@@ -133,7 +130,7 @@ def _typed(function: Any, returns: Callable[..., Any], literal: bool = False) ->
         prefer_literal = literal
 
         def generic(self, args: Any, kws: Any) -> Any:
-            return None if kws or not _fit(args) else returns(self.context, args)
+            return None if kws or not fit(args) else returns(self.context, args)
 
     infer_global(function)(Template)
 
@@ -159,7 +156,7 @@ def _power(function: Any) -> None:
     @lower_builtin(function, Lanes, types.IntegerLiteral)
     def lower(context, builder, sig, args):  # type: ignore[no-untyped-def]
         exponent, square = abs(sig.args[1].literal_value), args[0]
-        one = result = _vector(builder, [_F64(1.0)] * WIDTH)
+        one = result = vector(builder, [F64(1.0)] * WIDTH)
         while exponent:
             result = builder.fmul(result, square) if exponent & 1 else result
             square, exponent = builder.fmul(square, square), exponent >> 1
@@ -175,7 +172,7 @@ for _functions, _instruction in (
     for _function in _functions:
         _operator(_function, 2, _instruction)
 
-_operator(operator.neg, 1, lambda builder, x: builder.fsub(_vector(builder, [_F64(-0.0)] * WIDTH), x))
+_operator(operator.neg, 1, lambda builder, x: builder.fsub(vector(builder, [F64(-0.0)] * WIDTH), x))
 _operator(operator.pos, 1, lambda builder, x: x)
 _operator(float, 1, lambda builder, x: x)
 _power(operator.pow)
@@ -185,7 +182,7 @@ _power(operator.ipow)
 # Functions: a loop over the lanes around the scalar function, which LLVM turns back into vectors.
 
 
-def _lifted(function: Any, of: Any, pure: bool = True) -> None:
+def lifted(function: Any, of: Any, pure: bool = True) -> None:
     """Let ``function`` take lanes and do in each what ``of`` does with float64 numbers, which gives one or a tuple.
 
     It is pure if it becomes instructions alone, without a call.
@@ -203,9 +200,9 @@ def _lifted(function: Any, of: Any, pure: bool = True) -> None:
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         scalar = _scalar_signature(context.typing_context, of, sig.args)
         call = context.get_function(context.typing_context.resolve_value_type(of), scalar)
-        rows = [_slot(builder, arg) if kind is LANES else None for kind, arg in zip(sig.args, args, strict=True)]
+        rows = [slot(builder, arg) if kind is LANES else None for kind, arg in zip(sig.args, args, strict=True)]
         count = sig.return_type.count if isinstance(sig.return_type, types.UniTuple) else 0
-        out = [_slot(builder, None) for _ in range(count or 1)]
+        out = [slot(builder, None) for _ in range(count or 1)]
         with _each_lane(builder, pure) as k:
             given = []
             for kind, arg, row, to in zip(sig.args, args, rows, scalar.args, strict=True):
@@ -214,7 +211,7 @@ def _lifted(function: Any, of: Any, pure: bool = True) -> None:
             result = call(builder, given)
             for j, row in enumerate(out):
                 builder.store(builder.extract_value(result, j) if count else result, builder.gep(row, [k]))
-        vectors = [_load(builder, row) for row in out]
+        vectors = [load(builder, row) for row in out]
         return cgutils.pack_array(builder, vectors) if count else vectors[0]
 
     for kinds in ((Lanes,), (Lanes, Lanes), (Lanes, types.Any), (types.Any, Lanes), (Lanes, Lanes, types.Float)):
@@ -226,12 +223,12 @@ def _scalar_signature(context: Any, function: Any, args: Any) -> Any:
     return context.resolve_value_type(function).get_call_type(context, kinds, {})
 
 
-def _slot(builder: Any, value: Any) -> Any:
+def slot(builder: Any, value: Any) -> Any:
     """Stack memory of a vector, as a pointer to its first lane."""
     slot = cgutils.alloca_once(builder, _VECTOR)
     if value is not None:
         builder.store(value, slot)
-    return builder.bitcast(slot, _F64.as_pointer())
+    return builder.bitcast(slot, F64.as_pointer())
 
 
 class _each_lane:
@@ -252,15 +249,15 @@ class _each_lane:
         )
         builder.branch(self.body)
         builder.position_at_end(self.body)
-        self.lane = builder.phi(_I64)
-        self.lane.add_incoming(_I64(0), before)
+        self.lane = builder.phi(I64)
+        self.lane.add_incoming(I64(0), before)
         return self.lane
 
     def __exit__(self, *error: Any) -> None:
         builder = self.builder
-        following = builder.add(self.lane, _I64(1), flags=["nuw", "nsw"])
+        following = builder.add(self.lane, I64(1), flags=["nuw", "nsw"])
         self.lane.add_incoming(following, builder.block)
-        again = builder.cbranch(builder.icmp_unsigned("<", following, _I64(WIDTH)), self.body, self.after)
+        again = builder.cbranch(builder.icmp_unsigned("<", following, I64(WIDTH)), self.body, self.after)
         again.set_metadata("llvm.loop", _loop_metadata(builder.module, self.whole))
         builder.position_at_end(self.after)
 
@@ -284,184 +281,11 @@ _SPELLED = (
 )
 
 for _function in (getattr(vmath, name) for name in vmath.__all__):
-    _lifted(_function, _function)
+    lifted(_function, _function)
 for _function in (
     *(getattr(module, name) for module in (math, np) for name in _SPELLED if hasattr(module, name)),
     *(abs, operator.pow, operator.ipow),
 ):
-    _lifted(_function, _function, pure=False)
-_lifted(min, inlined(lambda x, y: min(x, y)))
-_lifted(max, inlined(lambda x, y: max(x, y)))
-
-
-# A sum of two exponentials that is not evaluated, as `lazy.LogSum`.
-
-
-class LaneSum(types.Type):
-    """``log(exp(a) + exp(b))`` in every lane."""
-
-    def __init__(self) -> None:
-        super().__init__(f"LaneSum({WIDTH})")
-
-    def unify(self, typingctx: Any, other: Any) -> Any:
-        return self if lazy._is_sum(other) else None  # what it was taken for while one of its terms was a number
-
-
-LANE_SUM = LaneSum()
-
-
-@register_model(LaneSum)
-class _LaneSumModel(models.StructModel):  # type: ignore[misc]
-    def __init__(self, dmm: Any, kind: Any) -> None:
-        super().__init__(dmm, kind, [("a", LANES), ("b", LANES)])
-
-
-make_attribute_wrapper(LaneSum, "a", "a")
-make_attribute_wrapper(LaneSum, "b", "b")
-
-
-@intrinsic
-def _lane_sum(typingctx, a, b):
-    def codegen(context, builder, signature, args):
-        both = cgutils.create_struct_proxy(LANE_SUM)(context, builder)
-        both.a, both.b = args
-        return both._getvalue()
-
-    return LANE_SUM(LANES, LANES), codegen
-
-
-def _is_sum(kind: Any) -> bool:
-    return kind is LANE_SUM or lazy._is_sum(kind)
-
-
-def _mixed(x: Any, y: Any) -> bool:
-    """Whether a sum and a number have lanes, one of them at least."""
-    return (x is LANE_SUM and (y is LANES or _is_number(y))) or (lazy._is_sum(x) and y is LANES)
-
-
-@overload(lazy.lazy_logaddexp, jit_options=INLINED)
-def _lazy_logaddexp(a, b):
-    return (lambda a, b: _lane_sum(a, b)) if _fit((a, b)) else None
-
-
-@overload(operator.add, jit_options=INLINED)
-def _add(x, y):
-    if _mixed(x, y):
-        return lambda x, y: _lane_sum(x.a + y, x.b + y)
-    if _mixed(y, x):
-        return lambda x, y: _lane_sum(x + y.a, x + y.b)
-    return None
-
-
-@overload(operator.sub, jit_options=INLINED)
-def _sub(x, y):
-    return (lambda x, y: _lane_sum(x.a - y, x.b - y)) if _mixed(x, y) else None
-
-
-def lane_parts(log_weight: Any) -> Any:
-    """`lazy.parts` in every lane."""
-    raise NotImplementedError("compiled code only")
-
-
-def lane_plain(log_weight: Any, shift: float) -> Any:
-    """`lazy.plain` in every lane."""
-    raise NotImplementedError("compiled code only")
-
-
-def _checked_parts(x: Any) -> Any:
-    """`lazy._checked_parts` in every lane."""
-    raise NotImplementedError("compiled code only")
-
-
-def _sum_parts(a: Any, b: Any) -> Any:
-    """`lazy._sum_parts` in every lane."""
-    raise NotImplementedError("compiled code only")
-
-
-def _plain_number(x: Any, shift: float) -> Any:
-    """`lazy._plain_number` in every lane."""
-    raise NotImplementedError("compiled code only")
-
-
-def _plain_sum(a: Any, b: Any, shift: float) -> Any:
-    """`lazy._plain_sum` in every lane."""
-    raise NotImplementedError("compiled code only")
-
-
-_lifted(_checked_parts, lazy._checked_parts)
-_lifted(_sum_parts, lazy._sum_parts)
-_lifted(_plain_number, lazy._plain_number)
-_lifted(_plain_sum, lazy._plain_sum)
-
-
-@overload(lane_parts, jit_options=INLINED)
-def _lane_parts(log_weight):
-    if _is_sum(log_weight):
-        return lambda log_weight: _sum_parts(as_lanes(log_weight.a), as_lanes(log_weight.b))
-    if _fit((log_weight, LANES)):
-        return lambda log_weight: _checked_parts(as_lanes(log_weight))
-    return None
-
-
-@overload(lane_plain, jit_options=INLINED)
-def _lane_plain(log_weight, shift):
-    if _is_sum(log_weight):
-        return lambda log_weight, shift: _plain_sum(as_lanes(log_weight.a), as_lanes(log_weight.b), shift)
-    if _fit((log_weight, LANES)):
-        return lambda log_weight, shift: _plain_number(as_lanes(log_weight), shift)
-    return None
-
-
-# From tables of float64 numbers to lanes and back.
-
-
-POINTS = types.Array(LANES, 1, "A")
-
-
-@intrinsic
-def points(typingctx, address, dim, stride):
-    """The coordinates of `WIDTH` samples as an array of lanes; their first coordinates begin at the address."""
-
-    def codegen(context, builder, signature, args):
-        array = context.make_array(POINTS)(context, builder)
-        array.data = builder.inttoptr(args[0], array.data.type)
-        array.shape = cgutils.pack_array(builder, [args[1]])
-        array.strides = cgutils.pack_array(builder, [args[2]])
-        array.itemsize = context.get_constant(types.intp, 8)  # that of the array which it stands for
-        array.nitems = args[1]
-        array.meminfo = cgutils.get_null_value(array.meminfo.type)
-        array.parent = cgutils.get_null_value(array.parent.type)
-        return array._getvalue()
-
-    return POINTS(types.int64, types.int64, types.int64), codegen
-
-
-@intrinsic
-def take(typingctx, address, count):
-    """Lanes from an address; only the first ``count`` are read, the others are 0."""
-
-    def codegen(context, builder, signature, args):
-        slot = _slot(builder, _vector(builder, [_F64(0.0)] * WIDTH))
-        _copy(builder, slot, builder.inttoptr(args[0], _F64.as_pointer()), args[1])
-        return _load(builder, slot)
-
-    return LANES(types.int64, types.int64), codegen
-
-
-@intrinsic
-def put(typingctx, address, count, value):
-    """Write the first ``count`` lanes to an address."""
-
-    def codegen(context, builder, signature, args):
-        _copy(builder, builder.inttoptr(args[0], _F64.as_pointer()), _slot(builder, args[2]), args[1])
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, LANES), codegen
-
-
-def _copy(builder: Any, to: Any, source: Any, count: Any) -> None:
-    with builder.if_else(builder.icmp_signed(">=", count, _I64(WIDTH))) as (whole, some):
-        with whole:
-            _store(builder, _load(builder, source), to)
-        with some:
-            cgutils.raw_memcpy(builder, to, source, count, _I64(8))
+    lifted(_function, _function, pure=False)
+lifted(min, inlined(lambda x, y: min(x, y)))
+lifted(max, inlined(lambda x, y: max(x, y)))
