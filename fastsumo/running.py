@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +38,9 @@ class Run:
         self.model, self.estimator, self.seed, self.threads = model, estimator, int(seed), threads
         self.stopped = False
         self.plain = True  # no weight was met so far that is too large or small for a plain number
+        self._lock = threading.Lock()
+        self._compilers = 0  # threads that compile, or wait for one that does
+        self._compiled_for = 0.0  # seconds
         self.elapsed = 0.0  # seconds that trials took, without what was compiled for them
 
     def prepare(self) -> None:
@@ -65,6 +70,21 @@ class Run:
 
         with compiling(self.model):
             self.job = self.job._replace(any_address=self._compiled.any_address)
+
+    @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """While a thread of the run compiles: others soon wait for the same, so it does not count as running."""
+        with self._lock:
+            self._compilers += 1
+            if self._compilers == 1:
+                self._compiling_since = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._compilers -= 1
+                if self._compilers == 0:
+                    self._compiled_for += time.perf_counter() - self._compiling_since
 
     def _center(self) -> float:
         """Where powers of ``value - center`` are taken: the known log evidence, else a pilot estimate of it.
@@ -146,14 +166,16 @@ class Run:
         """Run all blocks on the workers' threads; whether Ctrl-C ended it early. The main thread only watches."""
         workers[0].compile()
         bar.stage("running")
-        began = time.perf_counter()
+        began, self._compiled_for = time.perf_counter(), 0.0
         threads = [threading.Thread(target=worker.loop, args=(blocks,), daemon=True) for worker in workers]
-        interrupted = False
+        interrupted, stage = False, "running"
         try:
             for thread in threads:
                 thread.start()
             for worker in workers:
                 while not (worker.ended.wait(0.05) or self.stopped):
+                    if stage != (stage := "compiling" if self._compilers else "running"):
+                        bar.stage(stage)
                     bar.update(sum(worker.trials_done for worker in workers), lambda: workers[0].glance(workers))
         except KeyboardInterrupt:
             interrupted = True
@@ -169,7 +191,7 @@ class Run:
             if worker.error is not None:
                 raise worker.error
         bar.update(sum(worker.trials_done for worker in workers), lambda: workers[0].glance(workers))
-        self.elapsed = time.perf_counter() - began
+        self.elapsed = time.perf_counter() - began - self._compiled_for
         return interrupted
 
 

@@ -107,13 +107,16 @@ class Worker:
 
     def _call(self, first: int, count: int) -> tuple[int, int, int]:
         """Run a block: status, trials done, giants found."""
+        from fastsumo.kernels import _jit
         from fastsumo.kernels.job import WIDE
 
         kernel, *arguments = self._kernel_call(first, count)
         status, done, found = kernel(*arguments)
         if status == WIDE:
-            self.run.any_scale()
-            self.run.plain = False
+            with self.run.compiling():
+                self.run.any_scale()
+                self.run.plain = False
+                _jit.compile_for(*self._kernel_call(0, 0))
             kernel, *arguments = self._kernel_call(first + done, count - done, found)
             status, more, others = kernel(*arguments)
             done, found = done + more, found + others

@@ -24,6 +24,7 @@ from bits import same_bits
 from zoo import LAWS, MODELS
 
 import fastsumo as fs
+from fastsumo.kernels import _jit
 from fastsumo.machine import available_threads
 from fastsumo.progress import Progress
 from fastsumo.workers import TallyWorker
@@ -278,6 +279,24 @@ def test_what_is_compiled_for_a_run_is_not_in_its_time(monkeypatch: pytest.Monke
     )
     assert fs.simulate(MODELS["note"], fs.ELBO(), 1000).elapsed < 1e6
     assert late == 1e6
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_is_compiled_midway_is_not_in_its_time(monkeypatch: pytest.MonkeyPatch, threads: int):
+    late, compile_for = 0.0, _jit.compile_for
+
+    def slowly(*call: Any) -> None:
+        nonlocal late
+        compile_for(*call)
+        if threading.current_thread() is not threading.main_thread():
+            late += 1e6  # seconds
+
+    monkeypatch.setattr(_jit, "compile_for", slowly)
+    monkeypatch.setattr(
+        sys.modules["fastsumo.running"], "time", SimpleNamespace(perf_counter=lambda: time.perf_counter() + late)
+    )
+    assert fs.simulate(MODELS["leaps"], fs.IWAE(3), 400_000, threads=threads).elapsed < 1e6
+    assert late >= 1e6
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------------------------------------

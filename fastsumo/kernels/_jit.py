@@ -35,6 +35,7 @@ MAX_CACHE_FILES = 400  # a user's edits each leave one entry (an index and an ob
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 _NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # of what only compiled code calls
+_IDLE_PASSES = ("InlineClosureLikes", "GenericRewrites", "NopythonRewrites", "InlineInlinables", "LiteralUnroll")
 _LARGEST_POWER = 0x10000  # beyond, Numba takes the general power too
 _NO_HEAP = {"_nrt": False}  # the engine works on memory it is given: no reference counts to compile
 
@@ -129,6 +130,16 @@ class _PartCompiler(Compiler):
         return [passes]
 
 
+class _EngineCompiler(_PartCompiler):
+    """Without the passes for what the engine's own functions have none of: closures and expressions of arrays."""
+
+    def define_pipelines(self) -> list[Any]:
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.passes = [each for each in passes.passes if each[0].__name__ not in _IDLE_PASSES]
+        passes.finalize()
+        return [passes]
+
+
 _PART: dict[str, Any] = {"pipeline_class": _PartCompiler, **_OPTIONS, **_NO_WRAPPERS}
 INLINED: Any = {"forceinline": True, **_PART}
 
@@ -147,7 +158,7 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 def device(function: Callable[..., Any]) -> Any:
     """A device function that is called, not inlined; compiled once, not again for an argument that is a constant."""
-    dispatcher = numba.njit(**_PART, **_NO_HEAP)(function)
+    dispatcher = numba.njit(**{**_PART, "pipeline_class": _EngineCompiler}, **_NO_HEAP)(function)
     resolve = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: resolve([types.unliteral(each) for each in args], kws)
     return dispatcher
