@@ -1,8 +1,8 @@
 """Giant trials, shared by all threads of a run: who does which chunk when. The arithmetic is in `kernels/giant.py`.
 
 A chunk is first weighed, by anyone, then its logs are taken, once all chunks before it are weighed. Only so many
-chunks have memory at a time, so a trial of 10^9 samples needs no more than one of 10^7. Few runs meet a giant, so what
-they take is compiled by the first to need it.
+chunks have memory at a time, so a trial of 10^9 samples needs no more than one of 10^7. Few runs meet a giant; where
+that is not likely, what it takes is compiled by the first thread to need it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,17 @@ class Giants:
         self._job, self._memory = job, deque(np.empty(_CHUNK) for _ in range(2 * threads + 1))
         self._lock = threading.Lock()
         self._waiting: list[_Giant] = []
+
+    def compile(self, work: Work) -> None:
+        """Compile what giants take, before there are threads and a clock."""
+        from fastsumo.kernels import giant
+        from fastsumo.kernels._jit import compile_for
+
+        compile_for(giant.giant_sums, self._job, work.address, 0, 0, 0, 0, 0)
+        compile_for(giant.giant_bases, 0, 0, 0, 0)
+        compile_for(giant.giant_logs, self._job, work.address, 0, 0, 0, 0, 0, 0, 0)
+        compile_for(giant.giant_add, 0, 0, 0, 0.0)
+        compile_for(giant.giant_value, self._job, 0, 0)
 
     def add(self, trial: int, terms: int) -> None:
         """A giant that a block has left out."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MAX_TRIALS = 2**63 - 1
 _BLOCK_WORK = 2**22  # numbers drawn in a block, for the dearest estimators
 _PILOT_SAMPLES = 2**12
+_FEW = 0.1  # giants expected in a run, below which nothing is compiled for them in advance
 
 
 class Run:
@@ -38,6 +39,7 @@ class Run:
         self.model, self.estimator, self.seed, self.threads = model, estimator, int(seed), threads
         self.stopped = False
         self.plain = True  # no weight was met so far that is too large or small for a plain number
+        self.expects_giants = False
         self._lock = threading.Lock()
         self._compilers = 0  # threads that compile, or wait for one that does
         self._compiled_for = 0.0  # seconds
@@ -63,6 +65,11 @@ class Run:
         if self.threads > 1 and plan.kind in (PREFIX, LAST) and self.job.minimum + self.job.cap > GIANT:
             self.job = self.job._replace(giant=GIANT)
             self.giants = Giants(self.job, self.threads)
+
+    def _giant_share(self) -> float:
+        """The probability that a trial is a giant."""
+        law = getattr(self.estimator, "roulette", None)
+        return 1.0 if law is None else float(law.survival(GIANT))
 
     def any_scale(self) -> None:
         """From now on weights may be too large or too small for plain numbers; what that takes is compiled."""
@@ -164,6 +171,7 @@ class Run:
 
     def _work(self, workers: list[Any], blocks: Blocks, bar: Progress) -> bool:
         """Run all blocks on the workers' threads; whether Ctrl-C ended it early. The main thread only watches."""
+        self.expects_giants = self.giants is not None and blocks.trials * self._giant_share() > _FEW
         workers[0].compile()
         bar.stage("running")
         began, self._compiled_for = time.perf_counter(), 0.0
@@ -200,6 +208,7 @@ class Blocks:
 
     def __init__(self, first: int, count: int, size: int) -> None:
         self._first, self._stop, self._size = first, first + count, size
+        self.trials = count
         self._next = first // size
         self.total = -(-self._stop // size) - self._next
         self._lock = threading.Lock()

@@ -32,10 +32,12 @@ class Worker:
         self.error: BaseException | None = None
 
     def compile(self) -> None:
-        """Compile what every run calls, before there are threads."""
+        """Compile what the run will call, before there are threads."""
         from fastsumo.kernels import _jit
 
         _jit.compile_for(*self._kernel_call(0, 0))
+        if self.run.giants is not None and self.run.expects_giants:
+            self.run.giants.compile(self.work)
 
     def loop(self, blocks: Blocks) -> None:
         """Work until there is nothing left, the run stops, or the model fails."""
@@ -143,6 +145,15 @@ class TallyWorker(Worker):
 
         super().__init__(run)
         self.center, self.tally = center, Tally()
+
+    def compile(self) -> None:
+        from fastsumo.kernels import _jit
+        from fastsumo.kernels.block import tally_one
+
+        super().compile()
+        if self.run.expects_giants:
+            tally = self.center, self.tally.address
+            _jit.compile_for(tally_one, self.run.job, self.work.address, np.uint64(0), 1, 0.0, *tally)
 
     def _kernel_call(self, first: int, count: int, found: int = 0) -> tuple[Any, ...]:
         from fastsumo.kernels.block import kernels_of

@@ -24,9 +24,11 @@ from bits import same_bits
 from zoo import LAWS, MODELS
 
 import fastsumo as fs
+from fastsumo.giants import GIANT
 from fastsumo.kernels import _jit
 from fastsumo.machine import available_threads
 from fastsumo.progress import Progress
+from fastsumo.running import Run
 from fastsumo.workers import TallyWorker
 
 TILE = 4096
@@ -297,6 +299,21 @@ def test_what_is_compiled_midway_is_not_in_its_time(monkeypatch: pytest.MonkeyPa
     )
     assert fs.simulate(MODELS["leaps"], fs.IWAE(3), 400_000, threads=threads).elapsed < 1e6
     assert late >= 1e6
+
+
+@pytest.mark.parametrize(
+    ("estimator", "trials", "expected"),
+    [(fs.SUMO(), 10**7, True), (fs.SUMO(), 10**4, False), (fs.IWAE(GIANT), 1, False), (fs.IWAE(GIANT + 1), 1, True)],
+)
+def test_giants_are_compiled_in_advance_where_they_are_likely(
+    estimator: Any, trials: int, expected: bool, monkeypatch: pytest.MonkeyPatch
+):
+    run = Run(MODELS["note"], estimator, 0, threads=2)
+    run.prepare()
+    monkeypatch.setattr(TallyWorker, "loop", lambda worker, blocks: worker.ended.set())
+    with pytest.raises(KeyboardInterrupt):  # nothing was run
+        run.tally(0, trials, run.center, Progress())
+    assert run.expects_giants == expected
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------------------------------------
