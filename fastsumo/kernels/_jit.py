@@ -101,20 +101,21 @@ def power(x: Any, n: Any) -> Any:
     raise NotImplementedError("compiled code only")
 
 
+def multiplied(builder: Any, x: Any, one: Any, n: int) -> Any:
+    """The LLVM value ``x**n`` by multiplications in Numba's order; ``x`` and ``one`` are numbers or vectors."""
+    exponent, square, result = abs(n), x, one
+    while exponent:
+        result = builder.fmul(result, square) if exponent & 1 else result
+        square, exponent = builder.fmul(square, square), exponent >> 1
+    return builder.fdiv(one, result) if n < 0 else result
+
+
 @intrinsic(prefer_literal=True)
 def _whole_power(typingctx, x, n):  # type: ignore[no-untyped-def]
-    """``x**n`` for a constant whole ``n`` by multiplications, in Numba's order."""
+    """``x**n`` for a constant whole ``n``."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        exponent, square, result = abs(n.literal_value), args[0], None
-        while exponent:
-            if exponent & 1:
-                result = square if result is None else builder.fmul(result, square)
-            square, exponent = builder.fmul(square, square), exponent >> 1
-        one = context.cast(builder, context.get_constant(types.float64, 1.0), types.float64, signature.return_type)
-        if result is None:
-            return one
-        return builder.fdiv(one, result) if n.literal_value < 0 else result
+        return multiplied(builder, args[0], context.get_constant(x, 1.0), n.literal_value)
 
     return x(x, n), codegen
 

@@ -28,7 +28,7 @@ from numba.core.typeconv import Conversion
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
 from fastsumo import vmath
-from fastsumo.kernels._jit import inlined
+from fastsumo.kernels._jit import inlined, multiplied
 
 WIDTH = 16  # lanes of a vector: two registers of AVX-512, so that one works while the other waits
 
@@ -145,7 +145,7 @@ def _operator(function: Any, arity: int, instruction: Callable[..., Any]) -> Non
 
 
 def _power(function: Any) -> None:
-    """Powers: constant whole ones by multiplications, in Numba's order."""
+    """Powers: constant whole ones by multiplications."""
 
     def returns(context: Any, args: Any) -> Any:
         constant = len(args) == 2 and args[0] is LANES and isinstance(args[1], types.IntegerLiteral)
@@ -155,12 +155,8 @@ def _power(function: Any) -> None:
 
     @lower_builtin(function, Lanes, types.IntegerLiteral)
     def lower(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        exponent, square = abs(sig.args[1].literal_value), args[0]
-        one = result = vector(builder, [F64(1.0)] * WIDTH)
-        while exponent:
-            result = builder.fmul(result, square) if exponent & 1 else result
-            square, exponent = builder.fmul(square, square), exponent >> 1
-        return builder.fdiv(one, result) if sig.args[1].literal_value < 0 else result
+        one = vector(builder, [F64(1.0)] * WIDTH)
+        return multiplied(builder, args[0], one, sig.args[1].literal_value)
 
 
 for _functions, _instruction in (
