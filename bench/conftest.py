@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from fastsumo._race import Record, Runner, Work, race, timed
+from fastsumo.cli.race import Record, Runner, Work, race, timed
 
 ROUNDS = 5
 Make = Callable[[str], Runner | str]  # of a program's name; a string is the reason why it does not take part
@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
-    from fastsumo.machine import available_threads, cpu_name
+    from fastsumo.base.machine import available_threads, cpu_name
 
     machine_info["compiler_cpu"] = cpu_name()
     machine_info["cores"] = available_threads()
@@ -81,7 +81,7 @@ def versions() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def threads(request: pytest.FixtureRequest) -> int:
     """How many threads the races use."""
-    from fastsumo.machine import available_threads
+    from fastsumo.base.machine import available_threads
 
     return int(request.config.getoption("--bench-threads")) or available_threads()
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import fastsumo as fs
 from bench.peers import PEERS, Peer, peer
 from bench.peers.problem import Outcome
-from fastsumo._race import Runner, Work
-from fastsumo.machine import available_threads
+from fastsumo.base.machine import available_threads
+from fastsumo.cli.race import Runner, Work
 
 SEED = 7
 PROGRAMS = ("fastsumo", *(each.name for each in PEERS))

@@ -18,7 +18,7 @@ import fastsumo as fs
 from bench import models
 from bench.peers import numpy_grouped
 from bench.runners import QUICK_TRIALS, SEED, simulation
-from fastsumo._race import Runner, Work
+from fastsumo.cli.race import Runner, Work
 
 NUMBERS = 2**21  # of a lap
 ARRAY = 2**12  # float64 numbers: a first-level cache

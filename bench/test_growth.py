@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import fastsumo as fs
-from fastsumo._race import Runner, Work
+from fastsumo.cli.race import Runner, Work
 
 PROGRAM = """
 import json, sys

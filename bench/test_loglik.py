@@ -13,7 +13,7 @@ import pytest
 from scipy.special import logsumexp
 
 import fastsumo as fs
-from fastsumo.roulette import Harmonic, PowerLaw
+from fastsumo.estimators.roulette import Harmonic, PowerLaw
 
 LENGTHS = [2, 3, 10, 100, 1000, 10_000, 1_000_000]
 LAW = Harmonic(cap=1000)

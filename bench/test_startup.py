@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import fastsumo as fs
-from fastsumo._race import Runner, Work
+from fastsumo.cli.race import Runner, Work
 
 FIRST = "import fastsumo as fs; fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=80)), 1000)"
 USER = """

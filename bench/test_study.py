@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 import fastsumo as fs
-from fastsumo.executors import Outcome, Task, run_task
-from fastsumo.study import Study
-from fastsumo.study_progress import Meter
+from fastsumo.study.executors import Outcome, Task, run_task
+from fastsumo.study.progress import Meter
+from fastsumo.study.study import Study
 
 NOTE = fs.models.note()
 HARMONIC = fs.SUMO(fs.roulette.Harmonic())
@@ -34,7 +34,7 @@ class ReadyMade(concurrent.futures.Executor):
 
     def __init__(self, chunk: int) -> None:
         estimator = '{"type": "SUMO", "roulette": {"type": "Harmonic", "cap": null}, "minimum": 1, "start": 1}'
-        from fastsumo.recipes import recipe
+        from fastsumo.models.serialization import recipe
 
         pilot = Task(0, 0, 10**12, 0, estimator, recipe(NOTE), None, 1)
         self._pilot = run_task(pilot)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.runners import CASES, FAST, PROGRAMS, program, title
-from fastsumo.machine import available_threads
+from fastsumo.base.machine import available_threads
 
 
 @pytest.mark.parametrize("runner", PROGRAMS)

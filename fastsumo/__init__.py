@@ -30,26 +30,50 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from fastsumo import proposals, roulette
 from fastsumo._version import __version__
-from fastsumo.compare import compare
-from fastsumo.errors import ModelError
-from fastsumo.estimators import ELBO, IWAE, JVI, MLMC, SUMO, SingleTerm
-from fastsumo.evaluate import Evaluation, evaluate
-from fastsumo.levels import levels
-from fastsumo.loglik import cumulative_iwae, draw_terms, iwae, jvi, sumo, sumo_coefficients
-from fastsumo.model import Model, model
-from fastsumo.proposals import importance
-from fastsumo.result import Result, load
-from fastsumo.simulate import Trial, replay, sample, simulate
-from fastsumo.tune import Tuned, tune
 
 if TYPE_CHECKING:
     from fastsumo import models, plot, tails, theory, vmath
-    from fastsumo.study import Study, StudyError
+    from fastsumo.errors import ModelError, StudyError
+    from fastsumo.estimators.estimators import ELBO, IWAE, JVI, MLMC, SUMO, SingleTerm
+    from fastsumo.models import proposals
+    from fastsumo.models.model import Model, importance, model
+    from fastsumo.runs import roulette
+    from fastsumo.runs.compare import compare
+    from fastsumo.runs.evaluate import Evaluation, evaluate
+    from fastsumo.runs.given_log_weights import cumulative_iwae, draw_terms, iwae, jvi, sumo, sumo_coefficients
+    from fastsumo.runs.levels import levels
+    from fastsumo.runs.replay import Trial, replay
+    from fastsumo.runs.result import Result, load
+    from fastsumo.runs.simulate import sample, simulate
+    from fastsumo.runs.tune import Tuned, tune
+    from fastsumo.study.study import Study
 
-_LAZY = ("models", "plot", "tails", "theory", "vmath")  # modules that import more than NumPy
-_LAZY_NAMES = {"Study": "study", "StudyError": "study"}  # and what is in others that do, by module
+# Where a name lives: nothing is imported before it is asked for.
+_MODULES = {
+    "models": "models",
+    "plot": "plot",
+    "proposals": "models.proposals",
+    "roulette": "runs.roulette",
+    "tails": "tails",
+    "theory": "theory",
+    "vmath": "vmath",
+}
+_NAMES = {
+    "errors": ("ModelError", "StudyError"),
+    "estimators.estimators": ("ELBO", "IWAE", "JVI", "MLMC", "SUMO", "SingleTerm"),
+    "models.model": ("Model", "importance", "model"),
+    "runs.compare": ("compare",),
+    "runs.evaluate": ("Evaluation", "evaluate"),
+    "runs.given_log_weights": ("cumulative_iwae", "draw_terms", "iwae", "jvi", "sumo", "sumo_coefficients"),
+    "runs.levels": ("levels",),
+    "runs.replay": ("Trial", "replay"),
+    "runs.result": ("Result", "load"),
+    "runs.simulate": ("sample", "simulate"),
+    "runs.tune": ("Tuned", "tune"),
+    "study.study": ("Study",),
+}
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "ELBO",
@@ -94,10 +118,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return importlib.import_module(f"fastsumo.{name}")
-    if name in _LAZY_NAMES:
-        return getattr(importlib.import_module(f"fastsumo.{_LAZY_NAMES[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"fastsumo.{_MODULES[name]}")
+    if name in _HOME:
+        found = globals()[name] = getattr(importlib.import_module(f"fastsumo.{_HOME[name]}"), name)
+        return found
     raise AttributeError(f"module 'fastsumo' has no attribute {name!r}")
 
 

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from fastsumo import cli
-from fastsumo.progress import Progress
+from fastsumo.report.progress import Progress
 
 
 def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

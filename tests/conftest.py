@@ -56,7 +56,7 @@ def compilations() -> Iterator[Compilations]:
 @pytest.fixture(scope="session")
 def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder with the engine and the built-in models in it, to be copied, not to be written to."""
-    from fastsumo.kernels._jit import cache_folder
+    from fastsumo.jit.cache import cache_folder
 
     everything = fs.SUMO(fs.roulette.Harmonic(cap=5))
     fs.simulate(fs.models.note(), everything, 100)

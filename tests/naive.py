@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import fastsumo as fs
-from fastsumo.roulette import Roulette
+from fastsumo.estimators.roulette import Roulette
 
 Floats = NDArray[np.float64]
 _WORD = np.uint64(0xFFFFFFFF)

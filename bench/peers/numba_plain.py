@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.peers.problem import Outcome
-from fastsumo import _plain_numba
+from fastsumo.cli import plain_numba
 
 
 def unavailable() -> str | None:
@@ -15,15 +15,15 @@ def warm_up(cap: int | None, threads: int) -> None:
 
 
 def trials(n: int, cap: int | None, seed: int, threads: int) -> Outcome:
-    values, terms = _plain_numba.trials(n, cap, seed, threads)
+    values, terms = plain_numba.trials(n, cap, seed, threads)
     return Outcome(values, terms, int(terms.sum()) + n)
 
 
 def paper(n: int, seed: int, threads: int) -> Outcome:
-    values, terms = _plain_numba.paper(n, seed, threads)
+    values, terms = plain_numba.paper(n, seed, threads)
     return Outcome(values, terms, int(terms.sum()) + n)
 
 
 def iwae(n: int, k: int, seed: int, threads: int) -> Outcome:
-    values, terms = _plain_numba.iwae(n, k, seed, threads)
+    values, terms = plain_numba.iwae(n, k, seed, threads)
     return Outcome(values, terms, int(terms.sum()))

@@ -14,8 +14,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from fastsumo.cli import _parser
-from fastsumo.cli._options import BAD_USAGE, FAILED, INTERRUPTED, OK
+from fastsumo.cli import commands
+from fastsumo.cli.shared import BAD_USAGE, FAILED, INTERRUPTED, OK
 from fastsumo.errors import CellsFailedError
 
 __all__ = ["main"]
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            return _parser.run(given)
+            return commands.run(given)
     except KeyboardInterrupt:
         return _fail("interrupted before there was a result", INTERRUPTED)
     except BrokenPipeError:

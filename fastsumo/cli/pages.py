@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fastsumo.cli import _completion
-from fastsumo.cli._options import OK, add_output, check_file, note
+from fastsumo.cli import completion
+from fastsumo.cli.shared import OK, add_output, check_file, note
+from fastsumo.models import parsing
+from fastsumo.runs.result import load
+from fastsumo.study.study import Study
 
 DEFAULT = Path("report.html")
 
@@ -16,7 +19,7 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_report)
     source = "a file of run --save, or a study"
     added = parser.add_argument("source", type=Path, metavar="RESULT_OR_STUDY", help=source)
-    _completion.attach(added, _completion.results_and_studies)
+    completion.attach(added, completion.results_and_studies)
     output = f"the page to write (default: {DEFAULT})"
     parser.add_argument("-o", "--output", type=Path, default=DEFAULT, metavar="FILE", help=output)
     parser.add_argument("--model", metavar="MODEL", help="the model of the result, where it is not found by itself")
@@ -28,16 +31,11 @@ def _report(options: argparse.Namespace) -> int:
         raise ValueError(f"no such file: {options.source}")
     check_file(options.output)
     if _is_study(options.source):
-        from fastsumo.study import Study
-
         if options.model is not None:
             raise ValueError("--model is for results; a study knows its models")
         Study(options.source).report(options.output)
     else:
-        from fastsumo import specs
-        from fastsumo.result import load
-
-        model = None if options.model is None else specs.model(options.model)
+        model = None if options.model is None else parsing.model(options.model)
         load(options.source).report(options.output, model=model)
     note(options, f"report written to {options.output}")
     return OK

@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from fastsumo.cli import _options
-from fastsumo.cli._options import OK, whole
+from fastsumo.cli import doctor, shared
+from fastsumo.cli.shared import OK, whole
+from fastsumo.cli.speed import measure
 
 _TEMPLATE = Path(__file__).with_name("new_model.py")
 _SHELLS = """
@@ -23,24 +24,24 @@ def add_init(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``fastsumo init``."""
     parser.set_defaults(command=_init)
     parser.add_argument("file", type=Path, metavar="FILE.py", help="a file that does not exist yet")
-    _options.add_output(parser, json=False)
+    shared.add_output(parser, json=False)
 
 
 def add_doctor(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``fastsumo doctor``."""
     parser.set_defaults(command=_doctor)
-    _options.add_output(parser)
+    shared.add_output(parser)
 
 
 def add_bench(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``fastsumo bench``."""
     parser.set_defaults(command=_bench)
     parser.description = "How fast this machine is: fastsumo against plain Numba (prange over trials, scalar math)."
-    _options.add_threads(parser)
+    shared.add_threads(parser)
     parser.add_argument(
         "--rounds", type=whole, default=3, metavar="N", help="laps of each; the best counts (default: 3)"
     )
-    _options.add_output(parser)
+    shared.add_output(parser)
 
 
 def add_completion(parser: argparse.ArgumentParser) -> None:
@@ -54,30 +55,26 @@ def _init(options: argparse.Namespace) -> int:
     file: Path = options.file
     if file.suffix != ".py":
         raise ValueError(f"the name of a model's file must end in .py, got {file}")
-    _options.check_file(file)
+    shared.check_file(file)
     text = _TEMPLATE.read_text(encoding="utf-8").replace("my_model.py", file.as_posix())
     try:
         with file.open("x", encoding="utf-8") as out:
             out.write(text)
     except FileExistsError:
         raise ValueError(f"{file} is there already, and is left as it is") from None
-    _options.note(options, f"{file} written; next: fastsumo run {file} --trials 1M")
+    shared.note(options, f"{file} written; next: fastsumo run {file} --trials 1M")
     return OK
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from fastsumo import doctor
-
     facts = doctor.examine()
-    _options.output(options, lambda: doctor.text(facts, _options.width()), lambda: facts)
+    shared.output(options, lambda: doctor.text(facts, shared.width()), lambda: facts)
     return OK
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from fastsumo.speed import measure
-
-    found = measure(options.threads, options.rounds, lambda text: _options.note(options, text))
-    _options.output(options, lambda: found.text(_options.width()), found.to_dict)
+    found = measure(options.threads, options.rounds, lambda text: shared.note(options, text))
+    shared.output(options, lambda: found.text(shared.width()), found.to_dict)
     return OK
 
 

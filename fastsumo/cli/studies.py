@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastsumo.cli._options import INTERRUPTED, OK, add_output, output, whole, width
+from fastsumo.cli.shared import INTERRUPTED, OK, add_output, output, whole, width
 from fastsumo.errors import CellsFailedError
+from fastsumo.study.executors import named
+from fastsumo.study.study import Study
+from fastsumo.study.toml import study_path
 
 if TYPE_CHECKING:
-    from fastsumo.study import Study
+    from fastsumo.study.study import Study
 
 _PIPE = 160  # columns where there is no terminal
 _FILE = "a study, or the TOML file that declares it"
@@ -51,18 +54,13 @@ def add_study(parser: argparse.ArgumentParser) -> None:
 
 def _study(options: argparse.Namespace, declare: bool = False) -> Study:
     """The study of a file; a TOML file adds its cells only where they are to be run."""
-    from fastsumo.study import Study
-
     if options.file.suffix != ".toml":
         return Study(options.file)
-    from fastsumo.study_toml import study_path
 
     return Study.from_toml(options.file, anew=options.anew) if declare else Study(study_path(options.file))
 
 
 def _run(options: argparse.Namespace) -> int:
-    from fastsumo.executors import named
-
     study = _study(options, declare=True)
     try:
         with named(options.executor, options.workers) as executor:

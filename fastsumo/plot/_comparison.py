@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from fastsumo._side_by_side import short_name
+from fastsumo.estimators.labels import short_name
 
 from ._style import BLUE, GREY, ORANGE, new_figure, plain
+from .protocols import Compared, SideBySide
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from fastsumo.compare import Comparison, Row
 
-
-def comparison(found: Comparison, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
+def comparison(found: SideBySide, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Bias with its error, variance times cost, tail index: one panel each, one line for each estimator.
 
     Parameters
@@ -57,18 +56,18 @@ def comparison(found: Comparison, figure: Figure | SubFigure | None = None) -> F
     return figure
 
 
-def _is_infinite(row: Row) -> bool:
+def _is_infinite(row: Compared) -> bool:
     return row.prediction.variance.kind == "infinite"
 
 
-def _draw_work(axes: Axes, row: Row, place: int) -> None:
+def _draw_work(axes: Axes, row: Compared, place: int) -> None:
     infinite = _is_infinite(row)
     axes.plot(row.variance_times_cost, place, "X" if infinite else "o", color=ORANGE if infinite else BLUE)
     if math.isfinite(row.prediction.variance_times_cost.value):
         axes.plot(row.prediction.variance_times_cost.value, place, "k|", ms=14)
 
 
-def _draw_index(axes: Axes, row: Row, place: int) -> None:
+def _draw_index(axes: Axes, row: Compared, place: int) -> None:
     if math.isfinite(row.tail_index):
         ends = [[row.tail_index - row.tail_low], [row.tail_high - row.tail_index]]
         axes.errorbar([row.tail_index], [place], xerr=ends, fmt="o", color=BLUE, capsize=2)

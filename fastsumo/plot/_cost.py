@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastsumo.models.parsing import compact
+from fastsumo.tails._runs import hill_of
+from fastsumo.theory import tail_law
+
 from ._style import GREY, SMALL, STYLES, label_few_decades, legend, new_axes, nothing, plain
+from .protocols import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastsumo.result import Result
 
 _LEGEND = 8  # names, beyond which they are left out
 
 
-def cost(results: Iterable[Result], *, labels: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
+def cost(results: Iterable[Run], *, labels: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
     """Variance of a trial against the importance samples that it takes, on average; grey lines join equal products.
 
     Half the product is twice as good: as many samples then give half the variance of the mean. Marks without filling
@@ -41,8 +45,6 @@ def cost(results: Iterable[Result], *, labels: Sequence[str] | None = None, ax: 
     >>> cost([fs.simulate(fs.models.note(), fs.IWAE(k), 1000) for k in (1, 2)]).get_xlabel()
     'importance samples a trial'
     """
-    from fastsumo.specs import compact
-
     axes, runs = new_axes(ax), list(results)
     axes.set(xlabel="importance samples a trial", ylabel="variance of a trial (nats$^2$)")
     names = (
@@ -73,7 +75,7 @@ def cost(results: Iterable[Result], *, labels: Sequence[str] | None = None, ax: 
     return axes
 
 
-def _number(axes: Axes, shown: list[Result], runs: list[Result]) -> None:
+def _number(axes: Axes, shown: list[Run], runs: list[Run]) -> None:
     """Each mark's place among the runs, where they are too many for a legend."""
     for run in shown:
         place = run.cost / run.trials, run.finite_variance
@@ -81,13 +83,12 @@ def _number(axes: Axes, shown: list[Result], runs: list[Result]) -> None:
         axes.annotate(f"{number}", place, xytext=(4, 2), textcoords="offset points", fontsize=SMALL - 1)
 
 
-def _is_infinite(run: Result) -> bool:
-    from fastsumo.compare import hill_of
-    from fastsumo.theory import tail_law
-
+def _is_infinite(run: Run) -> bool:
     law = tail_law(run.provenance)
-    index = hill_of(run)[0] if law is None else law.index
-    return not math.isnan(index) and index <= 2.0
+    if law is not None:
+        return law.index <= 2.0
+    hill = hill_of(run)
+    return hill is not None and hill.estimate <= 2.0
 
 
 def _draw_products(axes: Axes) -> None:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._style import BLUE, GREY, ORANGE, legend, new_figure, plain
+from .protocols import ByLevel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
-    from fastsumo.levels import Levels
 
-
-def levels(found: Levels, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
+def levels(found: ByLevel, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Four panels by level: log2 of the variance, log2 of the mean, consistency, kurtosis.
 
     Parameters

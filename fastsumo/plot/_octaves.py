@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastsumo.result import Result
+from fastsumo.tails._checks import as_sample
 
 from ._style import BLUE, ORANGE, legend, new_axes, nothing
+from .protocols import Run, is_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +20,7 @@ _TICKS = 8
 
 
 def octaves(
-    source: Result | ArrayLike,
+    source: Run | ArrayLike,
     shares: ArrayLike | None = None,
     *,
     trials: ArrayLike | None = None,
@@ -29,7 +30,7 @@ def octaves(
 
     Parameters
     ----------
-    source : Result, or array_like of shape (rows,)
+    source : Run, or array_like of shape (rows,)
         A run; or the smallest `K` of each octave: 1, 2, 4, ...
     shares : array_like, shape (rows,)
         With an array: share of the variance, 1 in all.
@@ -52,14 +53,13 @@ def octaves(
     3
     """
     axes = new_axes(ax)
-    if isinstance(source, Result):
+    if is_run(source):
         table = source.by_terms
         levels = source.provenance.estimator.startswith("MLMC(")
         axes.set(xlabel=("level" if levels else "terms $K$") + ", from", ylabel="share (%)")
         if len(table) == 0 or not np.isfinite(table["share"]).any():
             return nothing(axes)
         return _draw(axes, table["low"], table["share"], table["cost"], "of the cost")
-    from fastsumo.tails._checks import as_sample
 
     if shares is None:
         raise TypeError("octaves needs a Result, or the octaves and their shares")

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastsumo.specs import compact
+from fastsumo.models.parsing import compact
 
 from ._octaves import octaves
 from ._running import running_mean, running_variance
 from ._style import plain
 from ._tail import tail
 from ._values import histogram
+from .protocols import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
-    from fastsumo.result import Result
 
-
-def overview(result: Result, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
+def overview(result: Run, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Density, both tails, running mean and variance, and share of the variance by octave of `K`.
 
     Parameters
     ----------
-    result : Result
+    result : Run
     figure : matplotlib Figure or SubFigure, optional
         To draw on; by default a new one, which no window owns. Save it with ``savefig``.
 
@@ -57,7 +56,7 @@ def overview(result: Result, figure: Figure | SubFigure | None = None) -> Figure
     return figure
 
 
-def _title(result: Result) -> str:
+def _title(result: Run) -> str:
     run, many = result.provenance, "trial" if result.trials == 1 else "trials"
     text = f"{run.model} · {compact(run.estimator)} · {result.trials:,} {many}"
     if result.zero_weight_trials:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastsumo.result import Result
-from fastsumo.tails import Summary, Trace
+from fastsumo.tails import Summary, Trace, trace
+from fastsumo.tails._checks import as_number
 
 from ._source import law_of, says_nothing
 from ._style import BLUE, ORANGE, legend, new_axes, nothing
+from .protocols import Run, is_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 _FIRST = 20  # trials, before which a variance is left out
 
 
-def running_mean(source: Result | Summary | Trace | ArrayLike, *, center: float = 0.0, ax: Axes | None = None) -> Axes:
+def running_mean(source: Run | Summary | Trace | ArrayLike, *, center: float = 0.0, ax: Axes | None = None) -> Axes:
     """Mean of the first trials with two standard errors on either side, and the known log evidence.
 
     Parameters
     ----------
-    source : Result, Summary with a trace, Trace, or array_like of shape (n,)
+    source : Run, Summary with a trace, Trace, or array_like of shape (n,)
     center : float
         For an array.
     ax : matplotlib Axes, optional
@@ -48,11 +49,11 @@ def running_mean(source: Result | Summary | Trace | ArrayLike, *, center: float 
     axes.set(xlabel="trials $n$", ylabel="mean of the first $n$ (nats)")
     rows = _trace(source, center, "running_mean")
     kept = rows.trials >= 2
-    if not kept.any() or (isinstance(source, Result) and says_nothing(source)):
+    if not kept.any() or (is_run(source) and says_nothing(source)):
         return nothing(axes)
     trials, mean = rows.trials[kept], rows.mean[kept]
     error = np.sqrt(rows.variance[kept] / trials)
-    truth = source.log_evidence if isinstance(source, Result) else None
+    truth = source.log_evidence if is_run(source) else None
     axes.fill_between(trials, mean - 2 * error, mean + 2 * error, color=BLUE, alpha=0.2, lw=0, label="± 2 s.e.")
     axes.plot(trials, mean, color=BLUE, lw=1.6, marker="o", ms=2.5, label="mean")
     if truth is not None:
@@ -64,7 +65,7 @@ def running_mean(source: Result | Summary | Trace | ArrayLike, *, center: float 
 
 
 def running_variance(
-    source: Result | Summary | Trace | ArrayLike,
+    source: Run | Summary | Trace | ArrayLike,
     *,
     constant: float | None = None,
     center: float = 0.0,
@@ -74,7 +75,7 @@ def running_variance(
 
     Parameters
     ----------
-    source : Result, Summary with a trace, Trace, or array_like of shape (n,)
+    source : Run, Summary with a trace, Trace, or array_like of shape (n,)
     constant : float, optional
         Predicted constant of a tail of index 2, of a run by default that of theory: draws the line of slope `constant`
         per ``log(n)`` through the middle of the rows.
@@ -96,18 +97,16 @@ def running_variance(
     >>> running_variance([float(i % 7) for i in range(100)]).get_xlabel()
     'trials $n$'
     """
-    from fastsumo.tails._checks import as_number
-
     axes = new_axes(ax)
     axes.set(xlabel="trials $n$", ylabel="running variance (nats$^2$)")
     rows = _trace(source, center, "running_variance")
     drawn = rows.trials >= min(_FIRST, rows.trials[-1] if len(rows.trials) else 0)
     kept = drawn & np.isfinite(rows.variance)
-    if not (rows.variance[kept] > 0).any() or (isinstance(source, Result) and says_nothing(source)):
+    if not (rows.variance[kept] > 0).any() or (is_run(source) and says_nothing(source)):
         return nothing(axes)
     trials, variance = rows.trials[kept], rows.variance[kept]
     axes.plot(trials, variance, color=BLUE, lw=1.6, marker="o", ms=2.5, label="of the first $n$")
-    law = law_of(source) if isinstance(source, Result) else None
+    law = law_of(source) if is_run(source) else None
     if constant is None and law is not None and law.index == 2.0 and math.isfinite(law.constant):
         constant = law.constant
     if constant is not None:
@@ -123,9 +122,7 @@ def running_variance(
 
 
 def _trace(source: Any, center: float, name: str) -> Trace:
-    from fastsumo.tails import trace
-
-    if isinstance(source, Result):
+    if is_run(source):
         rows = source.trace
         return Trace(rows["trials"], rows["mean"], rows["variance"], rows["largest"])
     if isinstance(source, Summary):

@@ -1,4 +1,4 @@
-"""What a panel can be drawn from: a `Result`, a `Summary`, or an array of values."""
+"""What a panel can be drawn from: a run, a `Summary`, or an array of values."""
 
 from __future__ import annotations
 
@@ -8,42 +8,39 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from numpy.typing import ArrayLike
 
-from fastsumo.result import Result
+from fastsumo.plot.protocols import Run, is_run
 from fastsumo.tails import Summary
+from fastsumo.tails._runs import is_constant
+from fastsumo.tails._summary import as_summary
+from fastsumo.theory import tail_law
 
 if TYPE_CHECKING:
     from fastsumo.theory import PowerTail
 
-Source: TypeAlias = "Result | Summary | ArrayLike"
+Source: TypeAlias = "Run | Summary | ArrayLike"
 _FEWEST = 10  # finite trials of a run that has a law to draw
 
 
 def summary_of(source: Source, center: float) -> Summary | None:
     """The statistics that `fastsumo.tails` asks for; None of a run whose values are too few or all the same."""
-    from fastsumo.tails._summary import as_summary
-
-    if isinstance(source, Result):
+    if is_run(source):
         return None if says_nothing(source) else source.summary()
     return as_summary(source, center)
 
 
-def says_nothing(result: Result) -> bool:
+def says_nothing(result: Run) -> bool:
     """Whether the values are too few for a picture of their law, or all the same but for rounding."""
-    smallest, largest = result.statistics.smallest, result.statistics.largest
-    same = largest - smallest <= 1e-10 * max(1.0, abs(result.center))
-    return same or result.statistics.finite < _FEWEST
+    return is_constant(result) or result.statistics.finite < _FEWEST
 
 
-def law_of(result: Result) -> PowerTail | None:
+def law_of(result: Run) -> PowerTail | None:
     """The power law that first-order theory predicts for a run."""
-    from fastsumo.theory import tail_law
-
     return tail_law(result.provenance)
 
 
 def center_name(source: Source) -> str:
     """What deviations are taken from, in words."""
-    if not isinstance(source, Result):
+    if not is_run(source):
         return "the center"
     return r"$\log Z$" if source.center == source.log_evidence else f"{source.center:.6g}"
 

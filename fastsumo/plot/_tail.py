@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo import tails
-from fastsumo.result import Result
 from fastsumo.tails import HillPath, MaxToSum, MeanExcess, Summary
+from fastsumo.theory import tail_survival
 
 from ._source import Source, center_name, has_constant, law_of, quietly, says_nothing, summary_of
 from ._style import BLUE, GREEN, GREY, ORANGE, STYLES, label_few_decades, legend, new_axes, nothing
+from .protocols import Run, is_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +41,7 @@ def tail(
 
     Parameters
     ----------
-    source : Result, Summary, or array_like of shape (n,)
+    source : Run, Summary, or array_like of shape (n,)
         Of an incomplete summary the tail is drawn from the extremes, and the body from its histogram if it has one.
     index, constant : float, optional
         Predicted ``P(|X - center| > x) ~ constant*x**-index``; of a run by default what first-order theory predicts.
@@ -59,7 +60,7 @@ def tail(
     'log'
     """
     axes, known = new_axes(ax), summary_of(source, center)
-    where = f" from {center_name(source)}" if isinstance(source, Result) else ""
+    where = f" from {center_name(source)}" if is_run(source) else ""
     axes.set(xlabel=f"distance $x${where} (nats)", ylabel="share of trials beyond $x$")
     if known is None:
         return nothing(axes)
@@ -76,7 +77,7 @@ def tail(
     axes.set(xscale="log", yscale="log")
     x, share = _survival(known, "both")
     low = float(x[np.argmax(share <= 0.9)])
-    if isinstance(source, Result) and (index is None or constant is None):
+    if is_run(source) and (index is None or constant is None):
         _draw_theory(axes, source, known, low, 1.6 * reach)
     else:
         _draw_law(axes, known, index, constant)
@@ -97,7 +98,7 @@ def hill(
 
     Parameters
     ----------
-    source : Result, Summary, HillPath, or array_like of shape (n,)
+    source : Run, Summary, HillPath, or array_like of shape (n,)
     index : float, optional
         A known or predicted index to mark; of a run by default what first-order theory predicts.
     side : {"both", "right", "left"}
@@ -119,10 +120,10 @@ def hill(
     known = source if isinstance(source, HillPath) else summary_of(source, center)
     if known is None:
         return nothing(axes)
-    with quietly() if isinstance(source, Result) else nullcontext():
+    with quietly() if is_run(source) else nullcontext():
         path = known if isinstance(known, HillPath) else tails.hill_path(known, side=side)
     axes.set_xscale("log")
-    law = law_of(source) if isinstance(source, Result) else None
+    law = law_of(source) if is_run(source) else None
     index = law.index if index is None and law is not None else index
     if len(path.k) == 0:
         return axes
@@ -152,7 +153,7 @@ def mean_excess(
 
     Parameters
     ----------
-    source : Result, Summary, MeanExcess, or array_like of shape (n,)
+    source : Run, Summary, MeanExcess, or array_like of shape (n,)
     side : {"both", "right", "left"}
     center : float
         For an array.
@@ -194,7 +195,7 @@ def max_sum(source: Source | MaxToSum, *, center: float = 0.0, ax: Axes | None =
 
     Parameters
     ----------
-    source : Result, Summary, MaxToSum, or array_like of shape (n,)
+    source : Run, Summary, MaxToSum, or array_like of shape (n,)
     center : float
         For an array.
     ax : matplotlib Axes, optional
@@ -210,9 +211,9 @@ def max_sum(source: Source | MaxToSum, *, center: float = 0.0, ax: Axes | None =
     """
     axes = new_axes(ax)
     axes.set(xlabel="trials $n$", ylabel=r"max / sum of $|X-c|^p$")
-    if isinstance(source, Result) and says_nothing(source):
+    if is_run(source) and says_nothing(source):
         return nothing(axes)
-    known = source.summary() if isinstance(source, Result) else source
+    known = source.summary() if is_run(source) else source
     found = known if isinstance(known, MaxToSum) else tails.max_to_sum(known, center=center)
     for row, p in enumerate(found.powers):
         color, style, mark = STYLES[row % len(STYLES)]
@@ -242,7 +243,7 @@ def _survival_of_bins(known: Summary, side: str) -> tuple[FloatArray, FloatArray
     bins = known.histogram
     assert bins is not None
     shift = bins.center - known.center
-    edges = {"right": bins.lower + shift, "left": -(bins.upper + shift)}
+    edges = {"right": bins.low + shift, "left": -(bins.high + shift)}
     wanted = ("right", "left") if side == "both" else (side,)
     edge = np.concatenate([edges[one] for one in wanted])
     counts = np.concatenate([np.where(edges[one] >= 0, bins.counts, 0) for one in wanted])
@@ -252,10 +253,8 @@ def _survival_of_bins(known: Summary, side: str) -> tuple[FloatArray, FloatArray
     return edge[order][kept], share[kept]
 
 
-def _draw_theory(axes: Axes, result: Result, known: Summary, low: float, high: float) -> None:
+def _draw_theory(axes: Axes, result: Run, known: Summary, low: float, high: float) -> None:
     """First-order theory of a run: the power law where there is one, else the whole curve, else Hill's line."""
-    from fastsumo.theory import tail_survival
-
     law, x = law_of(result), np.geomspace(low, high, 400)
     if law is not None and has_constant(law):
         curve = law.constant * x**-law.index

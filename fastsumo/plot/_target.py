@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.model import Model
-from fastsumo.result import Result
+from fastsumo.models.model import Model
 
 from ._style import BLUE, ORANGE, legend, new_axes, plain
 from ._values import histogram
+from .protocols import Run, is_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ _PILOT = 4000  # samples, which say how far to look
 _OUTER = 1e-3  # quantile at the edge of the view
 
 
-def density(source: Model | Result, *, ax: Axes | None = None) -> Axes:
+def density(source: Model | Run, *, ax: Axes | None = None) -> Axes:
     """A two-dimensional target, and over it the contours of its proposal.
 
     Both are drawn as the smallest regions that hold 50, 90 and 99 % of their mass. Of a model without a proposal of its
@@ -51,7 +51,7 @@ def density(source: Model | Result, *, ax: Axes | None = None) -> Axes:
     >>> density(fs.models.note()).get_aspect()
     1.0
     """
-    if isinstance(source, Result):
+    if is_run(source):
         return histogram(source, ax=ax)
     if not isinstance(source, Model):
         raise TypeError(f"density draws a fastsumo Model or Result, got {source!r}")

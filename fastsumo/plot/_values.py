@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ._source import center_name, says_nothing
 from ._style import BLUE, GREY, new_axes, nothing
+from .protocols import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastsumo.result import Result
 
 _BINS = 120
 _FEWEST = 10  # trials in a bin, where there are so many
@@ -22,12 +22,12 @@ _FEWEST = 10  # trials in a bin, where there are so many
 FloatArray = NDArray[np.float64]
 
 
-def histogram(result: Result, *, ax: Axes | None = None) -> Axes:
+def histogram(result: Run, *, ax: Axes | None = None) -> Axes:
     """Density of the values around the centre, from the histogram; a wide axis is logarithmic far from it.
 
     Parameters
     ----------
-    result : Result
+    result : Run
     ax : matplotlib Axes, optional
 
     Returns
@@ -56,7 +56,7 @@ def histogram(result: Result, *, ax: Axes | None = None) -> Axes:
     return axes
 
 
-def _typical(result: Result, share: float = 0.5) -> float:
+def _typical(result: Run, share: float = 0.5) -> float:
     """The distance from the centre that ``share`` of the trials stay within."""
     bins = result.histogram
     far = np.maximum(np.abs(bins.low), np.abs(bins.high))
@@ -65,7 +65,7 @@ def _typical(result: Result, share: float = 0.5) -> float:
     return float(far[order][np.argmax(reached)])
 
 
-def _density(result: Result) -> tuple[FloatArray, FloatArray, float, bool]:
+def _density(result: Run) -> tuple[FloatArray, FloatArray, float, bool]:
     """Edges and heights of a coarser histogram, the scale of its axis, and whether that is logarithmic."""
     bins = result.histogram
     if says_nothing(result):

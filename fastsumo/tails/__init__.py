@@ -1,11 +1,8 @@
-"""What a heavy-tailed sample allows one to say: tail indices, intervals for a mean, diagnostics and figures.
+"""What a heavy-tailed sample allows one to say: tail indices, intervals for a mean, and diagnostics.
 
 The public names of the package; each lives in a file of its own subject. Plain NumPy and SciPy on arrays or
-on a `Summary`; no kernels. Figures are those of `fastsumo.plot`, under the names ``plot_tail`` and so on.
+on a `Summary`; no kernels. Figures are in `fastsumo.plot`.
 """
-
-import importlib
-from typing import TYPE_CHECKING, Any
 
 from ._checks import TailWarning
 from ._choose import choose_k
@@ -34,23 +31,6 @@ from ._khat import (
 )
 from ._summary import Summary, Trace, summarize, trace
 from ._tests import DropLargest, IndexTest, TailConstantTest, drop_largest, index_test, tail_constant_test
-
-if TYPE_CHECKING:
-    from fastsumo.plot import hill as plot_hill
-    from fastsumo.plot import max_sum as plot_max_sum
-    from fastsumo.plot import mean_excess as plot_mean_excess
-    from fastsumo.plot import octaves as plot_octaves
-    from fastsumo.plot import running_variance as plot_running
-    from fastsumo.plot import tail as plot_tail
-
-_FIGURES = {  # names in fastsumo.plot, which stands above this package and is imported when a figure is drawn
-    "plot_hill": "hill",
-    "plot_max_sum": "max_sum",
-    "plot_mean_excess": "mean_excess",
-    "plot_octaves": "octaves",
-    "plot_running": "running_variance",
-    "plot_tail": "tail",
-}
 
 __all__ = [
     "Diagnosis",
@@ -86,12 +66,6 @@ __all__ = [
     "merge_histograms",
     "min_sample_size",
     "pareto_khat",
-    "plot_hill",
-    "plot_max_sum",
-    "plot_mean_excess",
-    "plot_octaves",
-    "plot_running",
-    "plot_tail",
     "psis_tail_length",
     "summarize",
     "tail_constant_test",
@@ -101,13 +75,3 @@ __all__ = [
     "trials_needed",
     "variance_growth",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _FIGURES:
-        return getattr(importlib.import_module("fastsumo.plot"), _FIGURES[name])
-    raise AttributeError(f"module 'fastsumo.tails' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__

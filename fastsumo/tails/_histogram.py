@@ -20,7 +20,7 @@ class Histogram:
     Attributes
     ----------
     center : float
-    lower, upper : ndarray of float64, shape (bins,)
+    low, high : ndarray of float64, shape (bins,)
         Edges of each bin of ``value - center``, ascending. A bin does not straddle 0, except that one bin may
         hold 0 itself. Empty bins may be left out. The outermost edges may be infinite.
     counts : ndarray of int64, shape (bins,)
@@ -38,29 +38,29 @@ class Histogram:
     """
 
     center: float
-    lower: FloatArray
-    upper: FloatArray
+    low: FloatArray
+    high: FloatArray
     counts: IntArray
 
     def __post_init__(self) -> None:
         """Check the shapes and the order of the bins."""
-        lower, upper = np.asarray(self.lower, np.float64), np.asarray(self.upper, np.float64)
+        lower, upper = np.asarray(self.low, np.float64), np.asarray(self.high, np.float64)
         counts = as_counts(self.counts, "counts")
         if not lower.shape == upper.shape == counts.shape:
             raise ValueError(f"edges and counts differ in shape: {lower.shape}, {upper.shape}, {counts.shape}")
         if not ((lower <= upper).all() and (lower[1:] >= upper[:-1]).all()):
             raise ValueError("the bins must be ascending and must not overlap")
         object.__setattr__(self, "center", as_number(self.center, "center"))
-        object.__setattr__(self, "lower", lower)
-        object.__setattr__(self, "upper", upper)
+        object.__setattr__(self, "low", lower)
+        object.__setattr__(self, "high", upper)
         object.__setattr__(self, "counts", counts)
 
     @property
     def middles(self) -> FloatArray:
         """Point of each bin with the smallest largest relative error: the harmonic mean of its edges."""
-        straddles = self.lower * np.sign(self.upper) <= 0
-        finite_low = np.where(np.isfinite(self.lower), self.lower, self.upper)
-        finite_high = np.where(np.isfinite(self.upper), self.upper, self.lower)
+        straddles = self.low * np.sign(self.high) <= 0
+        finite_low = np.where(np.isfinite(self.low), self.low, self.high)
+        finite_high = np.where(np.isfinite(self.high), self.high, self.low)
         low, high = np.where(straddles, 1.0, finite_low), np.where(straddles, 1.0, finite_high)
         return np.where(straddles, 0.0, low / (0.5 * (1.0 + low / high)))
 
@@ -140,7 +140,7 @@ def merge_histograms(first: Histogram, second: Histogram) -> Histogram:
     """
     if first.center != second.center:
         raise ValueError(f"histograms around {first.center!r} and {second.center!r} cannot be merged")
-    edges = np.column_stack([np.r_[first.lower, second.lower], np.r_[first.upper, second.upper]])
+    edges = np.column_stack([np.r_[first.low, second.low], np.r_[first.high, second.high]])
     bins, place = np.unique(edges, axis=0, return_inverse=True)
     counts = np.zeros(len(bins), np.int64)
     np.add.at(counts, place.reshape(-1), np.r_[first.counts, second.counts])
@@ -160,8 +160,7 @@ def histogram_quantile(histogram: Histogram, q: ArrayLike) -> FloatArray:
     -------
     ndarray of float64, shape of `q`
         For each `q` the value of rank ``floor(q * (n - 1))`` (NumPy's ``method="lower"``). Its deviation from
-        the center is off by no more than the relative accuracy of the bins, ``(upper - lower)/(upper +
-        lower)``: 1 % with `log_histogram` as it stands, from 1e-307 to the largest double.
+        the center is off by no more than the relative accuracy of the bins, ``(high - low)/(high + low)``: 1 % with `log_histogram` as it stands, from 1e-307 to the largest double.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from ._quantities import ChiSquare
 from ._weights import ByContent, log_weights_at, weights_of
 
 if TYPE_CHECKING:
-    from fastsumo.model import Model
+    from fastsumo.models.model import Model
 
 _PILOT = 1 << 14  # log weights, of NumPy's generator and in plain Python
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo import _check
+from fastsumo.base import checks
 
 from ._weights import ByContent, weights_of
 
 if TYPE_CHECKING:
-    from fastsumo.model import Model
+    from fastsumo.models.model import Model
 
 Floats = NDArray[np.float64]
 LogLaplace = Callable[[Floats], Floats]
@@ -63,7 +63,7 @@ def iwae(model: Model, k: int) -> float:
     >>> round(iwae(fs.models.note(), 5), 10)
     1.7637769638
     """
-    value = mean_log_average(model, _check.whole("k", k, 1, MOST_SAMPLES))
+    value = mean_log_average(model, checks.whole("k", k, 1, MOST_SAMPLES))
     if value is None:
         raise ValueError(
             f"model {model.name!r} has {model.noise_dim} random numbers a sample; quadrature needs at most "

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.roulette import MAX_TERMS, Roulette
+from fastsumo.estimators.roulette import Roulette
+from fastsumo.trial.plan import MAX_TERMS
 
 Floats = NDArray[np.float64]
 

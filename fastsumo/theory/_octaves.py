@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.estimators import MLMC, SUMO, Estimator
-from fastsumo.model import Model
+from fastsumo.estimators.estimators import MLMC, SUMO, Estimator
+from fastsumo.models.model import Model
 
 from ._chi_square import chi_square
 from ._laws import Reach

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastsumo.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm
-from fastsumo.model import Model
+from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm
+from fastsumo.models.builtin import _gamma_log_weight
+from fastsumo.models.model import Model
 
 from . import _variances
 from ._chi_square import chi_square
@@ -146,8 +147,6 @@ def gamma_moments(model: Model) -> Gamma | None:
 
 def gamma_shape(model: Model) -> float | None:
     """The shape of gamma weights, or None for other models."""
-    from fastsumo.models import _gamma_log_weight
-
     return model.dim / 2.0 if model.function is _gamma_log_weight else None
 
 

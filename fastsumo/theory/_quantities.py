@@ -7,7 +7,8 @@ import textwrap
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from fastsumo._text import NARROWEST, WIDTH
+from fastsumo.base.text import NARROWEST, WIDTH
+from fastsumo.models.parsing import compact
 
 Kind = Literal["exact", "first-order", "infinite", "unknown"]
 _KINDS = ("exact", "first-order", "unknown", "infinite")  # from good to bad
@@ -161,8 +162,6 @@ class Prediction:
         >>> fs.theory.predict(fs.models.note(), fs.ELBO()).text().splitlines()[0]
         'ELBO() on note, by theory'
         """
-        from fastsumo.specs import compact
-
         width = max(width, NARROWEST)
         names = (
             "mean",

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastsumo.roulette import MAX_TERMS
+from fastsumo.trial.plan import MAX_TERMS
 
 if TYPE_CHECKING:
-    from fastsumo.result import Provenance
+    from fastsumo.runs.result import Provenance
 
 _EXACT = 4096  # terms summed one by one; beyond, cells of a fixed ratio
 _RATIO = 1.02

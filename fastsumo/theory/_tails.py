@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from fastsumo.estimators import MLMC, SUMO, Estimator, SingleTerm
-from fastsumo.roulette import MAX_TERMS, Roulette
+from fastsumo.estimators.estimators import MLMC, SUMO, Estimator, SingleTerm
+from fastsumo.estimators.roulette import Roulette
+from fastsumo.trial.plan import MAX_TERMS
 
 from ._laws import Reach
 

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.estimators import JVI, MLMC, SUMO, SingleTerm
+from fastsumo.estimators.estimators import JVI, MLMC, SUMO, SingleTerm
 
 from ._frullani import LogLaplace, covariance
 from ._laws import Reach

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from fastsumo.model import Model
+    from fastsumo.models.model import Model
 
 Floats = NDArray[np.float64]
 

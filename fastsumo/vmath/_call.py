@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import ArrayLike, NDArray
 
-from fastsumo.kernels._jit import INLINED, kernel
+from fastsumo.jit.options import INLINED, kernel
 
 
 def evaluate(device: Any, *arguments: ArrayLike) -> Any:
@@ -83,4 +83,4 @@ def _loop(device: Any, arity: int) -> Any:
 
     loop = unary if arity == 1 else binary
     loop.__name__ = f"loop{device.py_func.__name__}"  # names the entry on disk, so each function has its own
-    return kernel(loop)
+    return kernel(loop, device.py_func.__module__)

@@ -11,8 +11,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from fastsumo.kernels import bits
-from fastsumo.kernels._jit import inlined
+from fastsumo.jit import bits
+from fastsumo.jit.options import inlined
 from fastsumo.vmath._call import compiled_as, evaluate
 
 

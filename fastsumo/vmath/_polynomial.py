@@ -8,7 +8,7 @@ Nothing here knows which function a polynomial approximates.
 from __future__ import annotations
 
 from numba import types
-from numba.core.extending import intrinsic
+from numba.extending import intrinsic
 
 
 @intrinsic

@@ -11,8 +11,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from fastsumo.kernels._jit import inlined
-from fastsumo.kernels.bits import bits_float, fabs, float_bits, fma
+from fastsumo.jit.bits import bits_float, fabs, float_bits, fma
+from fastsumo.jit.options import inlined
 from fastsumo.vmath._call import compiled_as, evaluate
 from fastsumo.vmath._polynomial import polynomial
 

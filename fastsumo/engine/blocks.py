@@ -1,0 +1,55 @@
+"""Blocks of consecutive trials, the unit that engines hand out and studies cut their chunks by."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+from fastsumo.estimators.estimators import Estimator
+from fastsumo.models.model import Model
+
+BLOCK = 65_536  # trials, for the cheapest estimators
+_BLOCK_WORK = 2**22  # numbers drawn in a block, for the dearest estimators
+_ROWS = 256  # of data in a block ...
+_ROWS_WORK = 2**23  # ... or as many as draw so many numbers
+_TYPICAL_COST = 40.0  # samples beyond the minimum, of a trial whose expected cost is infinite
+
+
+class Blocks:
+    """Hands out blocks, aligned to multiples of their size; any thread may take one."""
+
+    def __init__(self, first: int, count: int, size: int) -> None:
+        self._first, self._stop, self._size = first, first + count, size
+        self.trials = count
+        self._next = first // size
+        self.total = -(-self._stop // size) - self._next
+        self._lock = threading.Lock()
+
+    def take(self) -> tuple[int, int] | None:
+        """The next block as (first trial, trials), or None."""
+        with self._lock:
+            low = max(self._next * self._size, self._first)
+            self._next += 1
+        high = min(self._next * self._size, self._stop)
+        return (low, high - low) if low < high else None
+
+
+def block_size(estimator: Estimator, model: Model) -> int:
+    """Trials of a block: a power of two that depends on the estimator and the model's dimension only."""
+    return _power_of_two(min(BLOCK, _BLOCK_WORK / _numbers_of_a_trial(estimator, model)))
+
+
+def rows_of_block(estimator: Estimator, model: Model, trials: int) -> int:
+    """Rows of data in a block, where each row has so many trials: a power of two."""
+    return _power_of_two(min(_ROWS, _ROWS_WORK / (trials * _numbers_of_a_trial(estimator, model))))
+
+
+def _numbers_of_a_trial(estimator: Estimator, model: Model) -> float:
+    cost = min(estimator.expected_cost(), 1e15)
+    if not math.isfinite(estimator.expected_cost()):
+        cost = estimator.plan().minimum + _TYPICAL_COST
+    return cost * max(model.noise_dim, 2)
+
+
+def _power_of_two(size: float) -> int:
+    return 2 ** int(math.log2(max(1.0, size)))

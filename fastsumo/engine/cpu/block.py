@@ -1,0 +1,206 @@
+"""A block of consecutive trials on one thread: draw `K`, sort, run short and long trials, and hand the values on.
+
+Values are added to a tally, or written to arrays. Each family of estimators has entry points of its own, so that a run
+compiles what it needs.
+"""
+
+import numpy as np
+from numba import int64, uint64
+
+from fastsumo.engine.cpu.buffer import evaluate, weigh
+from fastsumo.engine.cpu.extended import wide_long_trials, wide_short_trials
+from fastsumo.engine.cpu.jackknife import jackknife_trials
+from fastsumo.engine.cpu.long import long_trials
+from fastsumo.engine.cpu.mlmc import level_trials
+from fastsumo.engine.cpu.scratch import (
+    BUFFER,
+    MANTISSA,
+    ORDERED_TERMS,
+    PLACES,
+    POWER,
+    SAMPLES,
+    TERMS,
+    TRIAL,
+    TRIALS,
+    VALUES,
+    WEIGHT,
+)
+from fastsumo.engine.cpu.short import short_trials
+from fastsumo.engine.cpu.tallying import tally_tile
+from fastsumo.engine.status import OK
+from fastsumo.jit.memory import floats, ints, words
+from fastsumo.jit.options import device, kernel
+from fastsumo.trial import kinds
+from fastsumo.trial.draw import draw, samples_of
+from fastsumo.trial.sizes import SHORT, TILE
+from fastsumo.vmath import _log_of
+
+
+@device
+def _prefix_trials(params, scratch, short, n):
+    """Values of the ``n`` trials of a tile, the first ``short`` sorted by falling `K`: kinds.IWAE, kinds.SUMO, the single term.
+
+    `EXTENDED` if there are weights that are not plain.
+    """
+    status = short_trials(params, scratch, short)
+    if status == OK:
+        status = long_trials(params, scratch, short, n)
+    return status
+
+
+@device
+def any_prefix_trials(params, scratch, short, n):
+    """`_prefix_trials` with weights of any scale."""
+    status = wide_short_trials(params, scratch, short)
+    if status == OK:
+        status = wide_long_trials(params, scratch, short, n)
+    return status
+
+
+def _kernels(name, run_trials):
+    """The two entry points of a family of trials; ``run_trials`` has the signature of `_prefix_trials`."""
+
+    def tally(params, scratch, first, n, center, tally, split_at):
+        """Add the trials ``first .. first + n - 1`` to the tally. Status, trials done, how many split trials were left out.
+
+        Tiles begin at multiples of `TILE`. Number and `K` of a trial that is to be split go to ``split_at``, int64 (n, 2).
+        """
+        found, done = 0, 0
+        while done < n:
+            start, size = _next_tile(first, done, n)
+            short, kept, aside = draw_sorted(params, scratch, start, size, split_at, found)
+            status = run_trials(params, scratch, short, kept)
+            if status != OK:
+                return status, done, found
+            found = aside
+            tally_tile(tally, scratch, short, kept, params, center)
+            done += size
+        return OK, done, found
+
+    def sample(params, scratch, first, n, values_at, terms_at, split_at):
+        """Values and `K` of the trials ``first .. first + n - 1``, by trial. Status, trials done, split trials left out."""
+        values, terms = floats(values_at, n), ints(terms_at, n)
+        found, done = 0, 0
+        while done < n:
+            start, size = _next_tile(first, done, n)
+            short, kept, aside = draw_sorted(params, scratch, start, size, split_at, found)
+            status = run_trials(params, scratch, short, kept)
+            if status != OK:
+                return status, done, found
+            found = aside
+            trial, computed, drawn = (
+                words(scratch + TRIAL, kept),
+                floats(scratch + VALUES, kept),
+                ints(scratch + TERMS, size),
+            )
+            for i in range(kept):
+                values[int64(trial[i] - first)] = computed[i]
+            for t in range(size):
+                terms[done + t] = drawn[t]
+            done += size
+        return OK, done, found
+
+    tally.__name__, sample.__name__ = f"tally_{name}", f"sample_{name}"  # what they are cached under
+    return kernel(tally), kernel(sample)
+
+
+_PLAIN, _ANY = _kernels("plain", _prefix_trials), _kernels("any", any_prefix_trials)
+_FAMILIES = {kinds.JVI: _kernels("jackknife", jackknife_trials), kinds.MLMC: _kernels("levels", level_trials)}
+QUARTERS = 4
+
+
+def kernels_of(kind, plain=False):
+    """The kernels for a kind of trial, of one signature each: to add a block to a tally, and to write its values.
+
+    Those for ``plain`` weights may stop at a tile with the status `EXTENDED`: the tile is for the others, which give the
+    same bits wherever both give any, and are seldom needed and long to compile.
+    """
+    return _FAMILIES.get(kind, _PLAIN if plain else _ANY)
+
+
+@kernel
+def tally_one(params, scratch, trial, terms, value, center, tally):
+    """Add a single trial whose value is known."""
+    words(scratch + TRIAL, 1)[0] = trial
+    ints(scratch + ORDERED_TERMS, 1)[0] = terms
+    floats(scratch + VALUES, 1)[0] = value
+    tally_tile(tally, scratch, 0, 1, params, center)
+
+
+@device
+def _next_tile(first, done, n):
+    """First trial and size of the tile after ``done`` trials of the block."""
+    start = first + uint64(done)
+    return start, min(n - done, TILE - int64(start & uint64(TILE - 1)))
+
+
+@device
+def draw_sorted(params, scratch, start, n, split_at, found):
+    """Draw the tile's `K` and order its trials: short ones by falling `K`, then long ones. Those to be split are set aside.
+
+    Each quarter of the tile counts for itself: half of all `K` are 1, and a counter cannot go up every cycle.
+    """
+    draw(params, start, scratch + TERMS, n)
+    terms, longest = ints(scratch + TERMS, n), max(params.longest_short, 0)
+    places = ints(scratch + PLACES, QUARTERS * (SHORT + 2))
+    trial, ordered = words(scratch + TRIAL, n), ints(scratch + ORDERED_TERMS, n)
+    if params.kind == kinds.IWAE and params.cap <= params.split_above:  # all alike
+        for t in range(n):
+            trial[t], ordered[t] = start + uint64(t), params.cap
+        return n if params.cap <= longest else 0, n, found
+    quarter = (n + QUARTERS - 1) // QUARTERS
+    for k in range(QUARTERS * (longest + 1)):
+        places[k] = 0
+    for i in range(quarter):
+        for q in range(QUARTERS):
+            t = q * quarter + i
+            if t < n and terms[t] <= longest:
+                places[QUARTERS * (longest - terms[t]) + q] += 1
+    short = 0
+    for k in range(QUARTERS * (longest + 1)):
+        places[k], short = short, short + places[k]
+    kept = short
+    for i in range(quarter):
+        for q in range(QUARTERS):
+            t = q * quarter + i
+            if t >= n:
+                continue
+            k = terms[t]
+            if k <= longest:
+                place = QUARTERS * (longest - k) + q
+                at = places[place]
+                places[place] = at + 1
+            elif samples_of(params, k) > params.split_above:
+                place = ints(split_at + 16 * found, 2)
+                place[0], place[1] = int64(start) + t, k
+                found += 1
+                continue
+            else:
+                at = kept
+                kept += 1
+            trial[at], ordered[at] = start + uint64(t), k
+    return short, kept, found
+
+
+@kernel
+def log_weights_of(params, scratch, trial, first, n, out_at):
+    """The log weights ``first .. first + n - 1`` of one trial; NaN where one is NaN or +inf. The status.
+
+    `EXTENDED` if they are not plain and the job is not for weights of any scale; where they are, the bits are the same.
+    """
+    done = 0
+    out, plain = floats(out_at, n), params.extended_at == 0
+    while done < n:
+        size = min(n - done, BUFFER)
+        trials, samples = words(scratch + TRIALS, size), words(scratch + SAMPLES, size)
+        for i in range(size):
+            trials[i], samples[i] = trial, uint64(first + done + i)
+        status = weigh(params, scratch, size) if plain else evaluate(params, scratch, size)
+        if status != OK:
+            return status
+        weight, power = floats(scratch + (WEIGHT if plain else MANTISSA), size), floats(scratch + POWER, size)
+        for i in range(size):
+            log_weight = _log_of(weight[i], params.shift if plain else power[i])
+            out[done + i] = log_weight if weight[i] > 0.0 else (-np.inf if weight[i] == 0.0 else np.nan)
+        done += size
+    return OK

@@ -1,0 +1,161 @@
+"""From a chunk of noise to the weights of its samples, one by one or by lanes.
+
+LLVM makes SIMD of a loop over samples only if the model has no loop inside; a model that has one is compiled for
+several samples at a time (`lanes.py`, `lane_weights.py`), where it can be.
+"""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+
+from fastsumo.engine.cpu.lane_weights import lane_parts, lane_plain
+from fastsumo.jit.bits import float_bits
+from fastsumo.jit.fingerprint import is_known, nested, reached
+from fastsumo.jit.lanes import POINTS, WIDTH, points, put, take
+from fastsumo.jit.memory import table_at
+from fastsumo.jit.options import inlined
+from fastsumo.trial.lazy_sums import LARGEST_PLAIN, SMALLEST_PLAIN, others, parts, plain
+
+_SMALLEST_PLAIN_BITS, _LARGEST_PLAIN_BITS = np.array([SMALLEST_PLAIN, LARGEST_PLAIN]).view(np.int64).tolist()
+
+
+class Chunk(NamedTuple):
+    """What is compiled for: sizes, and ``lanes``, the length of a row of noise, a multiple of `WIDTH`."""
+
+    dim: int
+    columns: int
+    params: int
+    lanes: int
+
+
+def weigher(density: Any, transform: Any, chunk: Chunk, only_plain: bool, by_lanes: bool) -> Any:
+    """The function ``weigh(z, numbers, row, shift, result, power)`` for the first ``result.size`` samples of ``z``.
+
+    ``result`` becomes plain weights, and their number that are not is returned; or it becomes mantissas, and
+    ``power`` powers. ``density`` takes points, a row if the model has ``columns``, and params; ``transform`` is a
+    proposal's map, or None.
+    """
+    dim, lanes, params_size = chunk.dim, chunk.lanes, chunk.params
+    if transform is None:
+
+        @inlined
+        def mapped(z, numbers, log_q):
+            return z
+    else:
+
+        @inlined
+        def mapped(z, numbers, log_q):
+            transform(z, dim, numbers[params_size:], log_q)
+            return table_at(z.ctypes.data, dim, lanes)  # its owner, the noise, lives until the loop over chunks ends
+
+    log_weight = _log_weight(density, transform is not None, chunk, by_lanes)
+    if only_plain and by_lanes:
+
+        @inlined
+        def weigh(z, numbers, row, shift, weight, power):
+            x, params, n = mapped(z, numbers, weight), numbers[:params_size], weight.size
+            for i in range(0, n, WIDTH):
+                put(weight.ctypes.data + 8 * i, n - i, lane_plain(log_weight(x, i, row, params, weight), shift))
+            return others(weight)
+    elif only_plain:
+
+        @inlined
+        def weigh(z, numbers, row, shift, weight, power):
+            x, params = mapped(z, numbers, weight), numbers[:params_size]
+            smallest, largest = _LARGEST_PLAIN_BITS, _SMALLEST_PLAIN_BITS
+            for i in range(weight.size):
+                found = plain(log_weight(x, i, row, params, weight), shift)
+                smallest, largest = min(smallest, float_bits(found)), max(largest, float_bits(found))
+                weight[i] = found
+            return others(weight) if smallest < _SMALLEST_PLAIN_BITS or largest > _LARGEST_PLAIN_BITS else 0
+    elif by_lanes:
+
+        @inlined
+        def weigh(z, numbers, row, shift, mantissa, power):
+            x, params, n = mapped(z, numbers, power), numbers[:params_size], power.size
+            for i in range(0, n, WIDTH):
+                f, e = lane_parts(log_weight(x, i, row, params, power))
+                put(mantissa.ctypes.data + 8 * i, n - i, f)
+                put(power.ctypes.data + 8 * i, n - i, e)
+            return 0
+    else:
+
+        @inlined
+        def weigh(z, numbers, row, shift, mantissa, power):
+            x, params = mapped(z, numbers, power), numbers[:params_size]
+            for i in range(power.size):
+                mantissa[i], power[i] = parts(log_weight(x, i, row, params, power))
+            return 0
+
+    return weigh
+
+
+def _log_weight(density: Any, has_proposal: bool, chunk: Chunk, by_lanes: bool) -> Any:
+    """``log_weight(x, i, row, params, log_q)`` of sample ``i``, or of the `WIDTH` samples from ``i`` on.
+
+    Of these, some may be left over from before, beyond the chunk's end.
+    """
+    dim, stride = chunk.dim, 8 * chunk.lanes
+    if chunk.columns:
+
+        @inlined
+        def evaluate(x, row, params):
+            return density(x, row, params)
+    else:
+
+        @inlined
+        def evaluate(x, row, params):
+            return density(x, params)
+
+    if by_lanes and has_proposal:
+
+        @inlined
+        def log_weight(x, i, row, params, log_q):
+            at = 8 * i
+            return evaluate(points(x.ctypes.data + at, dim, stride), row, params) - take(
+                log_q.ctypes.data + at, log_q.size - i
+            )
+    elif by_lanes:
+
+        @inlined
+        def log_weight(x, i, row, params, log_q):
+            return evaluate(points(x.ctypes.data + 8 * i, dim, stride), row, params)
+    elif has_proposal:
+
+        @inlined
+        def log_weight(x, i, row, params, log_q):
+            return evaluate(x[:, i], row, params) - log_q[i]
+    else:
+
+        @inlined
+        def log_weight(x, i, row, params, log_q):
+            return evaluate(x[:, i], row, params)
+
+    return log_weight
+
+
+def try_lanes(density: Any, chunk: Chunk) -> None:
+    """Compile a density for lanes, before all that is around it; an exception if lanes cannot do what it does."""
+    density.compile((POINTS, *[types.float64[::1]] * (2 if chunk.columns else 1)))
+
+
+def has_loop(function: Callable[..., Any]) -> bool:
+    """Whether the code of a function, or of a helper that it calls, jumps back."""
+    seen: set[int] = set()
+
+    def search(each: Any) -> bool:
+        each = getattr(each, "py_func", each)
+        if id(each) in seen or not hasattr(each, "__code__") or is_known(each.__module__ or ""):
+            return False
+        seen.add(id(each))
+        jumps = (step for code in nested(each.__code__) for step in dis.get_instructions(code))
+        if any(step.opcode in (*dis.hasjrel, *dis.hasjabs) and step.argval < step.offset for step in jumps):
+            return True
+        return any(search(value) for _, value in reached(each))
+
+    return search(function)

@@ -1,0 +1,180 @@
+"""Many rows of data in one call: the trials of each row in turn, and a few sums a row. No tally, and no trial is split.
+
+A row takes a pilot, so that its weights can be plain numbers, and then tiles of trials as in `block.py`.
+"""
+
+import math
+
+import numpy as np
+from numba import int64, uint64
+
+from fastsumo.engine.cpu.block import any_prefix_trials, draw_sorted
+from fastsumo.engine.cpu.buffer import evaluate
+from fastsumo.engine.cpu.jackknife import jackknife_trials
+from fastsumo.engine.cpu.mlmc import level_trials
+from fastsumo.engine.cpu.scratch import MANTISSA, ORDERED_TERMS, POWER, SAMPLES, TRIALS, VALUES
+from fastsumo.engine.status import OK
+from fastsumo.jit.bits import fabs
+from fastsumo.jit.memory import floats, ints, words
+from fastsumo.jit.options import device, kernel
+from fastsumo.jit.tuples import with_field
+from fastsumo.statistics.row_sums import CENTER, COST, FIELDS, FINITE, HILL, LARGEST, SUM, SUM_SQUARES, ZERO_WEIGHT
+from fastsumo.trial import kinds
+from fastsumo.trial.draw import samples_of
+from fastsumo.trial.sizes import TILE
+from fastsumo.vmath import _log_of, _pow2, log
+
+_SIZE = len(FIELDS)
+_PILOT = 128  # samples
+_LOG_2 = math.log(2.0)
+
+
+@device
+def _at(params, key, row_at, shift):
+    """The params at one row, with its key and shift."""
+    return with_field(with_field(with_field(params, "key", key), "row_at", row_at), "shift", shift)
+
+
+@device
+def _pilot(params, scratch, trial):
+    """A rough log evidence from the first samples of a trial; NaN where they have no weight."""
+    trials, samples = words(scratch + TRIALS, _PILOT), words(scratch + SAMPLES, _PILOT)
+    for i in range(_PILOT):
+        trials[i], samples[i] = trial, uint64(i)
+    if evaluate(params, scratch, _PILOT) != OK:
+        return np.nan
+    mantissa, power = floats(scratch + MANTISSA, _PILOT), floats(scratch + POWER, _PILOT)
+    top, total = -np.inf, 0.0
+    for i in range(_PILOT):
+        if mantissa[i] > 0.0:
+            top = max(top, power[i])
+    for i in range(_PILOT):
+        if mantissa[i] > 0.0:
+            total += mantissa[i] * _pow2(max(power[i] - top, -1000.0))
+    return _log_of(total / _PILOT, top) if total > 0.0 else np.nan
+
+
+@device
+def _add(params, scratch, n, out, top_at, room, held):
+    """Add the ``n`` trials of a tile to a row's sums and to its largest deviations, of which ``held`` are there."""
+    values, terms = floats(scratch + VALUES, n), ints(scratch + ORDERED_TERMS, n)
+    center, s1, s2, cost, finite = out[CENTER], 0.0, 0.0, int64(0), 0
+    for i in range(n):
+        cost += samples_of(params, terms[i])
+        value = values[i]
+        if value == -np.inf:
+            out[ZERO_WEIGHT] += 1.0
+            continue
+        if np.isnan(center):
+            center = value
+        d = value - center
+        s1 += d
+        s2 += d * d
+        finite += 1
+        held = _hold(top_at, room, held, fabs(d))
+    out[CENTER] = center
+    out[FINITE] += finite
+    out[COST] += cost
+    out[SUM] += s1
+    out[SUM_SQUARES] += s2
+    return held
+
+
+@device
+def _hold(top_at, room, held, x):
+    """Keep ``x`` if it is among the ``room`` largest, in a heap whose root is the smallest. How many there are."""
+    heap = floats(top_at, room)
+    if held < room:
+        i = held
+        while i > 0 and heap[(i - 1) // 2] > x:
+            heap[i] = heap[(i - 1) // 2]
+            i = (i - 1) // 2
+        heap[i] = x
+        return held + 1
+    if not (x > heap[0]):
+        return held
+    i = 0
+    while 2 * i + 1 < room:
+        child = 2 * i + 1
+        if child + 1 < room and heap[child + 1] < heap[child]:
+            child += 1
+        if not (heap[child] < x):
+            break
+        heap[i] = heap[child]
+        i = child
+    heap[i] = x
+    return held
+
+
+@device
+def _finish(out, top_at, room, held):
+    """The largest deviation and Hill's estimate from a row's heap; NaN where there are too few or they tie at 0."""
+    heap = floats(top_at, room)
+    largest, total, root = 0.0, 0.0, heap[0]
+    for i in range(held):
+        largest = max(largest, heap[i])
+    out[LARGEST], out[HILL] = largest, np.nan
+    if held == room and room > 2 and root > 0.0:
+        for i in range(1, room):
+            total += log(heap[i] / root)
+        if total > 0.0:
+            out[HILL] = (room - 1) / total
+
+
+@device
+def _row(run_trials, params, scratch, first, n, top_at, room, out):
+    """The trials of one row, from number ``first`` on. The status."""
+    done, held = 0, 0
+    while done < n:
+        size = min(n - done, TILE)
+        short, kept, _ = draw_sorted(params, scratch, first + uint64(done), size, 0, 0)
+        status = run_trials(params, scratch, short, kept)
+        if status != OK:
+            return status
+        held = _add(params, scratch, kept, out, top_at, room, held)
+        done += size
+    _finish(out, top_at, room, held)
+    return OK
+
+
+@device
+def _rows(run_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
+    """Rows ``first .. first + rows - 1``, a record of `row_sums` each. The status, and how many rows are done.
+
+    Counter of trial ``t`` of row ``i``: ``(i << 32) + t``. The pilot is the row's last possible trial under the key 0.
+    """
+    for r in range(rows):
+        row_at, begin = rows_at + 8 * columns * r, uint64(first + r) << uint64(32)
+        out = floats(out_at + 8 * _SIZE * r, _SIZE)
+        center = _pilot(_at(params, uint64(0), row_at, 0.0), scratch, begin + uint64(0xFFFFFFFF))
+        for i in range(_SIZE):
+            out[i] = 0.0
+        out[CENTER] = center
+        shift = np.floor(center / _LOG_2) if center == center else 0.0
+        status = _row(run_trials, _at(params, params.key, row_at, shift), scratch, begin, trials, top_at, room, out)
+        if status != OK:
+            return status, r
+    return OK, rows
+
+
+@kernel
+def evaluate_prefix(params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
+    """`_rows` of kinds.IWAE, kinds.SUMO, the single term."""
+    return _rows(any_prefix_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at)
+
+
+@kernel
+def evaluate_jackknife(params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
+    """`_rows` of the jackknife."""
+    return _rows(jackknife_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at)
+
+
+@kernel
+def evaluate_levels(params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
+    """`_rows` of dyadic levels."""
+    return _rows(level_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at)
+
+
+def kernel_of(kind):
+    """The kernel for a kind of trial."""
+    return {kinds.JVI: evaluate_jackknife, kinds.MLMC: evaluate_levels}.get(kind, evaluate_prefix)

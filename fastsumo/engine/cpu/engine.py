@@ -1,0 +1,217 @@
+"""Trials on the threads of this machine: models compiled, blocks handed to workers, tallies put together.
+
+Each thread fills its own tally, and tallies add exactly, so nothing depends on who ran what. Ctrl-C stops at the next
+buffer and keeps every finished tile. What one thread does is in `workers.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from fastsumo.engine.blocks import Blocks, block_size, rows_of_block
+from fastsumo.engine.cpu.block import log_weights_of
+from fastsumo.engine.cpu.crew import Crew
+from fastsumo.engine.cpu.increments import increments_block
+from fastsumo.engine.cpu.scratch import Scratch
+from fastsumo.engine.cpu.split_trials import SPLIT_ABOVE, SplitTrials
+from fastsumo.engine.cpu.weights import compiled
+from fastsumo.engine.cpu.workers import RowWorker, SampleWorker, TallyWorker
+from fastsumo.engine.faults import compiling, trial_error
+from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched, Watcher
+from fastsumo.engine.status import EXTENDED, OK, RAISED
+from fastsumo.estimators.estimators import Estimator
+from fastsumo.models.model import Model
+from fastsumo.statistics.row_sums import no_trials
+from fastsumo.statistics.spans import joined, without
+from fastsumo.statistics.statistics import Statistics
+from fastsumo.trial import kinds
+from fastsumo.trial.draw import draw_terms
+from fastsumo.trial.params import KernelParams, make_params, shift_of
+from fastsumo.trial.survival import survival
+
+_LAST_TRIAL = 2**63 - 1
+_PILOT_SAMPLES = 2**12
+_FEW = 0.1  # split trials expected in a run, below which nothing is compiled for them in advance
+_BATCH = 1 << 20  # weights of one batch of sequences
+_AHEAD = 64  # batches that are begun before the first is taken
+
+
+def open_trials(model: Model, estimator: Estimator, seed: int, threads: int, center: float | None) -> CpuEngine:
+    """See `devices.open_engine`."""
+    return CpuEngine(model, estimator, seed, threads, center)
+
+
+def open_rows(model: Model, estimator: Estimator, seed: int, threads: int) -> CpuRowEngine:
+    """See `devices.open_row_engine`."""
+    return CpuRowEngine(model, estimator, seed, threads)
+
+
+class OpenModel:
+    """A compiled model under an estimator and a seed: what kernels are told of it, and the threads that may run it."""
+
+    def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int) -> None:
+        self.model, self.estimator, self.seed, self.threads = model, estimator, int(seed), threads
+        self.plan = estimator.plan()
+        with compiling(model):
+            self._compiled = compiled(model)
+        self._owned = make_params(self._compiled, self.plan, self.seed)
+        self.params = self._owned.params
+        self.crew = Crew()
+        self.split: SplitTrials | None = None
+        self.linear = True  # no weight was met so far that is outside the linear range
+        self.expects_split = False
+
+    @property
+    def elapsed(self) -> float:
+        return self.crew.clock.elapsed
+
+    def extend_range(self) -> None:
+        """From now on weights may lie outside the linear range; what that takes is compiled."""
+        with compiling(self.model):
+            self.params = self.params._replace(extended_at=self._compiled.extended_at)
+
+    def error(self, trial: int, status: int) -> Exception:
+        """What is wrong with a trial."""
+        return trial_error(self.model, self.estimator, self.seed, trial, status)
+
+
+class CpuEngine(OpenModel):
+    """One model, estimator, seed and centre; see `interface.Engine`."""
+
+    def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int, center: float | None) -> None:
+        super().__init__(model, estimator, seed, threads)
+        self.center = self._find_center() if center is None else center
+        self.params = self.params._replace(shift=shift_of(self.center))
+        along_samples = self.plan.kind in (kinds.SUMO, kinds.IWAE)
+        if not along_samples:
+            self.extend_range()
+            self.linear = False
+        if threads > 1 and along_samples and self.plan.samples(self.plan.law.cap) > SPLIT_ABOVE:
+            self.params = self.params._replace(split_above=SPLIT_ABOVE)
+            self.split = SplitTrials(self.params, threads)
+
+    def tally(self, first: int, count: int, watcher: Watcher) -> Tallied:
+        blocks = self._blocks(first, count)
+        workers = [TallyWorker(self, self.center) for _ in range(self._workers(blocks))]
+        interrupted = self._run(workers, blocks, watcher)
+        parts = [Statistics.of(worker.tally, self.seed, self.center) for worker in workers]
+        statistics = parts[0]
+        for part in parts[1:]:
+            statistics = statistics.merged(part, self.center)
+        spans = joined([span for worker in workers for span in worker.done])
+        for trial in self.split.pending if self.split else ():
+            spans = without(spans, trial)
+        if not spans:
+            raise KeyboardInterrupt
+        return Tallied(statistics, spans, interrupted)
+
+    def sample(self, first: int, count: int) -> tuple[Floats, Ints]:
+        values, terms = np.empty(count), np.empty(count, np.int64)
+        blocks = self._blocks(first, count)
+        workers = [SampleWorker(self, first, values, terms) for _ in range(self._workers(blocks))]
+        if self._run(workers, blocks, Unwatched()):
+            raise KeyboardInterrupt
+        return values, terms
+
+    def terms(self, trial: int) -> int:
+        terms = np.empty(1, np.int64)
+        draw_terms(self.params, np.uint64(trial), terms.ctypes.data, 1)
+        return int(terms[0])
+
+    def log_weights(self, trial: int, count: int) -> Floats:
+        log_weights, status = self._first_log_weights(self.params, trial, count)
+        if status == RAISED:
+            raise self.error(trial, RAISED)
+        return log_weights
+
+    def increments(self, marks: Ints, n: int, count: int) -> Iterator[Floats]:
+        self.extend_range()
+        size, local = max(2, min(4096, _BATCH // n)), threading.local()
+        starts = range(0, count, size)
+
+        def batch(first: int) -> Floats:
+            if not hasattr(local, "scratch"):
+                local.scratch, local.log_weights = Scratch(), np.empty(n)
+            rows = np.empty((min(size, count - first), marks.size + 1 + 3 * (n.bit_length() - 1)))
+            where = local.scratch.address, np.uint64(first), rows.shape[0], n, marks.ctypes.data, marks.size
+            addresses = local.log_weights.ctypes.data, rows.ctypes.data
+            status, done = increments_block(self.params, *where, *addresses)
+            if status != OK:
+                raise self.error(first + int(done), status)
+            return rows
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            for i in range(0, len(starts), _AHEAD):
+                yield from pool.map(batch, starts[i : i + _AHEAD])
+
+    def _find_center(self) -> float:
+        """The known log evidence, else a pilot estimate of it.
+
+        The pilot uses the last trial number of seed 0, so it is a function of the model alone.
+        """
+        if self.model.log_evidence is not None:
+            return self.model.log_evidence
+        params = self.params._replace(key=np.uint64(0))
+        log_weights, _ = self._first_log_weights(params, _LAST_TRIAL, _PILOT_SAMPLES)
+        finite = log_weights[np.abs(log_weights) <= np.finfo(float).max]
+        if finite.size == 0:
+            return 0.0
+        top = finite.max()
+        return float(top + np.log(np.sum(np.exp(finite - top)) / log_weights.size))
+
+    def _first_log_weights(self, params: KernelParams, trial: int, count: int) -> tuple[Floats, int]:
+        """The first log weights of a trial, NaN from where the model raises; and the status."""
+        out, scratch = np.full(count, np.nan), Scratch()
+        where = scratch.address, np.uint64(trial), 0, count, out.ctypes.data
+        status = log_weights_of(params, *where)
+        if status == EXTENDED:
+            self.extend_range()
+            status = log_weights_of(params._replace(extended_at=self.params.extended_at), *where)
+        return out, status
+
+    def _blocks(self, first: int, count: int) -> Blocks:
+        return Blocks(first, count, block_size(self.estimator, self.model))
+
+    def _workers(self, blocks: Blocks) -> int:
+        """How many threads have something to do."""
+        return self.threads if self.split else min(self.threads, blocks.total)
+
+    def _run(self, workers: list[Any], blocks: Blocks, watcher: Watcher) -> bool:
+        """Run all blocks; whether Ctrl-C ended it early."""
+        self.expects_split = self.split is not None and blocks.trials * self._split_share() > _FEW
+        workers[0].compile()
+        return self.crew.run(workers, blocks, watcher)
+
+    def _split_share(self) -> float:
+        """The probability that a trial is split."""
+        if self.plan.kind == kinds.IWAE:
+            return 1.0
+        return float(survival(self.plan.law, SPLIT_ABOVE))
+
+
+class CpuRowEngine(OpenModel):
+    """One model with data, estimator and seed; see `interface.RowEngine`.
+
+    Rows have no common centre, and no split trials, which would leave a row unfinished.
+    """
+
+    def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int) -> None:
+        super().__init__(model, estimator, seed, threads)
+        self.extend_range()
+
+    def evaluate(self, trials: int, watcher: Watcher) -> RowsDone:
+        assert self.model.data is not None
+        rows = self.model.data.shape[0]
+        blocks = Blocks(0, rows, rows_of_block(self.estimator, self.model, trials))
+        sums = no_trials(rows)
+        workers = [RowWorker(self, trials, sums) for _ in range(min(self.threads, blocks.total))]
+        workers[0].compile()
+        interrupted = self.crew.run(workers, blocks, watcher)
+        if interrupted and not any(worker.done for worker in workers):
+            raise KeyboardInterrupt
+        return RowsDone(sums, len(workers), interrupted)

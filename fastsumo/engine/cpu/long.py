@@ -1,0 +1,318 @@
+"""Long trials: each runs along its own samples, `LANES` consecutive runs side by side in segments of `SEGMENT`.
+
+Slot ``p`` of a segment of ``rows`` rows holds sample ``start + (p % LANES) * rows + p // LANES``, so lane sums are
+prefix sums after adding each lane's offset, and every loop has unit stride. The sum of all earlier weights, the base,
+is kept in two float64 numbers: 10^9 weights lose nothing.
+"""
+
+import numpy as np
+from numba import int64, uint64
+
+from fastsumo.engine.cpu.buffer import weigh
+from fastsumo.engine.cpu.scratch import (
+    BUFFER,
+    OFFSET,
+    ORDERED_TERMS,
+    PIECES,
+    PREFIX_SUM,
+    SAMPLES,
+    STATE,
+    TRIAL,
+    TRIALS,
+    VALUES,
+    WEIGHT,
+)
+from fastsumo.engine.status import OK
+from fastsumo.jit.bits import bits_float, float_bits
+from fastsumo.jit.memory import floats, ints, words
+from fastsumo.jit.options import device, inlined
+from fastsumo.trial import kinds
+from fastsumo.trial.sizes import LANES, SEGMENT
+from fastsumo.trial.survival import reciprocal
+from fastsumo.vmath import _log_of, _log_positive
+
+_LOG_2 = 0.6931471805599453
+_MANTISSA_BITS, _ONE = int64((1 << 52) - 1), int64(0x3FF << 52)
+
+# the state of the trial that is being worked on
+BASE, BASE_LOW, LEVEL, CRAWLS, SUM, SUM_LOW, ALIVE, STATE_SIZE = 0, 1, 2, 3, 4, 5, 6, 7
+
+
+@inlined
+def rows_of(count):
+    return (count + LANES - 1) // LANES
+
+
+@inlined
+def sample_of(p, rows):
+    """The sample in slot ``p``, counted from the segment's first."""
+    return (p & (LANES - 1)) * rows + p // LANES
+
+
+@device
+def place(scratch, trial, start, count, used):
+    """Write the (trial, sample) pairs of one segment into the buffer from slot ``used`` on.
+
+    Slots past the segment's end repeat its last sample, so that nothing outside the trial is evaluated.
+    """
+    rows = rows_of(count)
+    slots = rows * LANES
+    trials, samples = words(scratch + TRIALS + 8 * used, slots), words(scratch + SAMPLES + 8 * used, slots)
+    for p in range(slots):
+        trials[p] = trial
+        samples[p] = uint64(start + min(sample_of(p, rows), count - 1))
+
+
+@device
+def begin(state):
+    """A trial without samples."""
+    for i in range(STATE_SIZE):
+        state[i] = 0.0
+
+
+@device
+def take_segment(params, scratch, state, start, count, offset, terms):
+    """Take one weighed segment of plain weights into the state."""
+    sums_at = scratch + WEIGHT + 8 * offset
+    sums = floats(sums_at, LANES * rows_of(count))
+    lane_sums(sums, count)
+    total = lane_offsets(scratch, sums)
+    if params.kind != kinds.IWAE:
+        add_log(state, prefix_logs(params, scratch, sums_at, state, start, count, terms))
+    advance(state, total)
+
+
+@device
+def lane_sums(sums, count):
+    """Weights summed down each lane, in place; slots past the segment's end count nothing."""
+    rows, slots = rows_of(count), sums.size
+    if count < slots:
+        for p in range(slots):
+            sums[p] = sums[p] if sample_of(p, rows) < count else 0.0
+    for p in range(LANES, slots):
+        sums[p] += sums[p - LANES]
+
+
+@device
+def lane_offsets(scratch, sums):
+    """The sum of all weights before each lane, in the scratch space; and of all weights, returned."""
+    slots, offsets, before = sums.size, floats(scratch + OFFSET, LANES), 0.0
+    for lane in range(LANES):
+        offsets[lane] = before
+        before += sums[slots - LANES + lane]
+    return before
+
+
+@device
+def advance(state, total):
+    """Add a segment's sum to the base without rounding it away (Knuth's two-sum)."""
+    high = state[BASE] + total
+    part = high - state[BASE]
+    state[BASE_LOW] += (state[BASE] - (high - part)) + (total - part)
+    state[BASE] = high
+
+
+@device
+def prefix_logs(params, scratch, sums_at, state, start, count, terms):
+    """The sum of the weighted logs of the segment's interior prefixes, given the base in the state."""
+    rows = rows_of(count)
+    high, low = state[BASE], state[BASE_LOW]
+    at = max(params.minimum, 1) - 1 - start
+    if 0 <= at < count:
+        state[ALIVE] = _prefix(scratch, sums_at, rows, high, low, start, at)
+    if params.kind == kinds.SINGLE_TERM:
+        at = terms - 1 - start
+        if 0 <= at < count:
+            state[SUM] = _log_positive(_prefix(scratch, sums_at, rows, high, low, start, at))
+        if start == 0:
+            state[SUM_LOW] = _log_positive(_prefix(scratch, sums_at, rows, high, low, start, 0))
+        return 0.0
+    offsets = floats(scratch + OFFSET, LANES * rows)
+    for p in range(LANES, offsets.size):
+        offsets[p] = offsets[p - LANES]
+    first, last = max(params.minimum - start, 0), min(params.minimum + terms - 2 - start, count - 1)
+    if params.product and float(terms) <= params.head:
+        return _log_product(scratch, sums_at, rows, high, low, start, first, last)
+    return _weighted_logs(params, scratch, sums_at, rows, high, low, start, first, last)
+
+
+@device
+def _prefix(scratch, sums_at, rows, high, low, start, at):
+    """The mean of the weights up to sample ``start + at``."""
+    lane, p = at // rows, (at % rows) * LANES + at // rows
+    sums, offsets = floats(sums_at, LANES * rows), floats(scratch + OFFSET, LANES)
+    return (high + (low + (offsets[lane] + sums[p]))) / (start + at + 1)
+
+
+@device
+def add_log(state, added):
+    """Add to the state's sum of logs, keeping what rounding takes off (Knuth's two-sum)."""
+    if added == 0.0:
+        return
+    total = state[SUM] + added
+    part = total - state[SUM]
+    state[SUM_LOW] += (state[SUM] - (total - part)) + (added - part)
+    state[SUM] = total
+
+
+@device
+def _log_product(scratch, sums_at, rows, high, low, start, first, last):
+    """``-sum log(S_k / k)`` over the samples ``first .. last`` of a segment: exponents add up, mantissas multiply.
+
+    Of four quarters of the rows, one slot each goes into one division; what rows are left over have their own.
+    """
+    n, k0, step = LANES * (rows // 4), float(start + 1), float(rows // 4)
+    low_k, high_k, others = float(start + 1 + first), float(start + 1 + last), LANES * (rows % 4)
+    offsets, ratio = floats(scratch + OFFSET, n + others), floats(scratch + PREFIX_SUM, n + others)
+    s0, s1 = floats(sums_at, n), floats(sums_at + 8 * n, n)
+    s2, s3 = floats(sums_at + 16 * n, n), floats(sums_at + 24 * n, n)
+    left_over = floats(sums_at + 32 * n, others)
+    powers = int64(0)
+    for q in range(n):
+        before, k = offsets[q], k0 + float(sample_of(q, rows))
+        m0, e0, d0 = _factor(high + (low + (before + s0[q])), k, low_k, high_k)
+        m1, e1, d1 = _factor(high + (low + (before + s1[q])), k + step, low_k, high_k)
+        m2, e2, d2 = _factor(high + (low + (before + s2[q])), k + 2.0 * step, low_k, high_k)
+        m3, e3, d3 = _factor(high + (low + (before + s3[q])), k + 3.0 * step, low_k, high_k)
+        ratio[q], e = _mantissa(((m0 * m1) * (m2 * m3)) / ((d0 * d1) * (d2 * d3)))
+        powers += ((e0 + e1) + (e2 + e3)) + e
+    for i in range(others):
+        k = k0 + float(sample_of(4 * n + i, rows))
+        m, e, d = _factor(high + (low + (offsets[i] + left_over[i])), k, low_k, high_k)
+        ratio[n + i], more = _mantissa(m / d)
+        powers += e + more
+    for p in range(LANES, ratio.size):
+        ratio[p] *= ratio[p - LANES]
+    left, right = 1.0, 1.0  # each below 2^152: half the lanes of at most 19 mantissas below 2
+    for p in range(ratio.size - LANES, ratio.size, 2):
+        left *= ratio[p]
+        right *= ratio[p + 1]
+    return -(_log_positive(left) + _log_positive(right) + powers * _LOG_2)
+
+
+@inlined
+def _mantissa(x):
+    """Mantissa in [1, 2) and power of 2 of a positive number."""
+    bits = float_bits(x)
+    return bits_float((bits & _MANTISSA_BITS) | _ONE), (bits >> 52) - 1023
+
+
+@inlined
+def _factor(total, k, low_k, high_k):
+    """Of the prefix with the sum ``total`` of ``k`` weights: mantissa, power and number; 1, 0 and 1 outside."""
+    inside = (k >= low_k) & (k <= high_k)
+    mantissa, power = _mantissa(total if inside else 1.0)
+    return mantissa, power, (k if inside else 1.0)
+
+
+@device
+def reciprocal_any(params, j):
+    """``1 / P(K >= j)`` within the cap, any law; 1 for ``j = 0``."""
+    if j < 1:
+        return 1.0
+    if params.table_size:
+        return 1.0 / floats(params.table_at, params.table_size)[min(j, params.table_size) - 1]
+    return reciprocal(params, float(j))
+
+
+@device
+def _weighted_logs(params, scratch, sums_at, rows, high, low, start, first, last):
+    """``sum c_j log(S_k / k)``, ``c_j = 1 / P_j - 1 / P_{j+1}``, over the samples ``first .. last`` of a segment."""
+    slots = rows * LANES
+    offsets, sums, prefix = floats(scratch + OFFSET, slots), floats(sums_at, slots), floats(scratch + PREFIX_SUM, slots)
+    for p in range(slots):
+        prefix[p] = (high + (low + (offsets[p] + sums[p]))) / float(start + 1 + sample_of(p, rows))
+    weights = floats(scratch + OFFSET, slots + LANES)
+    before = start + 1 - params.minimum  # j of the segment's first sample
+    if params.table_size:
+        for p in range(slots + LANES):
+            weights[p] = reciprocal_any(params, before + sample_of(p, rows))
+    else:
+        for p in range(slots + LANES):
+            weights[p] = reciprocal(params, max(float(before + sample_of(p, rows)), 1.0))
+    for p in range(slots):
+        s = sample_of(p, rows)
+        level = _log_positive(prefix[p])
+        prefix[p] = (weights[p] - weights[p + LANES]) * level if (s >= first) & (s <= last) else 0.0
+    for p in range(LANES, slots):
+        prefix[p] += prefix[p - LANES]
+    total = 0.0
+    for lane in range(LANES):
+        total += prefix[slots - LANES + lane]
+    return total
+
+
+@device
+def finish(params, state, terms):
+    """The value of a trial from its state after the last sample."""
+    samples = terms + params.minimum
+    total = state[BASE] + state[BASE_LOW]
+    if not total > 0.0:
+        return -np.inf
+    level = _log_of(total / samples, state[LEVEL])
+    origin = params.shift * _LOG_2
+    if params.kind == kinds.IWAE:
+        return origin + level
+    if not state[ALIVE] > 0.0:
+        return -np.inf
+    if params.kind == kinds.SINGLE_TERM:
+        after = 1.0 / reciprocal_any(params, terms + 1) if terms < params.cap else 0.0
+        return origin + (state[SUM_LOW] + (level - state[SUM]) / (1.0 / reciprocal_any(params, terms) - after))
+    if params.product and float(terms) <= params.head:
+        return origin + (state[SUM] + float(terms) * level + state[SUM_LOW])
+    return origin + ((state[SUM] + state[SUM_LOW]) + reciprocal_any(params, terms) * level)
+
+
+def along_samples(weigh, take):
+    """`long_trials`, where ``weigh(job, work, used)`` fills the buffer and ``take`` is such as `take_segment`.
+
+    Segments of several trials share the buffer, and are taken in order.
+    """
+
+    @device
+    def flush(params, scratch, used, found):
+        if used == 0:
+            return OK
+        status = weigh(params, scratch, used)
+        if status != OK:
+            return status
+        terms, values = ints(scratch + ORDERED_TERMS, 1 << 30), floats(scratch + VALUES, 1 << 30)
+        pieces, state = ints(scratch + PIECES, found), floats(scratch + STATE, STATE_SIZE)
+        for p in range(0, found, 4):
+            i, start, count, offset = pieces[p], pieces[p + 1], pieces[p + 2], pieces[p + 3]
+            if start == 0:
+                begin(state)
+            take(params, scratch, state, start, count, offset, terms[i])
+            if start + count == terms[i] + params.minimum:
+                values[i] = finish(params, state, terms[i])
+        return OK
+
+    @device
+    def trials(params, scratch, first, n):
+        """Values of the trials ``first .. n - 1``, in any order. The status."""
+        terms, trial, pieces = (
+            ints(scratch + ORDERED_TERMS, n),
+            words(scratch + TRIAL, n),
+            ints(scratch + PIECES, BUFFER),
+        )
+        used, found = 0, 0
+        for i in range(first, n):
+            samples = terms[i] + params.minimum
+            start = 0
+            while start < samples:
+                count = min(SEGMENT, samples - start)
+                slots = LANES * rows_of(count)
+                if used + slots > BUFFER:
+                    status = flush(params, scratch, used, found)
+                    if status != OK:
+                        return status
+                    used, found = 0, 0
+                place(scratch, trial[i], start, count, used)
+                pieces[found], pieces[found + 1], pieces[found + 2], pieces[found + 3] = i, start, count, used
+                found, used, start = found + 4, used + slots, start + count
+        return flush(params, scratch, used, found)
+
+    return trials
+
+
+long_trials = along_samples(weigh, take_segment)  # `EXTENDED` if some weight is not plain

@@ -1,0 +1,126 @@
+"""What is said of a model that cannot be compiled, raises, or returns no log weight: which line, which trial, and why."""
+
+from __future__ import annotations
+
+import dis
+import linecache
+import numbers
+import re
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from fastsumo.engine.status import RAISED
+from fastsumo.errors import ModelError
+from fastsumo.estimators.estimators import Estimator
+from fastsumo.models.model import ROW_TRIALS, Model
+
+
+@contextmanager
+def compiling(model: Model) -> Iterator[None]:
+    """Turn the compiler's complaint about a model into a `ModelError` that points at the user's line."""
+    try:
+        yield
+    except Exception as error:  # mostly NumbaError, but what the compiler meets in a user's code can raise anything
+        why = _no_number(model) or _complaint(error, model)
+        raise ModelError(f"model {model.name!r} cannot be compiled: {why}") from None
+
+
+def trial_error(model: Model, estimator: Estimator, seed: int, trial: int, status: int) -> ModelError:
+    """The error of a trial whose log weight raised or was NaN or +inf, with how to see it."""
+
+    row, where = None, f"trial {trial} of seed {seed}"
+    again = f"fs.replay(model, {estimator!r}, trial={trial}, seed={seed})"
+    if model.data is not None:
+        row, trial = divmod(trial, ROW_TRIALS)
+        where = f"trial {trial} of row {row}, seed {seed}"
+        again = f"fs.replay(model, {estimator!r}, trial={trial}, seed={seed}, row={row})"
+    if status == RAISED:
+        error = ModelError(f"model {model.name!r} raised {_raised(model, row)} near {where}; see {again}")
+    else:
+        error = ModelError(
+            f"model {model.name!r} returned NaN or +inf as a log weight in {where}; "
+            f"allowed are finite numbers and -inf; {again} shows it"
+        )
+    error.trial = trial
+    return error
+
+
+def _no_number(model: Model) -> str:
+    """What the model returns in plain Python where that is no number; empty where it is one, or it raises."""
+    try:
+        arguments = model.arguments(None if model.data is None else model.data[0])
+        returned = model.function(np.full(model.dim, 0.5), *arguments)
+    except Exception:
+        return ""
+    if isinstance(returned, numbers.Real) or (isinstance(returned, np.ndarray) and returned.ndim == 0):
+        return ""
+    return f"it must return one number, the log weight, but returned {returned!r}"
+
+
+def _raised(model: Model, row: int | None) -> str:
+    """What the model raises in plain Python, if a few random points show it."""
+    noise = np.random.default_rng(0).standard_normal((200, model.noise_dim))
+    try:
+        raw = None if row is None or model.data is None else model.data[row]
+        model(noise if model.noise == "normal" else np.random.default_rng(0).random(noise.shape), raw)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "an exception"
+
+
+def _complaint(error: Any, model: Model) -> str:
+    """The gist of Numba's message, and the line of the user's function it is about."""
+    text = str(error)
+    code = getattr(model.function, "__code__", None)
+    message = _gist(text)
+    if code is None:
+        return message
+    first, last = code.co_firstlineno, max((line for _, _, line in code.co_lines() if line), default=0)
+    lines = [
+        int(number)
+        for name, number in re.findall(r'(?:File "|Raised from )([^"\n]+?)(?:", line | \()(\d+)', text)
+        if code.co_filename.endswith(name) or name in code.co_filename
+    ]
+    inside = [line for line in lines if first <= line <= last] + _lines_naming(code, message)
+    if not inside:
+        return message
+    line = inside[0]
+    source = linecache.getline(code.co_filename, line).strip()
+    where = f"{code.co_filename}, line {line}" + (f": `{source}`" if source else "")
+    return f"{message} ({where})"
+
+
+def _lines_naming(code: types.CodeType, message: str) -> list[int]:
+    """Lines of the function that use a name which the message quotes."""
+    quoted = re.findall(r"'(\w+)'", message)
+    where = [(i.argval, i.positions.lineno) for i in dis.get_instructions(code) if i.positions is not None]
+    return [line for name in quoted[::-1] for used, line in where if used == name and line is not None]
+
+
+def _gist(text: str) -> str:
+    """The first informative sentence of a Numba message."""
+    skipped = ("Failed in nopython", "During", "File ", "<source", "Overload", "Use of unsupported", "This error")
+    patterns = (
+        r"NameError: .*",
+        r"module '[^']+' has no attribute .*",
+        r"Untyped global name '[^']+'.*",
+        r"Unknown attribute '[^']+' of type [^\n]+",
+        r"No implementation of function [^\n]+found for signature",
+        r"Cannot unify [^\n]+",
+        r"Unsupported[^\n]+|.*not supported[^\n]*",
+        r"Use of unsupported[^\n]+",
+        r"Invalid use of [^\n]+",
+    )
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text).split(" Raised from ")[0]
+    for pattern in patterns:
+        found = re.search(pattern, plain)
+        if found:
+            return re.sub(r"\s+", " ", found.group(0)).strip().rstrip(":")
+    for line in plain.splitlines():
+        if line.strip() and not line.strip().startswith(skipped):
+            return line.strip()
+    return "the compiler gave no reason"

@@ -1,0 +1,7 @@
+"""What a kernel answers with: how the trials that it was given ended."""
+
+OK = 0
+RAISED = 1  # the model raised; the report names the trial
+BAD_WEIGHT = 2  # a log weight was NaN or +inf; the report names the trial
+STOPPED = 3  # somebody asked the run to stop
+EXTENDED = 4  # a weight is too large or small for the linear range: the trial is for the kernels of the extended range

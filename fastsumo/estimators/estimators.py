@@ -1,0 +1,301 @@
+"""What one trial computes: the estimators, as values that can be compared, printed and stored.
+
+An estimator names its law of `K` and its `Plan` for the kernels; it computes nothing itself. What to expect
+of it is in `theory`.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fastsumo.base import checks
+from fastsumo.estimators.roulette import Harmonic, Roulette
+from fastsumo.trial import kinds
+from fastsumo.trial.plan import MAX_TERMS, NO_TABLE, Law, Plan, always
+
+_MOST_JACKKNIFED = 2**24, 2048  # samples, for orders 1 and 2
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """Base of the estimators. Not used itself."""
+
+    def plan(self) -> Plan:
+        """The estimator in the form that the kernels take."""
+        raise NotImplementedError
+
+    def expected_cost(self) -> float:
+        """Expected importance samples of one trial; may be infinite."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class IWAE(Estimator):
+    """``L_k = log((w_1 + ... + w_k) / k)`` (Burda et al., 2016); a lower bound in expectation.
+
+    Parameters
+    ----------
+    k : int
+        Importance samples a trial.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> fs.simulate(fs.models.note(), fs.IWAE(5), trials=1000).cost
+    5000
+    """
+
+    k: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", checks.whole("k", self.k, 1, MAX_TERMS))
+
+    def plan(self) -> Plan:
+        return Plan(kinds.IWAE, 0, always(self.k))
+
+    def expected_cost(self) -> float:
+        return float(self.k)
+
+
+@dataclass(frozen=True)
+class ELBO(IWAE):
+    """``L_1 = log w_1``: the evidence lower bound, one importance sample a trial.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> fs.ELBO().expected_cost(), fs.ELBO() == fs.ELBO()
+    (1.0, True)
+    """
+
+    k: int = field(default=1, init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class JVI(Estimator):
+    """Jackknife of IWAE (Nowozin, ICLR 2018): the bias falls from ``O(1 / k)`` to ``O(k^-(order + 1))``.
+
+    ``sum_{j=0..m} c_j mean(L_{k-j})`` with ``m = order``, ``c_j = (-1)^j (k - j)^m / ((m - j)! j!)``, where
+    the mean is over all subsets of ``k - j`` of the ``k`` weights; for order 1, ``k L_k - (k - 1) mean_i
+    L_{k-1}^(-i)``. The value is ``-inf`` where some subset has no weight at all.
+
+    Parameters
+    ----------
+    k : int
+        Importance samples a trial, from ``order + 1`` to 2^24, or to 2048 for order 2: a trial is kept in
+        memory, and one of order 2 takes time like ``k^2``.
+    order : {1, 2}
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> ten, jackknifed = (fs.simulate(fs.models.note(), e, 20_000) for e in (fs.IWAE(10), fs.JVI(10)))
+    >>> abs(jackknifed.mean - 1.837877) < abs(ten.mean - 1.837877)
+    True
+    """
+
+    k: int
+    order: int = 1
+
+    def __post_init__(self) -> None:
+        order = checks.whole("order", self.order, 1, 2)
+        object.__setattr__(self, "order", order)
+        object.__setattr__(self, "k", checks.whole("k", self.k, 1, MAX_TERMS))
+        if self.k <= order:
+            raise ValueError(
+                f"a jackknife of order {order} leaves out up to {order} of k samples, so k must be at least "
+                f"{order + 1}, got {self.k}"
+            )
+        if self.k > _MOST_JACKKNIFED[order - 1]:
+            raise ValueError(
+                f"a jackknife of order {order} takes at most {_MOST_JACKKNIFED[order - 1]} samples, got {self.k}; "
+                "its bias is far below what a simulation can see long before"
+            )
+
+    def plan(self) -> Plan:
+        return Plan(kinds.JVI, 0, always(self.k), order=self.order)
+
+    def expected_cost(self) -> float:
+        return float(self.k)
+
+    def coefficients(self) -> tuple[float, ...]:
+        """``c_0, ..., c_order``: what means over subsets of ``k, k - 1, ...`` samples count; they sum to 1.
+
+        Examples
+        --------
+        >>> JVI(4, order=2).coefficients()
+        (8.0, -9.0, 2.0)
+        """
+        m = self.order
+        return tuple(
+            (-1) ** j * float(self.k - j) ** m / (math.factorial(m - j) * math.factorial(j)) for j in range(m + 1)
+        )
+
+
+@dataclass(frozen=True)
+class SUMO(Estimator):
+    """Russian roulette over the increments of IWAE (Luo et al., ICLR 2020); unbiased for `log Z`.
+
+    ``L_m + sum_{j=1..K} (L_{m+j} - L_{m+j-1}) / P(K >= j)`` with ``m = minimum``; the value is ``-inf``
+    where the first ``m`` weights are all zero.
+
+    Parameters
+    ----------
+    roulette : Roulette
+        The law of `K`.
+    minimum : int
+        Samples that every trial begins with.
+    start : {1, 0}
+        0 for the convention of Ishikawa & Goda (UAI 2021), which counts ``L_m`` itself as the first of the
+        `K` terms: ``L_m + sum_{j=2..K} (L_{m+j-1} - L_{m+j-2}) / P(K >= j)``, ``m + K - 1`` samples. The
+        same increments with the weights ``2, 3, ...`` instead of ``1, 2, ...`` under the harmonic law.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> estimator = fs.SUMO(fs.roulette.Harmonic(cap=80))
+    >>> estimator, round(estimator.expected_cost(), 3)
+    (SUMO(roulette=Harmonic(cap=80), minimum=1, start=1), 5.965)
+    >>> fs.simulate(fs.models.note(), estimator, trials=1000).largest_terms
+    80
+    """
+
+    roulette: Roulette = field(default_factory=Harmonic)
+    minimum: int = 1
+    start: int = 1
+
+    def __post_init__(self) -> None:
+        _check_roulette(self.roulette)
+        object.__setattr__(self, "minimum", checks.whole("minimum", self.minimum, 1, MAX_TERMS))
+        object.__setattr__(self, "start", checks.whole("start", self.start, 0, 1))
+
+    def plan(self) -> Plan:
+        """With ``start=0``, one sample less before the first increment; none at all for ``minimum=1``.
+
+        As ``P(K >= 1) = 1``, ``L_{m-1} + (L_m - L_{m-1}) / P(K >= 1) = L_m``, whatever ``L_0`` is taken to
+        be.
+        """
+        return Plan(kinds.SUMO, self.minimum + self.start - 1, self.roulette.law())
+
+    def expected_cost(self) -> float:
+        return self.minimum + self.start - 1 + self.roulette.expected_terms()
+
+
+@dataclass(frozen=True)
+class SingleTerm(Estimator):
+    """``L_1 + (L_{K+1} - L_K) / P(K = K)``: one increment over its probability (Rhee & Glynn, 2015).
+
+    Unbiased for `log Z` where its mean exists: ``E |L_{k+1} - L_k|`` falls like ``1 / k``, so that without
+    a cap the value has no mean, whatever the law (see `theory`). The value is ``-inf`` where ``w_1`` is
+    zero.
+
+    Parameters
+    ----------
+    roulette : Roulette
+        The law of `K`; every `K` up to its cap must have a positive probability.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> values, terms = fs.sample(fs.models.note(), fs.SingleTerm(fs.roulette.Harmonic(cap=20)), trials=1000)
+    >>> values.shape, int(terms.max())
+    ((1000,), 20)
+    """
+
+    roulette: Roulette = field(default_factory=Harmonic)
+
+    def __post_init__(self) -> None:
+        _check_roulette(self.roulette)
+        table = self.roulette.law().table
+        flat = np.flatnonzero(table[1:] == table[:-1])
+        if flat.size:
+            k = int(flat[0]) + 1
+            raise ValueError(
+                f"SingleTerm needs P(K = k) > 0 for every k up to the cap, but P(K >= {k}) = P(K >= {k + 1})"
+                f" = {table[k]:g}: increment {k} would never be drawn"
+            )
+
+    def plan(self) -> Plan:
+        return Plan(kinds.SINGLE_TERM, 1, self.roulette.law())
+
+    def expected_cost(self) -> float:
+        return 1.0 + self.roulette.expected_terms()
+
+
+@dataclass(frozen=True)
+class MLMC(Estimator):
+    """Randomised multilevel Monte Carlo over dyadic, antithetic levels; unbiased for `log Z`.
+
+    Level ``l`` takes ``n = base * 2^l`` samples and has the difference ``D_l = L(all n) - [L(first half) +
+    L(second half)] / 2``, level 0 the value ``D_0 = L_base``; the level drawn has a probability
+    ``p_l`` proportional to ``ratio^l`` (Blanchet & Glynn, WSC 2015; Ishikawa & Goda, UAI 2021). Variance
+    and cost are both finite for ratios in ``(1/4, 1/2)``. One of
+
+    - ``first=True, kind="single"``: ``L_base + D_l / p_l``, ``l >= 1``, ``base + base 2^l`` samples:
+      the first ``base`` are for ``L_base`` alone;
+    - ``first=False, kind="single"``: ``D_l / p_l``, ``l >= 0``, ``base 2^l`` samples;
+    - ``first=True, kind="sum"``: ``L_base + sum_{j=1..l} D_j / P(l >= j)``, each ``D_j`` of the first
+      ``base 2^j`` of the level's samples;
+    - ``first=False, kind="sum"``: ``sum_{j=0..l} D_j / P(l >= j)``, likewise.
+
+    The value is ``-inf`` where a half that is used has no weight at all. `K` is ``l`` where ``first``, else
+    ``l + 1``.
+
+    Parameters
+    ----------
+    ratio : float
+        Of the probabilities of neighbouring levels, in (0, 1); outside (1/4, 1/2) there is a warning.
+    base : int
+        Samples of level 0.
+    first : bool
+        Whether every trial begins with a level 0 of its own.
+    kind : {"single", "sum"}
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> round(fs.MLMC().expected_cost(), 3)
+    5.414
+    >>> values, levels = fs.sample(fs.models.note(), fs.MLMC(), trials=1000)
+    >>> int(levels.min())
+    1
+    """
+
+    ratio: float = 2.0**-1.5
+    base: int = 1
+    first: bool = True
+    kind: str = "single"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ratio", checks.real("ratio", self.ratio, 0.0, 1.0))
+        object.__setattr__(self, "base", checks.whole("base", self.base, 1, 2**40))
+        if not isinstance(self.first, bool):
+            raise TypeError(f"first must be True or False, got {self.first!r}")
+        checks.choice("kind", self.kind, ("single", "sum"))
+        if not 0.25 < self.ratio < 0.5:
+            infinite = "variance" if self.ratio <= 0.25 else "expected cost"
+            warnings.warn(
+                f"the {infinite} of MLMC is infinite for ratio {self.ratio:g}; both are finite in (1/4, 1/2)",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
+    def plan(self) -> Plan:
+        cap = 52 - (self.base - 1).bit_length()
+        law = Law(0.0, 1.0, math.log(self.ratio), cap, NO_TABLE)
+        return Plan(kinds.MLMC, 0, law, base=self.base, first=self.first, single=self.kind == "single")
+
+    def expected_cost(self) -> float:
+        if self.ratio >= 0.5:
+            return math.inf
+        mean_power = (1.0 - self.ratio) / (1.0 - 2.0 * self.ratio)  # E[2^l] for l >= 0
+        return self.base * (1.0 + 2.0 * mean_power if self.first else mean_power)
+
+
+def _check_roulette(roulette: object) -> None:
+    if not isinstance(roulette, Roulette):
+        raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}")

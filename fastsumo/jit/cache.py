@@ -1,0 +1,125 @@
+"""Compiled code on disk, in the user's cache folder, under a key that is made of content: never of times or identities."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from numba.core import caching
+
+MAX_CACHE_FILES = 400  # a user's edits each leave one entry (an index and an object file); the oldest go first
+
+
+def cache_folder() -> Path:
+    """Where compiled code is kept: ``FASTSUMO_CACHE_DIR`` or the user's cache folder."""
+    chosen = os.environ.get("FASTSUMO_CACHE_DIR")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("fastsumo", appauthor=False))
+
+
+class _Locator(caching._CacheLocator):
+    """Answers Numba's questions about where a cache entry goes; the digest is both stamp and name."""
+
+    def __init__(self, digest: str) -> None:
+        self._digest = digest
+
+    def get_cache_path(self) -> str:
+        return str(cache_folder() / "compiled")
+
+    def get_source_stamp(self) -> str:
+        return self._digest
+
+    def get_disambiguator(self) -> str:
+        return self._digest[:20]
+
+
+class _Impl(caching.CompileResultCacheImpl):
+    def __init__(self, function: Callable[..., Any], digest: str) -> None:
+        self._locator = _Locator(digest)
+        self._lineno = function.__code__.co_firstlineno
+        self._filename_base = self.get_filename_base(f"{function.__module__}.{function.__name__}", "")
+
+    def check_cachable(self, data: Any) -> bool:
+        return not data.library.has_dynamic_globals
+
+
+class ContentCache:
+    """Numba's cache protocol over content-keyed entries. A folder that cannot be used means no cache, no error."""
+
+    def __init__(self, function: Callable[..., Any], digest: Callable[[], str]) -> None:
+        self._function, self._digest = function, digest
+
+    @lru_cache(maxsize=1)  # noqa: B019 - one per kernel, lives as long as the process
+    def _inner(self) -> caching.Cache:
+        inner = caching.FunctionCache.__new__(_Keyed)
+        inner._impl = _Impl(self._function, self._digest())
+        inner._name, inner._py_func = repr(self._function), self._function
+        inner._cache_path = inner._impl.locator.get_cache_path()
+        inner._cache_file = caching.IndexDataCacheFile(
+            inner._cache_path, inner._impl.filename_base, inner._impl.locator.get_source_stamp()
+        )
+        inner.enable()
+        return inner
+
+    @property
+    def cache_path(self) -> str:
+        return str(self._inner()._cache_path)
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        try:
+            found = self._inner().load_overload(signature, target_context)
+        except Exception:  # a damaged or foreign entry: compile again, and replace it
+            with suppress(OSError):
+                self._index().unlink()
+            return None
+        if found is not None:
+            self._touch()
+        return found
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        try:
+            folder = self._index().parent
+            folder.mkdir(parents=True, exist_ok=True)
+            self._inner().save_overload(signature, data)
+            _prune(folder)
+        except OSError:
+            return
+
+    def _index(self) -> Path:
+        return Path(self._inner()._cache_file._index_path)
+
+    def _touch(self) -> None:
+        """Make the entry young again, so that what is used is not pruned."""
+        with suppress(OSError):
+            for path in self._index().parent.glob(f"{self._index().stem}.*"):
+                os.utime(path)
+
+    def enable(self) -> None:
+        self._inner().enable()
+
+    def disable(self) -> None:
+        self._inner().disable()
+
+    def flush(self) -> None:
+        self._inner().flush()
+
+
+class _Keyed(caching.FunctionCache):
+    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
+        return signature, codegen.magic_tuple()
+
+
+def _prune(folder: Path) -> None:
+    """Drop the oldest entries beyond `MAX_CACHE_FILES`. Another process may be pruning too."""
+    aged = []
+    for path in folder.iterdir():
+        try:
+            aged.append((path.stat().st_mtime, path))
+        except OSError:
+            continue
+    for _, path in sorted(aged)[:-MAX_CACHE_FILES]:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,67 @@
+"""Constant whole powers as multiplications, for numbers and for lanes: ``x**2`` in a model stays SIMD."""
+
+from __future__ import annotations
+
+import operator
+from contextlib import suppress
+from typing import Any
+
+from numba.core import ir
+from numba.core.compiler_machinery import FunctionPass, register_pass
+from numba.core.errors import ConstantInferenceError
+from numba.core.ir_utils import build_definitions
+from numba.extending import intrinsic
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class ConstantPowers(FunctionPass):
+    """Turn ``x**2`` into a call of `power`.
+
+    Numba means to make multiplications of constant exponents, but looks for the operator under a wrong name (0.61 to
+    0.68); its loop over the bits of the exponent keeps the loop around it from becoming SIMD.
+    """
+
+    _name = "constant_powers"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        found = 0
+        for block in state.func_ir.blocks.values():
+            for at, step in reversed(list(enumerate(block.body))):
+                value = getattr(step, "value", None)
+                if isinstance(value, ir.Expr) and value.op == "binop" and value.fn is operator.pow:
+                    with suppress(ConstantInferenceError):
+                        if isinstance(state.func_ir.infer_constant(value.rhs), int):
+                            name = ir.Var(block.scope, f"$constant_power.{found}", value.loc)
+                            step.value = ir.Expr.call(name, [value.lhs, value.rhs], (), value.loc)
+                            block.body.insert(at, ir.Assign(ir.Global("power", power, value.loc), name, value.loc))
+                            found += 1
+        if found:
+            state.func_ir._definitions = build_definitions(state.func_ir.blocks)
+        return found > 0
+
+
+def power(x: Any, n: Any) -> Any:
+    """``x**n``."""
+    raise NotImplementedError("compiled code only")
+
+
+def multiplied(builder: Any, x: Any, one: Any, n: int) -> Any:
+    """The LLVM value ``x**n`` by multiplications in Numba's order; ``x`` and ``one`` are numbers or vectors."""
+    exponent, square, result = abs(n), x, one
+    while exponent:
+        result = builder.fmul(result, square) if exponent & 1 else result
+        square, exponent = builder.fmul(square, square), exponent >> 1
+    return builder.fdiv(one, result) if n < 0 else result
+
+
+@intrinsic(prefer_literal=True)
+def whole_power(typingctx, x, n):  # type: ignore[no-untyped-def]
+    """``x**n`` for a constant whole ``n``."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return multiplied(builder, args[0], context.get_constant(x, 1.0), n.literal_value)
+
+    return x(x, n), codegen

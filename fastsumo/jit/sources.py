@@ -1,0 +1,72 @@
+"""The key of compiled code: a hash of the source of a module and of all modules of the package that it imports.
+
+What goes in follows from the imports as they stand, so that a file that moves, or a new one, cannot drop out unseen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import numba
+
+_PACKAGE = __name__.partition(".")[0]
+_IMPORTS = re.compile(rf"^[ \t]*from ({_PACKAGE}[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
+_FOR_TYPES = re.compile(r"^if TYPE_CHECKING:\n(?:[ \t]+[^\n]*\n|\n)+", re.MULTILINE)
+
+
+@cache
+def source_digest(*modules: str) -> str:
+    """Content hash of modules of the package, of all that they import of it, and of the compiler's version."""
+    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
+    for name in sorted(reached_modules(*modules)):
+        digest.update(name.encode() + _source(name).encode())
+    return digest.hexdigest()
+
+
+def reached_modules(*modules: str) -> set[str]:
+    """These modules of the package and all of it that they import, directly or not; imports for types alone left out.
+
+    Examples
+    --------
+    >>> sorted(reached_modules("fastsumo.jit.memory"))
+    ['fastsumo.jit', 'fastsumo.jit.memory']
+    """
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found or _file(name) is None:
+            continue
+        found.add(name)
+        waiting += _imported(name)
+        if "." in (above := name.rpartition(".")[0]):
+            waiting.append(above)  # a package that runs when its module is imported
+    return found
+
+
+@cache
+def _imported(module: str) -> tuple[str, ...]:
+    """What a module imports of the package: modules, and names that may be modules."""
+    found = []
+    for source, names in _IMPORTS.findall(_FOR_TYPES.sub("", _source(module))):
+        found.append(source)
+        found += [f"{source}.{name.split()[0]}" for name in names.strip("()").split(",") if name.strip()]
+    return tuple(found)
+
+
+@cache
+def _file(module: str) -> Path | None:
+    """The source of a module of the package; None for a name that is none."""
+    root = Path(__file__).resolve().parents[1]
+    inside = root.joinpath(*module.split(".")[1:])
+    return next((file for file in (inside.with_suffix(".py"), inside / "__init__.py") if file.is_file()), None)
+
+
+@cache
+def _source(module: str) -> str:
+    file = _file(module)
+    return "" if file is None else file.read_text(encoding="utf-8")

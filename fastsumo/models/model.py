@@ -1,0 +1,474 @@
+"""`Model`: a log weight as a plain Python function with its noise, parameters and known truths, and the decorator.
+
+Built-in and users' models go through this one contract. How a model is compiled is in `kernels/weights.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastsumo.base import checks
+from fastsumo.jit.fingerprint import source_fingerprint
+from fastsumo.models.proposals import Proposal
+
+Noise = Literal["normal", "uniform"]
+Prepare = Callable[[NDArray[np.float64], NDArray[np.float64]], ArrayLike]
+_ROWS_TOGETHER = 16  # rows of data that are prepared in one call
+ROW_TRIALS = 2**32  # trial t of row i has the number i * ROW_TRIALS + t
+MAX_DIM = 2 * 4095  # pairs of numbers that one sample can draw, by the counter layout
+
+
+class Model:
+    """Target and proposal together, seen as a log weight.
+
+    Made by `fs.model`, `fs.importance` or the functions of `fs.models`; a value that is never changed.
+
+    Attributes
+    ----------
+    function : callable
+        ``f(z, params)``, or ``f(z, row, params)`` with data: the log weight of noise ``z`` (the log density at ``z``
+        where there is a ``proposal``).
+    dim : int
+        Length of ``z``.
+    params : ndarray of float64, shape (n,)
+    noise : {"normal", "uniform"}
+    log_evidence : float or None
+        The true ``log Z`` where it is known.
+    chi_square : float or None
+        ``Var(w) / Z^2`` where it is known; may be infinite.
+    laplace : callable or None
+        ``t -> E[exp(-t w / Z)]``, where it is known.
+    weight_tail_index : float or None
+        ``b`` in ``P(w > t) ~ t^-b``, where it is known; infinite for lighter tails.
+    data : ndarray or None
+        Rows that `fs.evaluate` goes through.
+    prepare : callable or None
+        What turns rows of data into the rows that ``function`` is given.
+    row : ndarray or None
+        The one row, prepared, of a model made by `at_row`.
+    proposal : Proposal or None
+    name : str
+    origin : str or None
+        The word on the command line that it was made from, where it was.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> model = fs.models.note()
+    >>> model
+    Model('note', dim=2, log_evidence=1.837877066)
+    >>> model.dim, round(model.chi_square, 4), model.proposal.parameters["covariance"]
+    (2, 0.7329, array(5.))
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., float],
+        dim: int,
+        params: ArrayLike = (),
+        noise: Noise = "normal",
+        log_evidence: float | Callable[..., Any] | None = None,
+        name: str | None = None,
+        *,
+        data: ArrayLike | None = None,
+        prepare: Prepare | None = None,
+        proposal: Proposal | None = None,
+        chi_square: float | None = None,
+        laplace: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
+        weight_tail_index: float | None = None,
+    ) -> None:
+        if not callable(function):
+            raise TypeError(f"a model is a function of (z, params), got {function!r}")
+        self.function = function
+        self.dim = checks.whole("dim", dim, 1, MAX_DIM)
+        self.noise = checks.choice("noise", noise, ("normal", "uniform"))
+        self.params = checks.vector("params", params)
+        self.row: NDArray[np.float64] | None = None
+        self._raw: NDArray[np.float64] | None = None  # the row before it was prepared
+        self.data = None if data is None else _rows(data)
+        self.prepare = prepare
+        self.proposal = proposal
+        self.origin: str | None = None
+        self.name = str(name) if name is not None else getattr(function, "__name__", "model")
+        self.chi_square = None if chi_square is None else float(chi_square)
+        self.laplace = laplace
+        self.weight_tail_index = weight_tail_index
+        self._evidence = log_evidence
+        self._check_arity()
+        self._check_evidence()
+
+    @property
+    def log_evidence(self) -> float | None:
+        """The true ``log Z`` where it is known, at the present parameters; None with data (see `row_log_evidence`)."""
+        if self.data is not None:
+            return None
+        if callable(self._evidence):
+            return float(self._evidence(self.params))
+        return None if self._evidence is None else float(self._evidence)
+
+    def with_params(self, params: ArrayLike) -> Model:
+        """A copy with other parameters, as many as before; nothing is compiled again.
+
+        A ``log_evidence`` given as a function of the parameters follows them; one given as a number is kept.
+        Known truths of the weights (``chi_square``, ``laplace``, ``weight_tail_index``) are dropped.
+
+        Parameters
+        ----------
+        params : sequence of float
+
+        Returns
+        -------
+        Model
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> fs.models.lognormal(1.0).with_params([2.0]).params
+        array([2.])
+        """
+        values = checks.vector("params", params)
+        if values.size != self.params.size:
+            raise ValueError(f"model {self.name!r} takes {self.params.size} params, got {values.size}")
+        other = copy.copy(self)
+        other.params = values
+        if not np.array_equal(values, self.params):
+            other.chi_square = other.laplace = other.weight_tail_index = None
+            if self._raw is not None:
+                other.row = other._one_row(self._raw)
+                other._evidence = None
+        return other
+
+    def with_proposal(self, proposal: Proposal) -> Model:
+        """A copy with another proposal of the same dimension; for models made by `fs.importance`.
+
+        Parameters
+        ----------
+        proposal : Proposal
+
+        Returns
+        -------
+        Model
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> wider = fs.models.note().with_proposal(fs.proposals.Gaussian([0.0, 0.0], 9.0))
+        >>> wider.proposal.parameters["covariance"], wider.chi_square is None
+        (array(9.), True)
+        """
+        if self.proposal is None:
+            raise ValueError(f"model {self.name!r} has no proposal to replace; make it with fs.importance")
+        if proposal.dim != self.dim:
+            raise ValueError(f"the proposal must have dimension {self.dim}, got {proposal.dim}")
+        other = copy.copy(self)
+        other.proposal = proposal
+        other.chi_square = other.laplace = other.weight_tail_index = None
+        return other
+
+    @property
+    def columns(self) -> int:
+        """Length of the row that the function is given; 0 without data."""
+        if self.row is not None:
+            return self.row.size
+        return 0 if self.data is None else self.rows(0, 1).shape[1]
+
+    def arguments(self, row: ArrayLike | None = None) -> tuple[NDArray[np.float64], ...]:
+        """What the function takes after ``z``, for a row as the data have it: ``(row, params)`` or ``(params,)``."""
+        if row is not None:
+            return self._one_row(row), self.params
+        if self.data is not None:
+            raise ValueError(f"model {self.name!r} has data: it needs a row, or take one with at_row")
+        return (self.params,) if self.row is None else (self.row, self.params)
+
+    def rows(self, first: int, stop: int) -> NDArray[np.float64]:
+        """The rows ``first .. stop - 1`` as the function is given them: float64, contiguous, prepared.
+
+        `prepare` always sees whole blocks of 16 rows, the last one filled up with its first row, so that what becomes
+        of a row cannot depend on which others are asked for.
+
+        Examples
+        --------
+        >>> def squares_too(rows, params):
+        ...     return np.hstack([rows, rows * rows])
+        >>> table = Model(lambda z, row, params: row[0], 1, data=[[1.0], [2.0]], prepare=squares_too)
+        >>> table.rows(1, 2)
+        array([[2., 4.]])
+        """
+        if self.data is None:
+            raise ValueError(f"model {self.name!r} has no data")
+        if self.prepare is None:
+            return np.ascontiguousarray(self.data[first:stop], dtype=np.float64)
+        begin = first - first % _ROWS_TOGETHER
+        blocks = [self._prepared(self.data[at : at + _ROWS_TOGETHER]) for at in range(begin, stop, _ROWS_TOGETHER)]
+        return np.ascontiguousarray(np.concatenate(blocks)[first - begin : stop - begin])
+
+    def _prepared(self, raw: NDArray[Any]) -> NDArray[np.float64]:
+        """Up to 16 rows of data, prepared."""
+        assert self.prepare is not None
+        block = np.empty((_ROWS_TOGETHER, raw.shape[1]))
+        block[:] = raw[0]
+        block[: raw.shape[0]] = raw
+        out = np.asarray(self.prepare(block, self.params), dtype=np.float64)
+        if out.ndim != 2 or out.shape[0] != _ROWS_TOGETHER or out.shape[1] == 0:
+            raise ValueError(
+                f"prepare of model {self.name!r} must give one row for each of the {_ROWS_TOGETHER} it is given, "
+                f"got shape {out.shape}"
+            )
+        return out[: raw.shape[0]]
+
+    def row_log_evidence(self, first: int, stop: int) -> NDArray[np.float64] | None:
+        """The true ``log Z`` of the rows ``first .. stop - 1``, where it is known."""
+        if self.data is None or not callable(self._evidence):
+            return None
+        raw = np.ascontiguousarray(self.data[first:stop], dtype=np.float64)
+        return np.asarray(self._evidence(raw, self.params), dtype=np.float64)
+
+    def at_row(self, row: int) -> Model:
+        """A model without data: this one at one row. All rows share compiled code.
+
+        For `fs.simulate`, `fs.levels` and all else that takes one log evidence. Trial ``t`` of the row in `fs.evaluate`
+        is trial ``(row << 32) + t`` of this model.
+
+        Parameters
+        ----------
+        row : int
+
+        Returns
+        -------
+        Model
+
+        Examples
+        --------
+        >>> table = Model(lambda z, row, params: z[0] - 0.5 + row[0], 1, data=[[0.0], [7.0]])
+        >>> table.at_row(1).row
+        array([7.])
+        """
+        i = self.check_row(row)
+        assert self.data is not None
+        other = copy.copy(self)
+        known = self.row_log_evidence(i, i + 1)
+        other._raw, other.row, other.data = np.array(self.data[i], dtype=np.float64), self.rows(i, i + 1)[0], None
+        other._evidence = None if known is None else float(known[0])
+        other.name = f"{self.name}[{i}]"
+        return other
+
+    def check_row(self, row: int) -> int:
+        """The number of a row of the data, or an error."""
+        if self.data is None:
+            raise ValueError(f"model {self.name!r} has no data, so it has no row {row!r}")
+        return checks.whole("row", row, 0, min(self.data.shape[0], 2**31) - 1)
+
+    @property
+    def noise_dim(self) -> int:
+        """Random numbers that one sample takes."""
+        return self.dim if self.proposal is None else self.proposal.noise_dim
+
+    def packed(self) -> NDArray[np.float64]:
+        """All numbers that the compiled log weight takes: ``params``, then the proposal's."""
+        return self.params if self.proposal is None else np.concatenate([self.params, self.proposal.packed()])
+
+    def __call__(self, z: ArrayLike, row: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Log weights of noise ``z`` (..., noise_dim), in plain Python: slow, for looking and for quadrature.
+
+        With data, ``row`` is a row as the data have it.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> round(float(fs.models.note()([0.0, 0.0])), 6)
+        1.505783
+        """
+        noise = np.asarray(z, dtype=np.float64)
+        if noise.ndim == 0 or noise.shape[-1] != self.noise_dim:
+            raise ValueError(f"z must have {self.noise_dim} numbers in its last axis, got shape {noise.shape}")
+        flat = noise.reshape(-1, self.noise_dim)
+        points = flat if self.proposal is None else self.proposal.points(flat)
+        arguments = self.arguments(row)
+        with np.errstate(all="ignore"):
+            log_weights = np.array([float(self.function(point, *arguments)) for point in points])
+            if self.proposal is not None:
+                log_weights -= self.proposal.log_density(points)
+        return log_weights.reshape(noise.shape[:-1])
+
+    def _one_row(self, row: ArrayLike) -> NDArray[np.float64]:
+        given = np.asarray(row, dtype=np.float64)
+        return given if self.prepare is None else self._prepared(given[None])[0]
+
+    def __repr__(self) -> str:
+        known = "" if self.log_evidence is None else f", log_evidence={self.log_evidence:.10g}"
+        numbers = "" if self.params.size == 0 else f", params={self.params.tolist()}"
+        return f"Model({self.name!r}, dim={self.dim}{numbers}{known})"
+
+    def _check_arity(self) -> None:
+        expected = ("z", "params") if self.data is None else ("z", "row", "params")
+        try:
+            signature = inspect.signature(self.function)
+        except (TypeError, ValueError):
+            return
+        try:
+            signature.bind(*expected)
+        except TypeError:
+            raise TypeError(
+                f"model {self.name!r} must take {len(expected)} arguments ({', '.join(expected)}), "
+                f"but its signature is {self.name}{signature}"
+            ) from None
+
+    def _check_evidence(self) -> None:
+        known = self._evidence
+        if self.prepare is not None and (self.data is None or not callable(self.prepare)):
+            raise TypeError(f"prepare must be a function of rows of data, got {self.prepare!r}, data {type(self.data)}")
+        if known is None or callable(known):
+            return
+        if self.data is not None:
+            raise ValueError("with data, log_evidence must be a function (rows, params) that gives one number a row")
+        if not isinstance(known, (int, float, np.number)) or not math.isfinite(known):
+            raise ValueError(f"log_evidence must be a finite number, a function of params or None, got {known!r}")
+
+
+def model(
+    dim: int,
+    params: ArrayLike = (),
+    noise: Noise = "normal",
+    log_evidence: float | Callable[..., Any] | None = None,
+    name: str | None = None,
+    *,
+    data: ArrayLike | None = None,
+    prepare: Prepare | None = None,
+    chi_square: float | None = None,
+) -> Callable[[Callable[..., float]], Model]:
+    """Decorator that makes a `Model` of a plain Python log weight ``f(z, params)``.
+
+    Parameters
+    ----------
+    dim : int
+        Length of ``z``, the independent random numbers of one importance sample.
+    params : sequence of float
+        Passed to the function as a vector; change them with `Model.with_params`, without compilation.
+    noise : {"normal", "uniform"}
+        Whether ``z`` is standard normal or uniform on (0, 1).
+    log_evidence : float or callable of params, optional
+        The true ``log Z``, where it is known; with data, a function of ``(rows, params)``, one number a row.
+    name : str, optional
+        What reports call the model; by default the function's name.
+    data : array_like, shape (rows, columns), optional
+        Makes it ``f(z, row, params)``; see `fs.evaluate`.
+    prepare : callable ``(rows, params) -> rows``, optional
+        What is computed once for each row of data, in NumPy, such as the mean and the scale of a proposal that an
+        encoder gives: the function sees the rows that it returns. It is given 16 rows at a time and must not mix them.
+    chi_square : float, optional
+        The chi-square divergence of the target from the proposal, where it is known.
+
+    Returns
+    -------
+    callable
+        Takes the function, gives its `Model`.
+
+    Notes
+    -----
+    What Numba compiles in nopython mode will do; the functions of `fastsumo.vmath`, arithmetic, ``min``, ``max`` and
+    ``a if c else b`` become SIMD instructions. So do loops over coordinates, parameters, rows of data or constant
+    arrays, and helpers: a function with a loop is compiled for 16 samples at a time. It then must not branch on a
+    coordinate nor make an array; if it does, it is compiled for one sample at a time, with the same values, several
+    times as slow.
+
+    Examples
+    --------
+    >>> @model(dim=1, params=[2.0], log_evidence=0.0)
+    ... def half_normal(z, params):
+    ...     return params[0] * z[0] - params[0] ** 2 / 2
+    >>> half_normal
+    Model('half_normal', dim=1, params=[2.0], log_evidence=0)
+    """
+    checks.whole("dim", dim, 1, MAX_DIM)
+
+    def decorate(function: Callable[..., float]) -> Model:
+        options = {"data": data, "prepare": prepare, "chi_square": chi_square}
+        return Model(function, dim, params, noise, log_evidence, name, **options)  # type: ignore[arg-type]
+
+    return decorate
+
+
+def importance(
+    log_density: Callable[..., float],
+    proposal: Proposal,
+    params: ArrayLike = (),
+    log_evidence: float | Callable[[NDArray[np.float64]], float] | None = None,
+    *,
+    data: ArrayLike | None = None,
+    name: str | None = None,
+    chi_square: float | None = None,
+) -> Model:
+    """A model from an unnormalised log density and a proposal: ``log w = log_density(x) - log q(x)``, ``x ~ q``.
+
+    Parameters
+    ----------
+    log_density : callable ``(x, params) -> float``
+        Plain Python on ``x``, a vector of ``proposal.dim`` numbers; use `fastsumo.vmath` for speed. With ``data``,
+        ``(x, row, params)``.
+    proposal : Proposal
+        For example ``fs.proposals.Gaussian(mean, covariance)``.
+    params : sequence of float
+        Passed to ``log_density``; change them with `Model.with_params`, without compilation.
+    log_evidence : float or callable of params, optional
+        The true ``log Z``, where it is known.
+    data : array_like, shape (rows, columns), optional
+        See `fs.evaluate`.
+    name : str, optional
+        What reports call the model; by default the name of ``log_density``.
+    chi_square : float, optional
+        The chi-square divergence of the target from the proposal, where it is known.
+
+    Returns
+    -------
+    Model
+
+    Examples
+    --------
+    >>> from fastsumo.models.proposals import Gaussian
+    >>> importance(lambda x, params: -0.5 * x[0] ** 2, Gaussian([0.0], 2.0)).dim
+    1
+    """
+    if not isinstance(proposal, Proposal):
+        raise TypeError(f"proposal must be one such as fs.proposals.Gaussian(mean, covariance), got {proposal!r}")
+    return Model(
+        log_density,
+        dim=proposal.dim,
+        params=params,
+        log_evidence=log_evidence,
+        data=data,
+        name=name,
+        proposal=proposal,
+        chi_square=chi_square,
+    )
+
+
+def _rows(data: ArrayLike) -> NDArray[Any]:
+    rows = data if isinstance(data, np.ndarray) else np.asarray(data, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] == 0:
+        raise ValueError(f"data must be a table of shape (rows, columns), got shape {rows.shape}")
+    if rows.shape[0] == 0:
+        raise ValueError("data is empty: it must have at least one row")
+    if rows.dtype.kind not in "fiub" or rows.dtype == np.float16:
+        raise TypeError(f"data must be numbers (float32, float64 or integers), got dtype {rows.dtype}")
+    return rows
+
+
+def source_hash(model: Model) -> str:
+    """Content hash of a model: its function, all it uses, its proposal's numbers. Parameters are not in it.
+
+    A function that cannot be hashed by content (see `kernels/fingerprint.py`) is hashed by its code alone.
+    """
+    parts = [source_fingerprint(model.function), model.noise, str(model.dim)]
+    if model.row is not None:
+        parts.append(model.row.tobytes().hex())
+    if model.proposal is not None:
+        parts += [model.proposal.transform, model.proposal.packed().tobytes().hex()]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,53 @@
+"""A `Comparison` in words: a table with notes below it. No number is made here; the figure is in `plot`."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from fastsumo.base.text import NARROWEST, Column, short, table
+from fastsumo.estimators.labels import short_name
+from fastsumo.plot.protocols import SideBySide
+
+if TYPE_CHECKING:
+    pass
+
+
+def text(found: SideBySide, width: int) -> str:
+    """The table, and below it what numbers cannot say."""
+    width = max(width, NARROWEST)
+    said = [textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False) for line in notes(found)]
+    head = textwrap.fill(title(found), width, break_on_hyphens=False)
+    return "\n".join([head, "", table(columns(found), width), *([""] if said else []), *said])
+
+
+def title(found: SideBySide) -> str:
+    """What was compared, and what biases are taken from."""
+    about = f"{found.reference:.10g} ({found.reference_source})"
+    if found.reference_error:
+        about = f"{found.reference:.10g} ± {found.reference_error:.1g} (the mean of {found.reference_source})"
+    return f"{found.model}: estimators at {found.budget:g} importance samples each; bias from {about}"
+
+
+def columns(found: SideBySide) -> list[Column]:
+    """One line for each estimator; a star where no more can be said than what these trials gave."""
+    rows = [(row, "*" if row.prediction.variance.kind == "infinite" else "") for row in found.rows]
+    return [
+        Column("estimator", [short_name(row.estimator) for row, _ in rows], left=True),
+        Column("trials", [short(row.result.trials) for row, _ in rows], rank=2),
+        Column("bias", [f"{row.bias:+.2e}" for row, _ in rows]),
+        Column("error", [f"{row.bias_error:.1e}{mark}" for row, mark in rows], rank=1),
+        Column("variance", [f"{row.result.variance:.4g}{mark}" for row, mark in rows], rank=4),
+        Column("var x cost", [f"{row.variance_times_cost:.4g}{mark}" for row, mark in rows]),
+        Column("tail", [f"{row.tail_index:.3g}" for row, _ in rows], rank=1),
+        Column("theory", [f"{row.predicted_tail_index:.3g}" for row, _ in rows], rank=3),
+        Column("largest", [f"{100.0 * row.largest_share:.2g} %" for row, _ in rows], rank=3),
+    ]
+
+
+def notes(found: SideBySide) -> list[str]:
+    """What the numbers do not say for themselves."""
+    said = [f"{short_name(row.estimator)}: {row.words}" for row in found.rows if row.words]
+    if any(row.prediction.variance.kind == "infinite" for row in found.rows):
+        said.append("* no more than what these trials gave: another run may differ by any factor")
+    return said

@@ -1,0 +1,330 @@
+"""`compare`: estimators side by side on one model, each with the same number of importance samples to spend.
+
+What is measured beside what `theory` predicts. Runs are those of `simulate`; nothing is estimated here that
+a `Result` does not know.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fastsumo import plot
+from fastsumo.base import checks
+from fastsumo.base.text import Rows
+from fastsumo.estimators.estimators import JVI, Estimator
+from fastsumo.models.model import Model
+from fastsumo.report import html
+from fastsumo.report.comparison import columns, notes, text, title
+from fastsumo.report.frames import dataframe
+from fastsumo.runs.arguments import checked
+from fastsumo.runs.simulate import simulate
+from fastsumo.tails._runs import hill_of
+from fastsumo.theory import chi_square, last_sample, log_evidence_of, predict, tail_index
+
+if TYPE_CHECKING:
+    from fastsumo.runs.result import Result
+    from fastsumo.theory import Prediction
+
+_FIRST_CHUNK = 4096  # trials of an estimator without an expected cost
+_SPENT = 0.97  # of the budget: enough
+
+COLUMNS = (
+    "estimator",
+    "trials",
+    "cost",
+    "mean",
+    "std_error",
+    "bias",
+    "bias_error",
+    "variance",
+    "variance_times_cost",
+    "predicted_variance",
+    "tail_index",
+    "tail_low",
+    "tail_high",
+    "predicted_tail_index",
+    "largest_share",
+    "zero_weight_trials",
+    "words",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One estimator of a comparison.
+
+    Attributes
+    ----------
+    estimator : Estimator
+    prediction : Prediction
+        By `theory.predict`.
+    result : Result
+        The run itself.
+    bias, bias_error : float
+        ``mean - reference``, and the standard error of the difference.
+    variance_times_cost : float
+        Sample variance of a trial's value, times the samples that a trial took on average.
+    tail_index, tail_low, tail_high : float
+        Hill estimate from the extremes and its interval; NaN where there are too few.
+    largest_share : float
+        Share of the trial furthest from the centre in the sum of squares about the centre.
+    words : str
+        What the numbers do not say for themselves.
+    """
+
+    estimator: Estimator
+    prediction: Prediction
+    result: Result
+    bias: float
+    bias_error: float
+    variance_times_cost: float
+    tail_index: float
+    tail_low: float
+    tail_high: float
+    largest_share: float
+    words: str
+
+    @property
+    def predicted_tail_index(self) -> float:
+        return self.prediction.tail_index.value
+
+    @property
+    def predicted_variance(self) -> float:
+        return self.prediction.variance.value
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row's numbers by the names in `COLUMNS`."""
+        return {name: self._cell(name) for name in COLUMNS}
+
+    def _cell(self, name: str) -> Any:
+        if name == "estimator":
+            return repr(self.estimator)
+        source = self if hasattr(self, name) else self.result
+        return getattr(source, name)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """Estimators side by side; iterate over it, or index it, for the rows.
+
+    Attributes
+    ----------
+    model : str
+    budget : float
+        Importance samples that each estimator was given.
+    reference, reference_error : float
+        What biases are taken from, and its error: standard error and first-order bias together.
+    reference_source : str
+        "known", "quadrature", or the estimator that it is the mean of.
+    rows : tuple of Row
+    """
+
+    model: str
+    budget: float
+    reference: float
+    reference_error: float
+    reference_source: str
+    rows: tuple[Row, ...]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Row:
+        return self.rows[index]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers, ready for JSON but for NaN and infinities."""
+        names = ("model", "budget", "reference", "reference_error", "reference_source")
+        return {name: getattr(self, name) for name in names} | {"rows": [row.to_dict() for row in self.rows]}
+
+    def to_dataframe(self) -> Any:
+        """One row for each estimator.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return dataframe([row.to_dict() for row in self.rows], COLUMNS)
+
+    def plot(self, figure: Any = None) -> Any:
+        """Three panels: bias with its error, variance times cost, tail index measured and predicted.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure, optional
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        return plot.comparison(self, figure)
+
+    def _repr_html_(self) -> str:
+        return html.blocks([Rows([("", title(self))]), columns(self), Rows([("", note) for note in notes(self)])])
+
+    def text(self, width: int = 132) -> str:
+        """The table that ``print`` shows, in at most ``width`` columns: the narrower, the fewer numbers."""
+        return text(self, width)
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.model!r}, {len(self.rows)} estimators, budget={self.budget:g})"
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def compare(
+    model: Model,
+    estimators: Iterable[Estimator] | Estimator,
+    cost: float = 1e8,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Any = None,
+) -> Comparison:
+    """Run estimators at equal cost and set them side by side.
+
+    Parameters
+    ----------
+    model : Model
+    estimators : iterable of Estimator
+    cost : float
+        Importance samples for each: as many trials as cost that much on average, two at least. Where the
+        expected cost of a trial is infinite, chunks of trials are run until the samples are spent; the last
+        trial may overspend.
+    seed : int
+        The same for all, so that they see the same random numbers.
+    threads, progress
+        As in `simulate`.
+
+    Returns
+    -------
+    Comparison
+        After Ctrl-C, the estimators run so far; the result of the last of them is marked ``interrupted``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> found = fs.compare(fs.models.note(), [fs.IWAE(10), fs.SUMO(fs.roulette.Harmonic(cap=80))], cost=1e5)
+    >>> [row.result.trials for row in found]
+    [10000, 16763]
+    >>> found[0].bias < -3 * found[0].bias_error
+    True
+    """
+    if isinstance(estimators, Estimator):
+        estimators = (estimators,)
+    chosen: list[Estimator] = list(estimators)
+    if not chosen:
+        raise ValueError("estimators is empty: give at least one, such as fs.SUMO(fs.roulette.Harmonic())")
+    budget = checks.real("cost", cost, 1.0, closed="low")
+    for estimator in chosen:
+        checked(model, estimator, 2, seed, 0)
+    results = []
+    for estimator in chosen:
+        results.append(_spend(model, estimator, budget, seed, threads, progress))
+        if results[-1].interrupted:
+            break
+    chosen = chosen[: len(results)]
+    reference, error, source = _reference(model, chosen, results)
+    rows = (_row(model, e, r, reference, error, source) for e, r in zip(chosen, results, strict=True))
+    return Comparison(model.name, budget, reference, error, source, tuple(rows))
+
+
+def _spend(model: Model, estimator: Estimator, budget: float, seed: int, threads: int | None, progress: Any) -> Result:
+    """A run of about ``budget`` importance samples."""
+    expected = estimator.expected_cost()
+    if math.isfinite(expected):
+        trials = max(2, math.floor(budget / expected))
+        return simulate(model, estimator, trials, seed, threads, progress)
+    chunk = max(2, min(_FIRST_CHUNK, int(budget / 64.0)))
+    result = simulate(model, estimator, chunk, seed, threads, progress)
+    while result.cost < _SPENT * budget and not result.interrupted:
+        chunk = max(2, int(0.5 * (budget - result.cost) * result.trials / result.cost))
+        more = simulate(model, estimator, chunk, seed, threads, progress, first_trial=result.trials)
+        result = result.merge(more)
+    return result
+
+
+def _reference(model: Model, estimators: list[Estimator], results: list[Result]) -> tuple[float, float, str]:
+    """What biases are taken from: the log evidence, or the mean of the estimator with the least error."""
+    if model.log_evidence is not None:
+        return model.log_evidence, 0.0, "known"
+    evidence = log_evidence_of(model)
+    if evidence is not None:
+        return evidence, 0.0, "quadrature"
+    errors = [_total_error(model, e, r) for e, r in zip(estimators, results, strict=True)]
+    best = min(range(len(errors)), key=errors.__getitem__)
+    return results[best].mean, errors[best], repr(estimators[best])
+
+
+def _total_error(model: Model, estimator: Estimator, result: Result) -> float:
+    """Standard error and first-order bias together; infinite where the variance is."""
+    if _has_infinite_variance(model, estimator) or math.isnan(result.std_error):
+        return math.inf
+    chi2, last = float(chi_square(model)), last_sample(estimator)
+    bias = 0.5 * chi2 / last
+    if isinstance(estimator, JVI):
+        bias = (chi2 / estimator.k) ** (estimator.order + 1)
+    return math.hypot(result.std_error, 0.0 if math.isinf(last) and math.isnan(bias) else bias)
+
+
+def _has_infinite_variance(model: Model, estimator: Estimator) -> bool:
+    return tail_index(model, estimator) <= 2.0
+
+
+def _row(model: Model, estimator: Estimator, result: Result, reference: float, error: float, source: str) -> Row:
+    prediction = predict(model, estimator)
+    own = source == repr(estimator)
+    hill = hill_of(result)
+    return Row(
+        estimator,
+        prediction,
+        result,
+        result.mean - reference,
+        0.0 if own else math.hypot(result.std_error, error),
+        result.variance * result.cost / result.trials,
+        math.nan if hill is None else hill.estimate,
+        math.nan if hill is None else hill.low,
+        math.nan if hill is None else hill.high,
+        _largest_share(result),
+        _words(prediction, result, own),
+    )
+
+
+def _largest_share(result: Result) -> float:
+    total = float(result.by_terms["sum_squares"].sum())
+    if result.extremes.size == 0 or not total > 0.0:
+        return math.nan
+    return float((result.extremes["value"][0] - result.center) ** 2) / total
+
+
+def _words(prediction: Prediction, result: Result, own: bool) -> str:
+    said = []
+    if prediction.mean.kind == "infinite":
+        said.append("the mean does not exist: the bias means nothing")
+    if prediction.variance.kind == "infinite":
+        said.append("the variance is infinite: the sample variance and the errors mean nothing")
+    elif prediction.tail_index.value <= 4.0:
+        said.append("the fourth moment is infinite: the sample variance converges slowly")
+    if result.zero_weight_trials:
+        said.append(f"{result.zero_weight_trials} trials have the value -inf")
+    if own:
+        said.append("its mean is the reference")
+    if result.interrupted:
+        said.append("interrupted")
+    return "; ".join(said)

@@ -1,0 +1,332 @@
+"""Log weights that come from elsewhere: SUMO, IWAE, JVI and gradients of rows of them, and `K` to draw beforehand.
+
+The forms that rows come in, and the threads, are in `_rows.py`; what is computed is in `kernels/rows*.py`. No model is
+evaluated here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastsumo.base import checks
+from fastsumo.engine.cpu.given.gradient import gradient_rows
+from fastsumo.engine.cpu.given.jackknife import jackknife_rows
+from fastsumo.engine.cpu.given.parts import SEGMENT, SHORT
+from fastsumo.engine.cpu.given.threads import Floats, Ints, Piece, Rows, Used, rows_of, run, whole_numbers
+from fastsumo.engine.cpu.given.values import iwae_rows, path_rows, sumo_rows
+from fastsumo.estimators.roulette import Harmonic, Roulette
+from fastsumo.trial.plan import MAX_TERMS
+
+_HARMONIC = Harmonic()
+
+
+def sumo(
+    log_weights: Any,
+    terms: ArrayLike | None = None,
+    roulette: Roulette = _HARMONIC,
+    minimum: int = 1,
+    seed: int = 0,
+    *,
+    offsets: ArrayLike | None = None,
+    threads: int | None = None,
+) -> Floats:
+    """SUMO of log weights computed elsewhere: one trial a row, unbiased for `log Z` (Luo et al., ICLR 2020).
+
+    ``L_m + sum_{j=1..K} (L_{m+j} - L_{m+j-1}) / P(K >= j)``, with ``L_k`` the log of the mean of a row's first ``k``
+    weights, ``m = minimum``, and ``K`` the row's ``terms``. A row needs ``K + minimum`` log weights; more are not read.
+
+    Parameters
+    ----------
+    log_weights : array_like
+        A matrix (rows, samples); or a list of vectors; or, with ``offsets``, one vector that holds row ``r`` from
+        ``offsets[r]`` to ``offsets[r + 1]``. float32 or float64, from NumPy, PyTorch or JAX, in the memory of the
+        CPU. It is not copied, but for pieces of data that is not C-contiguous; float32 is computed with in double
+        precision. -inf is a weight of zero.
+    terms : int or array_like of int, shape (rows,), optional
+        ``K`` of each row, drawn from ``roulette``. By default ``fs.draw_terms(rows, roulette, seed)``.
+    roulette : Roulette
+        The law of ``K``.
+    minimum : int
+        Samples before the first increment.
+    seed : int
+        Of the drawn terms.
+    offsets : array_like of int, shape (rows + 1,), optional
+        Where rows begin and end in a vector of log weights.
+    threads : int, optional
+        By default the cores that this process may use. The values do not depend on it.
+
+    Returns
+    -------
+    ndarray of float64, shape (rows,)
+        -inf where the first ``minimum`` weights of a row are all zero.
+
+    Raises
+    ------
+    ValueError
+        If a row is too short for its terms (the message says how many log weights rows need), if a row holds NaN or
+        +inf (the message names it), or shapes do not fit.
+    TypeError
+        If the log weights are neither float32 nor float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bool(np.isclose(sumo([[0.0, np.log(3.0)]], terms=1)[0], np.log(2.0)))
+    True
+    >>> law = Harmonic(cap=100)
+    >>> terms = draw_terms(3, law, seed=1)
+    >>> rows = [np.zeros(k + 1) for k in terms]
+    >>> sumo(rows, roulette=law, seed=1)
+    array([0., 0., 0.])
+    """
+    rows, used, m = _trials(log_weights, terms, roulette, minimum, seed, offsets)
+    law, inverse, short = roulette.law(), _inverse(), _reciprocals(roulette)
+    values = np.empty(rows.count)
+
+    def work(piece: Piece, scratch: Floats) -> int:
+        part = values[piece.first : piece.first + piece.used.size]
+        return int(sumo_rows(piece.values, piece.starts, piece.used, m, law, short, inverse, scratch, part))
+
+    run(rows, used, work, threads)
+    return values
+
+
+def sumo_coefficients(
+    log_weights: Any,
+    terms: ArrayLike | None = None,
+    roulette: Roulette = _HARMONIC,
+    minimum: int = 1,
+    seed: int = 0,
+    *,
+    offsets: ArrayLike | None = None,
+    threads: int | None = None,
+) -> Any:
+    """Derivatives of each row's SUMO with respect to its log weights, for use in a training objective.
+
+    ``(coefficients * log_weights).sum()``, with the coefficients held constant, has the gradient of
+    ``sumo(log_weights).sum()`` in any framework. With ``SUMO = sum_k c_k L_k`` the coefficient of ``log w_i`` is
+    ``w_i`` times the sum of ``c_k / (w_1 + ... + w_k)`` over ``k >= max(i, minimum)``; those of a row add up to 1.
+
+    Parameters
+    ----------
+    log_weights, terms, roulette, minimum, seed, offsets, threads
+        As in `sumo`.
+
+    Returns
+    -------
+    ndarray of float64, or list of them
+        In the form of the log weights; 0 for weights of zero and beyond the ``K + minimum`` that are used. Where the
+        value is -inf, they are the derivatives of the part of the sum over prefixes that have weight.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sumo_coefficients(np.zeros((1, 4)), terms=1)
+    array([[0.5, 0.5, 0. , 0. ]])
+    """
+    rows, used, m = _trials(log_weights, terms, roulette, minimum, seed, offsets)
+    law, short, out = roulette.law(), _reciprocals(roulette), rows.room()
+
+    def work(piece: Piece, scratch: Floats) -> int:
+        bases = np.empty(2 * (int(piece.used.max(initial=0)) // SEGMENT + 1))
+        taken = piece.values, piece.starts, piece.used
+        return int(gradient_rows(*taken, m, law, short, scratch, bases, piece.places, out))
+
+    run(rows, used, work, threads)
+    return rows.shaped(out)
+
+
+def iwae(
+    log_weights: Any, k: int | None = None, *, offsets: ArrayLike | None = None, threads: int | None = None
+) -> Floats:
+    """``L_k``, the log of the mean of each row's first ``k`` weights (Burda et al., 2016).
+
+    Parameters
+    ----------
+    log_weights, offsets, threads
+        As in `sumo`.
+    k : int, optional
+        By default all weights of the row.
+
+    Returns
+    -------
+    ndarray of float64, shape (rows,)
+
+    Examples
+    --------
+    >>> iwae([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]], k=2)
+    array([1., 2.])
+    """
+    rows = rows_of(log_weights, offsets)
+    used = _whole_rows(rows, 1, "iwae") if k is None else Used(checks.whole("k", k, 1, MAX_TERMS))
+    _check_lengths(rows, used, "k")
+    values, inverse = np.empty(rows.count), _inverse()
+
+    def work(piece: Piece, scratch: Floats) -> int:
+        part = values[piece.first : piece.first + piece.used.size]
+        return int(iwae_rows(piece.values, piece.starts, piece.used, inverse, scratch, part))
+
+    run(rows, used, work, threads)
+    return values
+
+
+def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Floats:
+    """Jackknife of IWAE over all weights of each row (Nowozin, ICLR 2018): bias ``O(n^-2)``, or ``O(n^-3)`` at order 2.
+
+    Parameters
+    ----------
+    log_weights, offsets, threads
+        As in `sumo`. Rows must have more than ``order`` weights.
+    order : {1, 2}
+        Order 2 leaves out every pair: it takes time in proportion to the square of a row's length.
+
+    Returns
+    -------
+    ndarray of float64, shape (rows,)
+        -inf where the weights without one (or two) of them are all zero.
+
+    Examples
+    --------
+    >>> jvi([[1.0, 1.0, 1.0]])
+    array([1.])
+    """
+    rows, degree = rows_of(log_weights, offsets), checks.whole("order", order, 1, 2)
+    used = _whole_rows(rows, degree + 1, f"the jackknife of order {degree}")
+    values, inverse = np.empty(rows.count), _inverse()
+
+    def work(piece: Piece, scratch: Floats) -> int:
+        part = values[piece.first : piece.first + piece.used.size]
+        return int(jackknife_rows(piece.values, piece.starts, piece.used, degree, inverse, scratch, part))
+
+    run(rows, used, work, threads)
+    return values
+
+
+def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Any:
+    """``L_1, L_2, ...`` of each row: the logs of the running means of its weights.
+
+    Parameters
+    ----------
+    log_weights, offsets, threads
+        As in `sumo`.
+
+    Returns
+    -------
+    ndarray of float64, or list of them
+        In the form of the log weights; -inf up to a row's first weight that is not zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bool(np.allclose(cumulative_iwae([[0.0, np.log(3.0)]]), [[0.0, np.log(2.0)]]))
+    True
+    """
+    rows = rows_of(log_weights, offsets)
+    used, inverse, out = _whole_rows(rows, 1, "cumulative_iwae"), _inverse(), rows.room()
+
+    def work(piece: Piece, scratch: Floats) -> int:
+        return int(path_rows(piece.values, piece.starts, piece.used, inverse, scratch, piece.places, out))
+
+    run(rows, used, work, threads)
+    return rows.shaped(out)
+
+
+def draw_terms(
+    rows: int,
+    roulette: Roulette = _HARMONIC,
+    seed: int = 0,
+) -> Ints:
+    """``K`` of trials ``0 .. rows - 1``: what `sumo` draws, and `fs.simulate` too. A row needs ``K + minimum`` weights.
+
+    Parameters
+    ----------
+    rows : int
+        How many trials.
+    roulette : Roulette
+        The law of `K`.
+    seed : int
+        From 0 to ``2**64 - 1``.
+
+    Returns
+    -------
+    ndarray of int64, shape (rows,)
+
+    Examples
+    --------
+    >>> draw_terms(5, Harmonic(cap=1))
+    array([1, 1, 1, 1, 1])
+    """
+    return _law_of(roulette).sample(checks.whole("rows", rows, 1), seed)
+
+
+def _law_of(roulette: Any) -> Roulette:
+    if not isinstance(roulette, Roulette):
+        raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}")
+    return roulette
+
+
+def _trials(
+    log_weights: Any, terms: ArrayLike | None, roulette: Any, minimum: int, seed: int, offsets: ArrayLike | None
+) -> tuple[Rows, Used, int]:
+    """The rows, how many weights each uses, and the minimum."""
+    law, m = _law_of(roulette), checks.whole("minimum", minimum, 1, MAX_TERMS)
+    checks.whole("seed", seed, 0, 2**64 - 1)
+    rows = rows_of(log_weights, offsets)
+    if terms is None:
+        used, hint = Used(law.sample(rows.count, seed), m), f"fs.draw_terms({rows.count}, {law!r}, seed={seed})"
+    else:
+        used, hint = Used(_terms(terms, law, rows.count), m), "terms"
+    _check_lengths(rows, used, f"its K = {{}}, plus {m}; {hint} + {m} is how many each row needs")
+    return rows, used, m
+
+
+def _terms(terms: ArrayLike, law: Roulette, rows: int) -> Ints | int:
+    counts = whole_numbers("terms", terms)
+    if counts.shape not in ((), (rows,)):
+        raise ValueError(f"terms must be one number or one for each of {rows} rows, got shape {counts.shape}")
+    if counts.min() < 1:
+        r = int(np.argmin(counts))
+        raise ValueError(f"terms must be at least 1, got {counts.min()} for row {r}")
+    if not law.survival(counts.max()) > np.finfo(float).tiny:
+        r = int(np.argmax(counts))
+        raise ValueError(f"{law!r} never draws K = {counts.max()}, the terms of row {r}")
+    return counts if counts.ndim else int(counts)
+
+
+def _check_lengths(rows: Rows, used: Used, reason: str) -> None:
+    """Rows must be as long as what is used of them."""
+    lengths, largest = rows.lengths(), used.largest()
+    if largest <= np.min(lengths):
+        return
+    needs = used.of(0, rows.count)
+    short = np.flatnonzero(needs > lengths)
+    if short.size:
+        r = int(short[0])
+        raise ValueError(
+            f"row {r} has {rows.row(r).size} log weights and needs {needs[r]} "
+            f"({reason.format(needs[r] - used.more)}); {short.size} of {rows.count} rows are too short, "
+            f"and the longest needs {largest}"
+        )
+
+
+def _whole_rows(rows: Rows, least: int, what: str) -> Used:
+    """Each row's own length, at least ``least``."""
+    lengths = rows.lengths()
+    if np.min(lengths) < least:
+        r = int(np.argmin(lengths))
+        raise ValueError(f"row {r} has {np.min(lengths)} log weights; {what} needs at least {least}")
+    return Used(lengths)
+
+
+def _inverse() -> Floats:
+    """``1 / k`` for the kernels of short rows."""
+    return 1.0 / np.maximum(np.arange(SHORT + 1), 1)
+
+
+def _reciprocals(law: Roulette) -> Floats:
+    """``1 / P(K >= j)`` for the kernels of short rows; 0 where `K` cannot be as large."""
+    survival = law.survival(np.arange(SHORT + 2))
+    return np.divide(1.0, survival, out=np.zeros(SHORT + 2), where=survival > np.finfo(float).tiny)

@@ -1,0 +1,689 @@
+"""`Result`: what a run found. A value: read it, print it, merge it, save it; it computes from `Statistics` only."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+import os
+import platform
+import warnings
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsumo import plot, tails
+from fastsumo._version import __version__
+from fastsumo.base import checks
+from fastsumo.base.files import written_whole
+from fastsumo.base.machine import cpu_name
+from fastsumo.models.model import source_hash
+from fastsumo.report import html, result_page
+from fastsumo.report import summary as words
+from fastsumo.report.frames import TABLES, dataframe, dataset, table_of
+from fastsumo.runs import rerun
+from fastsumo.runs.pages import replays
+from fastsumo.runs.replay import replay
+from fastsumo.runs.rerun import origin_of, remember
+from fastsumo.statistics.spans import joined
+from fastsumo.statistics.statistics import Statistics, to_float
+from fastsumo.tails import Histogram
+from fastsumo.theory import tail_law
+
+if TYPE_CHECKING:
+    from fastsumo.estimators.estimators import Estimator
+    from fastsumo.models.model import Model
+    from fastsumo.runs.replay import Trial
+    from fastsumo.tails import Diagnosis, Interval, Summary, TailIndex
+
+FORMAT = 1
+_MAGIC = "fastsumo result"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What was run, in words and numbers that can be stored."""
+
+    model: str
+    params: tuple[float, ...]
+    source: str  # hash of the model's function, of all it uses and of its proposal's numbers
+    estimator: str
+    minimum: int
+    law: dict[str, Any]
+    log_evidence: float | None
+    chi_square: float | None
+    version: str
+    numba: str
+    cpu: str
+    origin: str | None = None  # a word by which `specs.model` makes the model, with other parameters perhaps
+    table: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)  # of the law of K, if it has one
+
+    @classmethod
+    def of(cls, model: Model, estimator: Estimator) -> Provenance:
+        """Of a run on this machine."""
+        import numba
+
+        law, source = estimator.plan().law, source_hash(model)
+        remember(model, source)
+        table = hashlib.sha256(law.table.tobytes()).hexdigest()[:16] if law.table.size else ""
+        return cls(
+            model.name,
+            tuple(model.params.tolist()),
+            source,
+            repr(estimator),
+            estimator.plan().minimum,
+            {"power": law.power, "head": law.head, "log_decay": law.log_decay, "cap": law.cap, "table": table},
+            model.log_evidence,
+            model.chi_square,
+            __version__,
+            numba.__version__,
+            cpu_name(),
+            origin_of(model, source),
+            law.table if law.table.size else None,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it but the table, ready for JSON."""
+        return {name: value for name, value in vars(self).items() if name != "table"} | {"params": list(self.params)}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result:
+    """Statistics of a run of trials.
+
+    Attributes
+    ----------
+    trials : int
+        Trials done, those of zero weight included.
+    cost : int
+        Importance samples used.
+    mean, std_error, variance, skewness, kurtosis : float
+        Of the trials' values; ``-inf`` and NaN where some trial has the value ``-inf`` (see ``zero_weight_trials``).
+        ``kurtosis`` is 3 for a normal law. Where the law of the values has no such moment the number still is that of
+        these trials, and means nothing beyond them.
+    min, max : float
+    zero_weight_trials : int
+        Trials with the value ``-inf``: a prefix of their weights was all zero. ``finite_mean`` leaves them out.
+    largest_terms : int
+        The largest `K`.
+    center : float
+        Where the histogram, the extremes and the breakdowns are centred: the known log evidence or a pilot's estimate.
+    extremes : structured array
+        The 10 000 trials with the largest ``|value - center|``, largest first: trial, value, terms, seed.
+    histogram : Histogram
+    by_terms : structured array
+        Per octave ``low <= K <= high``: trials, mean, sum_squares (about the centre), share of all squares, cost.
+    trace : structured array
+        At growing numbers of trials, two to the octave: trials, mean, variance, largest ``|value - center|``.
+    ranges : dict of int to list of (int, int)
+        Per seed, the trial numbers covered, as (first, last + 1).
+    elapsed : float
+        Seconds of running; compilation not counted. Merged results add theirs.
+    threads : int
+    interrupted : bool
+        Whether Ctrl-C ended the run early.
+    provenance : Provenance
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> r = fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=80)), trials=10_000, seed=1)
+    >>> r
+    Result('note', SUMO(roulette=Harmonic(cap=80), minimum=1, start=1), trials=10000, mean=1.849237334)
+    >>> r.trials, r.cost, r.largest_terms
+    (10000, 60533, 80)
+    >>> r.by_terms["trials"].tolist()
+    [4974, 2496, 1260, 623, 312, 177, 158]
+    >>> len(r.extremes), bool(r.min <= r.mean <= r.max)
+    (10000, True)
+    """
+
+    provenance: Provenance
+    statistics: Statistics
+    ranges: dict[int, list[tuple[int, int]]]
+    center: float
+    elapsed: float
+    threads: int
+    interrupted: bool = False
+
+    @property
+    def trials(self) -> int:
+        """Trials done, those of zero weight included."""
+        return sum(high - low for spans in self.ranges.values() for low, high in spans)
+
+    @property
+    def cost(self) -> int:
+        """Importance samples used."""
+        return self.statistics.cost
+
+    @property
+    def zero_weight_trials(self) -> int:
+        """Trials with the value ``-inf``."""
+        return self.statistics.zero_weight
+
+    @property
+    def largest_terms(self) -> int:
+        """The largest `K`."""
+        return self.statistics.largest_terms
+
+    @property
+    def log_evidence(self) -> float | None:
+        """The true ``log Z`` where the model knows it."""
+        return self.provenance.log_evidence
+
+    @cached_property
+    def _moments(self) -> tuple[float, float, float, float]:
+        """Mean offset, variance (n - 1), skewness and kurtosis of the finite trials."""
+        n = self.statistics.finite
+        if n == 0 or self.statistics.overflowed:
+            return math.nan, math.nan, math.nan, math.nan
+        offset, m2, m3, m4 = self.statistics.central_moments()
+        m2 = max(m2, Fraction(0))  # squares are rounded before they are summed
+        variance = to_float(m2 * n / (n - 1)) if n > 1 else math.nan
+        if n == 1 or m2 == 0:
+            return to_float(offset), variance, math.nan, math.nan
+        spread = to_float(m2)
+        return to_float(offset), variance, to_float(m3) / spread / math.sqrt(spread), to_float(m4 / m2**2)
+
+    @property
+    def finite_mean(self) -> float:
+        """Mean of the trials that are not ``-inf``."""
+        return self.center + self._moments[0]
+
+    @property
+    def finite_variance(self) -> float:
+        """Variance of the trials that are not ``-inf``."""
+        return self._moments[1]
+
+    @property
+    def mean(self) -> float:
+        """Mean of the values; ``-inf`` where some trial is."""
+        return -math.inf if self.zero_weight_trials else self.finite_mean
+
+    @property
+    def variance(self) -> float:
+        """Variance of the values (n - 1); NaN where some trial is ``-inf``."""
+        return math.nan if self.zero_weight_trials else self._moments[1]
+
+    @property
+    def std_error(self) -> float:
+        """Standard error of the mean, the root of variance over trials."""
+        return math.sqrt(self.variance / self.statistics.finite) if self.statistics.finite else math.nan
+
+    @property
+    def skewness(self) -> float:
+        """Third standardised moment."""
+        return math.nan if self.zero_weight_trials else self._moments[2]
+
+    @property
+    def kurtosis(self) -> float:
+        """Fourth standardised moment, 3 for a normal law."""
+        return math.nan if self.zero_weight_trials else self._moments[3]
+
+    @property
+    def min(self) -> float:
+        """The smallest value."""
+        return -math.inf if self.zero_weight_trials else self.statistics.smallest
+
+    @property
+    def max(self) -> float:
+        """The largest value."""
+        return self.statistics.largest if self.statistics.finite else -math.inf
+
+    @property
+    def extremes(self) -> NDArray[Any]:
+        """The trials furthest from the centre, largest distance first: trial, value, terms, seed."""
+        return self.statistics.extremes
+
+    @cached_property
+    def histogram(self) -> Histogram:
+        """Counts of the values in signed logarithmic bins around the centre."""
+        return self.statistics.histogram(self.center)
+
+    @cached_property
+    def by_terms(self) -> NDArray[Any]:
+        """Breakdown by octave of `K`: low, high, trials, mean, sum_squares, share, cost."""
+        return self.statistics.octave_table(self.center)
+
+    @cached_property
+    def trace(self) -> NDArray[Any]:
+        """Running statistics: trials, mean, variance, largest."""
+        return self.statistics.trace_table(self.center)
+
+    def merge(self, other: Result) -> Result:
+        """Both runs together, as if they had been one: exactly, in any order.
+
+        Parameters
+        ----------
+        other : Result
+            Of the same model, parameters and estimator, with other trials or another seed.
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        ValueError
+            If the runs differ, or share trials.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> a = fs.simulate(fs.models.note(), fs.ELBO(), 65_536)
+        >>> b = fs.simulate(fs.models.note(), fs.ELBO(), 65_536, first_trial=65_536)
+        >>> a.merge(b).mean == fs.simulate(fs.models.note(), fs.ELBO(), 131_072).mean
+        True
+        """
+        for name in ("model", "params", "source", "estimator", "law"):
+            mine, theirs = getattr(self.provenance, name), getattr(other.provenance, name)
+            if mine != theirs:
+                raise ValueError(f"cannot merge runs of a different {name}: {mine} and {theirs}")
+        if self.center != other.center:
+            raise ValueError(f"cannot merge runs with different centres, {self.center} and {other.center}")
+        ranges = {seed: list(spans) for seed, spans in self.ranges.items()}
+        for seed, spans in other.ranges.items():
+            together = sorted([*ranges.get(seed, []), *spans])
+            for (_, high), (low, _) in itertools.pairwise(together):
+                if low < high:
+                    raise ValueError(f"cannot merge: trial {low} of seed {seed} is in both runs")
+            ranges[seed] = joined(together)
+        return replace(
+            self,
+            statistics=self.statistics.merged(other.statistics, self.center),
+            ranges=ranges,
+            elapsed=self.elapsed + other.elapsed,
+            threads=max(self.threads, other.threads),
+            interrupted=self.interrupted or other.interrupted,
+        )
+
+    def summary(self) -> Summary:
+        """What `fastsumo.tails` needs of the finite trials: extremes, power sums, groups, histogram, trace.
+
+        Raises
+        ------
+        ValueError
+            If no trial has a finite value.
+
+        Returns
+        -------
+        fastsumo.tails.Summary
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> fs.simulate(fs.models.note(), fs.ELBO(), 1000).summary().trials
+        1000
+        """
+        if self.statistics.finite == 0:
+            raise ValueError("no trial has a finite value: there is nothing to summarize")
+        counts, sums = self.statistics.groups()
+        powers = np.array([to_float(total) for total in self.statistics.power_sums()])
+        whole = self.statistics.overflowed == 0 and bool(np.isfinite(powers[:2]).all())
+        occupied, trace, bins = counts > 0, self.trace, self.histogram
+        return tails.Summary(
+            trials=self.statistics.finite,
+            extremes=self.extremes,
+            center=self.center,
+            power_sums=powers if whole else None,
+            group_counts=counts[occupied] if whole else None,
+            group_sums=sums[occupied] if whole else None,
+            histogram=tails.Histogram(bins.center, bins.low, bins.high, bins.counts),
+            trace=tails.Trace(trace["trials"], trace["mean"], trace["variance"], trace["largest"]),
+        )
+
+    def tail_index(self, method: str = "hill", **options: Any) -> TailIndex:
+        """Tail index of the values around the centre, from the extremes.
+
+        Parameters
+        ----------
+        method : {"hill", "moment", "pickands", "gpd", "gpd-mle"}
+        **options
+            Passed to `fastsumo.tails.tail_index`, such as ``k``, ``side`` and ``level``.
+
+        Returns
+        -------
+        fastsumo.tails.TailIndex
+            With ``estimate``, ``low``, ``high``, ``k``.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> r = fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic()), 1_000_000, seed=1)
+        >>> bool(1.8 < r.tail_index().estimate < 2.2)
+        True
+        """
+        return tails.tail_index(self.summary(), method=method, **options)
+
+    def interval(self, level: float = 0.95, method: str = "median-of-means", **options: Any) -> Interval:
+        """Confidence interval for the mean.
+
+        Parameters
+        ----------
+        level : float
+            In (0, 1).
+        method : {"median-of-means", "normal", "catoni", "trimmed", "self-normalised", "index-2", "subsampling"}
+            "normal" is right only where the variance is finite and the number of trials large.
+        **options
+            Passed to `fastsumo.tails.mean_interval`.
+
+        Returns
+        -------
+        fastsumo.tails.Interval
+            With ``low`` and ``high``; NaN, with a `fastsumo.tails.TailWarning`, where some trial has the value
+            ``-inf``, and so the mean.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> found = fs.simulate(fs.models.note(), fs.SUMO(), 100_000, seed=1).interval(0.95)
+        >>> found.low < 1.837877 < found.high
+        True
+        """
+        if self.zero_weight_trials == 0:
+            return tails.mean_interval(self.summary(), method, level, **options)
+        message = f"no interval: {self.zero_weight_trials} trials have the value -inf, and so has the mean"
+        warnings.warn(message, tails.TailWarning, stacklevel=2)
+        return tails.Interval(math.nan, math.nan, level, method, self.mean, self.trials, "finite values")
+
+    def diagnose(self, **options: Any) -> Diagnosis:
+        """What the tail allows one to say of the mean, in words and numbers.
+
+        Parameters
+        ----------
+        **options
+            Passed to `fastsumo.tails.diagnose`, such as ``level`` and ``wanted_error``. Where the law of `K` and the
+            model's chi-square divergence are known, ``index`` and ``constant`` are those of first-order theory.
+
+        Returns
+        -------
+        fastsumo.tails.Diagnosis
+            With the verdict as ``text``, and every number in it as a field. Of the finite trials only, with a
+            `fastsumo.tails.TailWarning`, where some trial has the value ``-inf``.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> found = fs.simulate(fs.models.note(), fs.SUMO(), 100_000).diagnose()
+        >>> found.regime, found.moments[2], round(found.constant.constant, 3)
+        ('index 2', 'does not exist', 0.733)
+        """
+        law = None if self.provenance.chi_square is None else tail_law(self.provenance)
+        if law is not None and not {"index", "constant"} & options.keys():
+            options |= {"index": law.index} | ({} if math.isnan(law.constant) else {"constant": law.constant})
+        options.setdefault("can_change_law", "roulette=" in self.provenance.estimator)
+        if self.zero_weight_trials:
+            message = f"{self.zero_weight_trials} trials have the value -inf, and so has the mean: these are the others"
+            warnings.warn(message, tails.TailWarning, stacklevel=2)
+        return tails.diagnose(self.summary(), **options)
+
+    def made_with(self) -> tuple[Model, Estimator]:
+        """The model and the estimator of the run, as far as they can be had again.
+
+        Built-in models can, those of this process, and those that came from a file or a module which is still there.
+
+        Raises
+        ------
+        ValueError
+            If the model is not known here, or is not what was run.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> fs.simulate(fs.models.note(), fs.IWAE(5), 1000).made_with()[1]
+        IWAE(k=5)
+        """
+        model = rerun.model_of(self.provenance)
+        if not rerun.is_same(self.provenance, model):
+            raise ValueError(f"model {model.name!r} is not the one that was run: its source or its proposal changed")
+        return model, rerun.estimator_of(self.provenance)
+
+    def replay(self, trial: int, seed: int | None = None, **options: Any) -> Trial:
+        """One trial of the run again, whole; see `fastsumo.replay`.
+
+        Parameters
+        ----------
+        trial : int
+            Its number, as in ``extremes``.
+        seed : int, optional
+            Needed where the run has more than one.
+        **options
+            Passed to `fastsumo.replay`.
+
+        Raises
+        ------
+        ValueError
+            If the model cannot be had again (see `made_with`), or the seed is not given.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> r = fs.simulate(fs.models.note(), fs.SUMO(), 1000)
+        >>> r.replay(7).value == fs.replay(fs.models.note(), fs.SUMO(), 7).value
+        True
+        """
+        if seed is None and len(self.ranges) > 1:
+            raise ValueError(f"the result has the seeds {', '.join(map(str, self.ranges))}: say which")
+        model, estimator = self.made_with()
+        return replay(model, estimator, trial, next(iter(self.ranges)) if seed is None else seed, **options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers that `print` shows and where they come from, ready for JSON.
+
+        Returns
+        -------
+        dict
+            Infinities and NaN are floats, as they are; see `fastsumo.report.to_json`.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> found = fs.simulate(fs.models.note(), fs.ELBO(), 1000).to_dict()
+        >>> found["trials"], found["provenance"]["model"]
+        (1000, 'note')
+        """
+        numbers = ("trials", "cost", "mean", "std_error", "variance", "skewness", "kurtosis", "min", "max")
+        more = ("zero_weight_trials", "finite_mean", "largest_terms", "center", "elapsed", "threads", "interrupted")
+        summary: dict[str, Any] = {name: getattr(self, name) for name in numbers + more}
+        summary["ranges"] = {str(seed): [list(span) for span in spans] for seed, spans in self.ranges.items()}
+        summary["provenance"] = self.provenance.to_dict()
+        for name in ("by_terms", "trace"):
+            table = getattr(self, name)
+            summary[name] = [dict(zip(table.dtype.names, row.tolist(), strict=True)) for row in table]
+        summary["extremes"] = [
+            dict(zip(self.extremes.dtype.names or (), row.tolist(), strict=True)) for row in self.extremes[:10]
+        ]
+        return summary
+
+    def to_dataframe(self, table: str = "extremes") -> Any:
+        """One of the tables of the run as a pandas DataFrame.
+
+        Parameters
+        ----------
+        table : {"extremes", "by_terms", "trace", "histogram"}
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return dataframe(table_of(self, checks.choice("table", table, TABLES)))
+
+    def to_xarray(self) -> Any:
+        """The run as an xarray Dataset, with the attributes by which ArviZ says where data come from.
+
+        Dimensions are ``rank`` (of the extremes, largest first), ``octave`` (of `K`, by its smallest), ``checkpoint``
+        (numbers of trials) and ``bin`` (of the histogram); there are no chains and draws, since a run keeps statistics
+        and not its values. For these: ``fs.sample``, whose values are one chain of draws.
+
+        Returns
+        -------
+        xarray.Dataset
+
+        Raises
+        ------
+        ImportError
+            If xarray is not installed.
+        """
+        return dataset(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to one file, ``.npz`` by convention; replaced as a whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import fastsumo as fs, tempfile, pathlib
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "elbo.npz"
+        >>> r = fs.simulate(fs.models.note(), fs.ELBO(), 1000)
+        >>> r.save(file)
+        >>> fs.load(file).mean == r.mean
+        True
+        """
+        import json
+
+        target = Path(path)
+        header = {
+            "magic": _MAGIC,
+            "format": FORMAT,
+            "provenance": self.provenance.to_dict(),
+            "ranges": {str(seed): spans for seed, spans in self.ranges.items()},
+            "center": self.center,
+            "elapsed": self.elapsed,
+            "threads": self.threads,
+            "interrupted": self.interrupted,
+            "platform": platform.platform(),
+        }
+        arrays = self.statistics.arrays() | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+        if self.provenance.table is not None:
+            arrays["law_table"] = self.provenance.table
+        with written_whole(target) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+    def plot(self, figure: Any = None) -> Any:
+        """Four panels: density, both tails, running mean and variance, share of variance by octave of `K`.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure or SubFigure, optional
+            To draw on; by default a new one. Save it with ``savefig``.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> type(fs.simulate(fs.models.note(), fs.SUMO(), 1000).plot()).__name__
+        'Figure'
+        """
+        return plot.overview(self, figure)
+
+    def report(self, path: str | os.PathLike[str], model: Model | None = None) -> None:
+        """Write a page of HTML about the run, one file that needs no network: estimate, verdict, figures, extremes.
+
+        Parameters
+        ----------
+        path : path-like
+        model : Model, optional
+            To show the paths of the largest trials with; by default the one that `made_with` finds.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be written there.
+        """
+        page = result_page.result_page(self, rerun.commands(self), replays(self, model))
+        result_page.write_page(path, page)
+
+    def _repr_html_(self) -> str:
+        return html.blocks(words.blocks(self))
+
+    def __repr__(self) -> str:
+        what = f"{self.provenance.model!r}, {self.provenance.estimator}"
+        return f"Result({what}, trials={self.trials}, mean={self.mean:.10g})"
+
+    def __str__(self) -> str:
+        return words.summary(self)
+
+
+def load(path: str | os.PathLike[str]) -> Result:
+    """Read a `Result` that `Result.save` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    FileNotFoundError
+    ValueError
+        If the file is no result, is cut short, or was written by a newer format.
+
+    Examples
+    --------
+    >>> import fastsumo as fs, tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "elbo.npz"
+    >>> fs.simulate(fs.models.note(), fs.ELBO(), 1000).save(file)
+    >>> fs.load(file).trials
+    1000
+    """
+    import json
+
+    file = Path(path)
+    if not file.exists():
+        raise FileNotFoundError(f"no such result file: {file}")
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays.pop("header").tobytes())
+        if header["magic"] != _MAGIC:
+            raise KeyError("magic")
+    except Exception as error:  # whatever foreign bytes make NumPy, zipfile and json raise
+        raise ValueError(f"{file} is not a fastsumo result, or is cut short ({type(error).__name__})") from None
+    try:
+        if header["format"] == FORMAT:
+            return _from_parts(header, arrays)
+        version = header["provenance"].get("version", "?")
+    except Exception as error:
+        raise ValueError(f"{file} is a damaged fastsumo result ({type(error).__name__}: {error})") from None
+    raise ValueError(
+        f"{file} has result format {header['format']}, this version of fastsumo reads format {FORMAT}; "
+        f"it was written by fastsumo {version}"
+    )
+
+
+def _from_parts(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Result:
+    provenance = header["provenance"] | {"params": tuple(header["provenance"]["params"])}
+    provenance["table"] = arrays.pop("law_table", None)
+    return Result(
+        provenance=Provenance(**provenance),
+        statistics=Statistics.from_arrays(arrays),
+        ranges={int(seed): [(low, high) for low, high in spans] for seed, spans in header["ranges"].items()},
+        center=header["center"],
+        elapsed=header["elapsed"],
+        threads=header["threads"],
+        interrupted=header["interrupted"],
+    )

@@ -1,0 +1,147 @@
+"""`simulate`, `sample` and `replay`: what they take, what is wrong with it, and what they give. `running` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsumo.engine.devices import open_engine
+from fastsumo.estimators.estimators import Estimator
+from fastsumo.models.model import Model
+from fastsumo.models.parsing import compact
+from fastsumo.report.progress import Progress, make_progress
+from fastsumo.runs.arguments import checked, thread_count
+from fastsumo.runs.result import Provenance, Result
+from fastsumo.runs.until import simulate_until
+
+if TYPE_CHECKING:
+    from fastsumo.runs.result import Result
+
+_MOST_UNTIL = 2**50  # trials, where only a standard error is asked for
+
+
+def simulate(
+    model: Model,
+    estimator: Estimator,
+    trials: int | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: bool | Progress | None = None,
+    *,
+    first_trial: int = 0,
+    until: Mapping[str, float] | None = None,
+) -> Result:
+    """Run many trials and keep their statistics.
+
+    Parameters
+    ----------
+    model : Model
+    estimator : Estimator
+        For example ``fs.SUMO(fs.roulette.Harmonic())``.
+    trials : int
+        How many; integral floats such as ``1e7`` are welcome. With ``until``, the most that may be run.
+    seed : int
+        From 0 to ``2**64 - 1``. A trial is a function of model, estimator, seed and trial number alone.
+    threads : int, optional
+        By default the cores that this process may use.
+    progress : bool or Progress, optional
+        A bar; by default where somebody is looking (a terminal, a notebook).
+    first_trial : int
+        Number of the first trial, so that a run can be continued and merged with what came before.
+    until : dict, optional
+        ``dict(std_error=1e-4)`` runs until the standard error of the mean is that small, and refuses to where the
+        variance is infinite.
+
+    Returns
+    -------
+    Result
+        After Ctrl-C, the trials done so far, marked ``interrupted``.
+
+    Raises
+    ------
+    fastsumo.ModelError
+        If the model cannot be compiled, raises, or returns NaN or +inf; names the trial, so that `replay` shows it.
+    ValueError, TypeError
+        If an argument is not as above, or ``until`` asks for a standard error that does not exist.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> r = fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=80)), trials=100_000, seed=1)
+    >>> r.trials, abs(r.mean - r.log_evidence) < 0.1
+    (100000, True)
+    """
+    if until is not None:
+        most, start = checked(model, estimator, _MOST_UNTIL if trials is None else trials, seed, first_trial)
+
+        def more(count: int, first: int) -> Result:
+            return simulate(model, estimator, count, seed, threads, progress, first_trial=first)
+
+        return simulate_until(more, model, estimator, until, most, start)
+    if trials is None:
+        raise TypeError("simulate needs a number of trials, or until=dict(std_error=...)")
+    count, start = checked(model, estimator, trials, seed, first_trial)
+    return run_trials(model, estimator, count, int(seed), thread_count(threads), progress, start)
+
+
+def run_trials(
+    model: Model,
+    estimator: Estimator,
+    count: int,
+    seed: int,
+    threads: int,
+    progress: bool | Progress | None,
+    first: int,
+    center: float | None = None,
+) -> Result:
+    """`simulate` of checked arguments, with a centre of the caller's choice where one is given."""
+    with make_progress(progress, count, f"{model.name} · {compact(repr(estimator))}") as bar:
+        bar.stage("compiling")
+        engine = open_engine(model, estimator, seed, threads=threads, center=center)
+        statistics, spans, interrupted = engine.tally(first, count, bar)
+    return Result(
+        provenance=Provenance.of(model, estimator),
+        statistics=statistics,
+        ranges={seed: spans},
+        center=engine.center,
+        elapsed=engine.elapsed,
+        threads=threads,
+        interrupted=interrupted,
+    )
+
+
+def sample(
+    model: Model,
+    estimator: Estimator,
+    trials: int,
+    seed: int = 0,
+    threads: int | None = None,
+    *,
+    first_trial: int = 0,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The values of trials, one by one.
+
+    Parameters
+    ----------
+    model, estimator, trials, seed, threads, first_trial
+        As in `simulate`.
+
+    Returns
+    -------
+    values : ndarray of float64, shape (trials,)
+        ``-inf`` where a prefix had no weight at all.
+    terms : ndarray of int64, shape (trials,)
+        `K` of each trial; the number of samples for `IWAE`.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> values, terms = fs.sample(fs.models.note(), fs.ELBO(), 1000)
+    >>> values.shape, int(terms.max())
+    ((1000,), 1)
+    """
+    count, start = checked(model, estimator, trials, seed, first_trial)
+    return open_engine(model, estimator, int(seed), threads=thread_count(threads)).sample(start, count)

@@ -1,0 +1,115 @@
+"""`simulate(..., until=dict(std_error=...))`: chunks of trials until the standard error is small enough.
+
+Where the variance is infinite no number of trials will do: then this refuses and says why.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from fastsumo.base import checks
+from fastsumo.theory import last_sample, tail_index
+
+if TYPE_CHECKING:
+    from fastsumo.estimators.estimators import Estimator
+    from fastsumo.models.model import Model
+    from fastsumo.runs.result import Result
+
+_FIRST = 65_536  # trials of the first chunk, for the cheapest estimators ...
+_FIRST_COST = 2**24  # ... importance samples, for the dearest
+_FEWEST = 256
+_TYPICAL_COST = 256.0  # of a trial whose expected cost is infinite
+_GROWTH = 4  # a total is at most this many times the one before
+_MARGIN = 1.02
+_ENOUGH = 1000  # trials whose tail can be judged
+
+
+Simulate = Callable[[int, int], "Result"]  # of so many trials from a number on
+
+
+def simulate_until(
+    simulate: Simulate, model: Model, estimator: Estimator, until: Mapping[str, float], most: int, first_trial: int
+) -> Result:
+    """Run trials until the standard error of the mean is as small as wanted, or ``most`` are done.
+
+    The totals after each chunk follow from the statistics of the chunks before, which do not depend on
+    threads; so the result is that of one run of as many trials, whoever runs it.
+
+    Raises
+    ------
+    ValueError
+        If the variance is infinite by theory, or, where theory knows nothing of the weights, by the look of
+        the first chunk; or if a trial has the value ``-inf``.
+    """
+    wanted = wanted_error(until)
+    refuse_infinite_variance(model, estimator)
+    chunk = _first_chunk(estimator)
+    total = min(chunk, most)
+    result = simulate(total, first_trial)
+    _refuse_heavy_pilot(model, estimator, result)
+    while not result.interrupted and result.trials < most:
+        if math.isnan(result.variance):
+            raise ValueError(
+                f"{result.zero_weight_trials} of {result.trials} trials have the value -inf: the mean has no "
+                "standard error to wait for"
+            )
+        if result.std_error <= wanted:
+            break
+        needed = _MARGIN * result.variance / wanted**2
+        chunks = math.ceil(min(max(needed, result.trials + chunk), _GROWTH * result.trials) / chunk)
+        total = min(chunks * chunk, most)
+        result = result.merge(simulate(total - result.trials, first_trial + result.trials))
+    return result
+
+
+def wanted_error(until: Any) -> float:
+    """The standard error that ``until`` asks for."""
+    if not isinstance(until, Mapping):
+        raise TypeError(f"until must be a dict such as dict(std_error=1e-4), got {until!r}")
+    for name in until:
+        checks.choice("until", name, ("std_error",))
+    if "std_error" not in until:
+        raise ValueError("until is empty: say how small an error is wanted, such as until=dict(std_error=1e-4)")
+    return checks.real("std_error", until["std_error"], 0.0)
+
+
+def refuse_infinite_variance(model: Model, estimator: Estimator) -> None:
+    """Raise where theory says that the values have no variance."""
+    index = tail_index(model, estimator)
+    if index <= 2.0:
+        raise ValueError(
+            f"the values of {estimator!r} on {model.name!r} have the tail index {index:.4g}, so their "
+            f"variance is infinite and no number of trials brings the standard error down. {_ADVICE}"
+        )
+
+
+_ADVICE = (
+    "Cap the law of K, take a lighter one such as fs.roulette.PowerLaw(0.75, cap=...), or use fs.MLMC(); "
+    "or run a fixed number of trials and read Result.interval(method='median-of-means')."
+)
+
+
+def _first_chunk(estimator: Estimator) -> int:
+    cost = estimator.expected_cost()
+    cost = _TYPICAL_COST if math.isinf(cost) else cost
+    return max(_FEWEST, min(_FIRST, 2 ** int(math.log2(max(_FIRST_COST / cost, 1.0)))))
+
+
+def _refuse_heavy_pilot(model: Model, estimator: Estimator, result: Result) -> None:
+    """Without a cap or knowledge of the weights, the Hill estimate of a first chunk must allow for 2."""
+    declared = model.chi_square is not None or model.weight_tail_index is not None
+    if declared or math.isfinite(last_sample(estimator)) or result.statistics.finite < _ENOUGH:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        index = result.tail_index("hill")
+    if index.high < 2.0:
+        raise ValueError(
+            f"the variance of {estimator!r} on {model.name!r} looks infinite: a Hill estimate from the first "
+            f"{result.trials} trials gives the tail index {index.estimate:.3g} ({index.low:.3g} to "
+            f"{index.high:.3g}, 95 %). Warning: this is an estimate, theory knows nothing of these weights; "
+            f"declare chi_square on the model to overrule it. {_ADVICE}"
+        )

@@ -1,0 +1,45 @@
+"""Sums of float64 without rounding, so that statistics merge exactly in any order and any grouping.
+
+A sum is a row of int64 limbs of 32 bits each, together one integer multiple of ``2**-1074``: every float64 is one.
+"""
+
+from numba import int64
+
+from fastsumo.jit.bits import float_bits
+from fastsumo.jit.memory import ints
+from fastsumo.jit.options import device, kernel
+
+LIMBS = 68  # 2098 bits of a float64's range, and 78 bits of room above
+_LOW = int64(0xFFFFFFFF)
+_MANTISSA = int64((1 << 52) - 1)
+
+
+@device
+def deposit(sum_at, x):
+    """Add ``x`` to the sum at an address, exactly. Whether it could: an infinite or NaN ``x`` cannot be added."""
+    limbs = ints(sum_at, LIMBS)
+    bits = float_bits(x)
+    biased = (bits >> 52) & 0x7FF
+    if biased == 0x7FF:
+        return False
+    mantissa = (bits & _MANTISSA) | (int64(1 << 52) if biased > 0 else int64(0))
+    place = max(biased, 1) - 1
+    limb, shift = place >> 5, place & 31
+    low, high = (mantissa & _LOW) << shift, (mantissa >> 32) << shift
+    sign = 1 if bits >= 0 else -1
+    limbs[limb] += sign * (low & _LOW)
+    limbs[limb + 1] += sign * ((low >> 32) + (high & _LOW))
+    limbs[limb + 2] += sign * (high >> 32)
+    return True
+
+
+@kernel
+def carry(sums):
+    """Bring every limb but the last back into 32 bits, the sums unchanged. To be called before 2^30 deposits."""
+    for row in range(sums.shape[0]):
+        over = int64(0)
+        for limb in range(LIMBS - 1):
+            value = sums[row, limb] + over
+            over = value >> 32
+            sums[row, limb] = value & _LOW
+        sums[row, LIMBS - 1] += over

@@ -1,0 +1,243 @@
+"""Mergeable statistics of trials: what is kept of them, how it merges (exactly), how it is stored, what it says.
+
+Sums are integers (`kernels/exact.py`), so merging is associative and commutative to the last bit. The kernels fill a
+`Tally`; a `Statistics` is its compact, lasting form. What a person sees is in `result.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsumo.statistics.exact import carry
+from fastsumo.statistics.tally import (
+    BIN_SHIFT,
+    FOUND,
+    GROUPS,
+    LARGEST,
+    LARGEST_TERMS,
+    OCTAVES,
+    OVERFLOWED,
+    PERIODS,
+    POWERS,
+    SMALLEST,
+    ZERO_WEIGHT,
+)
+from fastsumo.tails import Histogram
+
+EXTREMES = 10_000
+EXTREME = np.dtype([("trial", np.uint64), ("value", np.float64), ("terms", np.int64), ("seed", np.uint64)])
+
+_UNIT = 1 << 1074  # sums are integer multiples of 2^-1074
+
+
+@dataclass(eq=False)
+class Statistics:
+    """Everything kept of a set of trials. Arrays as in `kernels.statistics.Tally`, carried to canonical form."""
+
+    octave_sums: NDArray[np.int64]
+    group_sums: NDArray[np.int64]
+    period_sums: NDArray[np.int64]
+    octave_counts: NDArray[np.int64]
+    group_counts: NDArray[np.int64]
+    period_counts: NDArray[np.int64]
+    period_largest: NDArray[np.float64]
+    bins: NDArray[np.int64]  # flat indices into (BINS, 2), ascending
+    bin_counts: NDArray[np.int64]
+    smallest: float
+    largest: float
+    zero_weight: int
+    largest_terms: int
+    overflowed: int
+    extremes: NDArray[Any]
+
+    @classmethod
+    def of(cls, tally: Any, seed: int, center: float) -> Statistics:
+        """The lasting form of a tally; the tally is left as it was."""
+        found = int(tally.counters[FOUND])
+        extremes = np.zeros(found, EXTREME)
+        extremes["trial"], extremes["terms"] = tally.candidate_trials[:found], tally.candidate_terms[:found]
+        extremes["value"], extremes["seed"] = tally.candidates[:found, 1], seed
+        counts = tally.histogram.reshape(-1)
+        bins = np.flatnonzero(counts)
+        return cls(
+            _carried(tally.octave_sums),
+            _carried(tally.group_sums),
+            _carried(tally.period_sums),
+            tally.octave_counts.copy(),
+            tally.group_counts.copy(),
+            tally.period_counts.copy(),
+            tally.period_largest.copy(),
+            bins,
+            counts[bins],
+            float(tally.limits[SMALLEST]),
+            float(tally.limits[LARGEST]),
+            int(tally.counters[ZERO_WEIGHT]),
+            int(tally.counters[LARGEST_TERMS]),
+            int(tally.counters[OVERFLOWED]),
+            largest_first(extremes, center),
+        )
+
+    def merged(self, other: Statistics, center: float) -> Statistics:
+        """The statistics of both sets of trials together."""
+        bins = np.union1d(self.bins, other.bins)
+        counts = np.zeros(bins.size, np.int64)
+        for part in (self, other):
+            counts[np.searchsorted(bins, part.bins)] += part.bin_counts
+        return Statistics(
+            _carried(self.octave_sums + other.octave_sums),
+            _carried(self.group_sums + other.group_sums),
+            _carried(self.period_sums + other.period_sums),
+            self.octave_counts + other.octave_counts,
+            self.group_counts + other.group_counts,
+            self.period_counts + other.period_counts,
+            np.maximum(self.period_largest, other.period_largest),
+            bins,
+            counts,
+            min(self.smallest, other.smallest),
+            max(self.largest, other.largest),
+            self.zero_weight + other.zero_weight,
+            max(self.largest_terms, other.largest_terms),
+            self.overflowed + other.overflowed,
+            largest_first(np.concatenate([self.extremes, other.extremes]), center),
+        )
+
+    @property
+    def finite(self) -> int:
+        """Trials with a finite value."""
+        return int(self.octave_counts[:, 0].sum())
+
+    @property
+    def cost(self) -> int:
+        """Importance samples used."""
+        return int(self.octave_counts[:, 1].sum())
+
+    def power_sums(self) -> tuple[Fraction, ...]:
+        """Exact sums of the first four powers of ``value - center``."""
+        return tuple(Fraction(_integer(self.octave_sums[:, p].sum(axis=0)), _UNIT) for p in range(4))
+
+    def central_moments(self) -> tuple[Fraction, ...]:
+        """``E[d]`` and the second to fourth central moments of ``d = value - center``, exact; needs a finite trial."""
+        n = self.finite
+        s1, s2, s3, s4 = (s / n for s in self.power_sums())
+        return (
+            s1,
+            s2 - s1**2,
+            s3 - 3 * s1 * s2 + 2 * s1**3,
+            s4 - 4 * s1 * s3 + 6 * s1**2 * s2 - 3 * s1**4,
+        )
+
+    def octave_table(self, center: float) -> NDArray[Any]:
+        """Breakdown by octave of `K`; see `Result.by_terms`."""
+        sums = rounded(self.octave_sums)
+        occupied = np.flatnonzero(self.octave_counts[:, 1])
+        fields = [("low", "i8"), ("high", "i8"), ("trials", "i8"), ("mean", "f8")]
+        table = np.zeros(occupied.size, [*fields, ("sum_squares", "f8"), ("share", "f8"), ("cost", "i8")])
+        table["low"], table["high"] = 2**occupied, 2 ** (occupied + 1) - 1
+        table["trials"], table["cost"] = self.octave_counts[occupied].T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            table["mean"] = center + sums[occupied, 0] / table["trials"]
+            table["sum_squares"] = sums[occupied, 1]
+            table["share"] = table["sum_squares"] / table["sum_squares"].sum()
+        return table
+
+    def trace_table(self, center: float) -> NDArray[Any]:
+        """Running statistics at the ends of the periods; see `Result.trace`."""
+        occupied = np.flatnonzero(self.period_counts)
+        fields = [("trials", "i8"), ("mean", "f8"), ("variance", "f8"), ("largest", "f8")]
+        table = np.zeros(occupied.size, fields)
+        n, s1, s2, largest = 0, Fraction(0), Fraction(0), 0.0
+        for row, period in enumerate(occupied):
+            n += int(self.period_counts[period])
+            s1 += Fraction(_integer(self.period_sums[period, 0]), _UNIT)
+            s2 += Fraction(_integer(self.period_sums[period, 1]), _UNIT)
+            largest = max(largest, float(self.period_largest[period]))
+            variance = to_float(max(s2 - s1**2 / n, Fraction(0)) / (n - 1)) if n > 1 else np.nan
+            table[row] = (n, center + to_float(s1 / n), variance, largest)
+        return table
+
+    def groups(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Counts and sums of ``value - center`` of the 256 groups of trials, by trial number modulo 256."""
+        return self.group_counts, rounded(self.group_sums)
+
+    def histogram(self, center: float) -> Histogram:
+        """The histogram with its edges."""
+        positive = self.bins % 2 == 1
+        near = (self.bins // 2 << BIN_SHIFT).view(np.float64)
+        far = ((self.bins // 2 + 1) << BIN_SHIFT).view(np.float64)
+        low, high = np.where(positive, near, -far), np.where(positive, far, -near)
+        order = np.argsort(low, kind="stable")
+        return Histogram(center, low[order], high[order], self.bin_counts[order])
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Compact arrays to store: sums without their empty rows."""
+        stored: dict[str, NDArray[Any]] = {}
+        for name, value in vars(self).items():
+            if name.endswith("_sums"):
+                rows = value.reshape(-1, value.shape[-1])
+                stored[name + "_rows"] = np.flatnonzero(rows.any(axis=1))
+                stored[name] = rows[stored[name + "_rows"]]
+            else:
+                stored[name] = np.asarray(value)
+        return stored
+
+    @classmethod
+    def from_arrays(cls, stored: dict[str, NDArray[Any]]) -> Statistics:
+        """Back from `arrays`."""
+        shapes = {"octave_sums": (OCTAVES, POWERS), "group_sums": (GROUPS,), "period_sums": (PERIODS, 2)}
+        values: dict[str, Any] = {}
+        for name, field in cls.__dataclass_fields__.items():
+            value: Any = stored[name]
+            if name in shapes:
+                full = np.zeros((int(np.prod(shapes[name])), value.shape[-1]), np.int64)
+                full[stored[name + "_rows"]] = value
+                value = full.reshape(*shapes[name], -1)
+            elif field.type in ("float", "int"):
+                value = value.item()
+            values[name] = value
+        return cls(**values)
+
+
+def largest_first(extremes: NDArray[Any], center: float) -> NDArray[Any]:
+    """The `EXTREMES` trials furthest from the centre, ties by seed and trial number."""
+    distance = np.abs(extremes["value"] - center)
+    if extremes.size > EXTREMES:
+        cut = np.partition(distance, extremes.size - EXTREMES)[extremes.size - EXTREMES]
+        extremes, distance = extremes[distance >= cut], distance[distance >= cut]
+    order = np.argsort(-distance)
+    if np.any(np.diff(distance[order]) == 0.0):  # seldom; sorting by one key is ten times as fast
+        order = np.lexsort((extremes["trial"], extremes["seed"], -distance))
+    return extremes[order[:EXTREMES]]
+
+
+def to_float(x: Fraction) -> float:
+    """Correctly rounded, infinite where float64 ends."""
+    try:
+        return float(x)
+    except OverflowError:
+        return np.inf if x > 0 else -np.inf
+
+
+def _carried(sums: NDArray[np.int64]) -> NDArray[np.int64]:
+    flat = sums.reshape(-1, sums.shape[-1]).copy()
+    carry(flat)
+    return flat.reshape(sums.shape)
+
+
+def rounded(sums: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Exact sums as float64, one for each row of limbs."""
+    rows = sums.reshape(-1, sums.shape[-1])
+    values = [to_float(Fraction(_integer(row), _UNIT)) if row.any() else 0.0 for row in rows]
+    return np.array(values).reshape(sums.shape[:-1])
+
+
+def _integer(limbs: NDArray[np.int64]) -> int:
+    """The integer that limbs of 32 bits spell, carried or not."""
+    total = 0
+    for limb in limbs[::-1].tolist():
+        total = (total << 32) + limb
+    return total

@@ -1,0 +1,82 @@
+"""`Tally`: the memory that a worker adds trials to, one stretch of it, and where each array lies.
+
+What is added, and in which order, is the engines'; `Statistics` is the lasting form.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastsumo.statistics.exact import LIMBS
+
+OCTAVES = 53  # of K, up to 2^52
+POWERS = 4
+GROUPS = 256  # trial number modulo GROUPS
+PERIODS = 128  # two to each octave of the trial number
+BINS_PER_OCTAVE = 64
+BIN_SHIFT = 46  # 52 mantissa bits less log2(BINS_PER_OCTAVE)
+BINS = 2048 * BINS_PER_OCTAVE  # of each sign
+CANDIDATES = 100_000  # room for the extremes of one block of trials and those kept before it
+
+_ARRAYS = {
+    "octave_sums": ((OCTAVES, POWERS, LIMBS), np.int64),  # exact sums of powers of value - center
+    "group_sums": ((GROUPS, LIMBS), np.int64),
+    "period_sums": ((PERIODS, 2, LIMBS), np.int64),
+    "octave_counts": ((OCTAVES, 2), np.int64),  # trials, importance samples
+    "group_counts": ((GROUPS,), np.int64),
+    "period_counts": ((PERIODS,), np.int64),
+    "period_largest": ((PERIODS,), np.float64),  # largest |value - center|
+    "histogram": ((BINS, 2), np.int64),  # bins of |value - center|, negative and positive side
+    "limits": ((3,), np.float64),  # smallest and largest value, threshold of the extremes
+    "counters": ((4,), np.int64),  # trials of zero weight, largest K, candidates, overflowed sums
+    "candidates": ((CANDIDATES, 2), np.float64),  # |value - center|, value
+    "candidate_trials": ((CANDIDATES,), np.uint64),
+    "candidate_terms": ((CANDIDATES,), np.int64),
+}
+_SIZES = [int(np.prod(shape)) for shape, _ in _ARRAYS.values()]
+_PLACES = [8 * sum(_SIZES[:i]) for i in range(len(_SIZES))]
+(
+    OCTAVE_SUMS_AT,
+    GROUP_SUMS_AT,
+    PERIOD_SUMS_AT,
+    OCTAVE_COUNTS_AT,
+    GROUP_COUNTS_AT,
+    PERIOD_COUNTS_AT,
+    PERIOD_LARGEST_AT,
+    HISTOGRAM_AT,
+    LIMITS_AT,
+    COUNTERS_AT,
+    CANDIDATES_AT,
+    CANDIDATE_TRIALS_AT,
+    CANDIDATE_TERMS_AT,
+) = _PLACES  # bytes from a tally's address to its arrays, in their order
+SUM_BYTES = 8 * LIMBS  # of one exact sum
+
+ZERO_WEIGHT, LARGEST_TERMS, FOUND, OVERFLOWED = 0, 1, 2, 3
+SMALLEST, LARGEST, THRESHOLD = 0, 1, 2
+
+
+class Tally:
+    """Everything that is kept of trials, open to additions: one stretch of memory, and its arrays by name."""
+
+    octave_sums: np.ndarray
+    group_sums: np.ndarray
+    period_sums: np.ndarray
+    octave_counts: np.ndarray
+    group_counts: np.ndarray
+    period_counts: np.ndarray
+    period_largest: np.ndarray
+    histogram: np.ndarray
+    limits: np.ndarray
+    counters: np.ndarray
+    candidates: np.ndarray
+    candidate_trials: np.ndarray
+    candidate_terms: np.ndarray
+
+    def __init__(self) -> None:
+        memory = np.zeros(sum(_SIZES))
+        self.address = memory.ctypes.data
+        for (name, (shape, dtype)), place, size in zip(_ARRAYS.items(), _PLACES, _SIZES, strict=True):
+            setattr(self, name, memory[place // 8 : place // 8 + size].view(dtype).reshape(shape))
+        self.period_largest[:] = -1.0
+        self.limits[:] = np.inf, -np.inf, -1.0

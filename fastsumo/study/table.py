@@ -1,0 +1,210 @@
+"""What has come of a study: how its cells stand, their results, and tables of them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastsumo.base import checks
+from fastsumo.base.files import written_whole
+from fastsumo.base.text import WIDTH, Column, short, table
+from fastsumo.errors import DamagedError, StudyError
+from fastsumo.models.parsing import compact
+from fastsumo.models.serialization import estimator_from_json
+from fastsumo.runs.result import Provenance, Result
+from fastsumo.statistics.packed import Fold
+from fastsumo.statistics.spans import joined
+from fastsumo.study.records import Cell, Run, StoredModel
+from fastsumo.study.store import Store
+from fastsumo.tails._runs import hill_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NUMBERS = [
+    "cost",
+    "mean",
+    "std_error",
+    "variance",
+    "skewness",
+    "kurtosis",
+    "min",
+    "max",
+    "zero_weight_trials",
+    "largest_terms",
+]
+_FEWEST = 100  # extremes that a tail index is told from
+_KINDS = (".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class CellStatus:
+    """One cell of a study, as `Study.status` shows it.
+
+    Attributes
+    ----------
+    cell : int
+    model, estimator : str
+    seed : int
+    trials, target : int
+        Done, and asked for.
+    state : {"new", "open", "done", "failed"}
+    message : str
+        Why it failed.
+    """
+
+    cell: int
+    model: str
+    estimator: str
+    seed: int
+    trials: int
+    target: int
+    state: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a study stands: its cells, and the processes that work on it (or died without a word)."""
+
+    cells: tuple[CellStatus, ...]
+    runs: tuple[Run, ...]
+
+    @property
+    def complete(self) -> bool:
+        return all(cell.state == "done" for cell in self.cells)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain numbers and words, ready for JSON."""
+        return {"complete": self.complete, "cells": [asdict(cell) for cell in self.cells], "runs": len(self.runs)}
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int = WIDTH) -> str:
+        """A table of at most so many columns, then why cells failed and who is at work."""
+        columns = [
+            Column("cell", [str(cell.cell) for cell in self.cells]),
+            Column("model", [cell.model for cell in self.cells], 1, left=True),
+            Column("estimator", [compact(cell.estimator) for cell in self.cells], 2, left=True),
+            Column("seed", [str(cell.seed) for cell in self.cells], 3),
+            Column("trials", [f"{short(cell.trials)} of {short(cell.target)}" for cell in self.cells]),
+            Column("state", [cell.state for cell in self.cells], left=True),
+        ]
+        lines = [table(columns, width)] if self.cells else ["no cells yet"]
+        lines += [f"cell {cell.cell} failed: {cell.message}" for cell in self.cells if cell.state == "failed"]
+        lines += [f"running: {run.place}" for run in self.runs]
+        return "\n".join(lines)
+
+
+def cell_status(model: StoredModel, cell: Cell) -> CellStatus:
+    """How a cell stands."""
+    name = model.recipe.name
+    return CellStatus(
+        cell.id,
+        name if not cell.params or "(" in name else f"{name} {list(cell.params)}",
+        repr(estimator_from_json(cell.estimator)),
+        cell.seed,
+        cell.trials_done,
+        cell.trials,
+        cell.state,
+        cell.message,
+    )
+
+
+def result_of(store: Store, cell: Cell) -> Result:
+    """The result of a cell, as far as it is stored.
+
+    Raises
+    ------
+    StudyError
+        If there is nothing yet, or what is stored is damaged.
+    """
+    if cell.trials_done == 0:
+        why = cell.message or "run the study"
+        raise StudyError(f"cell {cell.id} has no trials yet: {why}")
+    try:
+        fold = Fold(cell.center, cell.seed)
+        for packed in store.statistics(cell.id):
+            if packed is not None:
+                fold.add(packed)
+    except DamagedError as error:
+        raise StudyError(f"cell {cell.id} of {store.path}: {error}") from None
+    statistics = fold.statistics()
+    if statistics.finite + statistics.zero_weight != cell.trials_done:
+        raise StudyError(f"cell {cell.id} of {store.path} is damaged: its statistics are not those of its trials")
+    spans = [*cell.done, cell.tail] if cell.tail else cell.done
+    law, model = estimator_from_json(cell.estimator).plan().law, store.models()[cell.model]
+    known = {"origin": model.origin or model.recipe.spec, "table": law.table if law.table.size else None}
+    return Result(
+        provenance=Provenance(**cell.provenance | known | {"params": tuple(cell.provenance["params"])}),
+        statistics=statistics,
+        ranges={cell.seed: joined(spans)},
+        center=cell.center,
+        elapsed=cell.elapsed,
+        threads=1,
+        interrupted=not cell.complete,
+    )
+
+
+def row_of(store: Store, model: StoredModel, cell: Cell) -> dict[str, Any]:
+    """A cell as a row of a table."""
+    result = result_of(store, cell) if cell.trials_done else None
+    hill = hill_of(result) if result is not None and result.extremes.size >= _FEWEST else None
+    return {
+        "cell": cell.id,
+        "model": model.recipe.name,
+        "params": list(cell.params),
+        "estimator": repr(estimator_from_json(cell.estimator)),
+        "seed": cell.seed,
+        "trials": cell.trials_done,
+        "target": cell.trials,
+        "log_evidence": math.nan if model.log_evidence is None else model.log_evidence,
+        **{name: math.nan if result is None else getattr(result, name) for name in _NUMBERS},
+        "tail_index": math.nan if hill is None else hill.estimate,
+        "elapsed": cell.elapsed,
+        "state": cell.state,
+        "message": cell.message,
+        "source": model.recipe.source,
+        "version": ", ".join(sorted({maker[0] for maker in cell.makers})),
+        "cpu": ", ".join(sorted({maker[2] for maker in cell.makers})),
+    }
+
+
+def export(rows: list[dict[str, Any]], target: Path) -> None:
+    """Write rows to a ``.csv`` or ``.parquet`` file; see `Study.export`."""
+    kind = checks.choice("kind of file", target.suffix, _KINDS)
+    rows = [row | {"params": json.dumps(row["params"])} for row in rows]
+    with written_whole(target) as temporary:
+        if kind == ".csv":
+            with open(temporary, "w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, list(rows[0]) if rows else ["cell"])
+                writer.writeheader()
+                writer.writerows(rows)
+        else:
+            try:
+                frame(rows).to_parquet(temporary, index=False)
+            except ImportError as error:
+                raise ValueError(
+                    f"Parquet needs pandas and pyarrow ({error}): pip install 'fastsumo[parquet]'"
+                ) from None
+
+
+def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a DataFrame; seeds as unsigned numbers, as they go to 2^64 - 1.
+
+    Raises
+    ------
+    ImportError
+        If pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        raise ImportError("this needs pandas: pip install 'fastsumo[parquet]'") from None
+    table = pd.DataFrame(rows)
+    return table.astype({"seed": "uint64"}) if rows else table

@@ -1,0 +1,93 @@
+"""Studies declared in a TOML file: what its keys mean, and what is said where one is not understood."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastsumo.base import checks
+from fastsumo.errors import StudyError
+from fastsumo.models import parsing
+
+if TYPE_CHECKING:
+    from fastsumo.study.study import Study
+
+_TOP = ("study", "cells")
+_CELL = ("models", "estimators", "trials", "seeds", "params", "name")
+
+
+def declared(kind: type[Study], path: Path, anew: bool = False) -> Study:
+    """The study of a TOML file, with its cells added; see `Study.from_toml`."""
+    content = _content(path)
+    groups = content.get("cells")
+    if not isinstance(groups, list) or not groups:
+        raise StudyError(
+            f"{path} declares no cells: it needs at least one [[cells]] with models, estimators and trials"
+        )
+    try:
+        for name in content:
+            checks.choice("key", name, _TOP)
+        study = kind(_place(path, content))
+        for group in groups:
+            _add(study, group, path.parent, anew)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, StudyError):
+            raise
+        raise StudyError(f"in {path}: {error}") from None
+    return study
+
+
+def study_path(path: Path) -> Path:
+    """The file of the study that a TOML file declares."""
+    return _place(path, _content(path))
+
+
+def _place(path: Path, content: dict[str, Any]) -> Path:
+    return path.parent / content.get("study", f"{path.stem}.study")
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StudyError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path} is not TOML: {error}") from None
+
+
+def _add(study: Study, group: dict[str, Any], folder: Path, anew: bool) -> None:
+    for name in group:
+        checks.choice("key", name, _CELL)
+    for name in ("models", "estimators", "trials"):
+        if name not in group:
+            raise ValueError(f"[[cells]] needs {name}")
+    trials = group["trials"]
+    trials = parsing.number(trials) if isinstance(trials, str) else trials
+    seeds = group.get("seeds", [0])
+    seeds = range(checks.whole("seeds", seeds, 1)) if not isinstance(seeds, list) else seeds
+    models = [_placed(word, folder) for word in _words("models", group["models"])]
+    estimators = _words("estimators", group["estimators"])
+    if "params" not in group:
+        study.add(models, estimators, trials, seeds, name=group.get("name"), anew=anew)
+        return
+    for word in models:
+        for params in group["params"]:
+            study.add(
+                parsing.model(word).with_params(params), estimators, trials, seeds, name=group.get("name"), anew=anew
+            )
+
+
+def _words(name: str, value: Any) -> list[str]:
+    words = value if isinstance(value, list) else [value]
+    if not words or not all(isinstance(word, str) for word in words):
+        raise TypeError(f"{name} must be a word or a list of words, as on the command line, got {value!r}")
+    return words
+
+
+def _placed(word: str, folder: Path) -> str:
+    """``file.py:name`` is relative to the TOML file."""
+    file, colon, name = word.partition(".py:")
+    if colon:
+        return f"{folder / file}.py:{name}"
+    return str(folder / word) if word.endswith(".py") else word

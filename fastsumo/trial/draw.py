@@ -1,0 +1,75 @@
+"""Drawing `K`: the largest k with ``u <= P(K >= k)``, from the roulette uniform of each trial; and what it costs."""
+
+import math
+
+import numpy as np
+from numba import int64, uint64
+
+from fastsumo.jit.memory import floats, ints
+from fastsumo.jit.options import device, inlined, kernel
+from fastsumo.trial import kinds
+from fastsumo.trial.philox import roulette_uniform
+from fastsumo.vmath import exp, log
+
+_FINITE = 1e300
+
+
+@device
+def draw(params, first, terms_at, n):
+    """`K` of the ``n`` trials from number ``first`` on, to ``terms_at``."""
+    terms, highest = ints(terms_at, n), float(params.cap)
+    log_head = params.power * math.log(params.head) if params.head < _FINITE else np.inf
+    if params.kind == kinds.IWAE or params.kind == kinds.JVI:
+        for t in range(n):
+            terms[t] = params.cap
+    elif params.table_size:
+        table = floats(params.table_at, params.table_size)
+        for t in range(n):
+            terms[t] = _from_table(table, roulette_uniform(first + uint64(t), params.key))
+    elif params.power == 1.0:  # P(K >= k) = 1 / k means K = floor(1 / u); beyond the head, logs for the few
+        for t in range(n):
+            terms[t] = int64(min(1.0 / roulette_uniform(first + uint64(t), params.key), highest))
+        head = int64(min(params.head, highest))
+        for t in range(n if params.head < _FINITE else 0):
+            if terms[t] >= head:
+                terms[t] = _from_formula(params, log_head, roulette_uniform(first + uint64(t), params.key))
+    else:
+        for t in range(n):
+            terms[t] = _from_formula(params, log_head, roulette_uniform(first + uint64(t), params.key))
+
+
+@inlined
+def _from_formula(params, log_head, u):
+    """The power head where ``u`` is above ``P(K >= head)``, else the geometric tail."""
+    log_u = log(u)
+    head = 1.0 / u if params.power == 1.0 else exp(min(-log_u / max(params.power, 1e-300), 700.0))
+    tail = params.head + np.floor((log_u + log_head) / params.log_decay)
+    k = tail if log_u + log_head <= 0.0 else head
+    return int64(max(min(k, float(params.cap)), 1.0))
+
+
+@device
+def _from_table(table, u):
+    """Bisection in a non-increasing table."""
+    low, high = 0, table.size - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if u <= table[middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low + 1
+
+
+@inlined
+def samples_of(params, terms):
+    """Importance samples of a trial of `K` terms."""
+    if params.kind == kinds.MLMC:
+        return params.base + (params.base << terms) if params.first else params.base << (terms - 1)
+    return params.minimum + terms
+
+
+@kernel
+def draw_terms(params, first, terms_at, n):
+    """Entry point of `Roulette.sample`."""
+    draw(params, first, terms_at, n)

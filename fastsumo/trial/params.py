@@ -1,0 +1,123 @@
+"""What every kernel is told of a run: `KernelParams`, plain numbers and addresses, which cost nothing to pass.
+
+The law of `K`, the coefficients of a trial and where the model's compiled functions are. Who keeps the arrays alive that
+addresses point to is `OwnedParams`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsumo.trial import kinds
+from fastsumo.trial.plan import Plan
+from fastsumo.trial.sizes import SHORT
+from fastsumo.trial.survival import reciprocals
+
+NEVER = 2**62  # samples that no trial has
+
+
+class Weigher(Protocol):
+    """A compiled model: addresses of its functions, and the numbers and the row of data that they read."""
+
+    @property
+    def linear_at(self) -> int: ...
+    @property
+    def numbers(self) -> NDArray[np.float64]: ...
+    @property
+    def row(self) -> NDArray[np.float64]: ...
+
+
+class KernelParams(NamedTuple):
+    """A run as kernels see it; what ends in ``_at`` is an address."""
+
+    linear_at: int  # of the model's function for weights in the linear range
+    extended_at: int  # of that for the extended range; 0 as long as there was no need to compile it
+    key: np.uint64
+    numbers_at: int
+    row_at: int
+    kind: int
+    minimum: int
+    power: float  # of the law of K, see `plan.Law`; so are the next five
+    head: float
+    log_decay: float
+    cap: int
+    table_at: int
+    table_size: int
+    product: bool  # interior coefficients are -1 up to the law's head
+    longest_short: int  # the largest K that runs as a short trial
+    reciprocal_at: int  # of 1 / P(K >= j) for j = 0 .. SHORT + 1, or the factors of the levels, see `_factors`
+    split_above: int  # trials of more samples are left to all threads together
+    shift: float  # linear weights are relative to 2**shift
+    order: int  # of the jackknife
+    base: int  # samples of level 0
+    first: int  # 1 if a trial has a level 0 of its own
+    single: bool  # whether only the level that is drawn counts
+
+
+class OwnedParams(NamedTuple):
+    """Kernel params with the arrays that they point into."""
+
+    params: KernelParams
+    owned: tuple[object, ...]
+
+
+def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
+    """The run of a plan on a compiled model; without one, only `K` can be drawn."""
+    law, factors = plan.law, _factors(plan)
+    numbers, row = (np.zeros(1), np.zeros(1)) if weigher is None else (weigher.numbers, weigher.row)
+    params = KernelParams(
+        linear_at=0 if weigher is None else weigher.linear_at,
+        extended_at=0,
+        key=np.uint64(seed),
+        numbers_at=numbers.ctypes.data,
+        row_at=row.ctypes.data,
+        kind=plan.kind,
+        minimum=plan.minimum,
+        power=float(law.power),
+        head=float(law.head),
+        log_decay=float(law.log_decay),
+        cap=int(law.cap),
+        table_at=law.table.ctypes.data,
+        table_size=law.table.size,
+        product=plan.kind == kinds.SUMO and law.power == 1.0 and law.table.size == 0,
+        longest_short=_longest_short(plan),
+        reciprocal_at=factors.ctypes.data,
+        split_above=NEVER,
+        shift=0.0,
+        order=plan.order,
+        base=plan.base,
+        first=int(plan.first),
+        single=plan.single,
+    )
+    return OwnedParams(params, (weigher, numbers, row, law.table, factors))
+
+
+def shift_of(center: float) -> float:
+    """The power of 2 that weights are relative to where log weights are expected around ``center``."""
+    return float(round(center / math.log(2.0)))
+
+
+def _longest_short(plan: Plan) -> int:
+    if plan.kind == kinds.MLMC:
+        return sum(plan.samples(k) <= SHORT for k in range(1, plan.law.cap + 1))
+    return SHORT - plan.minimum
+
+
+def _factors(plan: Plan) -> NDArray[np.float64]:
+    """``1 / P(K >= j)`` for the `K` of short trials; 1 for ``j = 0``.
+
+    For levels, what the difference that `K` stands for counts: ``1 / P(K >= j)``, or ``1 / P(K = j)`` where only one
+    level counts; 0 for ``j = 0``.
+    """
+    law = plan.law
+    if plan.kind != kinds.MLMC:
+        return reciprocals(law, SHORT + 2)
+    factors, level = np.ones(SHORT + 2), np.arange(law.cap)
+    factors[0], factors[1 : law.cap + 1] = 0.0, np.exp(-level * law.log_decay)
+    if plan.single:
+        factors[1 : law.cap] /= -math.expm1(law.log_decay)
+    return factors

@@ -1,0 +1,105 @@
+"""Random numbers: Philox4x32-10 (Salmon et al., SC 2011) named by (seed, trial, sample, block), uniforms and normals.
+
+The counter layout is a promise (README, "What is promised"): block 0 draws the roulette, block ``b >= 1`` the b-th
+pair of numbers of a sample. Words of 32 bits travel in uint64 lanes, whose product is one vector instruction.
+"""
+
+import numpy as np
+from numba import int64, uint64
+
+from fastsumo.jit.bits import bits_float
+from fastsumo.jit.options import device, inlined
+from fastsumo.vmath import _minus_two_log, _sincos_turns
+
+_LOW = np.uint64(0xFFFFFFFF)
+_HALF_WORD = np.uint64(32)
+_MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_KEY_STEP_0, _KEY_STEP_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+_BLOCKS_PER_EPOCH = np.uint64(4096)  # blocks of one sample; bits 32 and up of the sample index lie above them
+
+_MANTISSA_SHIFT = np.uint64(12)
+_ONE_BITS = np.uint64(0x3FF << 52)
+_BELOW_ONE = 1.0 - 2.0**-53
+
+
+@inlined
+def philox(c0, c1, c2, c3, k0, k1):
+    """Ten rounds on four 32-bit words with a two-word key, all uint64; returns four 32-bit words."""
+    for _ in range(10):
+        p0 = _MULTIPLIER_0 * (c0 & _LOW)
+        p1 = _MULTIPLIER_1 * (c2 & _LOW)
+        c0 = (p1 >> _HALF_WORD) ^ (c1 ^ k0)
+        c1 = p1 & _LOW
+        c2 = (p0 >> _HALF_WORD) ^ (c3 ^ k1)
+        c3 = p0 & _LOW
+        k0 = (k0 + _KEY_STEP_0) & _LOW
+        k1 = (k1 + _KEY_STEP_1) & _LOW
+    return c0, c1, c2, c3
+
+
+@inlined
+def uniform(word):
+    """``(j + 1/2) 2^-52`` from the top 52 bits ``j`` of a 64-bit word: on the 53-bit grid, never 0 or 1."""
+    return bits_float(int64((word >> _MANTISSA_SHIFT) | _ONE_BITS)) - _BELOW_ONE
+
+
+@inlined
+def uniform_pair(trial, sample, block, key):
+    """The two uniforms of one block of one sample; all arguments uint64."""
+    w0, w1, w2, w3 = philox(
+        trial & _LOW,
+        trial >> _HALF_WORD,
+        sample & _LOW,
+        block + _BLOCKS_PER_EPOCH * (sample >> _HALF_WORD),
+        key & _LOW,
+        key >> _HALF_WORD,
+    )
+    return uniform(w0 | (w1 << _HALF_WORD)), uniform(w2 | (w3 << _HALF_WORD))
+
+
+@inlined
+def roulette_uniform(trial, key):
+    """The uniform that draws `K` of a trial."""
+    return uniform_pair(trial, uint64(0), uint64(0), key)[0]
+
+
+@inlined
+def polar(u1, u2):
+    """Two independent standard normals from two uniforms (Box and Muller, 1958)."""
+    radius = np.sqrt(_minus_two_log(u1))
+    sine, cosine = _sincos_turns(u2)
+    return radius * cosine, radius * sine
+
+
+@device
+def fill_uniforms(trials, samples, key, z):
+    """The first ``trials.size`` numbers of row ``j`` of ``z`` become the j-th uniform of each (trial, sample)."""
+    dim, n = z.shape[0], trials.size
+    for j in range(0, dim - 1, 2):
+        first, second, block = z[j], z[j + 1], uint64(j // 2 + 1)
+        for i in range(n):
+            first[i], second[i] = uniform_pair(trials[i], samples[i], block, key)
+    if dim % 2:
+        last, block = z[dim - 1], uint64(dim // 2 + 1)
+        for i in range(n):
+            last[i] = uniform_pair(trials[i], samples[i], block, key)[0]
+
+
+@device
+def fill_normals(trials, samples, key, z):
+    """The first ``trials.size`` numbers of row ``j`` of ``z`` become the j-th standard normal of each (trial, sample).
+
+    Uniforms first, then normals in place: one loop of both needs more registers than there are, and 0.6 ns more.
+    """
+    dim, n = z.shape[0], trials.size
+    for j in range(0, dim - 1, 2):
+        first, second, block = z[j], z[j + 1], uint64(j // 2 + 1)
+        for i in range(n):
+            first[i], second[i] = uniform_pair(trials[i], samples[i], block, key)
+        for i in range(n):
+            first[i], second[i] = polar(first[i], second[i])
+    if dim % 2:
+        last, block = z[dim - 1], uint64(dim // 2 + 1)
+        for i in range(n):
+            u1, u2 = uniform_pair(trials[i], samples[i], block, key)
+            last[i] = polar(u1, u2)[0]

@@ -1,0 +1,69 @@
+"""``P(K >= k)`` of a law of `K`, and its reciprocal: for NumPy, and for compiled code. Written here and nowhere else.
+
+``k**-power`` up to ``head``, then a factor ``exp(log_decay)`` for each further step; or a table. The reciprocal is the
+same formula with the opposite ``power`` and ``log_decay``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastsumo.jit.options import inlined
+from fastsumo.trial.plan import Law
+from fastsumo.vmath import _log_positive, exp
+
+Floats = NDArray[np.float64]
+
+_FINITE = 1e300  # a head beyond it is none
+_STEEPEST = 1e290  # decay that is safe to multiply by 0 and by any K; exp of it is 0 all the same
+
+
+def survival(law: Law, k: ArrayLike) -> Floats:
+    """``P(K >= k)``: 1 for ``k <= 1``, 0 beyond the cap; between whole numbers the formula's value.
+
+    Examples
+    --------
+    >>> survival(Law(1.0, np.inf, 0.0, 4, np.empty(0)), [0, 1, 2, 4, 5])
+    array([1.  , 1.  , 0.5 , 0.25, 0.  ])
+    """
+    terms = np.maximum(np.asarray(k, dtype=np.float64), 1.0)
+    return np.where(terms > law.cap, 0.0, uncapped(law, terms))
+
+
+def uncapped(law: Law, k: Floats) -> Floats:
+    """`survival` for ``k >= 1`` as if nothing capped the formula; a table goes on with its last value."""
+    if law.table.size:
+        return law.table[np.minimum(k, law.cap).astype(np.int64) - 1]
+    return _formula(k, law.power, law.head, max(law.log_decay, -_STEEPEST))
+
+
+def reciprocals(law: Law, size: int) -> Floats:
+    """``1 / P(K >= j)`` for ``j = 0 .. size - 1`` as if nothing capped the formula; 1 for ``j = 0``, and past a table."""
+    if law.table.size:
+        out = np.ones(size)
+        known = min(law.table.size, size - 1)
+        out[1 : known + 1] = 1.0 / law.table[:known]
+        return out
+    with np.errstate(over="ignore"):
+        return _formula(np.maximum(np.arange(size, dtype=np.float64), 1.0), -law.power, law.head, -law.log_decay)
+
+
+def _formula(k: Floats, power: float, head: float, log_decay: float) -> Floats:
+    beyond = np.maximum(k - head, 0.0)
+    with np.errstate(invalid="ignore"):  # of 0 times an infinite decay, where the head goes on
+        return np.minimum(k, head) ** -power * np.exp(np.where(beyond > 0.0, beyond * log_decay, 0.0))
+
+
+@inlined
+def reciprocal(law: Any, j: float) -> Any:
+    """``1 / P(K >= j)`` for ``j >= 1`` in compiled code, of whatever has ``power``, ``head`` and ``log_decay``."""
+    weight = min(j, law.head)
+    if law.power != 1.0:
+        weight = exp(law.power * _log_positive(weight))
+    if law.head < _FINITE:
+        beyond = max(j - law.head, 0.0)
+        weight *= exp(-beyond * law.log_decay) if beyond > 0.0 else 1.0
+    return weight

@@ -1,0 +1,356 @@
+"""Models compiled for `WIDTH` samples at a time against the same models compiled for one: every bit alike."""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from numba.core.errors import NumbaPerformanceWarning, TypingError
+
+import fastsumo as fs
+from fastsumo import vmath
+from fastsumo.engine.cpu import chunks, weights
+from fastsumo.jit import lanes
+from fastsumo.trial.lazy_sums import with_lazy_sums
+from fastsumo.vmath import exp, log, log_sigmoid, logaddexp
+
+TABLE = np.arange(12.0).reshape(4, 3) / 7.0
+PARAMS = np.linspace(-0.7, 0.9, 12)
+SHIFT = -2.0  # of plain weights
+
+
+@numba.njit
+def square(x):  # type: ignore[no-untyped-def]
+    return x * x
+
+
+@numba.njit(error_model="numpy")
+def sum_over(x, factor):  # type: ignore[no-untyped-def]
+    total = 0
+    for v in x:
+        total += factor * v
+    return total
+
+
+def chain(z, params):  # type: ignore[no-untyped-def]
+    state, total = 0.0, params[3]
+    for t in range(z.size):
+        state = params[0] * state + params[1] * z[t]
+        total -= params[2] * state * state
+    return total
+
+
+def margins(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(TABLE.shape[0]):
+        margin = 0.0
+        for j in range(z.size):
+            margin += TABLE[i, j] * z[j]
+        total += log_sigmoid(margin)
+    return total
+
+
+def arithmetic(z, params):  # type: ignore[no-untyped-def]
+    total = 1
+    for k, v in enumerate(z):
+        total = (total - k) / (v * v + 2) + True
+        total *= +v - 3
+        total /= -v
+        total -= params[k] ** 2 + 1 / v
+    return total + abs(z[-1]) + float(z[0])
+
+
+def powers(z, params):  # type: ignore[no-untyped-def]
+    total = z[0]
+    for j in range(1, z.size):
+        total += z[j] ** 2 + z[j] ** 3 - 0.01 * z[j] ** 7 + (1.0 + z[j]) ** -2 + abs(z[j]) ** 1.5 + 2.0 ** z[j]
+        total -= z[j] ** 0 + z[j] ** z.size + math.pow(abs(z[j]), params[j])
+    return total
+
+
+def extremes(z, params):  # type: ignore[no-untyped-def]
+    low, high = z[0], z[0]
+    for v in z[1:]:
+        low, high = min(low, v), max(v, high)
+    return low + high * max(0, z[0]) - min(z[1], 0.5) + np.maximum(z[0], 0.0) * np.minimum(0.1, z[1])
+
+
+def spellings(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for v in z:
+        total += math.exp(v) - math.log1p(v * v) + math.sqrt(abs(v)) * math.tanh(v) + math.lgamma(1.0 + v * v)
+        total += np.exp(-v * v) * np.log(1.0 + abs(v)) + np.sqrt(v * v) + np.sin(v) * math.cos(v) + math.erf(v)
+    return total
+
+
+def mixture(z, params):  # type: ignore[no-untyped-def]
+    near, far = 0.0, -1.0
+    for j in range(z.size):
+        near -= 0.5 * z[j] * z[j]
+        far -= 0.125 * (z[j] - 1.0) ** 2
+    return z[0] + logaddexp(near, far) - params[0] + z[1]
+
+
+def nested_sums(z, params):  # type: ignore[no-untyped-def]
+    """Here the sum of exponentials is needed itself."""
+    total = -1.0
+    for j in range(z.size):
+        total = logaddexp(total, z[j])
+    return 2.0 * total
+
+
+def sum_with_a_number(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for v in z:
+        total += v
+    return logaddexp(total, -1)
+
+
+def helpers(z, params):  # type: ignore[no-untyped-def]
+    return sum_over(z, params[1]) - square(z[0]) + square(params[0]) + sum_over(params, 2)
+
+
+def over_params(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for p in params:
+        if p > 0.0:
+            total += p * z[0]
+    return total if params[0] < 0.0 else z[1]
+
+
+def edges(z, params):  # type: ignore[no-untyped-def]
+    """Logarithms of negative numbers, of 0 and of infinity."""
+    total = 0.0
+    for j in range(1):
+        total += log(max(z[j], 0.0)) + log(z[j + 1] + 1.5)
+    return total + 0.0 / (z[2] - z[2] + max(z[2], 0.0))
+
+
+def too_large(z, params):  # type: ignore[no-untyped-def]
+    total = 1e300
+    for v in z:
+        total *= exp(100.0 * v)
+    return total
+
+
+def constant(z, params):  # type: ignore[no-untyped-def]
+    count = 0
+    for _ in range(z.size):
+        count += 1
+    return count
+
+
+def changed(z, params):  # type: ignore[no-untyped-def]
+    for j in range(1, z.size):
+        z[j] = z[j - 1] * z[j]
+    z[0] = 1.0
+    return z[0] + z[z.size - 1]
+
+
+_UNARY = [name for name in vmath.__all__ if len(inspect.signature(getattr(vmath, name)).parameters) == 1]
+_POSITIVE = ("log", "log1p", "log2", "log10", "sqrt")
+_CALLS = [f"{n}({'u' if n in _POSITIVE else 'v' if n in _UNARY else 'v, u'})" for n in vmath.__all__]
+_SCOPE: dict[str, Any] = {"vmath": vmath}
+exec(
+    "def all_of_vmath(z, params):\n total = 0.0\n for v in z:\n  u = vmath.fabs(v)\n"
+    + "".join(f"  total += 0.01 * vmath.{call}\n" for call in _CALLS)
+    + " return total",
+    _SCOPE,
+)
+all_of_vmath = _SCOPE["all_of_vmath"]
+
+FUNCTIONS: list[Callable[..., Any]] = [
+    *(chain, margins, arithmetic, powers, extremes, spellings, mixture, sum_with_a_number, helpers),
+    *(over_params, edges, too_large, constant, changed, all_of_vmath),
+]
+
+
+def branch(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for v in z:
+        if v > 0.0:
+            total += v
+    return total
+
+
+def table_of_its_own(z, params):  # type: ignore[no-untyped-def]
+    squares = np.zeros(z.size)
+    for j in range(z.size):
+        squares[j] = z[j] * z[j]
+    return squares.sum()
+
+
+def array_at_once(z, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for _ in range(2):
+        total += (z * z).sum() + np.sum(np.exp(z))
+    return total
+
+
+FALL_BACK = [branch, table_of_its_own, array_at_once]
+
+QUESTIONS = [
+    *("1.0 if v else 2.0", "v and 1.0", "1.0 if v == 0.5 else 2.0", "1.0 if v != v else 2.0", "(v > z[0]) * 1.0"),
+    *("1.0 if v in (1.0, 2.0) else v", "1.0 if math.isnan(v) else v", "1.0 if isinstance(v, float) else 2.0"),
+    *("params[int(v)]", "v // 0.5", "v % 0.3", "round(v)", "math.floor(v)", "z.sum()", "np.sum(z)"),
+]
+
+
+def weights_of(model: fs.Model, by_lanes: bool | None, count: int, only_plain: bool = False) -> Any:
+    """Mantissas and powers, or plain weights and nothing, that compiled code writes.
+
+    ``by_lanes`` None is for that which the engine would choose.
+    """
+    shape, function = shape_of(model), model.function
+    if by_lanes is None:
+        callback = weights._compile.__wrapped__(function, shape, None, only_plain)
+    else:
+        function = with_lazy_sums(function) or function
+        callback = weights._callback(function, shape, None, only_plain, by_lanes)
+    row = np.zeros(1) if model.row is None else model.row
+    trials, samples = np.full(count, 5, np.uint64), np.arange(count, dtype=np.uint64)
+    out, numbers = np.full((2, count + 2 * lanes.WIDTH), 7.5), np.append(model.packed(), 0.0)
+    call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 6, ctypes.c_double, *[ctypes.c_int64] * 2)
+    addresses = [array.ctypes.data for array in (trials, samples, numbers, row, out[0], out[1])]
+    found = call(callback.address)(*addresses[:2], count, 3, *addresses[2:4], SHIFT, *addresses[4:])
+    assert found == 0 or only_plain
+    assert np.all(out[:, count:] == 7.5)
+    return out[: 2 - only_plain, :count]
+
+
+def shape_of(model: fs.Model) -> weights._Shape:
+    transform = "" if model.proposal is None else model.proposal.transform
+    sizes = model.dim, model.noise_dim, model.params.size, model.packed().size, model.columns
+    return weights._Shape(model.noise, transform, *sizes)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+def test_the_same_bits(function: Callable[..., Any]) -> None:
+    model = fs.Model(function, 3, PARAMS)
+    assert chunks.has_loop(function)
+    by_lanes, one_by_one = weights_of(model, True, 300), weights_of(model, False, 300)
+    assert by_lanes.tobytes() == one_by_one.tobytes()
+    assert function is constant or np.unique(one_by_one, axis=1).shape[1] > 20
+
+
+@pytest.mark.parametrize("function", [chain, mixture, edges], ids=lambda f: f.__name__)
+def test_the_same_bits_of_plain_weights(function: Callable[..., Any]) -> None:
+    model = fs.Model(function, 3, PARAMS)
+    assert weights_of(model, True, 300, True).tobytes() == weights_of(model, False, 300, True).tobytes()
+
+
+def test_edges_are_what_they_should_be() -> None:
+    mantissa = weights_of(fs.Model(edges, 3, PARAMS), True, 300)[0]
+    assert all(kind.any() for kind in (np.isnan(mantissa), mantissa == 0.0, mantissa > 0.0))
+    assert np.isnan(weights_of(fs.Model(too_large, 3), True, 300)[0]).any()
+
+
+@pytest.mark.parametrize("count", [1, lanes.WIDTH - 1, lanes.WIDTH, lanes.WIDTH + 1, 2500])
+def test_remainders(count: int) -> None:
+    model = fs.Model(chain, 3, PARAMS)
+    every = weights_of(model, False, 2500)
+    assert weights_of(model, True, count).tobytes() == every[:, :count].tobytes()
+
+
+_TRIANGLE = [[1.3, 0.2, 0.0], [0.2, 0.9, 0.1], [0.0, 0.1, 1.1]]
+_NORMAL = fs.proposals.Gaussian([0.1, 0.2, -0.3], _TRIANGLE)
+_STUDENT = fs.proposals.StudentT([0.0, 0.1, 0.0], [1.0, 2.0, 0.5], 4.0)
+
+
+@pytest.mark.parametrize("function", [margins, mixture], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "proposal", [_NORMAL, _STUDENT, fs.proposals.Mixture([_NORMAL, _STUDENT], [0.4, 0.6])], ids=lambda p: p.transform
+)
+def test_proposals(function: Callable[..., Any], proposal: fs.proposals.Proposal) -> None:
+    model = fs.importance(function, proposal, params=PARAMS)
+    assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
+
+
+def test_rows_of_data() -> None:
+    model = fs.models.random_effects_logistic(rows=2, observations=9).at_row(1)
+    assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
+
+
+@pytest.mark.parametrize("dim", [31, 100])
+def test_chunks_of_any_dimension(dim: int) -> None:
+    model = fs.Model(chain, dim, PARAMS)
+    assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
+
+
+@pytest.mark.parametrize("function", FALL_BACK, ids=lambda f: f.__name__)
+def test_what_lanes_cannot_do(function: Callable[..., Any]) -> None:
+    model = fs.Model(function, 3, PARAMS)
+    with pytest.raises(TypingError):
+        weights_of(model, True, 1)
+    assert weights_of(model, None, 300).tobytes() == weights_of(model, False, 300).tobytes()
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_nothing_is_asked_of_lanes_that_has_one_answer(question: str) -> None:
+    scope: dict[str, Any] = {"math": math, "np": np}
+    exec(f"def asks(z, params):\n total = 0.0\n for v in z:\n  total += {question}\n return total", scope)
+    with pytest.raises(TypingError):
+        weights_of(fs.Model(scope["asks"], 3, PARAMS), True, 1)
+
+
+def test_a_warning_about_lanes_is_not_shown() -> None:
+    def dots(z, params):  # type: ignore[no-untyped-def]
+        total = 0.0
+        for _ in range(2):
+            total += np.dot(z, z)
+        return total
+
+    with pytest.warns(NumbaPerformanceWarning) as shown:
+        weights_of(fs.Model(dots, 3), None, 1)
+    assert [w for w in shown if "float64" in str(w.message)] == list(shown)
+
+
+def test_a_nested_sum_is_taken_by_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fs.Model(nested_sums, 3, PARAMS)
+    found = tried(monkeypatch, model)
+    assert found == [True, True]
+
+
+def test_which_way_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tried(monkeypatch, fs.Model(chain, 3, PARAMS)) == [True]
+    assert tried(monkeypatch, fs.Model(lambda z, params: z[0], 1)) == [False]
+    assert tried(monkeypatch, fs.models.note()) == [False]
+    assert tried(monkeypatch, fs.Model(branch, 3)) == [True, False]
+
+
+def tried(monkeypatch: pytest.MonkeyPatch, model: fs.Model) -> list[bool]:
+    """Whether each attempt of the engine at compiling a model was by lanes."""
+    attempts, compile_weights = [], weights._callback
+
+    def spy(function: Any, shape: Any, digest: Any, only_plain: bool, by_lanes: bool) -> Any:
+        attempts.append(by_lanes)
+        return compile_weights(function, shape, digest, only_plain, by_lanes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(weights, "_callback", spy)
+        weights._compile.__wrapped__(model.function, shape_of(model), None, True)
+    return attempts
+
+
+def test_loops_are_found() -> None:
+    def straight(z, params):  # type: ignore[no-untyped-def]
+        return z[0] if params[0] > 0.0 else square(exp(z[0]))
+
+    def unrolled(z, params):  # type: ignore[no-untyped-def]
+        while True:
+            return z[0]
+
+    def in_a_list(z, params):  # type: ignore[no-untyped-def]
+        return sum([2.0 * v for v in z])
+
+    assert not chunks.has_loop(straight)
+    assert not chunks.has_loop(unrolled)
+    assert chunks.has_loop(in_a_list)
+    assert chunks.has_loop(lambda z, params: sum_over(z, 2.0))
+    assert chunks.has_loop(numba.njit(chain))

@@ -1,0 +1,211 @@
+"""`compare`, and `simulate(..., until=...)`: equal cost, honest words, refusals."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+
+import numpy as np
+import pytest
+
+import fastsumo as fs
+from fastsumo.estimators.labels import short_name
+from fastsumo.runs.compare import COLUMNS
+
+R = fs.roulette
+NOTE = fs.models.note()
+ESTIMATORS = [fs.IWAE(10), fs.SUMO(R.Harmonic(cap=80)), fs.SUMO(), fs.SUMO(R.HarmonicGeometric())]
+
+
+@fs.model(dim=3)
+def three(z, params):
+    return 0.5 * z[0] + 0.5 * z[1] + 0.1 * z[2]
+
+
+@pytest.fixture(scope="module")
+def found() -> fs.compare.Comparison:
+    return fs.compare(NOTE, ESTIMATORS, cost=3e5, seed=4)
+
+
+def test_all_have_the_same_cost(found):
+    assert len(found) == 4
+    for row in found:
+        assert row.result.cost == pytest.approx(3e5, rel=0.2)
+    assert found[0].result.trials == 30_000
+    assert found[1].result.trials == int(3e5 / ESTIMATORS[1].expected_cost())
+
+
+def test_rows_are_what_simulate_finds(found):
+    again = fs.simulate(NOTE, ESTIMATORS[1], found[1].result.trials, seed=4)
+    row = found[1]
+    assert (row.result.mean, row.result.variance) == (again.mean, again.variance)
+    assert row.bias == again.mean - NOTE.log_evidence
+    assert row.bias_error == again.std_error
+    assert row.variance_times_cost == again.variance * again.cost / again.trials
+    assert row.tail_index == again.tail_index("hill").estimate
+    distance = np.abs(again.extremes["value"][0] - again.center)
+    assert row.largest_share == pytest.approx(distance**2 / again.by_terms["sum_squares"].sum())
+
+
+def test_an_infinite_expected_cost_is_spent_in_chunks(found):
+    row = found[2]
+    assert row.result.ranges == {4: [(0, row.result.trials)]}
+    assert row.result.cost > 0.97 * 3e5
+    threads = fs.compare(NOTE, [fs.SUMO()], cost=3e5, seed=4, threads=1)[0]
+    assert (threads.result.trials, threads.result.mean) == (row.result.trials, row.result.mean)
+
+
+def test_words(found):
+    assert found[0].words == found[1].words == ""
+    assert "variance is infinite: the sample variance and the errors mean nothing" in found[2].words
+    assert "mean does not exist" in found[3].words
+    text = str(found)
+    assert "SUMO(Harmonic(cap=80))" in text
+    assert "another run may differ by any factor" in text
+    assert "1.837877066 (known)" in text
+    assert "infinite" not in str(fs.compare(NOTE, ESTIMATORS[:2], cost=1e4))
+
+
+def test_bias_of_iwae_is_seen(found):
+    exact = fs.theory.iwae(NOTE, 10) - NOTE.log_evidence
+    assert found[0].bias < -5 * found[0].bias_error
+    assert abs(found[0].bias - exact) < 4.5 * found[0].bias_error
+
+
+def test_frame_dict_and_figure(found):
+    import matplotlib.figure
+
+    pandas = pytest.importorskip("pandas")
+    frame = found.to_dataframe()
+    assert isinstance(frame, pandas.DataFrame)
+    assert tuple(frame.columns) == COLUMNS
+    assert frame["predicted_tail_index"].tolist() == [math.inf, math.inf, 2.0, 1.0]
+    assert found.to_dict()["rows"][0]["estimator"] == "IWAE(k=10)"
+    assert len(found.plot(matplotlib.figure.Figure()).axes) == 3
+
+
+def test_frame_without_pandas(found, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="needs pandas"):
+        found.to_dataframe()
+
+
+def test_reference_by_quadrature_and_by_the_best_estimator():
+    plain = fs.Model(NOTE.function, 2, proposal=NOTE.proposal, name="plain")
+    by_quadrature = fs.compare(plain, [fs.IWAE(4)], cost=1e4)
+    assert by_quadrature.reference_source == "quadrature"
+    assert by_quadrature.reference == pytest.approx(NOTE.log_evidence, abs=1e-10)
+    best = fs.compare(three, [fs.IWAE(2), fs.IWAE(1000), fs.SUMO(R.Harmonic(cap=50))], cost=1e6)
+    assert best.reference_source == "IWAE(k=1000)"
+    assert best.reference_error > 0.0
+    assert abs(best.reference - 0.255) < 5 * best.reference_error
+    assert (best[1].bias, best[1].bias_error) == (0.0, 0.0)
+    assert "its mean is the reference" in best[1].words
+
+
+def test_one_estimator_need_no_list():
+    assert fs.compare(NOTE, fs.ELBO(), cost=100)[0].result.trials == 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((NOTE, []), ValueError, "estimators is empty"),
+        ((NOTE, [fs.SUMO]), TypeError, "estimator must be"),
+        ((NOTE, ESTIMATORS, 0), ValueError, "cost"),
+        ((NOTE, ESTIMATORS, 1e4, -1), ValueError, "seed"),
+        ((None, ESTIMATORS), TypeError, "model must be"),
+    ],
+)
+def test_bad_arguments(arguments, error, words):
+    with pytest.raises(error, match=words):
+        fs.compare(*arguments)
+
+
+def test_short_names():
+    assert short_name(fs.SUMO()) == "SUMO(Harmonic())"
+    assert short_name(fs.SUMO(R.PowerLaw(0.5, cap=9), minimum=3, start=0)) == (
+        "SUMO(PowerLaw(s=0.5, cap=9), minimum=3, start=0)"
+    )
+    assert short_name(fs.MLMC()) == "MLMC()"
+    assert short_name(fs.JVI(4, order=2)) == "JVI(k=4, order=2)"
+    assert short_name(fs.ELBO()) == "ELBO()"
+    assert short_name(fs.SUMO(R.Table(1.0 / np.arange(1.0, 81.0)))) == "SUMO(Table(80 values))"
+
+
+def test_the_public_names_are_functions():
+    importlib.import_module("fastsumo.compare")
+    importlib.import_module("fastsumo.levels")
+    assert callable(fs.compare)
+    assert callable(fs.levels)
+    assert callable(fs.theory.predict)
+
+
+# --- until -------------------------------------------------------------------------------------------
+
+
+def test_until_a_standard_error():
+    law = fs.SUMO(R.Harmonic(cap=30))
+    r = fs.simulate(NOTE, law, until={"std_error": 2.5e-3}, seed=7)
+    assert 0.8 * 2.5e-3 < r.std_error <= 2.5e-3
+    whole = fs.simulate(NOTE, law, r.trials, seed=7)
+    assert (r.mean, r.variance, r.ranges) == (whole.mean, whole.variance, whole.ranges)
+    one = fs.simulate(NOTE, law, until={"std_error": 2.5e-3}, seed=7, threads=1)
+    assert (one.trials, one.mean) == (r.trials, r.mean)
+
+
+def test_until_keeps_to_the_most_trials_and_the_first():
+    r = fs.simulate(NOTE, fs.ELBO(), 70_000, until={"std_error": 1e-9}, first_trial=100)
+    assert r.ranges == {0: [(100, 70_100)]}
+    r = fs.simulate(NOTE, fs.IWAE(1000), until={"std_error": 0.1})
+    assert r.trials < 65_536
+
+
+@pytest.mark.parametrize(
+    ("estimator", "index"),
+    [(fs.SUMO(), "2"), (fs.SUMO(R.HarmonicGeometric()), "1"), (fs.SUMO(R.PowerLaw(1.5)), "1.5")],
+)
+def test_until_refuses_an_infinite_variance(estimator, index):
+    with pytest.raises(ValueError, match=rf"tail index {index}, so their variance is infinite.*fs.MLMC"):
+        fs.simulate(NOTE, estimator, until={"std_error": 0.1})
+
+
+def test_until_looks_at_the_trials_where_nothing_is_known_of_the_weights():
+    @fs.model(dim=3)
+    def heavy(z, params):
+        return 0.45 * (z[0] * z[0] + z[1] * z[1]) + 0.1 * z[2]
+
+    law = fs.SUMO(R.PowerLaw(0.9))
+    with pytest.raises(ValueError, match=r"Hill estimate from the first .* Warning: this is an estimate"):
+        fs.simulate(heavy, law, until={"std_error": 0.1})
+    assert fs.simulate(three, fs.SUMO(R.Harmonic(cap=1000)), until={"std_error": 0.1}).trials > 0
+
+
+def test_until_refuses_a_mean_of_minus_infinity():
+    @fs.model(dim=1)
+    def gate(z, params):
+        return 0.0 if z[0] > 0.0 else -math.inf
+
+    with pytest.raises(ValueError, match="have the value -inf"):
+        fs.simulate(gate, fs.IWAE(2), until={"std_error": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("until", "error", "words"),
+    [
+        ({}, ValueError, "until is empty"),
+        ({"error": 1.0}, ValueError, "std_error"),
+        ({"std_error": 0.0}, ValueError, "std_error"),
+        ({"std_error": "1"}, TypeError, "std_error"),
+        (1e-3, TypeError, "until must be a dict"),
+    ],
+)
+def test_bad_until(until, error, words):
+    with pytest.raises(error, match=words):
+        fs.simulate(NOTE, fs.ELBO(), until=until)
+
+
+def test_trials_or_until():
+    with pytest.raises(TypeError, match="needs a number of trials, or until"):
+        fs.simulate(NOTE, fs.ELBO())

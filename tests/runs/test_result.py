@@ -1,0 +1,393 @@
+"""`Result` as a value: merging that is refused, files that are exact, atomic and checked, dictionaries for JSON.
+
+The numbers in it are tested in `test_statistics.py`, its merging in `test_simulate.py`, its text in `test_report.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from zoo import LAWS, MODELS, shifted
+
+import fastsumo as fs
+from fastsumo.runs.result import FORMAT
+
+SUMO = fs.SUMO(fs.roulette.Harmonic())
+
+
+@pytest.fixture(scope="module")
+def result() -> fs.Result:
+    """A run of two seeds, with gaps."""
+    a = fs.simulate(MODELS["note"], SUMO, 20_000, seed=1)
+    b = fs.simulate(MODELS["note"], SUMO, 5_000, seed=2**64 - 1, first_trial=10**12)
+    return a.merge(b).merge(fs.simulate(MODELS["note"], SUMO, 100, seed=1, first_trial=50_000))
+
+
+def identical(a: fs.Result, b: fs.Result) -> bool:
+    mine, theirs = a.statistics.arrays(), b.statistics.arrays()
+    arrays = mine.keys() == theirs.keys() and all(
+        mine[name].dtype == theirs[name].dtype and mine[name].tobytes() == theirs[name].tobytes() for name in mine
+    )
+    fields = ("provenance", "ranges", "center", "elapsed", "threads", "interrupted")
+    return arrays and all(getattr(a, name) == getattr(b, name) for name in fields)
+
+
+def said(result: fs.Result) -> str:
+    return json.dumps(result.to_dict())  # NaN equals NaN as text
+
+
+# --- merging --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("first", "count"), [(0, 100), (50, 100), (99, 1), (0, 1), (20, 10)])
+def test_runs_that_share_trials_are_not_merged(first, count):
+    a = fs.simulate(MODELS["note"], SUMO, 100, seed=1)
+    b = fs.simulate(MODELS["note"], SUMO, count, seed=1, first_trial=first)
+    for mine, other in [(a, b), (b, a)]:
+        with pytest.raises(ValueError, match=f"trial {first} of seed 1 is in both runs"):
+            mine.merge(other)
+
+
+def test_neighbouring_runs_are_joined():
+    parts = [fs.simulate(MODELS["note"], SUMO, 10, first_trial=first) for first in (10, 30, 0, 20)]
+    merged = parts[0].merge(parts[1])
+    assert merged.ranges == {0: [(10, 20), (30, 40)]}
+    assert merged.merge(parts[2]).merge(parts[3]).ranges == {0: [(0, 40)]}
+    assert merged.trials == 20
+
+
+def table(last: float) -> fs.SUMO:
+    return fs.SUMO(fs.roulette.Table([1.0, 0.5, 0.4, 0.3, 0.2, last]))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "what"),
+    [
+        ((MODELS["note"], SUMO), (MODELS["note"], fs.SUMO(fs.roulette.Harmonic(cap=9))), "estimator"),
+        ((MODELS["note"], SUMO), (MODELS["note"], fs.SUMO(fs.roulette.Harmonic(), 2)), "estimator"),
+        ((MODELS["note"], SUMO), (MODELS["note"], fs.ELBO()), "estimator"),
+        ((MODELS["note"], table(0.1)), (MODELS["note"], table(0.05)), "(estimator|law)"),
+        ((fs.models.lognormal(1.0), SUMO), (fs.models.lognormal(1.0).with_params([2.0]), SUMO), "params"),
+        ((MODELS["note"], SUMO), (MODELS["gamma"], SUMO), "model"),
+        (
+            (fs.Model(lambda z, params: z[0], 1, name="m"), SUMO),
+            (fs.Model(lambda z, params: z[0] + 1.0, 1, name="m"), SUMO),
+            "source",
+        ),
+        (
+            (fs.Model(shifted.function, 1, [0.0, 1.0], name="m"), SUMO),
+            (fs.Model(shifted.function, 1, [0.0, 1.0], "uniform", name="m"), SUMO),
+            "source",
+        ),
+    ],
+    ids=["law", "minimum", "kind", "table", "params", "name", "source", "noise"],
+)
+def test_different_runs_are_not_merged(one, other, what):
+    a, b = fs.simulate(*one, 10), fs.simulate(*other, 10, first_trial=10)
+    with pytest.raises(ValueError, match=f"different {what}"):
+        a.merge(b)
+
+
+def test_different_proposals_are_not_merged():
+    note = MODELS["note"]
+    other = note.with_proposal(fs.proposals.Gaussian([0.0, 0.0], 6.0))
+    with pytest.raises(ValueError, match="different source"):
+        fs.simulate(note, SUMO, 10).merge(fs.simulate(other, SUMO, 10, first_trial=10))
+
+
+def test_merging_leaves_its_parts_alone():
+    a, b = fs.simulate(MODELS["note"], SUMO, 100), fs.simulate(MODELS["note"], SUMO, 100, seed=1)
+    before = a.mean, b.mean, a.ranges
+    merged = a.merge(b)
+    assert (a.mean, b.mean, a.ranges) == before
+    assert merged.mean == pytest.approx((a.mean + b.mean) / 2, rel=1e-12)
+    assert merged.elapsed == a.elapsed + b.elapsed
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_gives_back_the_same_result(result, tmp_path):
+    path = tmp_path / "run.npz"
+    result.save(path)
+    again = fs.load(path)
+    assert identical(again, result)
+    assert said(again) == said(result)
+    assert again.ranges == {1: [(0, 20_000), (50_000, 50_100)], 2**64 - 1: [(10**12, 10**12 + 5000)]}
+    assert identical(fs.load(str(path)), result)
+
+
+@pytest.mark.parametrize("name", ["all zeros", "zeros", "wild", "libm"])
+def test_files_of_unusual_runs(name, tmp_path):
+    for estimator in (fs.SUMO(LAWS["table"]), fs.IWAE(2)):
+        result = fs.simulate(MODELS[name], estimator, 3000)
+        result.save(tmp_path / "run.npz")
+        assert identical(fs.load(tmp_path / "run.npz"), result)
+
+
+def test_a_loaded_result_merges_like_the_first_one(tmp_path):
+    a = fs.simulate(MODELS["note"], SUMO, 4096)
+    b = fs.simulate(MODELS["note"], SUMO, 4096, first_trial=4096)
+    a.save(tmp_path / "a.npz")
+    b.save(tmp_path / "b.npz")
+    merged = fs.load(tmp_path / "a.npz").merge(fs.load(tmp_path / "b.npz"))
+    assert identical(merged, a.merge(b))
+
+
+def test_a_numpy_seed_can_be_saved(tmp_path):
+    result = fs.simulate(MODELS["note"], fs.ELBO(), 10, seed=np.uint64(2**64 - 1), threads=np.int32(2))
+    result.save(tmp_path / "run.npz")
+    assert identical(fs.load(tmp_path / "run.npz"), result)
+
+
+def test_saving_replaces_the_file_as_a_whole(result, tmp_path, monkeypatch):
+    path = tmp_path / "run.npz"
+    path.write_bytes(b"what was there")
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez_compressed", fails)
+        with pytest.raises(OSError, match="no space left"):
+            result.save(path)
+    assert path.read_bytes() == b"what was there"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fails)
+        with pytest.raises(OSError, match="no space left"):
+            result.save(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["run.npz"]
+    result.save(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["run.npz"]
+    assert identical(fs.load(path), result)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_a_file_has_the_permissions_of_any_new_file(result, tmp_path):
+    result.save(tmp_path / "run.npz")
+    (tmp_path / "other").touch()
+    assert (tmp_path / "run.npz").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_a_file_is_small(result, tmp_path):
+    result.save(tmp_path / "run.npz")
+    assert (tmp_path / "run.npz").stat().st_size < 2_000_000
+
+
+def _saved(result: fs.Result, path: Path) -> bytes:
+    result.save(path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("kept", [0, 1, 10, 100, 0.5, 0.9, -1, -30])
+def test_truncated_files(result, tmp_path, kept):
+    path = tmp_path / "run.npz"
+    whole = _saved(result, path)
+    path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
+    with pytest.raises(ValueError, match=r"run\.npz is not a fastsumo result, or is cut short") as error:
+        fs.load(path)
+    assert "\n" not in str(error.value)
+
+
+def test_files_with_flipped_bits(result, tmp_path):
+    path = tmp_path / "run.npz"
+    whole = _saved(result, path)
+    rng = np.random.default_rng(0)
+    for place in rng.integers(0, len(whole), 200):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        try:
+            again = fs.load(path)
+        except ValueError:
+            continue
+        assert said(again) == said(result)  # a bit that nothing depends on, such as a time in the archive
+
+
+def _text(path: Path) -> None:
+    path.write_text("trial,value\n1,2\n")
+
+
+def _array(path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+
+
+def _archive(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, a=np.zeros(3))
+
+
+def _zip(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("readme", "hello")
+
+
+def _pickle(path: Path) -> None:
+    path.write_bytes(pickle.dumps({"header": 1}))
+
+
+def _objects(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, header=np.array([{}], dtype=object))
+
+
+def _not_json(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, header=np.frombuffer(b"\xff\xfe{", np.uint8))
+
+
+def _a_list(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, header=np.frombuffer(b"[1, 2]", np.uint8))
+
+
+def _other_magic(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, header=np.frombuffer(b'{"magic": "another program", "format": 1}', np.uint8))
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    "write", [_text, _array, _archive, _zip, _pickle, _objects, _not_json, _a_list, _other_magic, _folder]
+)
+def test_foreign_files(write: Callable[[Path], None], tmp_path):
+    path = tmp_path / "foreign"
+    write(path)
+    with pytest.raises(ValueError, match="foreign is not a fastsumo result") as error:
+        fs.load(path)
+    assert "\n" not in str(error.value)
+
+
+def _rewritten(path: Path, change: Callable[[dict], None], drop: str = "") -> None:
+    """The file with another header, or without one of its arrays."""
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files if name != drop}
+    header = json.loads(arrays["header"].tobytes())
+    change(header)
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def test_files_of_a_newer_format(result, tmp_path):
+    path = tmp_path / "run.npz"
+    result.save(path)
+
+    def newer(header: dict) -> None:
+        header["format"] = FORMAT + 1
+        header["provenance"] = {"version": "99.0", "something": "new"}
+
+    _rewritten(path, newer)
+    with pytest.raises(ValueError, match=f"format {FORMAT + 1}, .* reads format {FORMAT}.* fastsumo 99") as error:
+        fs.load(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("field", ["format", "provenance", "ranges", "center", "threads"])
+def test_files_without_a_field(result, tmp_path, field):
+    path = tmp_path / "run.npz"
+    result.save(path)
+    _rewritten(path, lambda header: header.pop(field))
+    with pytest.raises(ValueError, match=r"run\.npz is .*fastsumo result"):
+        fs.load(path)
+
+
+@pytest.mark.parametrize("name", ["octave_sums", "bins", "extremes", "smallest", "octave_sums_rows"])
+def test_files_without_an_array(result, tmp_path, name):
+    path = tmp_path / "run.npz"
+    result.save(path)
+    _rewritten(path, lambda header: None, drop=name)
+    with pytest.raises(ValueError, match="damaged fastsumo result"):
+        fs.load(path)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no such result file: .*nowhere\.npz"):
+        fs.load(tmp_path / "nowhere.npz")
+
+
+def test_no_folder_to_save_in(result, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        result.save(tmp_path / "nowhere" / "run.npz")
+
+
+# --- dictionaries ---------------------------------------------------------------------------------------------------
+
+
+def test_to_dict_goes_through_json(result):
+    summary = result.to_dict()
+    assert json.dumps(json.loads(json.dumps(summary))) == json.dumps(summary)
+    for name in ("trials", "cost", "mean", "std_error", "variance", "skewness", "kurtosis", "min", "max", "center"):
+        assert summary[name] == getattr(result, name)
+    assert summary["ranges"] == {"1": [[0, 20_000], [50_000, 50_100]], str(2**64 - 1): [[10**12, 10**12 + 5000]]}
+    assert summary["provenance"]["model"] == "note"
+    assert summary["provenance"]["version"] == fs.__version__
+    assert sum(row["trials"] for row in summary["by_terms"]) == result.trials
+    assert summary["trace"][-1]["trials"] == result.trials
+    assert summary["extremes"][0]["value"] == result.extremes["value"][0]
+
+
+@pytest.mark.parametrize("name", ["all zeros", "zeros"])
+def test_to_dict_of_runs_with_zero_weights(name):
+    summary = fs.simulate(MODELS[name], fs.IWAE(2), 1000).to_dict()
+    assert json.loads(json.dumps(summary))["mean"] == -math.inf
+
+
+def test_repr_is_one_line(result):
+    assert "note" in repr(result)
+    assert "trials=25100" in repr(result)
+    assert "\n" not in repr(result)
+
+
+# --- what the tail says ---------------------------------------------------------------------------------------------
+
+
+def test_diagnose_knows_what_theory_predicts():
+    run = fs.simulate(MODELS["note"], SUMO, 50_000, seed=1)
+    found = run.diagnose(wanted_error=1e-3)
+    assert (found.index, found.index_source, found.regime) == (2.0, "predicted", "index 2")
+    assert found.constant.constant == pytest.approx(0.732943706)
+    assert found.cap == pytest.approx(2 * 0.732943706 / 1e-3)
+    assert run.diagnose(index=1.5).index == 1.5
+    assert run.diagnose(index=1.5).constant is None
+
+
+@pytest.mark.parametrize("model", [shifted, fs.models.gaussian_scale(0.6)], ids=["no chi-square", "no variance"])
+def test_diagnose_measures_where_theory_is_silent(model):
+    found = fs.simulate(model, SUMO, 50_000, seed=1).diagnose()
+    assert found.index_source == "measured"
+    assert found.constant is None
+
+
+def test_diagnose_advises_another_law_only_where_there_is_one():
+    heavy = fs.models.gaussian_scale(0.6)
+    assert "fs.MLMC" in fs.simulate(heavy, SUMO, 50_000).diagnose().text
+    power_tail = fs.Model(lambda z, params: z[0] ** -0.8, 1, noise="uniform")
+    assert "fs.MLMC" not in fs.simulate(power_tail, fs.ELBO(), 50_000).diagnose().text
+
+
+def test_diagnose_says_that_it_leaves_trials_out():
+    run = fs.simulate(MODELS["zeros"], SUMO, 20_000)
+    with pytest.warns(fs.tails.TailWarning, match=f"{run.zero_weight_trials} trials have the value -inf"):
+        assert run.diagnose().trials == run.trials - run.zero_weight_trials
+
+
+def test_quantiles_of_the_histogram_are_within_one_percent():
+    run = fs.simulate(MODELS["note"], SUMO, 50_000, seed=3)
+    values, _ = fs.sample(MODELS["note"], SUMO, 50_000, seed=3)
+    q = np.linspace(0.0, 1.0, 401)
+    found = fs.tails.histogram_quantile(run.summary().histogram, q)
+    expected = np.quantile(values, q, method="lower")
+    assert np.all(np.abs(found - expected) <= 0.01 * np.abs(expected - run.center))

@@ -1,0 +1,287 @@
+"""The file of a study: what survives in it, and what is said where it is not what it should be."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bits import same_bits
+
+import fastsumo as fs
+from fastsumo.errors import DamagedError, StudyError
+from fastsumo.models.serialization import recipe
+from fastsumo.statistics.packed import Fold, pack
+from fastsumo.study.records import Cell, StoredModel
+from fastsumo.study.store import FORMAT, Store
+from fastsumo.study.study import Study
+
+NOTE = fs.models.note()
+CAPPED = fs.SUMO(fs.roulette.Harmonic(cap=80))
+
+
+def parts(count: int, size: int = 8192) -> list[fs.Result]:
+    return [fs.simulate(NOTE, CAPPED, size, threads=1, first_trial=size * i) for i in range(count)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A study with one finished cell."""
+    study = Study(tmp_path / "a.study")
+    study.add(NOTE, CAPPED, 10_000)
+    study.run(threads=1, progress=False)
+    return study.path
+
+
+def test_packed_statistics_come_back_with_the_same_bits() -> None:
+    result = fs.simulate(NOTE, CAPPED, 30_000, threads=1)
+    packed = pack(result.statistics, result.center)
+    assert len(packed) < 1_000_000
+    back = dataclasses.replace(result, statistics=Fold(result.center, 0, packed).statistics())
+    assert same_bits(result, back)
+
+
+def test_folds_in_any_order_and_grouping_have_the_bits_of_one_run() -> None:
+    results = parts(6)
+    whole = fs.simulate(NOTE, CAPPED, 6 * 8192, threads=2)
+    packed = [pack(result.statistics, result.center) for result in results]
+    one = Fold(whole.center, 0)
+    for i in (4, 0, 5, 2, 1, 3):
+        one.add(packed[i])
+    two = Fold(whole.center, 0, packed[3])
+    two.add(packed[1])
+    two = Fold(whole.center, 0, two.packed())
+    for i in (5, 0, 4, 2):
+        two.add(packed[i])
+        two.threshold()
+    for fold in (one, two):
+        assert same_bits(whole, dataclasses.replace(whole, statistics=fold.statistics()))
+    assert one.estimate() == pytest.approx((whole.mean, whole.std_error), rel=1e-12)
+
+
+def test_a_threshold_drops_only_what_cannot_be_among_the_extremes() -> None:
+    results = parts(4)
+    whole = fs.simulate(NOTE, CAPPED, 4 * 8192, threads=1)
+    fold = Fold(whole.center, 0)
+    sizes = []
+    for result in results:
+        sizes.append(len(packed := pack(result.statistics, result.center, fold.threshold())))
+        fold.add(packed)
+    assert same_bits(whole, dataclasses.replace(whole, statistics=fold.statistics()))
+    assert sizes[3] < sizes[0]
+
+
+def test_trials_of_zero_weight_and_an_empty_body_can_be_packed() -> None:
+    @fs.model(dim=1)
+    def half(z, params):  # type: ignore[no-untyped-def]
+        return 0.0 if z[0] > 0 else -np.inf
+
+    result = fs.simulate(half, fs.ELBO(), 5000, threads=1)
+    back = Fold(result.center, 0, pack(result.statistics, result.center)).statistics()
+    assert back.zero_weight == result.zero_weight_trials > 2000
+    empty = Fold(0.0, 0)
+    assert Fold(0.0, 0, empty.packed()).statistics().finite == 0
+    assert np.isnan(empty.estimate()[0])
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-1], lambda b: b[:100] + b"x" + b[101:], lambda b: b"", lambda b: b"FSS9" + b[4:]]
+)
+def test_damaged_bytes_are_noticed(damage) -> None:  # type: ignore[no-untyped-def]
+    packed = pack(fs.simulate(NOTE, CAPPED, 100, threads=1).statistics, 0.0)
+    with pytest.raises(DamagedError):
+        Fold(0.0, 0, damage(packed))
+
+
+def test_a_cell_and_a_model_come_back(tmp_path: Path) -> None:
+    cell = Cell(3, 1, (1.5, -2.0), '{"type": "IWAE", "k": 5}', 2**64 - 1, 2**62, done=[(0, 64)], piece=64, center=0.1)
+    model = StoredModel(-1, recipe(fs.models.gamma(1.5))._replace(params=()), None, None, "text")
+    with Store(tmp_path / "a.study", write=True, create=True) as store:
+        with store.transaction():
+            model.id = store.put_model(model)
+            store.add_cell(cell)
+        assert store.cells() == {3: cell}
+        assert store.models() == {model.id: model}
+    with Store(tmp_path / "a.study") as store:
+        assert store.cells() == {3: cell}
+
+
+def test_a_transaction_is_written_as_a_whole_or_not_at_all(path: Path) -> None:
+    with Store(path, write=True) as store:
+        cell = store.cells()[0]
+        with pytest.raises(ZeroDivisionError), store.transaction():
+            cell.trials = 5
+            store.update_cell(cell)
+            _ = 1 / 0
+        assert store.cells()[0].trials == 10_000
+
+
+def test_a_study_at_rest_is_one_file(path: Path) -> None:
+    assert [file.name for file in path.parent.iterdir()] == ["a.study"]
+    assert Study(path).status().complete
+    assert [file.name for file in path.parent.iterdir()] == ["a.study"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello", b"x" * 5000, b"SQLite format 3\0" + b"\0" * 200],
+    ids=["empty", "short", "text", "header"],
+)
+def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "a.study"
+    file.write_bytes(content)
+    with pytest.raises(StudyError, match="a.study"):
+        Study(file)
+    with pytest.raises(StudyError, match="a.study"):
+        Store(file, write=True)
+    assert file.read_bytes() == content
+
+
+def test_another_sqlite_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "other.db"
+    connection = sqlite3.connect(file)
+    connection.execute("CREATE TABLE cells (id)")
+    connection.commit()
+    connection.close()
+    before = file.read_bytes()
+    with pytest.raises(StudyError, match="not a fastsumo study"):
+        Study(file)
+    with pytest.raises(StudyError, match="not a fastsumo study"):
+        Store(file, write=True)
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.7, 0.999])
+def test_a_truncated_file_is_noticed(path: Path, kept: float) -> None:
+    with open(path, "r+b") as file:
+        file.truncate(int(path.stat().st_size * kept))
+    with pytest.raises(StudyError, match="cut short"):
+        Study(path)
+
+
+def test_statistics_with_a_flipped_bit_are_noticed(path: Path) -> None:
+    with Store(path, write=True) as store:
+        body, _ = store.statistics(0)
+        assert body is not None
+        store.put_body(0, body[:500] + bytes([body[500] ^ 1]) + body[501:])
+    with pytest.raises(StudyError, match="checksum"):
+        Study(path)[0]
+
+
+def test_a_newer_format_is_refused_with_its_writer(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {FORMAT + 1}")
+    connection.execute("UPDATE study SET value = '99.1' WHERE name = 'version'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StudyError, match=f"format {FORMAT + 1}.*made by fastsumo 99.1"):
+        Study(path)
+
+
+def test_no_study_no_folder_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="no such study"):
+        Study(tmp_path / "none.study").status()
+    with pytest.raises(StudyError, match="no folder"):
+        Study(tmp_path / "none" / "a.study").add(NOTE, CAPPED, 100)
+    with pytest.raises(StudyError, match="folder"):
+        Study(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_with_spaces_and_letters_beyond_ascii(tmp_path: Path) -> None:
+    folder = tmp_path / "größe & co #1 %20?"
+    folder.mkdir()
+    study = Study(folder / "é ∑.study")
+    study.add(NOTE, fs.ELBO(), 1000)
+    study.run(threads=1, progress=False)
+    assert study[0].trials == 1000
+
+
+@pytest.fixture
+def readable(path: Path) -> Iterator[Path]:
+    """A study that anybody can read, in a folder that only its owner can write."""
+    folder = Path(tempfile.mkdtemp())
+    shutil.copy(path, folder / "a.study")
+    (folder / "a.study").chmod(0o444)
+    folder.chmod(0o555)
+    yield folder / "a.study"
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_a_read_only_study_can_be_read_and_says_that_it_cannot_be_written(readable: Path) -> None:
+    code = f"""
+        import os
+        import fastsumo as fs
+        from fastsumo.study import Study, StudyError
+        study = Study({str(readable)!r})
+        study.rows()  # all is imported before the rights of root go
+        if os.geteuid() == 0:
+            os.setgid(65534), os.setuid(65534)
+        print(study.status().complete, study.rows()[0]["trials"])
+        for change in (lambda: study.extend(20_000), lambda: study.add(fs.models.note(), fs.ELBO(), 5)):
+            try:
+                change()
+            except StudyError as error:
+                print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "True 10000"
+    assert len(lines) == 3
+    assert all("cannot" in line and "a.study" in line for line in lines[1:])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file size limits as Linux has them")
+def test_a_disk_without_room_is_a_line_and_what_was_stored_stays(path: Path) -> None:
+    code = f"""
+        import resource
+        from fastsumo.study import Study, StudyError
+        study = Study({str(path)!r})
+        study.extend(3_000_000)
+        limit = {path.stat().st_size} + 20_000
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        try:
+            study.run(threads=1, progress=False, chunk_seconds=0.1)
+        except StudyError as error:
+            print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
+    assert "intact" in done.stdout, done.stderr + done.stdout
+    assert done.stdout.count("\n") == 1
+    study = Study(path)
+    assert study[0].trials >= 10_000 // 4096 * 4096
+    study.run(threads=2, progress=False)
+    assert same_bits(study[0], fs.simulate(NOTE, CAPPED, 3_000_000))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("cannot mount a small disk here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk(small_disk: Path) -> None:
+    study = Study(small_disk / "a.study")
+    study.add(NOTE, CAPPED, 5_000_000, seeds=range(8))
+    with pytest.raises(StudyError, match=r"full.*intact"):
+        study.run(threads=2, progress=False, chunk_seconds=0.2)
+    done = study.status()
+    assert 0 < sum(cell.trials for cell in done.cells) < 40_000_000
+    first = next(cell for cell in done.cells if cell.trials)
+    assert study[first.cell].trials == first.trials
