@@ -30,6 +30,9 @@ from fastsumo.runs import rerun
 from fastsumo.runs.pages import replays
 from fastsumo.runs.replay import replay
 from fastsumo.runs.rerun import origin_of, remember
+from fastsumo.statistics import format_1
+from fastsumo.statistics.merger import StatisticsMerger, merged
+from fastsumo.statistics.packed import pack
 from fastsumo.statistics.spans import joined
 from fastsumo.statistics.statistics import Statistics, to_float
 from fastsumo.tails import Histogram
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     from fastsumo.runs.replay import Trial
     from fastsumo.tails import Diagnosis, Interval, Summary, TailIndex
 
-FORMAT = 1
+FORMAT = 2
 _MAGIC = "fastsumo result"
 
 
@@ -295,7 +298,7 @@ class Result:
             ranges[seed] = joined(together)
         return replace(
             self,
-            statistics=self.statistics.merged(other.statistics, self.center),
+            statistics=merged([self.statistics, other.statistics], self.center),
             ranges=ranges,
             elapsed=self.elapsed + other.elapsed,
             threads=max(self.threads, other.threads),
@@ -571,11 +574,12 @@ class Result:
             "interrupted": self.interrupted,
             "platform": platform.platform(),
         }
-        arrays = self.statistics.arrays() | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+        parts = {"header": json.dumps(header).encode(), "statistics": pack(self.statistics, self.center)}
+        arrays: dict[str, NDArray[Any]] = {name: np.frombuffer(part, np.uint8) for name, part in parts.items()}
         if self.provenance.table is not None:
             arrays["law_table"] = self.provenance.table
         with written_whole(target) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            np.savez(file, **arrays)  # type: ignore[arg-type]
 
     def plot(self, figure: Any = None) -> Any:
         """Four panels: density, both tails, running mean and variance, share of variance by octave of `K`.
@@ -664,7 +668,7 @@ def load(path: str | os.PathLike[str]) -> Result:
     except Exception as error:  # whatever foreign bytes make NumPy, zipfile and json raise
         raise ValueError(f"{file} is not a fastsumo result, or is cut short ({type(error).__name__})") from None
     try:
-        if header["format"] == FORMAT:
+        if header["format"] in (1, FORMAT):
             return _from_parts(header, arrays)
         version = header["provenance"].get("version", "?")
     except Exception as error:
@@ -680,10 +684,18 @@ def _from_parts(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Resu
     provenance["table"] = arrays.pop("law_table", None)
     return Result(
         provenance=Provenance(**provenance),
-        statistics=Statistics.from_arrays(arrays),
+        statistics=_statistics(header, arrays),
         ranges={int(seed): [(low, high) for low, high in spans] for seed, spans in header["ranges"].items()},
         center=header["center"],
         elapsed=header["elapsed"],
         threads=header["threads"],
         interrupted=header["interrupted"],
     )
+
+
+def _statistics(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Statistics:
+    if header["format"] == 1:
+        return format_1.statistics_of(arrays)
+    merger = StatisticsMerger(header["center"])
+    merger.add_packed(arrays["statistics"].tobytes())
+    return merger.statistics()

@@ -1,7 +1,7 @@
-"""Mergeable statistics of trials: what is kept of them, how it merges (exactly), how it is stored, what it says.
+"""`Statistics`: what is kept of trials, in its compact, lasting form, and what it says.
 
-Sums are integers (`kernels/exact.py`), so merging is associative and commutative to the last bit. The kernels fill a
-`Tally`; a `Statistics` is its compact, lasting form. What a person sees is in `result.py`.
+Sums are integers (`exact.py`), so that merging (`merger.py`) is associative and commutative to the last bit. Engines fill
+a `Tally`. How statistics become bytes is in `packed.py`.
 """
 
 from __future__ import annotations
@@ -34,10 +34,23 @@ EXTREME = np.dtype([("trial", np.uint64), ("value", np.float64), ("terms", np.in
 
 _UNIT = 1 << 1074  # sums are integer multiples of 2^-1074
 
+# The fields of `Statistics` that merge alike: exact sums, by the shape of what is summed; counts, by shape; and numbers.
+SUMS: dict[str, tuple[int, ...]] = {
+    "octave_sums": (OCTAVES, POWERS),
+    "group_sums": (GROUPS,),
+    "period_sums": (PERIODS, 2),
+}
+COUNTS: dict[str, tuple[int, ...]] = {
+    "octave_counts": (OCTAVES, 2),
+    "group_counts": (GROUPS,),
+    "period_counts": (PERIODS,),
+}
+LIMITS = {"smallest": float, "largest": float, "zero_weight": int, "largest_terms": int, "overflowed": int}
+
 
 @dataclass(eq=False)
 class Statistics:
-    """Everything kept of a set of trials. Arrays as in `kernels.statistics.Tally`, carried to canonical form."""
+    """Everything kept of a set of trials. Arrays as in `Tally`, carried to canonical form."""
 
     octave_sums: NDArray[np.int64]
     group_sums: NDArray[np.int64]
@@ -82,30 +95,6 @@ class Statistics:
             largest_first(extremes, center),
         )
 
-    def merged(self, other: Statistics, center: float) -> Statistics:
-        """The statistics of both sets of trials together."""
-        bins = np.union1d(self.bins, other.bins)
-        counts = np.zeros(bins.size, np.int64)
-        for part in (self, other):
-            counts[np.searchsorted(bins, part.bins)] += part.bin_counts
-        return Statistics(
-            _carried(self.octave_sums + other.octave_sums),
-            _carried(self.group_sums + other.group_sums),
-            _carried(self.period_sums + other.period_sums),
-            self.octave_counts + other.octave_counts,
-            self.group_counts + other.group_counts,
-            self.period_counts + other.period_counts,
-            np.maximum(self.period_largest, other.period_largest),
-            bins,
-            counts,
-            min(self.smallest, other.smallest),
-            max(self.largest, other.largest),
-            self.zero_weight + other.zero_weight,
-            max(self.largest_terms, other.largest_terms),
-            self.overflowed + other.overflowed,
-            largest_first(np.concatenate([self.extremes, other.extremes]), center),
-        )
-
     @property
     def finite(self) -> int:
         """Trials with a finite value."""
@@ -118,7 +107,7 @@ class Statistics:
 
     def power_sums(self) -> tuple[Fraction, ...]:
         """Exact sums of the first four powers of ``value - center``."""
-        return tuple(Fraction(_integer(self.octave_sums[:, p].sum(axis=0)), _UNIT) for p in range(4))
+        return tuple(exact_value(self.octave_sums[:, p].sum(axis=0)) for p in range(4))
 
     def central_moments(self) -> tuple[Fraction, ...]:
         """``E[d]`` and the second to fourth central moments of ``d = value - center``, exact; needs a finite trial."""
@@ -153,8 +142,8 @@ class Statistics:
         n, s1, s2, largest = 0, Fraction(0), Fraction(0), 0.0
         for row, period in enumerate(occupied):
             n += int(self.period_counts[period])
-            s1 += Fraction(_integer(self.period_sums[period, 0]), _UNIT)
-            s2 += Fraction(_integer(self.period_sums[period, 1]), _UNIT)
+            s1 += exact_value(self.period_sums[period, 0])
+            s2 += exact_value(self.period_sums[period, 1])
             largest = max(largest, float(self.period_largest[period]))
             variance = to_float(max(s2 - s1**2 / n, Fraction(0)) / (n - 1)) if n > 1 else np.nan
             table[row] = (n, center + to_float(s1 / n), variance, largest)
@@ -172,34 +161,6 @@ class Statistics:
         low, high = np.where(positive, near, -far), np.where(positive, far, -near)
         order = np.argsort(low, kind="stable")
         return Histogram(center, low[order], high[order], self.bin_counts[order])
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Compact arrays to store: sums without their empty rows."""
-        stored: dict[str, NDArray[Any]] = {}
-        for name, value in vars(self).items():
-            if name.endswith("_sums"):
-                rows = value.reshape(-1, value.shape[-1])
-                stored[name + "_rows"] = np.flatnonzero(rows.any(axis=1))
-                stored[name] = rows[stored[name + "_rows"]]
-            else:
-                stored[name] = np.asarray(value)
-        return stored
-
-    @classmethod
-    def from_arrays(cls, stored: dict[str, NDArray[Any]]) -> Statistics:
-        """Back from `arrays`."""
-        shapes = {"octave_sums": (OCTAVES, POWERS), "group_sums": (GROUPS,), "period_sums": (PERIODS, 2)}
-        values: dict[str, Any] = {}
-        for name, field in cls.__dataclass_fields__.items():
-            value: Any = stored[name]
-            if name in shapes:
-                full = np.zeros((int(np.prod(shapes[name])), value.shape[-1]), np.int64)
-                full[stored[name + "_rows"]] = value
-                value = full.reshape(*shapes[name], -1)
-            elif field.type in ("float", "int"):
-                value = value.item()
-            values[name] = value
-        return cls(**values)
 
 
 def largest_first(extremes: NDArray[Any], center: float) -> NDArray[Any]:
@@ -231,13 +192,13 @@ def _carried(sums: NDArray[np.int64]) -> NDArray[np.int64]:
 def rounded(sums: NDArray[np.int64]) -> NDArray[np.float64]:
     """Exact sums as float64, one for each row of limbs."""
     rows = sums.reshape(-1, sums.shape[-1])
-    values = [to_float(Fraction(_integer(row), _UNIT)) if row.any() else 0.0 for row in rows]
+    values = [to_float(exact_value(row)) if row.any() else 0.0 for row in rows]
     return np.array(values).reshape(sums.shape[:-1])
 
 
-def _integer(limbs: NDArray[np.int64]) -> int:
-    """The integer that limbs of 32 bits spell, carried or not."""
+def exact_value(limbs: NDArray[np.int64]) -> Fraction:
+    """The sum that limbs of 32 bits spell, carried or not."""
     total = 0
     for limb in limbs[::-1].tolist():
         total = (total << 32) + limb
-    return total
+    return Fraction(total, _UNIT)

@@ -1,6 +1,6 @@
 """The run of a study: which chunks go to which workers, and how their results enter the file, each exactly once.
 
-One loop in one thread. A step folds what has finished, writes it and claims new chunks in one transaction, then hands
+One loop in one thread. A step merges what has finished, writes it and claims new chunks in one transaction, then hands
 these out. Processes that share a study see one another's claims; the spans that are done decide what counts.
 """
 
@@ -16,17 +16,17 @@ from typing import Any
 
 from fastsumo.errors import DamagedError, StudyError
 from fastsumo.models.serialization import Recipe
-from fastsumo.statistics.packed import Fold
+from fastsumo.statistics.merger import StatisticsMerger
 from fastsumo.statistics.spans import joined
 from fastsumo.study.executors import Outcome, Pool, Task
-from fastsumo.study.heartbeats import BEAT, Presence
+from fastsumo.study.heartbeats import BEAT, Heartbeats
 from fastsumo.study.progress import Meter
 from fastsumo.study.records import Cell, Span
 from fastsumo.study.store import Store
 
 _AHEAD = 2  # chunks handed out for each that can run: the next one waits at the worker
 _TRIES = 4  # of a chunk whose worker dies
-_OPEN_FOLDS = 64
+_OPEN_MERGERS = 64
 _SHARES = 4  # chunks that each worker has at least before it, until they are
 _SHORTEST = 16  # times shorter than asked for
 
@@ -53,13 +53,13 @@ class Coordinator:
         self._store, self._pool, self._recipes, self._meter = store, pool, recipes, meter
         self._chunk_seconds = chunk_seconds
         self._cells: dict[int, Cell] = {}
-        self._folds: OrderedDict[int, Fold] = OrderedDict()
+        self._mergers: OrderedDict[int, StatisticsMerger] = OrderedDict()
         self._tasks: dict[Any, Task] = {}  # in flight, by future
         self._finished: list[Outcome] = []
         self._again: list[Task] = []
         self._attempts: dict[tuple[int, int], int] = {}
         self._failed_at: dict[int, int] = {}
-        self._presence = Presence(store)
+        self._heartbeats = Heartbeats(store)
         self._written = -1e9
         self._broken = ""
 
@@ -84,7 +84,7 @@ class Coordinator:
             self._rescue()
             raise
         finally:
-            self._presence.forget()
+            self._heartbeats.forget()
         if self._broken:
             raise StudyError(self._broken)
 
@@ -98,7 +98,7 @@ class Coordinator:
             new = self._transact(wanted if hungry else 0)
         for task in new:
             self._send(task)
-        self._meter.show(self._cells, self._folds, self._presence.others)
+        self._meter.show(self._cells, self._mergers, self._heartbeats.others)
         if self._tasks or self._finished or self._again:
             return True
         return not self._broken and any(cell.state in ("new", "open") for cell in self._cells.values())
@@ -172,12 +172,12 @@ class Coordinator:
             with self._store.transaction():
                 if self._store.changed() or not self._cells:
                     self._read()
-                self._presence.watch()
+                self._heartbeats.watch()
                 self._enter(finished)
                 new = [*again, *self._claim(wanted - len(again))] if not self._broken else []
                 self._sign(new)
         except BaseException:
-            self._cells, self._folds = {}, OrderedDict()  # what the file says counts
+            self._cells, self._mergers = {}, OrderedDict()  # what the file says counts
             self._store.changed()
             raise
         del self._finished[: len(finished)], self._again[: len(again)]
@@ -187,7 +187,7 @@ class Coordinator:
     def _read(self) -> None:
         """Cells as the file has them now, others may have added some."""
         self._cells = self._store.cells()
-        self._folds.clear()
+        self._mergers.clear()
         if any(cell.model not in self._recipes for cell in self._cells.values()):
             self._recipes = {number: model.recipe for number, model in self._store.models().items()}
 
@@ -226,29 +226,30 @@ class Coordinator:
                 if list(outcome.maker) not in cell.makers:
                     cell.makers.append(list(outcome.maker))
         if body:
-            self._fold(cell, [outcome.packed for outcome in body])
+            self._merge(cell, [outcome.packed for outcome in body])
             cell.chunk = self._fitting(cell.chunk, cell.piece, cell.pace)
         if cell.complete:
             cell.state, cell.message = "done", ""
-            self._folds.pop(cell.id, None)
+            self._mergers.pop(cell.id, None)
         self._store.update_cell(cell)
 
-    def _fold(self, cell: Cell, parts: list[bytes]) -> None:
+    def _merge(self, cell: Cell, parts: list[bytes]) -> None:
         """Add packed statistics to those of the cell."""
-        fold = self._folds.get(cell.id)
+        merger = self._mergers.get(cell.id)
         try:
-            if fold is None:
+            if merger is None:
                 stored, _ = self._store.statistics(cell.id)
-                fold = Fold(cell.center, cell.seed, stored)
+                merger = StatisticsMerger(cell.center, cell.seed)
+                parts = [stored, *parts] if stored else parts
             for packed in parts:
-                fold.add(packed)
+                merger.add_packed(packed)
         except DamagedError as error:
             raise StudyError(f"cell {cell.id} of {self._store.path}: {error}") from None
-        self._folds[cell.id] = fold
-        self._folds.move_to_end(cell.id)
-        while len(self._folds) > _OPEN_FOLDS:
-            self._folds.popitem(last=False)
-        self._store.put_body(cell.id, fold.packed())
+        self._mergers[cell.id] = merger
+        self._mergers.move_to_end(cell.id)
+        while len(self._mergers) > _OPEN_MERGERS:
+            self._mergers.popitem(last=False)
+        self._store.put_body(cell.id, merger.packed())
 
     def _open(self, cell: Cell, pilot: dict[str, Any]) -> None:
         """A pilot's numbers, for all seeds of its model and estimator."""
@@ -284,7 +285,7 @@ class Coordinator:
             yield task
         for cell in self._cells.values():
             if cell.state == "open" and wanted > 0:
-                taken = [*mine.get(cell.id, []), *self._presence.claims(cell.id)]
+                taken = [*mine.get(cell.id, []), *self._heartbeats.claims(cell.id)]
                 for first, stop in itertools.islice(_unclaimed(cell, taken, seconds), wanted):
                     wanted -= 1
                     yield self._task(cell, first, stop, cell.center)
@@ -292,7 +293,7 @@ class Coordinator:
     def _pilots(self, mine: dict[int, list[Span]]) -> Iterator[Task]:
         """One for each kind of new cells, unless somebody is at it."""
         new = [cell for cell in self._cells.values() if cell.state == "new"]
-        known = {_kind(cell) for cell in new if cell.id in mine or self._presence.claims(cell.id)}
+        known = {_kind(cell) for cell in new if cell.id in mine or self._heartbeats.claims(cell.id)}
         for cell in new:
             if _kind(cell) not in known:
                 known.add(_kind(cell))
@@ -319,8 +320,8 @@ class Coordinator:
 
     def _task(self, cell: Cell, first: int, stop: int, center: float | None) -> Task:
         recipe = self._recipes[cell.model]._replace(params=cell.params)
-        fold = self._folds.get(cell.id)
-        threshold = fold.threshold() if fold is not None else -1.0
+        merger = self._mergers.get(cell.id)
+        threshold = merger.threshold() if merger is not None else -1.0
         attempt = self._attempts.get((cell.id, first), 0)
         return Task(
             cell.id, first, stop, cell.seed, cell.estimator, recipe, center, self._pool.task_threads, threshold, attempt
@@ -331,7 +332,7 @@ class Coordinator:
         spans = self._mine()
         for task in new:
             spans.setdefault(task.cell, []).append((task.first, task.stop))
-        self._presence.sign({cell: joined(list(set(parts))) for cell, parts in spans.items()})
+        self._heartbeats.sign({cell: joined(list(set(parts))) for cell, parts in spans.items()})
 
     def _rescue(self) -> None:
         """After an error or Ctrl-C: store what is finished, if that is still possible."""
@@ -345,7 +346,7 @@ class Coordinator:
 
     def _leave(self) -> None:
         with self._store.transaction():
-            self._presence.leave()
+            self._heartbeats.leave()
 
 
 def _kind(cell: Cell) -> tuple[int, tuple[float, ...], str]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from fastsumo.models import parsing
 from fastsumo.models.serialization import estimator_to_json
 from fastsumo.runs.arguments import checked
+from fastsumo.study import stored_models
 from fastsumo.study.records import Cell, StoredModel
 from fastsumo.study.store import Store
 
@@ -44,7 +45,7 @@ def wanted(model: Any, estimator: Any, trials: int, seeds: int | Iterable[int], 
     for made, origin in models:
         for kind, seed in itertools.product(kinds, numbers):
             checked(made, kind, trials, seed, 0)
-        kept = models.stored(made, origin, name)
+        kept = stored_models.stored(made, origin, name)
         params = tuple(made.params.tolist())
         cells += [
             Wanted(kept, params, estimator_to_json(kind), int(seed), int(trials))
@@ -75,14 +76,14 @@ def enter(store: Store, cells: Iterable[Wanted], anew: bool = False) -> list[int
             store.add_cell(cell)
             known[cell.id] = by_key[item.key] = cell
         cell = by_key[item.key]
-        if models.same(models[cell.model], item.model):
+        if stored_models.same(models[cell.model], item.model):
             _renew(store, models, cell.model, item.model)
             if item.trials > cell.trials:
                 raise_target(store, cell, item.trials)
         elif anew:
             known[cell.id] = by_key[item.key] = restart(store, cell, _row(store, models, item.model), item.trials)
         else:
-            raise models.changed(models[cell.model], item.model, cell.id)
+            raise stored_models.changed(models[cell.model], item.model, cell.id)
         numbers.append(by_key[item.key].id)
     return numbers
 
@@ -108,7 +109,7 @@ def _listed(value: Any) -> list[Any]:
 def _row(store: Store, models: dict[int, StoredModel], model: StoredModel) -> int:
     """The number of a model's row, made where there is none."""
     for number, known in models.items():
-        if known.recipe.name == model.recipe.name and models.same(known, model):
+        if known.recipe.name == model.recipe.name and stored_models.same(known, model):
             return number
     model.id = -1
     model.id = store.put_model(model)

@@ -19,7 +19,7 @@ _DEAD = 30.0  # seconds without one
 _HERE: set[tuple[str, int]] = set()  # runs of this process that are at work: (path, run)
 
 
-class Presence:
+class Heartbeats:
     """This process and the others at the same study, as their rows show them.
 
     Parameters

@@ -20,7 +20,7 @@ from fastsumo.models.serialization import estimator_from_json
 from fastsumo.report.progress import _in_notebook, live_on, watched_console
 
 if TYPE_CHECKING:
-    from fastsumo.statistics.packed import Fold
+    from fastsumo.statistics.merger import StatisticsMerger
     from fastsumo.study.records import Cell, Run
 
 _WINDOW = 120.0  # seconds that the present speed is taken over
@@ -51,7 +51,7 @@ class Meter:
     def __exit__(self, *error: object) -> None:
         return None
 
-    def show(self, cells: Mapping[int, Cell], folds: Mapping[int, Fold], others: list[Run]) -> None:
+    def show(self, cells: Mapping[int, Cell], mergers: Mapping[int, StatisticsMerger], others: list[Run]) -> None:
         """Look at the run; called often."""
         now = time.monotonic()
         if self._samples and now - self._samples[-1].when < _SAMPLE:
@@ -82,7 +82,7 @@ class Meter:
         busy = last.busy - first.busy
         return busy / (last.when - first.when) if busy > 5.0 * self._workers else self._workers
 
-    def line(self, cells: Mapping[int, Cell], folds: Mapping[int, Fold], others: list[Run]) -> str:
+    def line(self, cells: Mapping[int, Cell], mergers: Mapping[int, StatisticsMerger], others: list[Run]) -> str:
         """All that matters in one line."""
         total, done = sum(cell.trials for cell in cells.values()), sum(cell.trials_done for cell in cells.values())
         ready = sum(cell.state == "done" for cell in cells.values())
@@ -94,17 +94,17 @@ class Meter:
             f"{duration(self.seconds_left(cells.values()))} left",
             f"{ready} of {len(cells)} cells done" + (f", {failed} failed" if failed else ""),
         ]
-        for number in [number for number in folds if number in cells][-1:]:
+        for number in [number for number in mergers if number in cells][-1:]:
             cell = cells[number]
-            estimate = with_error(*folds[number].estimate())
+            estimate = with_error(*mergers[number].estimate())
             parts.append(f"cell {number}: {_percent(cell.trials_done, cell.trials)}, {estimate}")
         if others:
             parts.append(f"with {', '.join(run.place for run in others)}")
         return " · ".join(parts)
 
-    def table(self, cells: Mapping[int, Cell], folds: Mapping[int, Fold], width: int = WIDTH) -> str:
+    def table(self, cells: Mapping[int, Cell], mergers: Mapping[int, StatisticsMerger], width: int = WIDTH) -> str:
         """The cells at work, a row each."""
-        active = [cell for cell in cells.values() if cell.state == "open" and cell.id in folds][:_ROWS]
+        active = [cell for cell in cells.values() if cell.state == "open" and cell.id in mergers][:_ROWS]
         if not active:
             return ""
         columns = [
@@ -115,7 +115,7 @@ class Meter:
             Column("done", [_percent(cell.trials_done, cell.trials) for cell in active]),
             Column("trials/s", [short(self.speed([cell])) for cell in active], 1),
             Column("left", [duration(self.seconds_left([cell])) for cell in active]),
-            Column("estimate", [with_error(*folds[cell.id].estimate()) for cell in active]),
+            Column("estimate", [with_error(*mergers[cell.id].estimate()) for cell in active]),
         ]
         return table(columns, width)
 
@@ -127,11 +127,11 @@ class Lines(Meter):
         super().__init__(workers)
         self._said = time.monotonic()
 
-    def show(self, cells: Mapping[int, Cell], folds: Mapping[int, Fold], others: list[Run]) -> None:
-        super().show(cells, folds, others)
+    def show(self, cells: Mapping[int, Cell], mergers: Mapping[int, StatisticsMerger], others: list[Run]) -> None:
+        super().show(cells, mergers, others)
         if time.monotonic() - self._said >= _LINE_EVERY:
             self._said = time.monotonic()
-            said = f"{time.strftime('%Y-%m-%d %H:%M:%S')} fastsumo: {self.line(cells, folds, others)}"
+            said = f"{time.strftime('%Y-%m-%d %H:%M:%S')} fastsumo: {self.line(cells, mergers, others)}"
             print(said, file=sys.stderr, flush=True)
 
 
@@ -151,13 +151,13 @@ class Screen(Meter):
     def __exit__(self, *error: object) -> None:
         self._live.stop()
 
-    def show(self, cells: Mapping[int, Cell], folds: Mapping[int, Fold], others: list[Run]) -> None:
+    def show(self, cells: Mapping[int, Cell], mergers: Mapping[int, StatisticsMerger], others: list[Run]) -> None:
         from rich.text import Text
 
-        super().show(cells, folds, others)
+        super().show(cells, mergers, others)
         if time.monotonic() - self._shown >= _EVERY:
             self._shown = time.monotonic()
-            rows = self.table(cells, folds, self._console.width)
+            rows = self.table(cells, mergers, self._console.width)
             self._live.update(Text(f"{rows}\n{self.line(cells, {}, others)}".lstrip()), refresh=True)
 
 

@@ -30,7 +30,7 @@ class StoredModel:
 class Cell:
     """A row of the cells: one model, estimator and seed.
 
-    Trials up to ``body_stop`` come in chunks that are folded into one another. The few left over, which do not fill a
+    Trials up to ``body_stop`` come in chunks that are merged into one another. The few left over, which do not fill a
     piece, are kept apart as the *tail*, because an extension has to run their piece anew as a whole; then it goes.
     """
 

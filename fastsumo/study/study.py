@@ -22,7 +22,7 @@ from fastsumo.report import html, result_page, study_page
 from fastsumo.runs import rerun
 from fastsumo.runs.result import Result
 from fastsumo.runs.simulate import simulate
-from fastsumo.study import grid, table
+from fastsumo.study import grid, stored_models, table
 from fastsumo.study.coordinator import Coordinator
 from fastsumo.study.executors import Pool
 from fastsumo.study.progress import Meter, make_meter
@@ -292,8 +292,8 @@ def _prepared(store: Store, anew: bool) -> dict[int, Recipe]:
         unfinished = [cell for cell in cells.values() if cell.state != "done"]
         for number in {cell.model for cell in unfinished}:
             kept, mine = models[number], [cell for cell in unfinished if cell.model == number]
-            now = models.as_it_is_now(kept)
-            if models.same(kept, now):
+            now = stored_models.as_it_is_now(kept)
+            if stored_models.same(kept, now):
                 now.id = number
                 store.put_model(now)
             elif anew:
@@ -301,7 +301,7 @@ def _prepared(store: Store, anew: bool) -> dict[int, Recipe]:
                 for cell in mine:
                     grid.restart(store, cell, row)
             else:
-                raise models.changed(kept, now, mine[0].id)
+                raise stored_models.changed(kept, now, mine[0].id)
         for cell in store.cells().values():
             if cell.state == "failed":
                 grid.raise_target(store, cell, cell.trials)

@@ -16,7 +16,7 @@ from fastsumo.errors import DamagedError, StudyError
 from fastsumo.models.parsing import compact
 from fastsumo.models.serialization import estimator_from_json
 from fastsumo.runs.result import Provenance, Result
-from fastsumo.statistics.packed import Fold
+from fastsumo.statistics.merger import StatisticsMerger
 from fastsumo.statistics.spans import joined
 from fastsumo.study.records import Cell, Run, StoredModel
 from fastsumo.study.store import Store
@@ -128,13 +128,13 @@ def result_of(store: Store, cell: Cell) -> Result:
         why = cell.message or "run the study"
         raise StudyError(f"cell {cell.id} has no trials yet: {why}")
     try:
-        fold = Fold(cell.center, cell.seed)
+        merger = StatisticsMerger(cell.center, cell.seed)
         for packed in store.statistics(cell.id):
             if packed is not None:
-                fold.add(packed)
+                merger.add_packed(packed)
     except DamagedError as error:
         raise StudyError(f"cell {cell.id} of {store.path}: {error}") from None
-    statistics = fold.statistics()
+    statistics = merger.statistics()
     if statistics.finite + statistics.zero_weight != cell.trials_done:
         raise StudyError(f"cell {cell.id} of {store.path} is damaged: its statistics are not those of its trials")
     spans = [*cell.done, cell.tail] if cell.tail else cell.done

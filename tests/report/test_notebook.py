@@ -152,7 +152,7 @@ def test_a_result_as_a_dataset(result: fs.Result, tmp_path: Path) -> None:
 CELLS = [
     "import warnings; warnings.simplefilter('error')",
     "import fastsumo as fs\nr = fs.simulate(fs.models.note(), fs.SUMO(), 2_000_000, seed=1, threads=1)\nr",
-    "from fastsumo.study import Study\nimport tempfile, pathlib\n"
+    "from fastsumo import Study\nimport tempfile, pathlib\n"
     "s = Study(pathlib.Path(tempfile.mkdtemp()) / 'n.study')\n"
     "s.add(fs.models.note(), [fs.SUMO(), fs.IWAE(5)], trials=300_000)\ns.run(threads=1)\ns",
 ]

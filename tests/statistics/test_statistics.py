@@ -15,6 +15,7 @@ import pytest
 from zoo import LAWS, MODELS, leaps, shifted
 
 import fastsumo as fs
+from fastsumo.statistics.merger import merged
 from fastsumo.statistics.statistics import EXTREMES, Statistics
 
 TRIALS = 30_011
@@ -163,7 +164,7 @@ def test_sums_of_tiles_are_added_without_rounding():
     values = []
     for trial in range(0, 40 * 4096, 4096):
         one = fs.simulate(model, estimator, 1, first_trial=trial).statistics
-        total = one if total is None else total.merged(one, 0.0)
+        total = one if total is None else merged([total, one], 0.0)
         values.append(float(fs.sample(model, estimator, 1, first_trial=trial)[0][0]))
     assert total is not None
     assert total.power_sums()[0] == sum(map(Fraction, values))

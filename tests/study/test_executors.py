@@ -24,7 +24,7 @@ from bits import same_bits
 import fastsumo as fs
 from fastsumo.errors import StudyError
 from fastsumo.models.serialization import estimator_to_json, recipe
-from fastsumo.statistics.packed import Fold
+from fastsumo.statistics.merger import StatisticsMerger
 from fastsumo.study.executors import Outcome, Pool, Task, named, run_task
 from fastsumo.study.study import Study
 
@@ -49,7 +49,9 @@ def test_a_task_is_a_run_of_its_trials_about_the_center_it_is_given() -> None:
         done = run_task(task(first=4096, center=center))
         assert done.error == ""
         assert len(done.packed) < 1_000_000
-        statistics = Fold(center, 0, done.packed).statistics()
+        merger = StatisticsMerger(center)
+        merger.add_packed(done.packed)
+        statistics = merger.statistics()
         alone = fs.simulate(NOTE, CAPPED, 4096, first_trial=4096)
         assert statistics.finite == 4096
         assert statistics.smallest == pytest.approx(alone.min, rel=1e-12)
@@ -298,7 +300,7 @@ def test_a_worker_of_a_pool_that_dies(study: Study) -> None:
 SCRIPT = """
     import concurrent.futures, multiprocessing, sys
     import fastsumo as fs
-    from fastsumo.study import Study
+    from fastsumo import Study
 
     SCALE = 0.5
 
@@ -361,7 +363,7 @@ NOTEBOOK = """
 
     if __name__ == "__main__":
         from fastsumo.executors import named
-        from fastsumo.study import Study
+        from fastsumo import Study
         study = Study(sys.argv[1])
         study.add(cell, fs.ELBO(), 50_000)
         with named("processes", 2) as executor:
@@ -413,7 +415,7 @@ DASK = """
     import os, sys, threading, time
     import fastsumo as fs
     from distributed import Client
-    from fastsumo.study import Study
+    from fastsumo import Study
 
     scale = 0.5
 
@@ -438,9 +440,9 @@ DASK = """
         study.run(client.get_executor(pure=False), progress=False, chunk_seconds=0.2)
         print(len(client.ncores()))
     for cell, model in enumerate([here, fs.models.note()]):
-        a = study[cell].statistics.arrays()
-        b = fs.simulate(model, fs.SUMO(fs.roulette.Harmonic(cap=80)), trials).statistics.arrays()
-        assert all(a[name].tobytes() == b[name].tobytes() for name in a)
+        a = vars(study[cell].statistics)
+        b = vars(fs.simulate(model, fs.SUMO(fs.roulette.Harmonic(cap=80)), trials).statistics)
+        assert all(np.array_equal(a[name], b[name]) for name in a)
     print("same")
 """
 
@@ -460,7 +462,7 @@ MPI = """
     import sys
     import fastsumo as fs
     from fastsumo.executors import named
-    from fastsumo.study import Study
+    from fastsumo import Study
 
     @fs.model(dim=1)
     def here(z, params):
@@ -472,9 +474,9 @@ MPI = """
         with named("mpi") as executor:
             study.run(executor, progress=False, chunk_seconds=0.1)
         for cell, model in enumerate([here, fs.models.note()]):
-            a = study[cell].statistics.arrays()
-            b = fs.simulate(model, fs.SUMO(fs.roulette.Harmonic(cap=80)), 300_001).statistics.arrays()
-            assert all(a[name].tobytes() == b[name].tobytes() for name in a)
+            a = vars(study[cell].statistics)
+            b = vars(fs.simulate(model, fs.SUMO(fs.roulette.Harmonic(cap=80)), 300_001).statistics)
+            assert all(np.array_equal(a[name], b[name]) for name in a)
         print("same")
 """
 

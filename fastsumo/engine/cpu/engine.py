@@ -26,6 +26,7 @@ from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched
 from fastsumo.engine.status import EXTENDED, OK, RAISED
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import Model
+from fastsumo.statistics.merger import merged
 from fastsumo.statistics.row_sums import no_trials
 from fastsumo.statistics.spans import joined, without
 from fastsumo.statistics.statistics import Statistics
@@ -100,15 +101,12 @@ class CpuEngine(OpenModel):
         workers = [TallyWorker(self, self.center) for _ in range(self._workers(blocks))]
         interrupted = self._run(workers, blocks, watcher)
         parts = [Statistics.of(worker.tally, self.seed, self.center) for worker in workers]
-        statistics = parts[0]
-        for part in parts[1:]:
-            statistics = statistics.merged(part, self.center)
         spans = joined([span for worker in workers for span in worker.done])
         for trial in self.split.pending if self.split else ():
             spans = without(spans, trial)
         if not spans:
             raise KeyboardInterrupt
-        return Tallied(statistics, spans, interrupted)
+        return Tallied(merged(parts, self.center), spans, interrupted)
 
     def sample(self, first: int, count: int) -> tuple[Floats, Ints]:
         values, terms = np.empty(count), np.empty(count, np.int64)

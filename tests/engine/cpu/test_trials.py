@@ -287,7 +287,7 @@ def test_giants_have_the_bits_of_ordinary_trials(name, monkeypatch):
         assert shared[0].tobytes() == values.tobytes()
         assert np.array_equal(shared[1], terms)
         again = fs.simulate(model, estimator, trials, SEED, threads=threads)
-        mine, theirs = again.statistics.arrays(), whole.statistics.arrays()
+        mine, theirs = vars(again.statistics), vars(whole.statistics)
         assert all(mine[key].tobytes() == theirs[key].tobytes() for key in theirs)
         assert again.ranges == whole.ranges
     for trial in np.argsort(terms)[-3:].tolist():

@@ -1,0 +1,141 @@
+"""`StatisticsMerger`: statistics of several sets of trials put together, exactly, cheaply and in any order."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsumo.statistics.exact import LIMBS, carry
+from fastsumo.statistics.packed import Parts, pack, parts_of, unpack
+from fastsumo.statistics.statistics import (
+    COUNTS,
+    EXTREME,
+    EXTREMES,
+    SUMS,
+    Statistics,
+    exact_value,
+    largest_first,
+    to_float,
+)
+from fastsumo.statistics.tally import PERIODS
+
+_PENDING = 64  # histograms kept side by side before they are added up
+
+
+class StatisticsMerger:
+    """Statistics of trials with one centre, open to additions. Any order gives the same bits.
+
+    Parameters
+    ----------
+    center : float
+    seed : int
+        Of packed statistics that an older version wrote, which do not hold theirs.
+    """
+
+    def __init__(self, center: float, seed: int = 0) -> None:
+        self.center, self.seed = center, seed
+        self._sums = {name: np.zeros((math.prod(shape), LIMBS), np.int64) for name, shape in SUMS.items()}
+        self._counts = {name: np.zeros(shape, np.int64) for name, shape in COUNTS.items()}
+        self._period_largest = np.full(PERIODS, -1.0)
+        self._limits: dict[str, Any] = {"smallest": math.inf, "largest": -math.inf}
+        self._limits |= {"zero_weight": 0, "largest_terms": 0, "overflowed": 0}
+        self._histograms: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        self._extremes = [np.empty(0, EXTREME)]
+        self._added = 0
+
+    def add(self, statistics: Statistics) -> None:
+        """Add the statistics of other trials."""
+        self._add(parts_of(statistics))
+
+    def add_packed(self, packed: bytes) -> None:
+        """Add statistics that `pack` made bytes of."""
+        self._add(unpack(packed, self.seed))
+
+    def _add(self, parts: Parts) -> None:
+        for name, sums in self._sums.items():
+            rows, low, digits = parts.sums[name]
+            sums[rows, low : low + digits.shape[1]] += digits
+        for name, counts in self._counts.items():
+            counts += parts.counts[name]
+        np.maximum(self._period_largest, parts.period_largest, out=self._period_largest)
+        kept, more = self._limits, parts.limits
+        kept["smallest"], kept["largest"] = (
+            min(kept["smallest"], more["smallest"]),
+            max(kept["largest"], more["largest"]),
+        )
+        kept["largest_terms"] = max(kept["largest_terms"], more["largest_terms"])
+        for name in ("zero_weight", "overflowed"):
+            kept[name] += more[name]
+        self._histograms.append((parts.bins, parts.bin_counts))
+        self._extremes.append(parts.extremes)
+        self._added += 1
+        if self._added % _PENDING == 0 or sum(part.size for part in self._extremes) > 4 * EXTREMES:
+            self._settle()
+
+    def statistics(self) -> Statistics:
+        """All of it."""
+        self._settle()
+        sums: dict[str, Any] = {name: self._sums[name].reshape(*shape, LIMBS).copy() for name, shape in SUMS.items()}
+        counts: dict[str, Any] = {name: counts.copy() for name, counts in self._counts.items()}
+        bins, bin_counts = self._histograms[0]
+        return Statistics(
+            **sums,
+            **counts,
+            period_largest=self._period_largest.copy(),
+            bins=bins,
+            bin_counts=bin_counts,
+            extremes=self._extremes[0],
+            **self._limits,
+        )
+
+    def packed(self) -> bytes:
+        """All of it, as bytes."""
+        return pack(self.statistics(), self.center)
+
+    def threshold(self) -> float:
+        """Distance below which no further trial can be among the extremes; -1 where any can."""
+        self._settle()
+        furthest = self._extremes[0]
+        return float(abs(furthest["value"][-1] - self.center)) if furthest.size == EXTREMES else -1.0
+
+    def estimate(self) -> tuple[float, float]:
+        """Mean of the finite trials and its standard error."""
+        finite = int(self._counts["octave_counts"][:, 0].sum())
+        if finite < 2 or self._limits["overflowed"]:
+            return math.nan, math.nan
+        first, second = self._power_sums()
+        variance = (second - first**2 / finite) / (finite - 1)
+        return self.center + to_float(first / finite), math.sqrt(to_float(variance / finite))
+
+    def _power_sums(self) -> tuple[Fraction, Fraction]:
+        totals = self._sums["octave_sums"].reshape(*SUMS["octave_sums"], LIMBS)[:, :2].sum(axis=0)
+        return exact_value(totals[0]), exact_value(totals[1])
+
+    def _settle(self) -> None:
+        """Carry the sums, and make one of the histograms and one of the extremes side by side."""
+        if self._added == 0 and self._histograms:
+            return
+        self._added = 0
+        for sums in self._sums.values():
+            carry(sums)
+        bins = np.concatenate([np.empty(0, np.int64), *(bins for bins, _ in self._histograms)])
+        counts = np.concatenate([np.empty(0, np.int64), *(counts for _, counts in self._histograms)])
+        order = np.argsort(bins, kind="stable")
+        bins, counts = bins[order], counts[order]
+        first = np.flatnonzero(np.diff(bins, prepend=-1))
+        self._histograms = [(bins[first], np.add.reduceat(counts, first) if first.size else counts)]
+        self._extremes = [largest_first(np.concatenate(self._extremes), self.center)]
+
+
+def merged(parts: list[Statistics], center: float) -> Statistics:
+    """The statistics of several sets of trials together."""
+    if len(parts) == 1:
+        return parts[0]
+    merger = StatisticsMerger(center)
+    for part in parts:
+        merger.add(part)
+    return merger.statistics()
