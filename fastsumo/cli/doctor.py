@@ -5,8 +5,6 @@ For ``fastsumo doctor``, and for people who ask for help.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import importlib.metadata
 import os
 import platform
@@ -56,7 +54,7 @@ def examine() -> dict[str, Any]:
     dict
         Ready for JSON: ``fastsumo``, ``python``, ``system``, ``cpu``, ``vector_bits`` (0 where loops are not
         vectorised), ``threads``, ``cores``, ``libraries`` and ``optional`` by name (a version, or None),
-        ``threading_layers`` of Numba that can be loaded, ``cache`` (folder, files, bytes, writable), ``mpi_launcher``,
+        ``cache`` (folder, files, bytes, writable), ``mpi_launcher``,
         ``settings`` (environment variables that matter here), ``mend`` (advice).
 
     Examples
@@ -75,7 +73,6 @@ def examine() -> dict[str, Any]:
         "threads": available_threads(),
         "cores": os.cpu_count() or 1,
         "libraries": {name: _version(name) for name in _LIBRARIES},
-        "threading_layers": _threading_layers(),
         "cache": _cache(),
         "optional": {name: _version(name) for name in _OPTIONAL},
         "mpi_launcher": next((name for name in ("mpiexec", "mpirun", "srun") if shutil.which(name)), None),
@@ -147,7 +144,6 @@ def vector_bits() -> int:
 def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     bits, cache, optional = facts["vector_bits"], facts["cache"], facts["optional"]
     width = f"{bits} bits, {bits // 64} numbers at a time" if bits else "none: one number at a time"
-    layers = ", ".join(facts["threading_layers"]) or "none"
     writable = "writable" if cache["writable"] else "NOT writable"
     size = f"{cache['files']:,} files, {cache['bytes'] / 1e6:.1f} MB, {writable}"
     here = [f"{name} {version}" for name, version in optional.items() if version]
@@ -159,7 +155,6 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("vectors", f"{width} (seen in a loop that was just compiled)"),
         ("threads", f"{facts['threads']} of {facts['cores']} cores; fastsumo has threads of its own"),
         ("libraries", ", ".join(f"{name} {version or 'ABSENT'}" for name, version in facts["libraries"].items())),
-        ("layers", f"{layers} (of Numba, for your own prange; fastsumo uses none)"),
         ("cache", f"{cache['folder']}"),
         ("", size),
         ("optional", ", ".join(here) or "none"),
@@ -183,17 +178,6 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _threading_layers() -> list[str]:
-    """Those of Numba that this machine has the libraries for."""
-    pools = {"tbb": "tbbpool", "omp": "omppool", "workqueue": "workqueue"}
-    found = []
-    for name, module in pools.items():
-        with contextlib.suppress(ImportError, OSError):
-            importlib.import_module(f"numba.np.ufunc.{module}")
-            found.append(name)
-    return found
 
 
 def _cache() -> dict[str, Any]:

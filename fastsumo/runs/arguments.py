@@ -13,7 +13,7 @@ MAX_TRIALS = 2**63 - 1
 MAX_SEED = 2**64 - 1
 
 
-def checked(
+def check_run(
     model: Any, estimator: Any, trials: Any, seed: Any, first: Any, first_name: str = "first_trial"
 ) -> tuple[int, int]:
     """The number of trials and the first one; errors before anything is compiled."""

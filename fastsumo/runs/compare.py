@@ -19,7 +19,7 @@ from fastsumo.models.model import Model
 from fastsumo.report import html
 from fastsumo.report.comparison import columns, notes, text, title
 from fastsumo.report.frames import dataframe
-from fastsumo.runs.arguments import checked
+from fastsumo.runs.arguments import check_run
 from fastsumo.runs.simulate import simulate
 from fastsumo.tails._runs import hill_of
 from fastsumo.theory import chi_square, last_sample, log_evidence_of, predict, tail_index
@@ -233,7 +233,7 @@ def compare(
         raise ValueError("estimators is empty: give at least one, such as fs.SUMO(fs.roulette.Harmonic())")
     budget = checks.real("cost", cost, 1.0, closed="low")
     for estimator in chosen:
-        checked(model, estimator, 2, seed, 0)
+        check_run(model, estimator, 2, seed, 0)
     results = []
     for estimator in chosen:
         results.append(_spend(model, estimator, budget, seed, threads, progress))

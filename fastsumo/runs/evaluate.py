@@ -21,7 +21,7 @@ from fastsumo.models.model import ROW_TRIALS, Model
 from fastsumo.report import html
 from fastsumo.report.frames import dataframe
 from fastsumo.report.progress import Progress, make_progress
-from fastsumo.runs.arguments import MAX_SEED, checked, thread_count
+from fastsumo.runs.arguments import MAX_SEED, check_run, thread_count
 from fastsumo.statistics.row_sums import RowSums
 
 Floats = NDArray[np.float64]
@@ -313,7 +313,7 @@ def evaluate(
     >>> bool(abs(found.total) < 5 * found.total_error < 0.5)
     True
     """
-    each = _checked(model, estimator, trials, seed)
+    each = _check(model, estimator, trials, seed)
     most = thread_count(threads)
     assert model.data is not None
     _scan(model)
@@ -325,16 +325,16 @@ def evaluate(
     return Evaluation(model.name, repr(estimator), int(seed), sums, truth, engine.elapsed, used, interrupted)
 
 
-def _checked(model: Any, estimator: Any, trials: Any, seed: Any) -> int:
+def _check(model: Any, estimator: Any, trials: Any, seed: Any) -> int:
     """The number of trials; errors before anything is compiled."""
     if isinstance(model, Model):
         if model.data is None:
             raise ValueError(f"model {model.name!r} has no data: use fs.simulate")
-        checked(model.at_row(0), estimator, 1, seed, 0)
+        check_run(model.at_row(0), estimator, 1, seed, 0)
         if model.data.shape[0] > 2**31:
             raise ValueError(f"evaluate takes at most 2^31 rows, got {model.data.shape[0]}")
     else:
-        checked(model, estimator, 1, seed, 0)
+        check_run(model, estimator, 1, seed, 0)
     checks.whole("seed", seed, 0, MAX_SEED)
     return checks.whole("trials", trials, 1, ROW_TRIALS - 1)
 

@@ -21,7 +21,7 @@ from fastsumo.estimators.estimators import ELBO
 from fastsumo.models.model import Model
 from fastsumo.report import html
 from fastsumo.report.frames import dataframe
-from fastsumo.runs.arguments import checked, thread_count
+from fastsumo.runs.arguments import check_run, thread_count
 
 Floats = NDArray[np.float64]
 
@@ -225,7 +225,7 @@ def levels(model: Model, max_terms: int, samples: int, seed: int = 0, threads: i
     """
     last = checks.whole("max_terms", max_terms, 1, 2**30)
     count = checks.whole("samples", samples, 2, 2**40)
-    checked(model, ELBO(), count, seed, 0)
+    check_run(model, ELBO(), count, seed, 0)
     engine = open_engine(model, ELBO(), int(seed), threads=thread_count(threads))
     marks = _marks(last)
     sums = _Sums()

@@ -13,7 +13,7 @@ from fastsumo.base.machine import available_threads
 from fastsumo.engine.devices import open_engine
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import ROW_TRIALS, Model
-from fastsumo.runs.arguments import checked
+from fastsumo.runs.arguments import check_run
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ def replay(
         offset = model.check_row(row) * ROW_TRIALS
         at = checks.whole("trial", trial, 0, ROW_TRIALS - 1)
         model = model.at_row(row)
-    _, at = checked(model, estimator, 1, seed, at, "trial")
+    _, at = check_run(model, estimator, 1, seed, at, "trial")
     number = offset + at
     keep = checks.whole("max_samples", max_samples, 1)
     engine = open_engine(model, estimator, int(seed), threads=available_threads())

@@ -13,7 +13,7 @@ from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import Model
 from fastsumo.models.parsing import compact
 from fastsumo.report.progress import Progress, make_progress
-from fastsumo.runs.arguments import checked, thread_count
+from fastsumo.runs.arguments import check_run, thread_count
 from fastsumo.runs.result import Provenance, Result
 from fastsumo.runs.until import simulate_until
 
@@ -75,7 +75,7 @@ def simulate(
     (100000, True)
     """
     if until is not None:
-        most, start = checked(model, estimator, _MOST_UNTIL if trials is None else trials, seed, first_trial)
+        most, start = check_run(model, estimator, _MOST_UNTIL if trials is None else trials, seed, first_trial)
 
         def more(count: int, first: int) -> Result:
             return simulate(model, estimator, count, seed, threads, progress, first_trial=first)
@@ -83,7 +83,7 @@ def simulate(
         return simulate_until(more, model, estimator, until, most, start)
     if trials is None:
         raise TypeError("simulate needs a number of trials, or until=dict(std_error=...)")
-    count, start = checked(model, estimator, trials, seed, first_trial)
+    count, start = check_run(model, estimator, trials, seed, first_trial)
     return run_trials(model, estimator, count, int(seed), thread_count(threads), progress, start)
 
 
@@ -143,5 +143,5 @@ def sample(
     >>> values.shape, int(terms.max())
     ((1000,), 1)
     """
-    count, start = checked(model, estimator, trials, seed, first_trial)
+    count, start = check_run(model, estimator, trials, seed, first_trial)
     return open_engine(model, estimator, int(seed), threads=thread_count(threads)).sample(start, count)

@@ -153,10 +153,10 @@ class Pool:
             self._executor: Any = concurrent.futures.ThreadPoolExecutor(local, "fastsumo")
             self._make, self._own = None, True
         elif hasattr(executor, "submit"):
-            self._executor, self._make, self._own = checked(executor), None, False
+            self._executor, self._make, self._own = as_executor(executor), None, False
         elif callable(executor):
             self._make, self._own = executor, True
-            self._executor = checked(executor())
+            self._executor = as_executor(executor())
         else:
             raise TypeError(
                 f"executor must be a concurrent.futures.Executor or a function that makes one, got {executor!r}"
@@ -191,7 +191,7 @@ class Pool:
             return False
         self.remakes -= 1
         self._executor.shutdown(wait=False)
-        self._executor = checked(self._make())
+        self._executor = as_executor(self._make())
         return True
 
     def close(self) -> None:
@@ -212,7 +212,7 @@ class _Bound:
         return run_task(task, self.stop)
 
 
-def checked(executor: Any) -> Any:
+def as_executor(executor: Any) -> Any:
     if hasattr(executor, "get_executor"):
         raise TypeError("a Dask Client is not an executor: pass client.get_executor()")
     if not callable(getattr(executor, "submit", None)):

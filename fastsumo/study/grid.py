@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from fastsumo.models import parsing
 from fastsumo.models.serialization import estimator_to_json
-from fastsumo.runs.arguments import checked
+from fastsumo.runs.arguments import check_run
 from fastsumo.study import stored_models
 from fastsumo.study.records import Cell, StoredModel
 from fastsumo.study.store import Store
@@ -44,7 +44,7 @@ def wanted(model: Any, estimator: Any, trials: int, seeds: int | Iterable[int], 
     models = [(parsing.model(one), one) if isinstance(one, str) else (one, None) for one in _listed(model)]
     for made, origin in models:
         for kind, seed in itertools.product(kinds, numbers):
-            checked(made, kind, trials, seed, 0)
+            check_run(made, kind, trials, seed, 0)
         kept = stored_models.stored(made, origin, name)
         params = tuple(made.params.tolist())
         cells += [

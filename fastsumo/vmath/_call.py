@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastsumo.jit.options import INLINED, kernel
 
 
-def evaluate(device: Any, *arguments: ArrayLike) -> Any:
+def elementwise(device: Any, *arguments: ArrayLike) -> Any:
     """``device`` elementwise over the broadcast arguments: a float for scalars, else a float64 array."""
     numbers = [np.array([value], np.float64) for value in arguments if isinstance(value, float | int)]
     if len(numbers) == len(arguments):  # scalars, without NumPy's ceremony

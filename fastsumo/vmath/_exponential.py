@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from fastsumo.jit.bits import bits_float, fabs, float_bits, fma
 from fastsumo.jit.options import inlined
-from fastsumo.vmath._call import compiled_as, evaluate
+from fastsumo.vmath._call import compiled_as, elementwise
 from fastsumo.vmath._polynomial import polynomial
 
 _INF = float("inf")
@@ -184,7 +184,7 @@ def exp(x: ArrayLike) -> Any:
     >>> exp(1.0)
     2.718281828459045
     """
-    return evaluate(_exp, x)
+    return elementwise(_exp, x)
 
 
 def exp2(x: ArrayLike) -> Any:
@@ -210,7 +210,7 @@ def exp2(x: ArrayLike) -> Any:
     >>> exp2(-3)
     0.125
     """
-    return evaluate(_exp2, x)
+    return elementwise(_exp2, x)
 
 
 def expm1(x: ArrayLike) -> Any:
@@ -236,7 +236,7 @@ def expm1(x: ArrayLike) -> Any:
     >>> expm1(1e-20)
     1e-20
     """
-    return evaluate(_expm1, x)
+    return elementwise(_expm1, x)
 
 
 def tanh(x: ArrayLike) -> Any:
@@ -262,7 +262,7 @@ def tanh(x: ArrayLike) -> Any:
     >>> tanh(20.0)
     1.0
     """
-    return evaluate(_tanh, x)
+    return elementwise(_tanh, x)
 
 
 def sigmoid(x: ArrayLike) -> Any:
@@ -288,7 +288,7 @@ def sigmoid(x: ArrayLike) -> Any:
     >>> sigmoid(0.0)
     0.5
     """
-    return evaluate(_sigmoid, x)
+    return elementwise(_sigmoid, x)
 
 
 compiled_as(exp, _exp)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from fastsumo.jit.bits import bits_float, fabs, float_bits, fma
 from fastsumo.jit.options import inlined
-from fastsumo.vmath._call import compiled_as, evaluate
+from fastsumo.vmath._call import compiled_as, elementwise
 from fastsumo.vmath._exponential import _exp
 from fastsumo.vmath._polynomial import polynomial
 
@@ -220,7 +220,7 @@ def log(x: ArrayLike) -> Any:
     >>> log(10.0)
     2.302585092994046
     """
-    return evaluate(_log, x)
+    return elementwise(_log, x)
 
 
 def log2(x: ArrayLike) -> Any:
@@ -246,7 +246,7 @@ def log2(x: ArrayLike) -> Any:
     >>> log2(0.125)
     -3.0
     """
-    return evaluate(_log2, x)
+    return elementwise(_log2, x)
 
 
 def log10(x: ArrayLike) -> Any:
@@ -272,7 +272,7 @@ def log10(x: ArrayLike) -> Any:
     >>> log10(1000)
     3.0
     """
-    return evaluate(_log10, x)
+    return elementwise(_log10, x)
 
 
 def log1p(x: ArrayLike) -> Any:
@@ -298,7 +298,7 @@ def log1p(x: ArrayLike) -> Any:
     >>> log1p(1e-20)
     1e-20
     """
-    return evaluate(_log1p, x)
+    return elementwise(_log1p, x)
 
 
 def logaddexp(x: ArrayLike, y: ArrayLike) -> Any:
@@ -325,7 +325,7 @@ def logaddexp(x: ArrayLike, y: ArrayLike) -> Any:
     >>> logaddexp(1000.0, float("-inf"))
     1000.0
     """
-    return evaluate(_logaddexp, x, y)
+    return elementwise(_logaddexp, x, y)
 
 
 def softplus(x: ArrayLike) -> Any:
@@ -351,7 +351,7 @@ def softplus(x: ArrayLike) -> Any:
     >>> softplus(-800.0), softplus(800.0)
     (0.0, 800.0)
     """
-    return evaluate(_softplus, x)
+    return elementwise(_softplus, x)
 
 
 def log_sigmoid(x: ArrayLike) -> Any:
@@ -376,7 +376,7 @@ def log_sigmoid(x: ArrayLike) -> Any:
     >>> log_sigmoid(-800.0)
     -800.0
     """
-    return evaluate(_log_sigmoid, x)
+    return elementwise(_log_sigmoid, x)
 
 
 compiled_as(log, _log)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from fastsumo.jit.bits import bits_float, fabs, float_bits, fma
 from fastsumo.jit.options import inlined
-from fastsumo.vmath._call import compiled_as, evaluate
+from fastsumo.vmath._call import compiled_as, elementwise
 from fastsumo.vmath._exponential import _expm1_sum, _scale
 from fastsumo.vmath._polynomial import polynomial
 
@@ -156,7 +156,7 @@ def erf(x: ArrayLike) -> Any:
     >>> erf(0.0)
     0.0
     """
-    return evaluate(_erf, x)
+    return elementwise(_erf, x)
 
 
 def erfc(x: ArrayLike) -> Any:
@@ -183,7 +183,7 @@ def erfc(x: ArrayLike) -> Any:
     >>> erfc(0.0)
     1.0
     """
-    return evaluate(_erfc, x)
+    return elementwise(_erfc, x)
 
 
 def normal_cdf(x: ArrayLike) -> Any:
@@ -209,7 +209,7 @@ def normal_cdf(x: ArrayLike) -> Any:
     >>> normal_cdf(-40.0), normal_cdf(40.0)
     (0.0, 1.0)
     """
-    return evaluate(_normal_cdf, x)
+    return elementwise(_normal_cdf, x)
 
 
 def normal_log_pdf(x: ArrayLike) -> Any:
@@ -234,7 +234,7 @@ def normal_log_pdf(x: ArrayLike) -> Any:
     >>> normal_log_pdf(0.0)
     -0.9189385332046728
     """
-    return evaluate(_normal_log_pdf, x)
+    return elementwise(_normal_log_pdf, x)
 
 
 compiled_as(erf, _erf)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from fastsumo.jit import bits
 from fastsumo.jit.options import inlined
-from fastsumo.vmath._call import compiled_as, evaluate
+from fastsumo.vmath._call import compiled_as, elementwise
 
 
 @inlined
@@ -58,7 +58,7 @@ def sqrt(x: ArrayLike) -> Any:
     >>> sqrt(2)
     1.4142135623730951
     """
-    return evaluate(_sqrt, x)
+    return elementwise(_sqrt, x)
 
 
 def fabs(x: ArrayLike) -> Any:
@@ -83,7 +83,7 @@ def fabs(x: ArrayLike) -> Any:
     >>> fabs(-2)
     2.0
     """
-    return evaluate(_fabs, x)
+    return elementwise(_fabs, x)
 
 
 def minimum(x: ArrayLike, y: ArrayLike) -> Any:
@@ -108,7 +108,7 @@ def minimum(x: ArrayLike, y: ArrayLike) -> Any:
     >>> minimum(1, 2)
     1.0
     """
-    return evaluate(_minimum, x, y)
+    return elementwise(_minimum, x, y)
 
 
 def maximum(x: ArrayLike, y: ArrayLike) -> Any:
@@ -133,7 +133,7 @@ def maximum(x: ArrayLike, y: ArrayLike) -> Any:
     >>> maximum(1, 2)
     2.0
     """
-    return evaluate(_maximum, x, y)
+    return elementwise(_maximum, x, y)
 
 
 compiled_as(sqrt, _sqrt)

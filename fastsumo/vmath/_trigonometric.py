@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from fastsumo.jit.bits import bits_float, fabs, float_bits, fma
 from fastsumo.jit.options import inlined
-from fastsumo.vmath._call import compiled_as, evaluate
+from fastsumo.vmath._call import compiled_as, elementwise
 from fastsumo.vmath._polynomial import polynomial
 
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer in the low bits of the sum
@@ -143,7 +143,7 @@ def sin(x: ArrayLike) -> Any:
     >>> sin(0.5)
     0.479425538604203
     """
-    return evaluate(_sin, x)
+    return elementwise(_sin, x)
 
 
 def cos(x: ArrayLike) -> Any:
@@ -169,7 +169,7 @@ def cos(x: ArrayLike) -> Any:
     >>> cos(0.0)
     1.0
     """
-    return evaluate(_cos, x)
+    return elementwise(_cos, x)
 
 
 def tan(x: ArrayLike) -> Any:
@@ -195,7 +195,7 @@ def tan(x: ArrayLike) -> Any:
     >>> tan(0.0)
     0.0
     """
-    return evaluate(_tan, x)
+    return elementwise(_tan, x)
 
 
 compiled_as(sin, _sin)
