@@ -1,0 +1,1 @@
+"""Text for terminals, files written whole, this machine, checks of arguments. Knows nothing of trials."""

@@ -1,0 +1,1 @@
+"""What knows Numba's inside: compiler options, intrinsics, arrays over addresses, the cache and its key."""

@@ -1,6 +1,6 @@
 """Built-in models: test beds with known answers. Each goes through the same contract as a user's model.
 
-Models of data are in `data_models.py` and reached from here as well.
+Models of data are in `data.py`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base import checks
-from fastsumo.models.data import linear_gaussian as linear_gaussian
-from fastsumo.models.data import logistic_regression as logistic_regression
-from fastsumo.models.data import random_effects_logistic as random_effects_logistic
 from fastsumo.models.model import Model, importance
 from fastsumo.models.proposals import Gaussian, Proposal, StudentT
 from fastsumo.vmath import exp, log, logaddexp

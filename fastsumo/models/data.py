@@ -1,7 +1,7 @@
 """Built-in latent-variable models: linear Gaussian, random-effects logistic, logistic regression, the funnel.
 
 All are reached as ``fs.models``. What has to be done once for a row of data is done in NumPy (`Model.prepare`), so that
-the compiled log weight is short. Test beds without data or latent variables are in `models.py`.
+the compiled log weight is short. Test beds without data or latent variables are in `builtin.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`Model`: a log weight as a plain Python function with its noise, parameters and known truths, and the decorator.
 
-Built-in and users' models go through this one contract. How a model is compiled is in `kernels/weights.py`.
+Built-in and users' models go through this one contract. How a model is compiled is up to the engines.
 """
 
 from __future__ import annotations
@@ -464,7 +464,7 @@ def _rows(data: ArrayLike) -> NDArray[Any]:
 def source_hash(model: Model) -> str:
     """Content hash of a model: its function, all it uses, its proposal's numbers. Parameters are not in it.
 
-    A function that cannot be hashed by content (see `kernels/fingerprint.py`) is hashed by its code alone.
+    A function that cannot be hashed by content (see `jit/fingerprint.py`) is hashed by its code alone.
     """
     parts = [source_fingerprint(model.function), model.noise, str(model.dim)]
     if model.row is not None:

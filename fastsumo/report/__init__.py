@@ -1,0 +1,1 @@
+"""Results in words: text, tables, pages of HTML, progress. Takes Protocols; no number is made here."""

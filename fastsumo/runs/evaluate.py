@@ -1,6 +1,6 @@
 """`evaluate`: the log evidence of every row of a model's data, and `Evaluation`, what it gives.
 
-Rows are spread over threads in blocks; the trials of a row run on one thread, in `kernels/evaluate.py`.
+Rows are spread over threads in blocks; the trials of a row run on one thread, in the engine.
 """
 
 from __future__ import annotations

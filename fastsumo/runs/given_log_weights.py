@@ -1,6 +1,6 @@
 """Log weights that come from elsewhere: SUMO, IWAE, JVI and gradients of rows of them, and `K` to draw beforehand.
 
-The forms that rows come in, and the threads, are in `_rows.py`; what is computed is in `kernels/rows*.py`. No model is
+The forms that rows come in, and the threads, and the kernels, are in `engine/cpu/given/`. No model is
 evaluated here.
 """
 

@@ -1,7 +1,7 @@
 """A rough view of a run that is under way: estimate, largest trial, Hill index, tail; a fraction of a millisecond.
 
 Tallies are read while their threads write to them, so a tile may be counted in part. What is right to the last bit is
-made of tallies at rest, in `accumulate.py`.
+made of tallies at rest, in `statistics.py`.
 """
 
 from __future__ import annotations

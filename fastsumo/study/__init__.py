@@ -1,0 +1,1 @@
+"""Large runs in one file: a grid of cells, stored, resumable, on any executor."""

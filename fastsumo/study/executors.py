@@ -1,6 +1,6 @@
 """Where chunks of trials run: the function that a worker calls, and one face for all kinds of executors.
 
-What is run, and what becomes of it, is in `coordinate.py`.
+What is run, and what becomes of it, is in `coordinator.py`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Task:
     recipe: Recipe
     center: float | None
     threads: int
-    threshold: float = -1.0  # of the extremes, see `packing.pack`
+    threshold: float = -1.0  # of the extremes, see `statistics.packed.pack`
     attempt: int = 0  # differs where a lost task is sent again
 
 

@@ -1,6 +1,6 @@
 """The file of a study: SQLite tables, and what is written in one piece.
 
-Knows records and bytes; what they mean, and who runs what, is in `study.py` and `coordinate.py`.
+Knows records and bytes; what they mean, and who runs what, is in `study.py` and `coordinator.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """`Study`: a grid of models, estimators and seeds in one file, run in chunks, stopped and resumed at will.
 
-The face of it: cells are in `study_grid.py`, running in `coordinate.py`, the file in `store.py`, tables in
-`study_table.py`.
+The face of it: cells are in `grid.py`, running in `coordinator.py`, the file in `store.py`, tables in `table.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rows of log weights in every form that they come in, cut into pieces of consecutive rows and handed to threads.
 
 A matrix, a list of vectors, or a vector with offsets; from NumPy, PyTorch or JAX, as they lie in memory. Errors of form
-are raised here. What is computed of rows is in `loglik.py` and `kernels/rows*.py`.
+are raised here. What is computed of rows is in `values.py`, `jackknife.py` and `gradient.py`.
 """
 
 from __future__ import annotations

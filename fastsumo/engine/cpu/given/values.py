@@ -1,4 +1,4 @@
-"""Rows of log weights that come from elsewhere, as `loglik.py` hands them over: `SUMO`, `IWAE` and the path of IWAE.
+"""Rows of log weights that come from elsewhere, as `runs/given_log_weights.py` hands them over: `SUMO`, `IWAE` and the path of IWAE.
 
 Gradients are in `rows_gradient.py`, the jackknife in `rows_jackknife.py`, the parts they share in `rows_parts.py`.
 A row is ``used[r]`` log weights from ``values[starts[r]]`` on. Short rows share a buffer, so that exponentials and
