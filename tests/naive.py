@@ -1,6 +1,6 @@
 """Slow twins of the kernels, in plain Python and NumPy, to be believed at sight.
 
-Random numbers, laws of `K`, log weights, estimators by their defining sums, statistics; without `fastsumo.kernels`.
+Random numbers, laws of `K`, log weights, estimators by their defining sums, statistics; without the engine.
 """
 
 from __future__ import annotations
@@ -195,6 +195,14 @@ def value_of(estimator: Any, log_weights: ArrayLike, k: int) -> Value:
     if isinstance(estimator, fs.SUMO):
         return twin(log_weights, survival(estimator.roulette, np.arange(1, k + 1)), estimator.minimum)
     return twin(log_weights, (), estimator.k)
+
+
+def assert_is(value: float, twin: Value, tolerance: float = 1e-12) -> None:
+    """Whether a value is the twin's, to so many of the units that its errors are measured in."""
+    if math.isinf(twin.value):
+        assert value == twin.value
+    else:
+        assert abs(value - twin.value) <= tolerance * twin.size
 
 
 # --- statistics -----------------------------------------------------------------------------------------------------

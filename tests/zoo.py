@@ -1,4 +1,4 @@
-"""Models that the tests run: log weights of any scale, wild spreads, jumps, zero weights; and laws of `K` of each kind.
+"""Models that the tests run: log weights of any scale, wild spreads, jumps, zero weights; laws of `K`; runs.
 
 Plain functions of noise and parameters, so that the same code serves the kernels and the twins.
 """
@@ -6,6 +6,7 @@ Plain functions of noise and parameters, so that the same code serves the kernel
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -75,3 +76,19 @@ LAWS = {
     "table": fs.roulette.Table(_k**-0.8),
     "table with steps": fs.roulette.Table([1.0, 1.0, 0.5, 0.5, 0.5, 0.1, 0.1, 0.0]),
 }
+
+RUNS: dict[str, tuple[fs.Model, Any]] = {
+    "note, harmonic": (MODELS["note"], fs.SUMO(fs.roulette.Harmonic())),
+    "note, harmonic-geometric": (MODELS["note"], fs.SUMO(fs.roulette.HarmonicGeometric(), 2)),
+    "zeros, power 0.7": (MODELS["zeros"], fs.SUMO(LAWS["power 0.7"])),
+    "leaps, table": (MODELS["leaps"], fs.SUMO(LAWS["table"])),
+    "libm, IWAE 10": (MODELS["libm"], fs.IWAE(10)),
+    "note, IWAE 150": (MODELS["note"], fs.IWAE(150)),
+}
+
+
+def trial_with(law: fs.roulette.Roulette, k: int, seed: int, draws: int = 1_000_000) -> int:
+    """The number of a trial that draws ``K = k``."""
+    found = np.flatnonzero(law.sample(draws, seed=seed) == k)
+    assert found.size, f"no trial with K = {k}"
+    return int(found[-1])

@@ -180,7 +180,7 @@ def test_bad_numbers_for_bench(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_plain_peer_estimates_the_same() -> None:
-    """Beside the tests of all peers in `test_peers.py`: it comes with the package."""
+    """Beside the tests of all peers in `bench/test_peers.py`: it comes with the package."""
     values, terms = plain_numba.trials(40_000, 20, 3, 1)
     exact = fs.theory.iwae(fs.models.note(), 21)
     assert abs(values.mean() - exact) < 4.5 * values.std() / math.sqrt(values.size)

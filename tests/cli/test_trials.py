@@ -1,6 +1,6 @@
 """The command line: what it runs, prints and writes, its exit codes, and bad input as one line, no traceback.
 
-The names that it takes (`specs`) are tested here too; what a report says is in `test_report.py`.
+The names that it takes (`models/parsing.py`) are tested here too; what a report says is in `report/test_summary.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from commands import Stopper, complaint, output
 
 import fastsumo as fs
 from fastsumo import cli
+from fastsumo.cli import commands, shared
 from fastsumo.models import parsing
 from fastsumo.runs import rerun
 

@@ -1,6 +1,6 @@
 """The estimators as values: checks, plans, costs, and identities that their definitions must satisfy.
 
-The twins are in `naive_estimators.py`; what theory says of the estimators is tested in `test_theory.py`.
+The twins are in `naive_estimators.py`; what theory says of the estimators is tested in `theory/test_predict.py`.
 """
 
 from __future__ import annotations

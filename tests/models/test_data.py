@@ -1,6 +1,6 @@
 """Built-in latent-variable models, each against a truth that shares no code with it.
 
-`fs.evaluate` itself is in `test_evaluate.py`.
+`fs.evaluate` itself is in `runs/test_evaluate.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Models: compiled log weights against the same Python function on the twin's noise, and the contract of `Model`.
 
-Bad models are in `test_bad_input.py`, what is compiled when in `test_cache.py`.
+Bad models are in `engine/test_faults.py`, what is compiled when in `jit/test_cache.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What `print(result)` says: it fits, its numbers are right, its caveats stand.
 
-Also `theory`'s first-order tails, against plain loops. The command line is in `test_cli.py`.
+Also `theory`'s first-order tails, against plain loops. The command line is in `cli/test_trials.py`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 import fastsumo as fs
-from fastsumo import report, theory
-from fastsumo.base import text
+from fastsumo import report
 from fastsumo.tails import TailWarning
 
 
@@ -171,36 +170,6 @@ def test_trials_without_a_roulette_have_no_table_of_terms() -> None:
     assert "product" not in report.trial_summary(fs.replay(NOTE, fs.IWAE(5), 0), fs.IWAE(5))
 
 
-@pytest.mark.parametrize(
-    ("value", "error", "text"),
-    [
-        (1.837908848, 0.0009975, "1.83791 ± 0.00100"),
-        (1.8379, 0.00123, "1.8379 ± 0.0012"),
-        (-1234.5678, 12.0, "-1235 ± 12"),
-        (1e9, 1e5, "1000000000 ± 1e+05"),
-        (2.0, 0.0, "2 ± 0"),
-        (2.5, math.nan, "2.5"),
-        (-math.inf, math.nan, "-inf"),
-    ],
-)
-def test_errors_have_two_digits(value: float, error: float, text: str) -> None:
-    assert text.with_error(value, error) == text
-
-
-def test_tables_leave_out_the_least_important() -> None:
-    columns = [
-        text.Column("name", ["a", "b"], left=True),
-        text.Column("kept", ["1", "22"]),
-        text.Column("dropped", ["x", "y"], rank=1),
-    ]
-    assert text.table(columns, 80).splitlines() == [
-        "name  kept  dropped",
-        "a        1        x",
-        "b       22        y",
-    ]
-    assert text.table(columns, 12).splitlines() == ["name  kept", "a        1", "b       22"]
-
-
 def test_json_is_json(results: dict[str, fs.Result]) -> None:
     def refuse(word: str) -> None:
         raise AssertionError(word)
@@ -210,64 +179,3 @@ def test_json_is_json(results: dict[str, fs.Result]) -> None:
         assert read["trials"] == r.trials
         assert read["mean"] == ("-Infinity" if r.mean == -math.inf else r.mean)
         assert read["provenance"]["estimator"] == r.provenance.estimator
-
-
-def naive_survival(law: fs.roulette.Roulette, chi_square: float, x: float, largest: int) -> float:
-    """Sum over every `K` of its probability and of a normal tail."""
-    total, variance = 0.0, 0.0
-    survival = law.survival(np.arange(1, largest + 2)).tolist()
-    for k in range(1, largest + 1):
-        here, after = survival[k - 1], survival[k] if k < largest else 0.0
-        variance += chi_square / (k * (k + 1) * here**2)
-        total += (here - after) * math.erfc(x / math.sqrt(2 * variance))
-    return total
-
-
-@pytest.mark.parametrize(
-    ("law", "largest", "tolerance"),
-    [
-        (fs.roulette.Harmonic(cap=50), 50, 1e-12),
-        (fs.roulette.Harmonic(cap=20_000), 20_000, 1e-3),
-        (fs.roulette.HarmonicGeometric(alpha=80, rate=0.1), 400, 1e-9),
-        (fs.roulette.PowerLaw(1.2, cap=300), 300, 1e-12),
-        (fs.roulette.Geometric(0.4), 80, 1e-9),
-    ],
-)
-def test_first_order_tail_is_the_sum_over_terms(law: fs.roulette.Roulette, largest: int, tolerance: float) -> None:
-    run = fs.simulate(NOTE, fs.SUMO(law), 1).provenance
-    for x in (5.0, 15.0):
-        found = theory.tail_survival(run, x)
-        assert found == pytest.approx(naive_survival(law, run.chi_square or 0.0, x, largest), rel=tolerance)
-
-
-@pytest.mark.parametrize("s", [1.0, 1.5, 0.8])
-def test_tail_constant_is_where_the_first_order_tail_ends(s: float) -> None:
-    run = fs.simulate(NOTE, fs.SUMO(fs.roulette.PowerLaw(s)), 1).provenance
-    law = theory.tail_law(run)
-    assert law is not None
-    assert law.index == pytest.approx(2 * s / (2 * s - 1))
-    x = 300.0 if s >= 1.0 else 30.0
-    assert theory.tail_survival(run, x) == pytest.approx(law.constant * x**-law.index, rel=0.03)
-
-
-@pytest.mark.parametrize(
-    ("model", "estimator"),
-    [
-        (NOTE, fs.IWAE(5)),
-        (NOTE, CAPPED),
-        (NOTE, fs.SUMO(fs.roulette.Table([1.0, 0.5]))),
-        (NOTE, fs.SUMO(fs.roulette.PowerLaw(0.5))),
-        (fs.models.gaussian_scale(0.5), HARMONIC),
-    ],
-)
-def test_no_power_law_where_there_is_none(model: fs.Model, estimator: fs.SUMO) -> None:
-    assert theory.tail_law(fs.simulate(model, estimator, 1).provenance) is None
-
-
-def test_the_tail_follows_first_order_theory() -> None:
-    r = fs.simulate(NOTE, PAPER, 1_000_000)
-    bins = r.histogram
-    for x in (20.0, 50.0):
-        beyond = bins.counts[(bins.low >= x) | (bins.high <= -x)].sum()
-        expected = float(theory.tail_survival(r.provenance, x)) * r.trials  # type: ignore[arg-type]
-        assert abs(beyond - expected) < 0.1 * expected + 4.0 * math.sqrt(expected)

@@ -1,6 +1,6 @@
 """`fs.evaluate`: rows of data, against `fs.sample` of one row at a time, and what may not change a row's bits.
 
-The built-in models of data are in `test_data_models.py`.
+The built-in models of data are in `models/test_data.py`.
 """
 
 from __future__ import annotations

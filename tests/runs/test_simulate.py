@@ -1,6 +1,6 @@
 """Runs: the same bits for everyone (threads, pieces, order of merging), interruption, the number of threads.
 
-What the statistics say is in `test_statistics.py`, the file format in `test_result.py`.
+What the statistics say is in `statistics/test_statistics.py`, the file format in `test_result.py`.
 """
 
 from __future__ import annotations
@@ -11,37 +11,22 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from bits import same_bits
-from zoo import LAWS, MODELS
+from zoo import LAWS, MODELS, RUNS
 
 import fastsumo as fs
 from fastsumo.base.machine import available_threads
-from fastsumo.engine.cpu import crew, workers
-from fastsumo.engine.cpu.split_trials import SPLIT_ABOVE
-from fastsumo.engine.cpu.workers import TallyWorker
-from fastsumo.engine.devices import open_engine
-from fastsumo.engine.interface import Unwatched
+from fastsumo.engine import interface
 from fastsumo.report.progress import Progress
 
 TILE = 4096
-
-RUNS: dict[str, tuple[fs.Model, Any]] = {
-    "note, harmonic": (MODELS["note"], fs.SUMO(fs.roulette.Harmonic())),
-    "note, harmonic-geometric": (MODELS["note"], fs.SUMO(fs.roulette.HarmonicGeometric(), 2)),
-    "zeros, power 0.7": (MODELS["zeros"], fs.SUMO(LAWS["power 0.7"])),
-    "leaps, table": (MODELS["leaps"], fs.SUMO(LAWS["table"])),
-    "libm, IWAE 10": (MODELS["libm"], fs.IWAE(10)),
-    "note, IWAE 150": (MODELS["note"], fs.IWAE(150)),
-}
 
 
 @pytest.fixture(params=RUNS.values(), ids=RUNS.keys())
@@ -127,22 +112,6 @@ def test_pieces_of_a_sample_are_the_sample(run):
         assert np.array_equal(part[1], terms[first : first + count])
 
 
-def test_replay_is_the_sample(run):
-    model, estimator = run
-    values, terms = fs.sample(model, estimator, 5_000, seed=5)
-    for trial in [0, 1, 4095, 4096, int(np.argmax(terms)), int(np.argmax(values))]:
-        one = fs.replay(model, estimator, trial, seed=5)
-        assert np.float64(one.value).tobytes() == values[trial].tobytes()
-        assert one.terms == terms[trial]
-
-
-def test_extremes_can_be_replayed():
-    model, estimator = MODELS["note"], fs.SUMO(fs.roulette.Harmonic())
-    result = fs.simulate(model, estimator, 300_000, seed=12)
-    for row in result.extremes[:10]:
-        assert fs.replay(model, estimator, int(row["trial"]), int(row["seed"])).value == row["value"]
-
-
 def test_seeds_and_numbers_of_trials_make_different_trials():
     model, estimator = MODELS["note"], fs.ELBO()
     base, _ = fs.sample(model, estimator, 1000, seed=0)
@@ -223,36 +192,6 @@ def test_threads_default_to_what_the_process_may_use():
             os.sched_setaffinity(0, before)
 
 
-def test_no_threads_are_left_behind():
-    before = threading.active_count()
-    fs.simulate(MODELS["note"], fs.ELBO(), 100_000, threads=4)
-    assert threading.active_count() == before
-
-
-class Recorder(Progress):
-    """Progress that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.stages: list[str] = []
-        self.done: list[int] = []
-        self.glances: list[dict[str, float]] = []
-
-    def stage(self, name: str) -> None:
-        self.stages.append(name)
-
-    def update(self, done: int, glance: Callable[[], dict[str, float]]) -> None:
-        self.done.append(done)
-        self.glances.append(glance())
-
-
-def test_progress_is_told_of_stages_and_trials():
-    bar = Recorder()
-    fs.simulate(MODELS["note"], fs.SUMO(fs.roulette.Harmonic()), 200_000, progress=bar)
-    assert bar.stages == ["compiling", "running"]
-    assert bar.done == sorted(bar.done)
-    assert bar.done[-1] == 200_000
-
-
 @pytest.mark.parametrize("progress", [True, False, None])
 def test_a_progress_bar_changes_nothing(progress, capfd):
     result = fs.simulate(MODELS["note"], fs.ELBO(), 100_000, progress=progress)
@@ -260,61 +199,6 @@ def test_a_progress_bar_changes_nothing(progress, capfd):
     out, err = capfd.readouterr()
     assert out == ""
     assert progress or err == ""
-
-
-def test_elapsed_is_the_time_of_running():
-    began = time.perf_counter()
-    result = fs.simulate(MODELS["note"], fs.IWAE(100), 20_000)
-    assert 0.0 < result.elapsed < time.perf_counter() - began
-
-
-def test_what_is_compiled_for_a_run_is_not_in_its_time(monkeypatch: pytest.MonkeyPatch):
-    late, compile_kernels = 0.0, TallyWorker.compile
-
-    def slowly(worker: Any) -> None:
-        nonlocal late
-        compile_kernels(worker)
-        late += 1e6  # seconds
-
-    monkeypatch.setattr(TallyWorker, "compile", slowly)
-    monkeypatch.setattr(crew, "time", SimpleNamespace(perf_counter=lambda: time.perf_counter() + late))
-    assert fs.simulate(MODELS["note"], fs.ELBO(), 1000).elapsed < 1e6
-    assert late == 1e6
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_what_is_compiled_midway_is_not_in_its_time(monkeypatch: pytest.MonkeyPatch, threads: int):
-    late, compile_for = 0.0, workers.compile_for
-
-    def slowly(*call: Any) -> None:
-        nonlocal late
-        compile_for(*call)
-        if threading.current_thread() is not threading.main_thread():
-            late += 1e6  # seconds
-
-    monkeypatch.setattr(workers, "compile_for", slowly)
-    monkeypatch.setattr(crew, "time", SimpleNamespace(perf_counter=lambda: time.perf_counter() + late))
-    assert fs.simulate(MODELS["leaps"], fs.IWAE(3), 400_000, threads=threads).elapsed < 1e6
-    assert late >= 1e6
-
-
-@pytest.mark.parametrize(
-    ("estimator", "trials", "expected"),
-    [
-        (fs.SUMO(), 10**7, True),
-        (fs.SUMO(), 10**4, False),
-        (fs.IWAE(SPLIT_ABOVE), 1, False),
-        (fs.IWAE(SPLIT_ABOVE + 1), 1, True),
-    ],
-)
-def test_split_trials_are_compiled_for_in_advance_where_they_are_likely(
-    estimator: Any, trials: int, expected: bool, monkeypatch: pytest.MonkeyPatch
-):
-    run = open_engine(MODELS["note"], estimator, 0, threads=2)
-    monkeypatch.setattr(TallyWorker, "loop", lambda worker, blocks: worker.ended.set())
-    with pytest.raises(KeyboardInterrupt):  # nothing was run
-        run.tally(0, trials, Unwatched())
-    assert run.expects_split == expected
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Everything a `Result` says of its trials, against NumPy on the values of the same trials.
 
-That statistics merge exactly is in `test_simulate.py`; what they should converge to is in `test_truth.py`.
+That statistics merge exactly is in `runs/test_simulate.py`; what they should converge to is in `engine/test_truth.py`.
 """
 
 from __future__ import annotations

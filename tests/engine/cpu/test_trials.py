@@ -1,6 +1,6 @@
 """Values of trials against their defining sums: short, long and very long trials, every law, any scale of log weight.
 
-The twin takes the log weights that `replay` shows (`test_models.py` holds those against Python); errors are relative
+The twin takes the log weights that `replay` shows (`models/test_model.py` holds those against Python); errors are relative
 to what was added up for a value.
 """
 
@@ -9,20 +9,15 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from importlib import import_module
 from typing import Any
 
 import naive
 import numpy as np
 import pytest
-from zoo import LAWS, MODELS
+from zoo import LAWS, MODELS, trial_with
 
 import fastsumo as fs
-from fastsumo.engine.cpu.block import log_weights_of
-from fastsumo.engine.cpu.scratch import Scratch
-from fastsumo.engine.cpu.weights import compiled
 from fastsumo.engine.devices import open_engine
-from fastsumo.trial.params import make_params
 from fastsumo.vmath import log
 
 SEED = 20_240_607
@@ -51,17 +46,10 @@ BORDERS = [
 ]
 
 
-def assert_is(value: float, twin: naive.Value, tolerance: float = 1e-12) -> None:
-    if math.isinf(twin.value):
-        assert value == twin.value
-    else:
-        assert abs(value - twin.value) <= tolerance * twin.size
-
-
 def check(model: fs.Model, estimator: Any, trial: int, tolerance: float = 1e-12, seed: int = SEED) -> fs.Trial:
     """Replay a trial and hold it against the twin."""
     one = fs.replay(model, estimator, trial, seed)
-    assert_is(one.value, naive.value_of(estimator, one.log_weights, one.terms), tolerance)
+    naive.assert_is(one.value, naive.value_of(estimator, one.log_weights, one.terms), tolerance)
     return one
 
 
@@ -69,13 +57,6 @@ def interesting(terms: np.ndarray, count: int) -> list[int]:
     """Trials of as many different `K` as there are, the largest among them."""
     _, first = np.unique(terms, return_index=True)
     return first[np.unique(np.linspace(0, first.size - 1, count).astype(int))].tolist()
-
-
-def trial_with(law: fs.roulette.Roulette, k: int, draws: int = 1_000_000) -> int:
-    """The number of a trial that draws ``K = k``."""
-    found = np.flatnonzero(law.sample(draws, seed=SEED) == k)
-    assert found.size, f"no trial with K = {k}"
-    return int(found[-1])
 
 
 def check_several(model: fs.Model, estimator: Any, trials: int, replays: int) -> None:
@@ -137,7 +118,7 @@ def test_borders_of_segments_and_buffers(kind, samples):
     """Trials of exactly so many samples, with 1 and with 3 of them before the first increment."""
     for minimum in (1, 3):
         law = capped(kind, samples - minimum)
-        one = check(MODELS["note"], fs.SUMO(law, minimum), trial_with(law, samples - minimum))
+        one = check(MODELS["note"], fs.SUMO(law, minimum), trial_with(law, samples - minimum, SEED))
         assert one.log_weights.size == samples
 
 
@@ -146,22 +127,22 @@ def test_borders_of_segments_and_buffers(kind, samples):
 def test_the_first_increment_on_a_border(kind, minimum):
     law = capped(kind, 40)
     for k in (1, 2, 40):
-        check(MODELS["note"], fs.SUMO(law, minimum), trial_with(law, k))
+        check(MODELS["note"], fs.SUMO(law, minimum), trial_with(law, k, SEED))
 
 
 @pytest.mark.parametrize("kind", ["harmonic", "harmonic, general sum", "power", "table"])
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 def test_long_trials(model, kind):
     law = capped(kind, 3000)
-    check(model, fs.SUMO(law), trial_with(law, 3000))
-    check(model, fs.SUMO(law, 1500), trial_with(law, 3000))
+    check(model, fs.SUMO(law), trial_with(law, 3000, SEED))
+    check(model, fs.SUMO(law, 1500), trial_with(law, 3000, SEED))
 
 
 @pytest.mark.parametrize("kind", ["harmonic", "harmonic, general sum", "power", "table"])
 @pytest.mark.parametrize("name", ["note", "wild", "leaps", "low"])
 def test_trials_of_1e5_samples(name, kind):
     law = capped(kind, 100_000)
-    one = check(MODELS[name], fs.SUMO(law), trial_with(law, 100_000, 4_000_000))
+    one = check(MODELS[name], fs.SUMO(law), trial_with(law, 100_000, SEED, 4_000_000))
     assert one.log_weights.size == 100_001
 
 
@@ -253,131 +234,3 @@ def test_extreme_scales(shift):
     for estimator in (fs.IWAE(3), fs.IWAE(300), fs.SUMO(fs.roulette.Harmonic(cap=5)), fs.SUMO(LAWS["power 1.5"])):
         for trial in range(5):
             check(model, estimator, trial)
-
-
-SPLIT: dict[str, tuple[str, Any]] = {
-    "harmonic": ("note", fs.SUMO(fs.roulette.Harmonic())),
-    "harmonic, minimum 3000": ("note", fs.SUMO(fs.roulette.Harmonic(), 3000)),
-    "harmonic-geometric": ("note", fs.SUMO(fs.roulette.HarmonicGeometric(40, 1e-4))),
-    "power 0.7": ("gamma", fs.SUMO(LAWS["power 0.7"])),
-    "table": ("lognormal", fs.SUMO(fs.roulette.Table(np.arange(1.0, 20_000) ** -0.8))),
-    "IWAE": ("note", fs.IWAE(10_000)),
-    "leaps": ("leaps", fs.SUMO(LAWS["power 0.7"])),
-    "wild": ("wild", fs.SUMO(LAWS["power 0.7"])),
-    "high": ("high", fs.SUMO(LAWS["power 0.7"])),
-    "zeros": ("mostly zeros", fs.SUMO(LAWS["power 0.7"], 100)),
-}
-
-
-@pytest.mark.parametrize("name", SPLIT)
-def test_split_trials_have_the_bits_of_ordinary_ones(name, monkeypatch):
-    """Trials shared by all threads, made as small as they can be so that there are many."""
-    model, estimator = MODELS[SPLIT[name][0]], SPLIT[name][1]
-    trials = 150 if isinstance(estimator, fs.IWAE) else 6_000 if estimator.minimum == 1 else 800
-    values, terms = fs.sample(model, estimator, trials, SEED, threads=1)
-    whole = fs.simulate(model, estimator, trials, SEED, threads=1)
-    monkeypatch.setattr(import_module("fastsumo.engine.cpu.engine"), "SPLIT_ABOVE", 2100)
-    monkeypatch.setattr(import_module("fastsumo.engine.cpu.split_trials"), "_CHUNK", 2048)
-    samples = terms + (0 if isinstance(estimator, fs.IWAE) else estimator.minimum)
-    assert np.count_nonzero(samples > 2100) > 2
-    for threads in (2, 5):
-        shared = fs.sample(model, estimator, trials, SEED, threads=threads)
-        assert shared[0].tobytes() == values.tobytes()
-        assert np.array_equal(shared[1], terms)
-        again = fs.simulate(model, estimator, trials, SEED, threads=threads)
-        mine, theirs = vars(again.statistics), vars(whole.statistics)
-        assert all(mine[key].tobytes() == theirs[key].tobytes() for key in theirs)
-        assert again.ranges == whole.ranges
-    for trial in np.argsort(terms)[-3:].tolist():
-        assert np.float64(fs.replay(model, estimator, trial, SEED).value).tobytes() == values[trial].tobytes()
-
-
-def test_a_trial_that_is_long_enough_to_be_split():
-    """More than 2^22 samples: the same bits from one thread and from two, and the mean of so many weights."""
-    model, estimator = MODELS["lognormal"], fs.IWAE(2**22 + 2**20 + 12_345)
-    one, _ = fs.sample(model, estimator, 1, SEED, threads=1)
-    two, _ = fs.sample(model, estimator, 1, SEED, threads=2)
-    assert one.tobytes() == two.tobytes()
-    assert abs(one[0]) < 5 * math.sqrt(math.expm1(1.0) / estimator.k)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("law", [fs.roulette.Harmonic(), fs.roulette.PowerLaw(0.95)], ids=["harmonic", "power"])
-def test_a_trial_that_is_long_enough_to_be_split_against_the_twin(law):
-    draws = law.sample(30_000_000, seed=SEED)
-    trial = int(np.flatnonzero((draws > 2**22 + 10**5) & (draws < 2**24))[0])
-    one = fs.replay(MODELS["lognormal"], fs.SUMO(law), trial, SEED, max_samples=2**25)
-    assert_is(one.value, naive.value_of(fs.SUMO(law), one.log_weights, one.terms), 1e-10)
-    alone, _ = fs.sample(MODELS["lognormal"], fs.SUMO(law), 1, SEED, threads=1, first_trial=trial)
-    assert alone[0] == one.value
-
-
-@pytest.mark.slow
-def test_a_trial_of_a_billion_samples():
-    """Within 1e-9 of sums in extended precision over the same weights (x86: 64 bits)."""
-    if np.finfo(np.longdouble).nmant < 63:
-        pytest.skip("no extended precision on this machine")
-    model, estimator, seed, trial = MODELS["note"], fs.SUMO(fs.roulette.Harmonic()), 20, 4_192_948_924
-    values, terms = fs.sample(model, estimator, 1, seed, threads=2, first_trial=trial)
-    samples = int(terms[0]) + 1
-    assert samples > 1.5e9
-    weigher, scratch, out = compiled(model), Scratch(), np.empty(2**22)
-    owned = make_params(weigher, estimator.plan(), seed)
-    params = owned.params._replace(extended_at=weigher.extended_at)
-    total, logs, origin = np.longdouble(0.0), np.longdouble(0.0), math.log(2.0 * math.pi)
-    for first in range(0, samples, out.size):
-        n = min(out.size, samples - first)
-        assert log_weights_of(params, scratch.address, np.uint64(trial), first, n, out.ctypes.data) == 0
-        sums = total + np.cumsum(np.exp(out[:n] - origin), dtype=np.longdouble)
-        means = sums / np.arange(first + 1, first + n + 1)
-        inner = means[max(0, 1 - first) : n - 1 if first + n == samples else n]
-        total, logs = sums[-1], logs + np.log(inner.astype(np.float64)).sum(dtype=np.longdouble)
-    value = float(origin + int(terms[0]) * np.log(total / samples) - logs)
-    assert values[0] == pytest.approx(value, rel=1e-9)
-
-
-class TestReplay:
-    """`replay` shows everything that goes into a trial."""
-
-    def test_parts_make_the_whole(self):
-        law = fs.roulette.PowerLaw(1.2, cap=500)
-        trial = trial_with(law, 500, 2_000_000)
-        one = fs.replay(MODELS["note"], fs.SUMO(law, 4), trial, SEED)
-        assert (one.trial, one.seed, one.terms) == (trial, SEED, 500)
-        assert one.log_weights.shape == one.iwae.shape == (504,)
-        assert one.increments.shape == (503,)
-        np.testing.assert_allclose(one.roulette_weights, np.arange(1.0, 501) ** 1.2, rtol=1e-12)
-        path = [naive.iwae(one.log_weights[:k]).value for k in range(1, 505)]
-        np.testing.assert_allclose(one.iwae, path, rtol=0, atol=1e-12)
-        np.testing.assert_allclose(one.increments, np.diff(path), rtol=0, atol=1e-12)
-        total = one.iwae[3] + math.fsum(one.increments[3:] * one.roulette_weights)
-        assert one.value == pytest.approx(total, rel=1e-10)
-        assert str(trial) in repr(one)
-        assert "K = 500" in repr(one)
-
-    def test_iwae_has_no_roulette(self):
-        one = fs.replay(MODELS["note"], fs.IWAE(7), 0)
-        assert one.terms == 7
-        assert one.roulette_weights.size == 0
-        assert one.iwae[-1] == pytest.approx(one.value, rel=1e-14)
-
-    def test_only_the_first_samples_are_kept_of_a_long_trial(self):
-        law = fs.roulette.Harmonic(cap=3000)
-        trial = trial_with(law, 3000)
-        whole = fs.replay(MODELS["note"], fs.SUMO(law), trial, SEED)
-        short = fs.replay(MODELS["note"], fs.SUMO(law), trial, SEED, max_samples=10)
-        assert short.value == whole.value
-        assert short.terms == whole.terms
-        assert np.array_equal(short.log_weights, whole.log_weights[:10])
-        assert short.roulette_weights.size == 10
-
-    def test_zero_weights_are_shown(self):
-        one = fs.replay(MODELS["all zeros"], fs.SUMO(fs.roulette.Harmonic(cap=9)), 0)
-        assert np.all(np.isneginf(one.log_weights))
-        assert np.all(np.isneginf(one.iwae))
-        assert one.value == -math.inf
-
-    def test_the_last_trial_of_all(self):
-        one = fs.replay(MODELS["note"], fs.IWAE(3), 2**63 - 2)
-        expected = naive.log_weights(MODELS["note"], 0, 2**63 - 2, np.arange(3))
-        np.testing.assert_allclose(one.log_weights, expected, rtol=0, atol=1e-13)

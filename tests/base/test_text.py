@@ -1,0 +1,39 @@
+"""Numbers and tables in words."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from fastsumo.base import text
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (1.837908848, 0.0009975, "1.83791 ± 0.00100"),
+        (1.8379, 0.00123, "1.8379 ± 0.0012"),
+        (-1234.5678, 12.0, "-1235 ± 12"),
+        (1e9, 1e5, "1000000000 ± 1e+05"),
+        (2.0, 0.0, "2 ± 0"),
+        (2.5, math.nan, "2.5"),
+        (-math.inf, math.nan, "-inf"),
+    ],
+)
+def test_errors_have_two_digits(value: float, error: float, text: str) -> None:
+    assert text.with_error(value, error) == text
+
+
+def test_tables_leave_out_the_least_important() -> None:
+    columns = [
+        text.Column("name", ["a", "b"], left=True),
+        text.Column("kept", ["1", "22"]),
+        text.Column("dropped", ["x", "y"], rank=1),
+    ]
+    assert text.table(columns, 80).splitlines() == [
+        "name  kept  dropped",
+        "a        1        x",
+        "b       22        y",
+    ]
+    assert text.table(columns, 12).splitlines() == ["name  kept", "a        1", "b       22"]

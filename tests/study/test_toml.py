@@ -1,0 +1,82 @@
+"""Studies that a file declares."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bits import same_bits
+
+import fastsumo as fs
+from fastsumo.errors import StudyError
+from fastsumo.study.study import Study
+
+QUICK: dict[str, Any] = {"progress": False, "chunk_seconds": 0.02}
+
+
+def source(tmp_path: Path, text: str) -> str:
+    file = tmp_path / "mine.py"
+    file.write_text("import math\nimport fastsumo as fs\nfrom numba import njit\n" + textwrap.dedent(text))
+    return f"{file}:posterior"
+
+
+SHIFTED = """
+    SCALE = {scale}
+
+    @njit
+    def helper(x):
+        return SCALE * x
+
+    @fs.model(dim=2, params=[1.0])
+    def posterior(z, params):
+        return -params[0] * z[0] * z[0] + helper(z[1])
+"""
+
+
+DECLARED = """
+    study = "grid ä.study"
+
+    [[cells]]
+    models = ["note", "mine.py:posterior"]
+    estimators = ["elbo", "sumo:roulette=harmonic(cap=10)"]
+    trials = "10k"
+    seeds = 2
+
+    [[cells]]
+    models = "lognormal:1"
+    params = [[0.5], [0.75]]
+    estimators = "iwae:k=3"
+    trials = 5e3
+    seeds = [7]
+"""
+
+
+def test_a_study_declared_in_toml(tmp_path: Path) -> None:
+    source(tmp_path, SHIFTED.format(scale=0.5))
+    (tmp_path / "grid.toml").write_text(textwrap.dedent(DECLARED), encoding="utf-8")
+    study = Study.from_toml(tmp_path / "grid.toml")
+    study.run(threads=1, **QUICK)
+    assert study.path == tmp_path / "grid ä.study"
+    assert [cell.trials for cell in study.status().cells] == [10_000] * 8 + [5000] * 2
+    assert same_bits(study[9], fs.simulate(fs.models.lognormal(0.75), fs.IWAE(3), 5000, 7))
+    assert len(Study.from_toml(tmp_path / "grid.toml")) == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no cells"),
+        ("x = [", "not TOML"),
+        ("[[cells]]\nmodels = 'note'", "needs estimators"),
+        ("[[cells]]\nmodels = 'not'\nestimators = 'elbo'\ntrials = 5", "did you mean 'note'"),
+        ("[[cells]]\nmodels = 'note'\nestimators = 'elbo'\ntrial = 5", "did you mean 'trials'"),
+        ("[[cells]]\nmodels = 5\nestimators = 'elbo'\ntrials = 5", "list of words"),
+        ("stude = 'a'\n[[cells]]\nmodels = 'note'", "did you mean 'study'"),
+    ],
+)
+def test_what_a_toml_file_can_have_wrong(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(StudyError, match=said):
+        Study.from_toml(tmp_path / "a.toml")
