@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from fastsumo.cli import shared
-from fastsumo.cli.shared import INTERRUPTED, OK, WIDEST, whole
+from fastsumo.cli.exit_codes import INTERRUPTED, OK
+from fastsumo.cli.shared import WIDEST, whole
 from fastsumo.models import parsing
 from fastsumo.runs.compare import compare
 from fastsumo.runs.levels import levels

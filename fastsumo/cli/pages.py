@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from fastsumo.cli import completion
-from fastsumo.cli.shared import OK, add_output, check_file, note
+from fastsumo.cli.exit_codes import OK
+from fastsumo.cli.shared import add_output, check_file, note
 from fastsumo.models import parsing
 from fastsumo.runs.result import load
 from fastsumo.study.study import Study

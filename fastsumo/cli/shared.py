@@ -18,7 +18,6 @@ from fastsumo.report.summary import to_json
 if TYPE_CHECKING:
     from fastsumo.estimators.estimators import Estimator
 
-OK, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
 WIDEST = 132  # columns of a table that nobody's terminal limits
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from fastsumo.base.text import labelled
 from fastsumo.cli import completion, shared
-from fastsumo.cli.shared import INTERRUPTED, OK, whole
+from fastsumo.cli.exit_codes import INTERRUPTED, OK
+from fastsumo.cli.shared import whole
 from fastsumo.models import parsing
 from fastsumo.models.parsing import compact
 from fastsumo.report.summary import summary, trial_summary
