@@ -14,7 +14,7 @@ import llvmlite
 import numba
 
 _PACKAGE = __name__.partition(".")[0]
-_IMPORTS = re.compile(rf"^[ \t]*from ({_PACKAGE}[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
+_IMPORTS = re.compile(rf"^[ \t]*from ((?:{_PACKAGE}|\.)[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 _FOR_TYPES = re.compile(r"^if TYPE_CHECKING:\n(?:[ \t]+[^\n]*\n|\n)+", re.MULTILINE)
 
 
@@ -52,10 +52,23 @@ def reached_modules(*modules: str) -> set[str]:
 def _imported(module: str) -> tuple[str, ...]:
     """What a module imports of the package: modules, and names that may be modules."""
     found = []
-    for source, names in _IMPORTS.findall(_FOR_TYPES.sub("", _source(module))):
+    for written, names in _IMPORTS.findall(_FOR_TYPES.sub("", _source(module))):
+        source = _absolute(written, module)
         found.append(source)
         found += [f"{source}.{name.split()[0]}" for name in names.strip("()").split(",") if name.strip()]
     return tuple(found)
+
+
+def _absolute(written: str, module: str) -> str:
+    """A module as it is named in an import of another one, with its whole name."""
+    name = written.lstrip(".")
+    if name == written:
+        return name
+    file = _file(module)
+    inside = file is not None and file.name == "__init__.py"
+    above = module.split(".")
+    above = above[: len(above) - (len(written) - len(name)) + inside]
+    return ".".join([*above, name] if name else above)
 
 
 @cache

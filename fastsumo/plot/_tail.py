@@ -245,12 +245,10 @@ def _survival_of_bins(known: Summary, side: str) -> tuple[FloatArray, FloatArray
     shift = bins.center - known.center
     edges = {"right": bins.low + shift, "left": -(bins.high + shift)}
     wanted = ("right", "left") if side == "both" else (side,)
-    edge = np.concatenate([edges[one] for one in wanted])
-    counts = np.concatenate([np.where(edges[one] >= 0, bins.counts, 0) for one in wanted])
-    order = np.argsort(edge)
-    share = np.cumsum(counts[order][::-1])[::-1] / known.trials
-    kept = edge[order] > 0
-    return edge[order][kept], share[kept]
+    edge, place = np.unique(np.concatenate([edges[one] for one in wanted]), return_inverse=True)
+    counts = np.bincount(place, np.concatenate([np.where(edges[one] >= 0, bins.counts, 0) for one in wanted]))
+    share = np.cumsum(counts[::-1])[::-1] / known.trials
+    return edge[edge > 0], share[edge > 0]
 
 
 def _draw_theory(axes: Axes, result: Run, known: Summary, low: float, high: float) -> None:

@@ -17,7 +17,8 @@ from commands import complaint, output
 
 import fastsumo as fs
 from fastsumo import cli
-from fastsumo.cli import doctor, parser, plain_numba, speed
+from fastsumo.base.machine import available_threads
+from fastsumo.cli import commands, doctor, plain_numba, speed
 from fastsumo.models import parsing
 
 # ---- init
@@ -63,7 +64,7 @@ def test_doctor_says_what_it_knows(capsys: pytest.CaptureFixture[str]) -> None:
     facts = json.loads(output(capsys, "doctor", "--json"))
     assert facts["fastsumo"] == fs.__version__
     assert facts["libraries"]["numpy"] == np.__version__
-    assert facts["threads"] == fs.machine.available_threads()  # type: ignore[attr-defined]
+    assert facts["threads"] == available_threads()
     assert facts["vector_bits"] in (128, 256, 512)  # every CPU that the engine is known to run on has vectors
     assert facts["cache"]["writable"] is True
     shown = output(capsys, "doctor")
@@ -128,7 +129,7 @@ def test_advice(ill: dict[str, Any], says: str) -> None:
 
 def test_vectors_are_seen_in_the_compiled_loop() -> None:
     """In a process with the instructions of an older CPU, and in one without compiler."""
-    code = "from fastsumo.doctor import vector_bits; print(vector_bits())"
+    code = "from fastsumo.cli.doctor import vector_bits; print(vector_bits())"
 
     def bits(**settings: str) -> int:
         environment = os.environ | {"PYTHONPATH": str(Path(fs.__file__).parents[1])} | settings
@@ -246,8 +247,8 @@ def test_a_shell_is_told_how_a_line_goes_on(
 
 
 def _parsers() -> dict[str, Any]:
-    (commands,) = (a for a in parser.make_parser()._actions if hasattr(a, "choices") and a.choices)
-    return dict(commands.choices)  # type: ignore[arg-type]
+    (added,) = (a for a in commands.make_parser(commands.COMMANDS)._actions if hasattr(a, "choices") and a.choices)
+    return dict(added.choices)  # type: ignore[arg-type]
 
 
 def test_options_are_the_same_everywhere() -> None:
@@ -263,7 +264,7 @@ def test_options_are_the_same_everywhere() -> None:
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
-@pytest.mark.parametrize("command", ["", *parser.COMMANDS])
+@pytest.mark.parametrize("command", ["", *commands.COMMANDS])
 def test_help_fits(
     command: str, columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -274,8 +275,8 @@ def test_help_fits(
     assert lines[0].startswith("usage: fastsumo")
 
 
-@pytest.mark.parametrize("line", [line[2:] for line in parser._START.splitlines() if line.startswith("  fastsumo")])
+@pytest.mark.parametrize("line", [line[2:] for line in commands._START.splitlines() if line.startswith("  fastsumo")])
 def test_examples_of_the_help_can_be_read(line: str) -> None:
     words = line.split("   ")[0].split()[1:]
-    options = parser.make_parser().parse_args(words)
+    options = commands.make_parser(words[:1]).parse_args(words)
     assert callable(options.command)

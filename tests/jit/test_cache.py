@@ -1,19 +1,17 @@
 """Start-up: what is compiled in a new process (compilations are counted, not seconds), and what an edited model gives.
 
 Child processes have a copy of a filled cache folder; the folder itself is tested too: damage, size, no permission.
+Under which key compiled code is kept is in `test_fingerprint.py` for models and in `test_sources.py` for the package.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
-import re
 import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +22,8 @@ from numba.core import caching
 
 import fastsumo as fs
 from fastsumo.engine.cpu import weights
-from fastsumo.jit import compiler
-from fastsumo.jit.fingerprint import fingerprint, source_fingerprint
+from fastsumo.jit import cache
+from fastsumo.jit.fingerprint import fingerprint
 
 PRELUDE = """
 import json, sys
@@ -208,124 +206,6 @@ def test_models_that_have_no_module(child, code, as_file):
     assert first["mean"] != first["again"]
 
 
-# --- content hashes -------------------------------------------------------------------------------------------------
-
-SOURCE = """
-import math, operator
-import numba
-import numpy as np
-from fastsumo import vmath
-from fastsumo.vmath import exp, log
-
-A, B, T = 2.0, 3, (1.0, (2, 3))
-X = np.arange(4.0)
-
-@numba.njit
-def deep(x):
-    return x * 0.5
-
-@numba.njit(fastmath=False)
-def helper(x):
-    return deep(x) + A
-
-def f(z, params, scale=1.0):
-    total = helper(z[0]) + B * scale + T[1][0] + X[2]
-    for i in range(z.size):
-        total += math.sin(z[i]) + vmath.exp(z[i]) + log(2.0) + np.abs(z[i])
-    return total
-"""
-
-EDITS = {
-    "a number in the function": ("log(2.0)", "log(3.0)"),
-    "an operator": ("+ B * scale", "- B * scale"),
-    "a function of a module": ("math.sin", "math.cos"),
-    "a function of vmath": ("vmath.exp", "vmath.expm1"),
-    "what a name stands for": ("import exp, log", "import exp, log1p as log"),
-    "a global number": ("A, B, T = 2.0, 3", "A, B, T = 2.0, 4"),
-    "the type of a number": ("A, B, T = 2.0, 3", "A, B, T = 2.0, 3.0"),
-    "a nested tuple": ("(2, 3))", "(4, 3))"),
-    "an array": ("np.arange(4.0)", "np.arange(4.0) + 1"),
-    "the type of an array": ("np.arange(4.0)", "np.arange(4)"),
-    "a default": ("scale=1.0", "scale=2.0"),
-    "a helper": ("deep(x) + A", "deep(x) - A"),
-    "a helper's global": ("A, B, T = 2.0", "A, B, T = 2.5"),
-    "a helper's helper": ("x * 0.5", "x * 0.25"),
-    "a helper's options": ("fastmath=False", "fastmath=True"),
-}
-
-
-def built(source: str) -> dict[str, Any]:
-    scope: dict[str, Any] = {"__name__": "edited"}
-    exec(compile(source, "edited.py", "exec"), scope)
-    return scope
-
-
-@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
-def test_every_edit_changes_the_hash(edit):
-    assert edit[0] in SOURCE
-    before, after = built(SOURCE)["f"], built(SOURCE.replace(*edit))["f"]
-    assert fingerprint(before) is not None
-    assert fingerprint(after) is not None
-    assert fingerprint(before) != fingerprint(after)
-    assert source_fingerprint(before) != source_fingerprint(after)
-
-
-def test_what_does_not_matter_does_not_change_the_hash():
-    before = built(SOURCE)["f"]
-    for edit in [
-        ("total = ", "# why\n    total  =  "),
-        ("X = ", "unused = 5\nX = "),
-        ("import math, ", "\n\nimport math, "),
-    ]:
-        assert fingerprint(built(SOURCE.replace(*edit))["f"]) == fingerprint(before)
-    assert fingerprint(before) == fingerprint(built(SOURCE)["f"])
-    assert fingerprint(before, "context") != fingerprint(before)
-
-
-def test_the_hash_is_that_of_the_present_values():
-    scope = built(SOURCE)
-    before = fingerprint(scope["f"])
-    scope["X"][2] = 17.0
-    changed = fingerprint(scope["f"])
-    assert changed != before
-    scope["X"][2] = 2.0
-    assert fingerprint(scope["f"]) == before
-
-
-def test_what_cannot_be_hashed_has_no_hash():
-    class Thing:
-        value = 1.0
-
-    thing = Thing()
-    assert fingerprint(lambda z, params: thing.value) is None
-    assert fingerprint(math.sin) is None
-    assert len(source_fingerprint(lambda z, params: thing.value)) == 64
-
-
-def test_functions_with_one_code_and_different_cells_differ():
-    def closed_over(slope: float) -> Callable[..., float]:
-        return lambda z, params: slope * z[0]
-
-    assert fingerprint(closed_over(1.0)) != fingerprint(closed_over(2.0))
-    assert fingerprint(closed_over(1.0)) == fingerprint(closed_over(1.0))
-    assert fingerprint(closed_over(1.0)) != fingerprint(closed_over(1))
-
-
-def test_recursive_helpers_have_a_hash():
-    scope = built("""
-import numba
-@numba.njit
-def a(x):
-    return x if x < 1.0 else b(x - 1.0)
-@numba.njit
-def b(x):
-    return x if x < 1.0 else a(x - 1.0)
-def f(z, params):
-    return a(z[0])
-""")
-    assert fingerprint(scope["f"]) is not None
-
-
 # --- in this process ------------------------------------------------------------------------------------------------
 
 
@@ -394,7 +274,7 @@ def test_damaged_entries_are_compiled_again(empty_cache, compilations, damage):
 
 
 def test_the_folder_does_not_grow_without_bound(empty_cache, monkeypatch):
-    monkeypatch.setattr(compiler, "MAX_CACHE_FILES", 4)
+    monkeypatch.setattr(cache, "MAX_CACHE_FILES", 4)
     sizes = []
     for slope in (0.21, 0.22, 0.23):
         fs.simulate(slope_model(slope), fs.ELBO(), 1)
@@ -404,11 +284,11 @@ def test_the_folder_does_not_grow_without_bound(empty_cache, monkeypatch):
 
 
 def test_pruning_keeps_the_youngest(tmp_path, monkeypatch):
-    monkeypatch.setattr(compiler, "MAX_CACHE_FILES", 10)
+    monkeypatch.setattr(cache, "MAX_CACHE_FILES", 10)
     for age in range(25):
         (tmp_path / f"{age}").touch()
         os.utime(tmp_path / f"{age}", (1e9 - age, 1e9 - age))
-    compiler._prune(tmp_path)
+    cache._prune(tmp_path)
     assert sorted(int(path.name) for path in tmp_path.iterdir()) == list(range(10))
 
 
@@ -424,41 +304,7 @@ def test_entries_that_are_used_stay_young(empty_cache):
 
 def test_the_folder_is_the_users_or_the_chosen_one(monkeypatch, tmp_path):
     monkeypatch.setenv("FASTSUMO_CACHE_DIR", str(tmp_path))
-    assert compiler.cache_folder() == tmp_path
+    assert cache.cache_folder() == tmp_path
     monkeypatch.delenv("FASTSUMO_CACHE_DIR")
-    assert compiler.cache_folder().name == "fastsumo"
-    assert Path(fs.__file__).parent not in compiler.cache_folder().parents
-
-
-def test_the_engines_hash_covers_all_that_its_kernels_freeze():
-    """Constants that kernels import from outside `kernels/` are part of the compiled code."""
-    package = Path(fs.__file__).parent
-    digest = compiler.engine_digest()
-    imported = set()
-    for path in (package / "kernels").glob("*.py"):
-        for line in path.read_text().splitlines():
-            if line.startswith("from fastsumo.") and "fastsumo.kernels" not in line and "vmath" not in line:
-                imported.add(line.split()[1].removeprefix("fastsumo.") + ".py")
-    assert "estimators.py" in imported
-    for name in sorted(imported & {"estimators.py", "roulette.py"}):
-        source = (package / name).read_bytes()
-        assert digest != _digest_without(package, name, source), name
-
-
-def _digest_without(package: Path, name: str, source: bytes) -> str:
-    """The hash if one file read otherwise."""
-    real = Path.read_bytes
-
-    def changed(path: Path) -> bytes:
-        return source + b"# changed" if path == package / name else real(path)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Path, "read_bytes", changed)
-        return compiler.engine_digest.__wrapped__()
-
-
-def test_numba_options_live_in_one_place():
-    """No `njit` with options outside `_jit.py`, but for the peer that is no part of the engine."""
-    package = Path(fs.__file__).parent
-    named = [path.name for path in package.rglob("*.py") if re.search(r"\bn?jit\(|cfunc\(", path.read_text())]
-    assert sorted(named) == ["_jit.py", "_plain_numba.py"]
+    assert cache.cache_folder().name == "fastsumo"
+    assert Path(fs.__file__).parent not in cache.cache_folder().parents

@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from fastsumo import tails
+from fastsumo import plot, tails
 
 
 @pytest.fixture(autouse=True)
@@ -33,16 +33,16 @@ def test_importing_tails_imports_neither_matplotlib_nor_scipy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["tail", "hill", "mean_excess", "max_sum", "running"])
+@pytest.mark.parametrize("name", ["tail", "hill", "mean_excess", "max_sum", "running_variance"])
 def test_figures_use_the_axes_they_are_given_and_can_be_drawn(name: str, values: np.ndarray) -> None:
     import matplotlib.pyplot as plt
 
-    plot = getattr(tails, f"plot_{name}")
+    draw = getattr(plot, name)
     figure, ax = plt.subplots()
-    assert plot(values, ax=ax) is ax
+    assert draw(values, ax=ax) is ax
     assert len(ax.lines) >= 1
     figure.canvas.draw()
-    fresh = plot(tails.summarize(values))
+    fresh = draw(tails.summarize(values))
     assert fresh is not ax
     fresh.figure.canvas.draw()
     assert fresh.get_xlabel()
@@ -50,7 +50,7 @@ def test_figures_use_the_axes_they_are_given_and_can_be_drawn(name: str, values:
 
 
 def test_tail_shows_the_survival_and_the_predicted_line(values: np.ndarray) -> None:
-    ax = tails.plot_tail(values, index=2.0, constant=1.0)
+    ax = plot.tail(values, index=2.0, constant=1.0)
     both, law = ax.lines[0], ax.lines[-1]
     x, y = both.get_data()
     for one in (0, 50, -1):
@@ -64,7 +64,7 @@ def test_tail_of_a_run_continues_into_its_histogram(values: np.ndarray) -> None:
 
     whole = tails.summarize(values, 0.0)
     run = dataclasses.replace(whole, extremes=values[np.argsort(-np.abs(values))[:100]])
-    x, y = tails.plot_tail(run).lines[0].get_data()
+    x, y = plot.tail(run).lines[0].get_data()
     assert y[0] > 0.9
     inner = int(np.searchsorted(x, 0.5))
     assert y[inner] == pytest.approx(np.mean(np.abs(values) >= x[inner]), abs=0.001)
@@ -72,27 +72,27 @@ def test_tail_of_a_run_continues_into_its_histogram(values: np.ndarray) -> None:
 
 
 def test_hill_marks_the_choice(values: np.ndarray) -> None:
-    ax = tails.plot_hill(values, index=2.0)
+    ax = plot.hill(values, index=2.0)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert any(str(tails.hill_path(values).chosen) in label for label in labels)
 
 
 def test_octaves_draw_a_bar_each_and_check_their_input() -> None:
-    ax = tails.plot_octaves([1, 2, 4, 8], [0.1, 0.2, 0.3, 0.4], trials=[8, 4, 2, 1])
+    ax = plot.octaves([1, 2, 4, 8], [0.1, 0.2, 0.3, 0.4], trials=[8, 4, 2, 1])
     assert [bar.get_height() for bar in ax.patches] == pytest.approx([10, 20, 30, 40])
     ax.figure.canvas.draw()
     with pytest.raises(ValueError, match="octaves"):
-        tails.plot_octaves([1, 2], [0.5])
+        plot.octaves([1, 2], [0.5])
     with pytest.raises(ValueError, match="trials"):
-        tails.plot_octaves([1, 2], [0.5, 0.5], trials=[1])
+        plot.octaves([1, 2], [0.5, 0.5], trials=[1])
 
 
 def test_a_summary_without_a_trace_has_no_running_variance(values: np.ndarray) -> None:
     with pytest.raises(ValueError, match="trace"):
-        tails.plot_running(tails.Summary(trials=10**6, extremes=values))
+        plot.running_variance(tails.Summary(trials=10**6, extremes=values))
 
 
 def test_constant_data_give_empty_axes_and_a_warning() -> None:
-    for plot in (tails.plot_tail, tails.plot_hill, tails.plot_mean_excess, tails.plot_max_sum):
+    for draw in (plot.tail, plot.hill, plot.mean_excess, plot.max_sum):
         with pytest.warns(tails.TailWarning):
-            plot(np.zeros(50)).figure.canvas.draw()
+            draw(np.zeros(50)).figure.canvas.draw()

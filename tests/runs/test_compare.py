@@ -135,8 +135,9 @@ def test_short_names():
 
 
 def test_the_public_names_are_functions():
-    importlib.import_module("fastsumo.compare")
-    importlib.import_module("fastsumo.levels")
+    importlib.import_module("fastsumo.runs.compare")
+    importlib.import_module("fastsumo.runs.levels")
+    importlib.import_module("fastsumo.plot")
     assert callable(fs.compare)
     assert callable(fs.levels)
     assert callable(fs.theory.predict)

@@ -180,7 +180,7 @@ def test_optimal_minimises_among_laws():
 
 
 def test_rises_are_pooled():
-    from fastsumo.estimators.roulette import _falling
+    from fastsumo.runs.optimal import _falling
 
     assert _falling(np.array([4.0, 1.0, 3.0, 2.0, 0.5])).tolist() == [4.0, 2.0, 2.0, 2.0, 0.5]
     assert _falling(np.array([1.0, 2.0, 3.0])).tolist() == [2.0, 2.0, 2.0]

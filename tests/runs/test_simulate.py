@@ -25,10 +25,11 @@ from zoo import LAWS, MODELS
 
 import fastsumo as fs
 from fastsumo.base.machine import available_threads
-from fastsumo.engine.cpu.engine import Run
-from fastsumo.engine.cpu.split_trials import GIANT
+from fastsumo.engine.cpu import crew, workers
+from fastsumo.engine.cpu.split_trials import SPLIT_ABOVE
 from fastsumo.engine.cpu.workers import TallyWorker
-from fastsumo.jit import compiler
+from fastsumo.engine.devices import open_engine
+from fastsumo.engine.interface import Unwatched
 from fastsumo.report.progress import Progress
 
 TILE = 4096
@@ -276,18 +277,14 @@ def test_what_is_compiled_for_a_run_is_not_in_its_time(monkeypatch: pytest.Monke
         late += 1e6  # seconds
 
     monkeypatch.setattr(TallyWorker, "compile", slowly)
-    monkeypatch.setattr(
-        sys.modules["fastsumo.engine.cpu.engine"],
-        "time",
-        SimpleNamespace(perf_counter=lambda: time.perf_counter() + late),
-    )
+    monkeypatch.setattr(crew, "time", SimpleNamespace(perf_counter=lambda: time.perf_counter() + late))
     assert fs.simulate(MODELS["note"], fs.ELBO(), 1000).elapsed < 1e6
     assert late == 1e6
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_what_is_compiled_midway_is_not_in_its_time(monkeypatch: pytest.MonkeyPatch, threads: int):
-    late, compile_for = 0.0, compiler.compile_for
+    late, compile_for = 0.0, workers.compile_for
 
     def slowly(*call: Any) -> None:
         nonlocal late
@@ -295,29 +292,24 @@ def test_what_is_compiled_midway_is_not_in_its_time(monkeypatch: pytest.MonkeyPa
         if threading.current_thread() is not threading.main_thread():
             late += 1e6  # seconds
 
-    monkeypatch.setattr(compiler, "compile_for", slowly)
-    monkeypatch.setattr(
-        sys.modules["fastsumo.engine.cpu.engine"],
-        "time",
-        SimpleNamespace(perf_counter=lambda: time.perf_counter() + late),
-    )
+    monkeypatch.setattr(workers, "compile_for", slowly)
+    monkeypatch.setattr(crew, "time", SimpleNamespace(perf_counter=lambda: time.perf_counter() + late))
     assert fs.simulate(MODELS["leaps"], fs.IWAE(3), 400_000, threads=threads).elapsed < 1e6
     assert late >= 1e6
 
 
 @pytest.mark.parametrize(
     ("estimator", "trials", "expected"),
-    [(fs.SUMO(), 10**7, True), (fs.SUMO(), 10**4, False), (fs.IWAE(GIANT), 1, False), (fs.IWAE(GIANT + 1), 1, True)],
+    [(fs.SUMO(), 10**7, True), (fs.SUMO(), 10**4, False), (fs.IWAE(SPLIT_ABOVE), 1, False), (fs.IWAE(SPLIT_ABOVE + 1), 1, True)],
 )
-def test_giants_are_compiled_in_advance_where_they_are_likely(
+def test_split_trials_are_compiled_for_in_advance_where_they_are_likely(
     estimator: Any, trials: int, expected: bool, monkeypatch: pytest.MonkeyPatch
 ):
-    run = Run(MODELS["note"], estimator, 0, threads=2)
-    run.prepare()
+    run = open_engine(MODELS["note"], estimator, 0, threads=2)
     monkeypatch.setattr(TallyWorker, "loop", lambda worker, blocks: worker.ended.set())
     with pytest.raises(KeyboardInterrupt):  # nothing was run
-        run.tally(0, trials, run.center, Progress())
-    assert run.expects_giants == expected
+        run.tally(0, trials, Unwatched())
+    assert run.expects_split == expected
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------------------------------------
@@ -355,8 +347,8 @@ def test_ctrl_c_returns_what_is_done_within_a_second(name, threads):
     spans = result.ranges[6]
     assert result.statistics.finite + result.zero_weight_trials == result.trials
     gaps = [(high, low) for (_, high), (low, _) in pairwise(spans)]
-    giants = {border for gap in gaps if gap[1] - gap[0] == 1 for border in gap}  # one trial, left in the middle
-    assert all(border % TILE == 0 or border in giants for span in spans for border in span)
+    split = {border for gap in gaps if gap[1] - gap[0] == 1 for border in gap}  # one trial, left in the middle
+    assert all(border % TILE == 0 or border in split for span in spans for border in span)
     assert all(low < high for low, high in spans)
     assert all(high < low for high, low in gaps)
     end = spans[-1][1] + 3 * TILE

@@ -230,7 +230,7 @@ def test_processes(study: Study, kind: str) -> None:
 POOLED = """
     import sys
     import fastsumo as fs
-    from fastsumo.executors import named
+    from fastsumo.study.executors import named
     if __name__ == "__main__":
         study = fs.Study(sys.argv[1])
         try:
@@ -320,7 +320,7 @@ SCRIPT = """
 MODULE = """
     import sys
     import fastsumo as fs
-    from fastsumo.executors import named
+    from fastsumo.study.executors import named
 
     if __name__ == "__main__":
         from apart.of_a_package import here
@@ -362,7 +362,7 @@ NOTEBOOK = """
     exec(compile(source, "<ipython-input-1>", "exec"), globals())
 
     if __name__ == "__main__":
-        from fastsumo.executors import named
+        from fastsumo.study.executors import named
         from fastsumo import Study
         study = Study(sys.argv[1])
         study.add(cell, fs.ELBO(), 50_000)
@@ -461,7 +461,7 @@ def test_dask(study: Study, dask_cluster: tuple[str, list[subprocess.Popen[bytes
 MPI = """
     import sys
     import fastsumo as fs
-    from fastsumo.executors import named
+    from fastsumo.study.executors import named
     from fastsumo import Study
 
     @fs.model(dim=1)

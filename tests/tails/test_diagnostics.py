@@ -98,9 +98,9 @@ def test_quantiles_hold_over_the_range_of_doubles() -> None:
 def test_every_value_lies_in_its_bin() -> None:
     values = np.random.default_rng(0).standard_t(1, 3000)
     bins = tails.log_histogram(values)
-    edges = np.append(bins.lower, np.inf)
-    place = np.searchsorted(bins.lower, values, side="right") - 1
-    assert (values <= bins.upper[place] * (1 + 1e-12 * np.sign(bins.upper[place]))).all()
+    edges = np.append(bins.low, np.inf)
+    place = np.searchsorted(bins.low, values, side="right") - 1
+    assert (values <= bins.high[place] * (1 + 1e-12 * np.sign(bins.high[place]))).all()
     assert (np.bincount(place, minlength=len(bins.counts)) == bins.counts).all()
     assert (np.diff(edges) > 0).all()
 
@@ -110,7 +110,7 @@ def test_merged_histograms_are_the_histogram_of_all() -> None:
     merged = tails.merge_histograms(tails.log_histogram(values[:700]), tails.log_histogram(values[700:]))
     whole = tails.log_histogram(values)
     assert (merged.counts == whole.counts).all()
-    assert (merged.lower == whole.lower).all()
+    assert (merged.low == whole.low).all()
     with pytest.raises(ValueError, match="merged"):
         tails.merge_histograms(whole, tails.log_histogram(values, 1.0))
     with pytest.raises(ValueError, match="overlap"):

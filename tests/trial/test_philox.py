@@ -14,8 +14,8 @@ from scipy import stats
 
 import fastsumo as fs
 from fastsumo.engine.cpu.block import log_weights_of
-from fastsumo.engine.cpu.engine import Run
 from fastsumo.engine.cpu.scratch import Scratch
+from fastsumo.engine.devices import open_engine
 
 ONES = 0xFFFFFFFF
 ANSWERS = [  # counter, key, output: the known-answer vectors of Random123
@@ -72,8 +72,7 @@ def test_blocks_of_a_sample_are_numbered_from_one():
 @pytest.mark.parametrize(("model", "block"), [(first_uniform, 1), (fifth_uniform, 3)], ids=["block 1", "block 3"])
 def test_sample_indices_beyond_32_bits(model, block, first):
     """Their upper bits go above the number of the block. No run gets there, so this asks the kernel."""
-    run = Run(model, fs.ELBO(), seed=99, threads=1)
-    run.prepare()
+    run = open_engine(model, fs.ELBO(), 99, threads=1)
     out, scratch = np.empty(4), Scratch()
     log_weights_of(run.params, scratch.address, np.uint64(2**40 + 7), first, 4, out.ctypes.data)
     twin = naive.uniforms(99, 2**40 + 7, np.arange(first, first + 4), block)[0]

@@ -19,9 +19,9 @@ from zoo import LAWS, MODELS
 
 import fastsumo as fs
 from fastsumo.engine.cpu.block import log_weights_of
-from fastsumo.engine.cpu.engine import Run
 from fastsumo.engine.cpu.scratch import Scratch
 from fastsumo.engine.cpu.weights import compiled
+from fastsumo.engine.devices import open_engine
 from fastsumo.trial.params import make_params
 from fastsumo.vmath import log
 
@@ -196,13 +196,11 @@ def test_values_do_not_depend_on_their_neighbours(name, law):
 @pytest.mark.parametrize("estimator", [fs.SUMO(), fs.SUMO(fs.roulette.PowerLaw(0.9)), fs.IWAE(40), fs.IWAE(2000)])
 @pytest.mark.parametrize(("name", "plain"), [("note", True), ("mostly zeros", True), ("leaps", False), ("high", True)])
 def test_kernels_for_plain_weights_and_for_any_give_the_same_bits(name, plain, estimator):
-    runs = [Run(MODELS[name], estimator, SEED, threads=1) for _ in range(2)]
-    for run in runs:
-        run.prepare()
+    runs = [open_engine(MODELS[name], estimator, SEED, threads=1) for _ in range(2)]
     runs[1].extend_range()
-    runs[1].plain = False
-    (values, terms), (values_of_any, terms_of_any) = (run.values(3, 9_000) for run in runs)
-    assert runs[0].plain == plain
+    runs[1].linear = False
+    (values, terms), (values_of_any, terms_of_any) = (run.sample(3, 9_000) for run in runs)
+    assert runs[0].linear == plain
     assert values.tobytes() == values_of_any.tobytes()
     assert np.array_equal(terms, terms_of_any)
 
@@ -257,7 +255,7 @@ def test_extreme_scales(shift):
             check(model, estimator, trial)
 
 
-GIANTS: dict[str, tuple[str, Any]] = {
+SPLIT: dict[str, tuple[str, Any]] = {
     "harmonic": ("note", fs.SUMO(fs.roulette.Harmonic())),
     "harmonic, minimum 3000": ("note", fs.SUMO(fs.roulette.Harmonic(), 3000)),
     "harmonic-geometric": ("note", fs.SUMO(fs.roulette.HarmonicGeometric(40, 1e-4))),
@@ -271,14 +269,14 @@ GIANTS: dict[str, tuple[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", GIANTS)
-def test_giants_have_the_bits_of_ordinary_trials(name, monkeypatch):
+@pytest.mark.parametrize("name", SPLIT)
+def test_split_trials_have_the_bits_of_ordinary_ones(name, monkeypatch):
     """Trials shared by all threads, made as small as they can be so that there are many."""
-    model, estimator = MODELS[GIANTS[name][0]], GIANTS[name][1]
+    model, estimator = MODELS[SPLIT[name][0]], SPLIT[name][1]
     trials = 150 if isinstance(estimator, fs.IWAE) else 6_000 if estimator.minimum == 1 else 800
     values, terms = fs.sample(model, estimator, trials, SEED, threads=1)
     whole = fs.simulate(model, estimator, trials, SEED, threads=1)
-    monkeypatch.setattr(import_module("fastsumo.engine.cpu.engine"), "GIANT", 2100)
+    monkeypatch.setattr(import_module("fastsumo.engine.cpu.engine"), "SPLIT_ABOVE", 2100)
     monkeypatch.setattr(import_module("fastsumo.engine.cpu.split_trials"), "_CHUNK", 2048)
     samples = terms + (0 if isinstance(estimator, fs.IWAE) else estimator.minimum)
     assert np.count_nonzero(samples > 2100) > 2
@@ -294,7 +292,7 @@ def test_giants_have_the_bits_of_ordinary_trials(name, monkeypatch):
         assert np.float64(fs.replay(model, estimator, trial, SEED).value).tobytes() == values[trial].tobytes()
 
 
-def test_a_true_giant():
+def test_a_trial_that_is_long_enough_to_be_split():
     """More than 2^22 samples: the same bits from one thread and from two, and the mean of so many weights."""
     model, estimator = MODELS["lognormal"], fs.IWAE(2**22 + 2**20 + 12_345)
     one, _ = fs.sample(model, estimator, 1, SEED, threads=1)
@@ -305,7 +303,7 @@ def test_a_true_giant():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("law", [fs.roulette.Harmonic(), fs.roulette.PowerLaw(0.95)], ids=["harmonic", "power"])
-def test_a_true_giant_against_the_twin(law):
+def test_a_trial_that_is_long_enough_to_be_split_against_the_twin(law):
     draws = law.sample(30_000_000, seed=SEED)
     trial = int(np.flatnonzero((draws > 2**22 + 10**5) & (draws < 2**24))[0])
     one = fs.replay(MODELS["lognormal"], fs.SUMO(law), trial, SEED, max_samples=2**25)
@@ -323,15 +321,13 @@ def test_a_trial_of_a_billion_samples():
     values, terms = fs.sample(model, estimator, 1, seed, threads=2, first_trial=trial)
     samples = int(terms[0]) + 1
     assert samples > 1.5e9
-    owned, scratch, out = (
-        make_params(compiled(model), estimator.plan(), seed, extend_range=True),
-        Scratch(),
-        np.empty(2**22),
-    )
+    weigher, scratch, out = compiled(model), Scratch(), np.empty(2**22)
+    owned = make_params(weigher, estimator.plan(), seed)
+    params = owned.params._replace(extended_at=weigher.extended_at)
     total, logs, origin = np.longdouble(0.0), np.longdouble(0.0), math.log(2.0 * math.pi)
     for first in range(0, samples, out.size):
         n = min(out.size, samples - first)
-        assert log_weights_of(owned.params, scratch.address, np.uint64(trial), first, n, out.ctypes.data) == 0
+        assert log_weights_of(params, scratch.address, np.uint64(trial), first, n, out.ctypes.data) == 0
         sums = total + np.cumsum(np.exp(out[:n] - origin), dtype=np.longdouble)
         means = sums / np.arange(first + 1, first + n + 1)
         inner = means[max(0, 1 - first) : n - 1 if first + n == samples else n]
