@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastsumo.estimators.estimators import MLMC
 from fastsumo.tails._checks import as_sample
 
 from ._style import BLUE, ORANGE, legend, new_axes, nothing
@@ -55,7 +56,7 @@ def octaves(
     axes = new_axes(ax)
     if is_run(source):
         table = source.by_terms
-        levels = source.provenance.estimator.startswith("MLMC(")
+        levels = isinstance(source.provenance.estimator, MLMC)
         axes.set(xlabel=("level" if levels else "terms $K$") + ", from", ylabel="share (%)")
         if len(table) == 0 or not np.isfinite(table["share"]).any():
             return nothing(axes)

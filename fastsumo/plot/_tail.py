@@ -256,7 +256,7 @@ def _draw_theory(axes: Axes, result: Run, known: Summary, low: float, high: floa
     law, x = law_of(result), np.geomspace(low, high, 400)
     if law is not None and has_constant(law):
         curve = law.constant * x**-law.index
-        harmonic = result.provenance.law["power"] == 1.0
+        harmonic = result.provenance.estimator.plan().law.power == 1.0
         words = rf"$\chi^2/x^2$, $\chi^2$ = {law.constant:.4g}" if harmonic else rf"$C\,x^{{-{law.index:.3g}}}$"
     else:
         found = tail_survival(result.provenance, x)

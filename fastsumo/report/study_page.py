@@ -11,7 +11,7 @@ from typing import Any
 
 from fastsumo import plot
 from fastsumo.base.text import Column, count, short, with_error
-from fastsumo.models.parsing import compact
+from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run
 from fastsumo.report import html, svg
 from fastsumo.report import result_page as parts
@@ -32,7 +32,7 @@ def study_page(path: Path, rows: list[dict[str, Any]], results: dict[int, Run], 
     path : Path
         Of the study's file.
     rows : list of dict
-        As `Study.rows` gives them.
+        As `Study.rows` gives them, but for their estimators, which are values here.
     results : dict of int to Result
         Of the cells that have trials.
     commands : callable
@@ -120,7 +120,7 @@ def _cell(row: dict[str, Any], result: Run | None, commands: Commands, drawn: bo
 
 
 def _estimator(row: dict[str, Any]) -> str:
-    return compact(row["estimator"]).replace("roulette=", "")
+    return label(row["estimator"], "plain")
 
 
 def _model(row: dict[str, Any]) -> str:

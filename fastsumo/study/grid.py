@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from fastsumo.models import parsing
-from fastsumo.models.serialization import estimator_to_json
+from fastsumo.estimators.parsing import parse_estimator
+from fastsumo.estimators.serialization import estimator_to_json
+from fastsumo.models.parsing import parse_model
 from fastsumo.runs.arguments import check_run
 from fastsumo.study import stored_models
 from fastsumo.study.records import Cell, StoredModel
@@ -40,8 +41,8 @@ def wanted(model: Any, estimator: Any, trials: int, seeds: int | Iterable[int], 
     """
     cells: list[Wanted] = []
     numbers = [seeds] if isinstance(seeds, int) else list(seeds)
-    kinds = [parsing.estimator(one) if isinstance(one, str) else one for one in _listed(estimator)]
-    models = [(parsing.model(one), one) if isinstance(one, str) else (one, None) for one in _listed(model)]
+    kinds = [parse_estimator(one) if isinstance(one, str) else one for one in _listed(estimator)]
+    models = [(parse_model(one), one) if isinstance(one, str) else (one, None) for one in _listed(model)]
     for made, origin in models:
         for kind, seed in itertools.product(kinds, numbers):
             check_run(made, kind, trials, seed, 0)
