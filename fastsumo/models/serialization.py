@@ -21,8 +21,8 @@ import numpy as np
 
 from fastsumo.errors import ModelError
 from fastsumo.jit.fingerprint import is_known, reached
-from fastsumo.models.parsing import parse_model
 from fastsumo.models.model import Model, source_hash
+from fastsumo.models.parsing import parse_model
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"  # code by value is of one minor version
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -64,7 +64,7 @@ def octaves(
 
     if shares is None:
         raise TypeError("octaves needs a Result, or the octaves and their shares")
-    starts, heights = as_sample(source, "octaves"), as_sample(shares, "shares")
+    starts, heights = as_sample(cast("ArrayLike", source), "octaves"), as_sample(shares, "shares")
     if starts.shape != heights.shape or (starts <= 0).any():
         raise ValueError("octaves must be above 0 and as many as shares")
     counts = None if trials is None else as_sample(trials, "trials")

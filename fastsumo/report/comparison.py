@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+
 from fastsumo.base.text import NARROWEST, Column, short, table
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import SideBySide
@@ -42,7 +43,7 @@ def columns(found: SideBySide) -> list[Column]:
 
 def notes(found: SideBySide) -> list[str]:
     """What the numbers do not say for themselves."""
-    said = [f"{label(row.estimator, "brief")}: {row.words}" for row in found.rows if row.words]
+    said = [f"{label(row.estimator, 'brief')}: {row.words}" for row in found.rows if row.words]
     if any(row.prediction.variance.kind == "infinite" for row in found.rows):
         said.append("* no more than what these trials gave: another run may differ by any factor")
     return said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ _DRAWN = 40  # cells with figures of their own
 _FIGURES = ("tail", "running_mean", "octaves")
 
 
-def study_page(path: Path, rows: list[dict[str, Any]], results: dict[int, Run], commands: Commands) -> str:
+def study_page(path: Path, rows: list[dict[str, Any]], results: Mapping[int, Run], commands: Commands) -> str:
     """The page of a study.
 
     Parameters
@@ -56,7 +56,7 @@ def study_page(path: Path, rows: list[dict[str, Any]], results: dict[int, Run], 
     return html.page(title, f"<header><h1>{escape(title)}</h1><nav>{links}</nav></header>{body}")
 
 
-def comparison_columns(rows: list[dict[str, Any]], results: dict[int, Run]) -> list[Column]:
+def comparison_columns(rows: list[dict[str, Any]], results: Mapping[int, Run]) -> list[Column]:
     """The cells side by side; a dash where a cell has no trials yet."""
 
     def column(head: str, cell: Any, rank: int = 0) -> Column:
@@ -85,7 +85,7 @@ def comparison_columns(rows: list[dict[str, Any]], results: dict[int, Run]) -> l
     ]
 
 
-def _comparison(rows: list[dict[str, Any]], results: dict[int, Run]) -> str:
+def _comparison(rows: list[dict[str, Any]], results: Mapping[int, Run]) -> str:
     if not rows:
         return "<p>The study has no cells.</p>"
     links = [f'<a href="#cell-{row["cell"]}">{row["cell"]}</a>' for row in rows]

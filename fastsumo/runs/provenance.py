@@ -88,7 +88,13 @@ class Provenance:
                 "params": list(self.params),
                 "estimator": repr(self.estimator),
                 "minimum": plan.minimum,
-                "law": {"power": law.power, "head": law.head, "log_decay": law.log_decay, "cap": law.cap, "table": table},
+                "law": {
+                    "power": law.power,
+                    "head": law.head,
+                    "log_decay": law.log_decay,
+                    "cap": law.cap,
+                    "table": table,
+                },
             }
             | {name: getattr(self, name) for name in after}
         )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from fastsumo.estimators.parsing import parse_estimator
 from fastsumo.estimators.serialization import estimator_to_json
+from fastsumo.models.model import Model
 from fastsumo.models.parsing import parse_model
 from fastsumo.runs.arguments import check_run
 from fastsumo.study import stored_models
@@ -20,6 +21,7 @@ Key = tuple[str, tuple[float, ...], str, int]  # what no two cells share: model'
 class Wanted(NamedTuple):
     """A cell that is asked for."""
 
+    made: Model
     model: StoredModel
     params: tuple[float, ...]
     estimator: str
@@ -49,7 +51,7 @@ def wanted(model: Any, estimator: Any, trials: int, seeds: int | Iterable[int], 
         kept = stored_models.stored(made, origin, name)
         params = tuple(made.params.tolist())
         cells += [
-            Wanted(kept, params, estimator_to_json(kind), int(seed), int(trials))
+            Wanted(made, kept, params, estimator_to_json(kind), int(seed), int(trials))
             for kind, seed in itertools.product(kinds, numbers)
         ]
     if not cells:

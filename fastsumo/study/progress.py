@@ -191,7 +191,7 @@ def mean_cost(estimator: str, trials: int) -> float:
     Examples
     --------
     >>> from fastsumo import SUMO, roulette
-    >>> from fastsumo.models.serialization import estimator_to_json
+    >>> from fastsumo.estimators.serialization import estimator_to_json
     >>> text = estimator_to_json(SUMO(roulette.Harmonic()))
     >>> round(mean_cost(text, 10**9) / mean_cost(text, 10**3), 1)
     2.6

@@ -23,9 +23,7 @@ def stored(model: Model, origin: str | None, name: str | None = None) -> StoredM
         By default the model's own.
     """
     kept = recipe(model)._replace(name=name or model.name, params=())
-    return StoredModel(
-        -1, kept, model.log_evidence, None if origin is None else lasting(origin), description(model)
-    )
+    return StoredModel(-1, kept, model.log_evidence, None if origin is None else lasting(origin), description(model))
 
 
 def same(kept: StoredModel, now: StoredModel) -> bool:

@@ -18,6 +18,7 @@ from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.labels import label
 from fastsumo.estimators.serialization import estimator_from_json
 from fastsumo.models.model import Model
+from fastsumo.runs import rerun
 from fastsumo.runs.provenance import Provenance
 from fastsumo.runs.result import Result
 from fastsumo.statistics.merger import StatisticsMerger
@@ -85,7 +86,11 @@ class Status:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain numbers and words, ready for JSON."""
-        return {"complete": self.complete, "cells": [asdict(cell) | {"estimator": repr(cell.estimator)} for cell in self.cells], "runs": len(self.runs)}
+        return {
+            "complete": self.complete,
+            "cells": [asdict(cell) | {"estimator": repr(cell.estimator)} for cell in self.cells],
+            "runs": len(self.runs),
+        }
 
     def __str__(self) -> str:
         return self.text()
@@ -145,15 +150,16 @@ def result_of(store: Store, cell: Cell, models: Mapping[str, Model]) -> Result:
     spans = [*cell.done, cell.tail] if cell.tail else cell.done
     kept = store.models()[cell.model]
     known = cell.provenance | {"origin": kept.origin or kept.recipe.spec}
+    run, model = Provenance.of_stored(known, estimator_from_json(cell.estimator)), models.get(kept.recipe.source)
     return Result(
-        provenance=Provenance.of_stored(known, estimator_from_json(cell.estimator)),
+        provenance=run,
         statistics=statistics,
         ranges={cell.seed: joined(spans)},
         center=cell.center,
         elapsed=cell.elapsed,
         threads=1,
         interrupted=not cell.complete,
-        _model=models.get(kept.recipe.source),
+        _model=None if model is None else rerun.with_params_of(run, model),
     )
 
 
