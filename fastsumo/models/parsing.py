@@ -1,4 +1,4 @@
-"""What a word such as ``gamma:1.5`` or ``folder/file.py:name`` stands for among models; `base/words.py` has the grammar."""
+"""What a word such as ``gamma:1.5`` or ``file.py:name`` stands for among models; `base/words.py` has the grammar."""
 
 from __future__ import annotations
 

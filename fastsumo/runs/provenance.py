@@ -78,26 +78,13 @@ class Provenance:
         dict
         """
         plan = self.estimator.plan()
-        law = plan.law
-        table = hashlib.sha256(law.table.tobytes()).hexdigest()[:16] if law.table.size else ""
-        before = ("model", "params", "source")
-        after = ("log_evidence", "chi_square", "version", "numba", "cpu", "origin")
-        return (
-            {name: getattr(self, name) for name in before}
-            | {
-                "params": list(self.params),
-                "estimator": repr(self.estimator),
-                "minimum": plan.minimum,
-                "law": {
-                    "power": law.power,
-                    "head": law.head,
-                    "log_decay": law.log_decay,
-                    "cap": law.cap,
-                    "table": table,
-                },
-            }
-            | {name: getattr(self, name) for name in after}
-        )
+        table = hashlib.sha256(plan.law.table.tobytes()).hexdigest()[:16] if plan.law.table.size else ""
+        told = {
+            "estimator": repr(self.estimator),
+            "minimum": plan.minimum,
+            "law": plan.law._asdict() | {"table": table},
+        }
+        return vars(self) | {"params": list(self.params)} | told
 
     def stored(self) -> dict[str, Any]:
         """All of it for a file, from which `of_stored` makes it again.
@@ -107,8 +94,7 @@ class Provenance:
         TypeError
             If the estimator or its law is none of fastsumo's.
         """
-        numbers = {field.name: getattr(self, field.name) for field in fields(self)}
-        return numbers | {"params": list(self.params), "estimator": json.loads(estimator_to_json(self.estimator))}
+        return vars(self) | {"params": list(self.params), "estimator": json.loads(estimator_to_json(self.estimator))}
 
     @classmethod
     def of_stored(cls, stored: dict[str, Any], estimator: Estimator | None = None) -> Provenance:
