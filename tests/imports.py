@@ -1,4 +1,4 @@
-"""What modules of fastsumo import of one another, read with `ast`: imports inside functions too, none for types alone."""
+"""What modules of fastsumo import, read with `ast`: imports inside functions too, none that are for types alone."""
 
 from __future__ import annotations
 

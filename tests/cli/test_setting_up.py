@@ -134,7 +134,7 @@ def test_vectors_are_seen_in_the_compiled_loop() -> None:
     def bits(**settings: str) -> int:
         environment = os.environ | {"PYTHONPATH": str(Path(fs.__file__).parents[1])} | settings
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120
+            [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300
         )
         assert done.returncode == 0, done.stderr
         return int(done.stdout)
@@ -236,7 +236,7 @@ def test_a_shell_is_told_how_a_line_goes_on(
         "COMP_POINT": str(len(line)),
         "PYTHONPATH": str(Path(fs.__file__).parents[1]),
     }
-    subprocess.run([sys.executable, "-m", "fastsumo"], cwd=tmp_path, env=os.environ | asked, timeout=60, check=False)
+    subprocess.run([sys.executable, "-m", "fastsumo"], cwd=tmp_path, env=os.environ | asked, timeout=300, check=False)
     words = {word.strip() for word in answer.read_text().split("\n")}
     assert offered <= words
     assert not words & not_offered

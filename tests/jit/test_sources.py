@@ -90,7 +90,9 @@ def test_a_loop_over_an_elementary_function_has_its_module_in_the_key(monkeypatc
 def test_an_edit_of_any_of_them_changes_the_key(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before, read = source_digest(module), sources._source
     for edited in imports.modules():
-        monkeypatch.setattr(sources, "_source", lambda name, edited=edited: read(name) + "\n# edited" * (name == edited))
+        monkeypatch.setattr(
+            sources, "_source", lambda name, edited=edited: read(name) + "\n# edited" * (name == edited)
+        )
         changed = source_digest.__wrapped__(module) != before
         assert changed == (edited in reached_modules(module)), edited
 

@@ -75,7 +75,7 @@ def complaints(script: str, folder: Path) -> list[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert done.stderr == ""

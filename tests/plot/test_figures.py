@@ -300,4 +300,4 @@ assert not any(name.startswith("matplotlib") for name in sys.modules), "at impor
 figure = r.plot()
 assert "matplotlib.pyplot" not in sys.modules, "pyplot"
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)

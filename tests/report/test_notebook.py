@@ -166,7 +166,7 @@ def test_progress_and_results_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setenv("PYTHONPATH", str(Path(fs.__file__).parent.parent))
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in CELLS])
-    client = nbclient.NotebookClient(book, timeout=180, kernel_name="python3")
+    client = nbclient.NotebookClient(book, timeout=600, kernel_name="python3")
     seen: list[str] = []
     original = client.process_message
 

@@ -262,7 +262,7 @@ def load(file: Path, width: int) -> tuple[str, str]:
     assert BROWSER is not None
     options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
     options += [f"--user-data-dir={file.parent / 'profile'}", f"--window-size={width},900"]
-    done = subprocess.run([BROWSER, *options, file.as_uri()], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([BROWSER, *options, file.as_uri()], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0
     return done.stdout, done.stderr
 

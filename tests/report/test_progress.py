@@ -202,7 +202,7 @@ def test_a_real_terminal_is_left_clean(tmp_path: Path) -> None:
     process = subprocess.Popen(command, stdin=far_end, stdout=far_end, stderr=far_end, env=environment, cwd=tmp_path)
     os.close(far_end)
     seen = b""
-    while select.select([terminal], [], [], 60.0)[0]:
+    while select.select([terminal], [], [], 300.0)[0]:
         try:
             data = os.read(terminal, 65536)
         except OSError:
@@ -211,7 +211,7 @@ def test_a_real_terminal_is_left_clean(tmp_path: Path) -> None:
             break
         seen += data
     os.close(terminal)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=300) == 0
     text = seen.decode()
     assert "compiling" in text
     after = text[text.rindex("\x1b[?25h") :]

@@ -242,7 +242,7 @@ def test_a_read_only_study_can_be_read_and_says_that_it_cannot_be_written(readab
             except StudyError as error:
                 print(error)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "True 10000"
@@ -264,7 +264,7 @@ def test_a_disk_without_room_is_a_line_and_what_was_stored_stays(path: Path) -> 
         except StudyError as error:
             print(error)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=300)
     assert "intact" in done.stdout, done.stderr + done.stdout
     assert done.stdout.count("\n") == 1
     study = Study(path)

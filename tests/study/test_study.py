@@ -7,6 +7,7 @@ Faults of the file are in `test_store.py`, real clusters in `test_executors.py`.
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 import os
 import re
@@ -16,15 +17,17 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from bits import same_bits
+from steps import PLACE
 
 import fastsumo as fs
 from fastsumo.errors import StudyError
 from fastsumo.models.serialization import difference, estimator_from_json, estimator_to_json, made, recipe
-from fastsumo.study import heartbeats, progress
+from fastsumo.study import coordinator, heartbeats, progress
 from fastsumo.study.records import Cell
 from fastsumo.study.store import Store
 from fastsumo.study.study import Study
@@ -363,25 +366,42 @@ def claimed(study: Study, pid: int) -> None:
         store.update_run(other)
 
 
-def test_what_a_dead_process_claimed_is_done_at_once(study: Study) -> None:
+def test_what_a_dead_process_claimed_is_done_at_once(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     study.add(NOTE, CAPPED, 50_000)
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     claimed(study, gone.pid)
-    began = time.monotonic()
+    looks = looks_at_others(monkeypatch)
     study.run(threads=1, **QUICK)
-    assert time.monotonic() - began < 10.0
+    assert looks
+    assert not any(others for others, _ in looks)
     assert study.status().runs == ()
 
 
 def test_what_a_silent_process_claimed_is_done_in_time(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     study.add(NOTE, CAPPED, 50_000)
     claimed(study, os.getppid())
-    monkeypatch.setattr(heartbeats, "_DEAD", 2.5)
-    began = time.monotonic()
+    ticks = itertools.count(100.0, 20.0)  # of the clock that the others' signs of life are held against
+    monkeypatch.setattr(heartbeats, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    monkeypatch.setattr(coordinator, "BEAT", 0.0)
+    looks = looks_at_others(monkeypatch)
     study.run(threads=1, **QUICK)
-    assert 2.5 < time.monotonic() - began < 20.0
+    assert [others for others, _ in looks[:3]] == [1, 1, 0]  # after 0, 20 and 40 seconds of silence
+    assert all(done == 0 for others, done in looks if others)
     assert same_bits(study[0], fs.simulate(NOTE, CAPPED, 50_000))
+
+
+def looks_at_others(patch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """How many others a run saw alive each time it looked, and the trials that were done by then."""
+    looks: list[tuple[int, int]] = []
+    watch = heartbeats.Heartbeats.watch
+
+    def watched(self: Any) -> None:
+        watch(self)
+        looks.append((len(self.others), sum(cell.trials_done for cell in self._store.cells().values())))
+
+    patch.setattr(heartbeats.Heartbeats, "watch", watched)
+    return looks
 
 
 def test_lines_for_a_log(study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -461,96 +481,108 @@ def test_time_left_knows_that_heavy_laws_grow_dearer() -> None:
 CHILD = """
     import sys
     import fastsumo as fs
-    study = fs.Study(sys.argv[1])
-    fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=80)), 1000)  # all is loaded
+    from steps import after_each_store, chunks_of
+    from fastsumo.study import heartbeats
+
+    path, chunk, pause = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    heartbeats._DEAD = 1e9  # however long it is made to wait
+
+    def told(stored):
+        print("stored", flush=True)
+        if stored == pause:
+            sys.stdin.readline()
+
+    study = fs.Study(path)
+    after_each_store(told)
+    if chunk:
+        chunks_of(chunk)
     print("ready", flush=True)
     sys.stdin.readline()
     try:
-        study.run(threads=2, progress=False, chunk_seconds=0.2)
+        study.run(threads=2, progress=False, chunk_seconds=1e5)
     except KeyboardInterrupt:
         print("interrupted", flush=True)
         sys.exit(130)
 """
 
 
-def child(study: Study) -> subprocess.Popen[str]:
-    """A process that runs the study as soon as it is told to."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(CHILD), str(study.path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+class Child:
+    """A process that runs the study as soon as it is told to, and waits to be told again after so many stores.
 
+    A chunk has so many trials, whatever the machine; without, it takes a day.
+    """
 
-def trials_done(study: Study) -> int:
-    return sum(cell.trials for cell in study.status().cells)
+    def __init__(self, study: Study, chunk: int = 2**17, pause: int = 0) -> None:
+        what = [textwrap.dedent(CHILD), str(study.path), str(chunk), str(pause)]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", *what], stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=PLACE
+        )
+        self.hears("ready")
 
+    def hears(self, word: str) -> None:
+        """Wait until it says so."""
+        assert self.process.stdout is not None
+        said = self.process.stdout.readline()
+        assert said == f"{word}\n", (said, self.process.communicate()[1])
 
-def wait_for_trials(study: Study) -> None:
-    for _ in range(600):
-        if trials_done(study):
-            return
-        time.sleep(0.05)
-    raise AssertionError("nothing was stored in 30 seconds")
+    def go(self) -> None:
+        """Tell it to go on."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
 
-
-def go(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
-    process.stdin.write("\n")
-    process.stdin.flush()
+    def end(self) -> tuple[str, str, int]:
+        """Its last word, its complaints and its exit code."""
+        said, errors = self.process.communicate(timeout=600)
+        return said.removeprefix("stored\n" * said.count("stored\n")), errors, self.process.returncode
 
 
 def test_two_processes_share_a_study(study: Study) -> None:
-    study.add(NOTE, CAPPED, 12_000_000, seeds=range(2))
-    both = [child(study), child(study)]
-    for process in both:
-        go(process)
-    most = 0
-    while any(process.poll() is None for process in both):
-        most = max(most, len(study.status().runs))
-        time.sleep(0.02)
-    for process in both:
-        assert process.communicate()[1] == ""
-        assert process.returncode == 0
-    assert most == 2
+    """One is held in the middle until the other has begun, and taken something."""
+    study.add(NOTE, CAPPED, 3_000_000, seeds=range(2))
+    one, other = Child(study, pause=1), Child(study, pause=1)
+    for child in (one, other):
+        child.go()
+        child.hears("stored")
+    assert len(study.status().runs) == 2
+    for child in (one, other):
+        child.go()
+    for child in (one, other):
+        assert child.end() == ("", "", 0)
     assert study.status().runs == ()
     for seed in range(2):
-        assert same_bits(study[seed], fs.simulate(NOTE, CAPPED, 12_000_000, seed))
+        assert same_bits(study[seed], fs.simulate(NOTE, CAPPED, 3_000_000, seed))
 
 
 def test_cells_added_while_a_process_runs_are_run_too(study: Study) -> None:
     study.add(NOTE, CAPPED, 4_000_000)
-    process = child(study)
-    go(process)
-    wait_for_trials(study)
+    child = Child(study, pause=1)
+    child.go()
+    child.hears("stored")
     study.add(breaks.with_params([99.0]), CAPPED, 50_000)
     seen = [study[0].trials]  # a reader sees one moment of the file, also while it is written
-    while process.poll() is None:
+    child.go()
+    while child.process.poll() is None:
         seen.append(study[0].trials)
         time.sleep(0.05)
-    assert process.communicate()[1] == ""
+    assert child.end() == ("", "", 0)
+    assert 0 < seen[0] < 4_000_000
     assert seen == sorted(seen)
     assert same_bits(study[1], fs.simulate(breaks.with_params([99.0]), CAPPED, 50_000))
     assert study[0].trials == 4_000_000
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_control_c_keeps_finished_chunks_and_is_quick(study: Study) -> None:
+def test_control_c_keeps_finished_chunks(study: Study) -> None:
     study.add(NOTE, CAPPED, 10**10)
-    process = child(study)
-    go(process)
-    wait_for_trials(study)
-    pressed = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    said, errors = process.communicate(timeout=30)
-    took = time.monotonic() - pressed
-    assert (said, errors, process.returncode) == ("interrupted\n", "", 130)
-    assert took < 3.0  # a second, and the end of an interpreter on a busy machine
+    child = Child(study, pause=2)
+    child.go()
+    for _ in range(2):
+        child.hears("stored")
+    child.go()
+    child.process.send_signal(signal.SIGINT)
+    assert child.end() == ("interrupted\n", "", 130)
     kept = study[0]
     assert 0 < kept.trials < 10**10
     assert kept.interrupted
@@ -558,53 +590,79 @@ def test_control_c_keeps_finished_chunks_and_is_quick(study: Study) -> None:
     assert [file.name for file in study.path.parent.iterdir()] == ["a.study"]
 
 
-# Forks of a process that has all of fastsumo loaded: a run begins at once, and the blow falls anywhere in it.
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_control_c_does_not_wait_for_chunks(study: Study) -> None:
+    study.add(fs.models.lognormal(1.0), fs.ELBO(), 10**13)
+    child = Child(study, chunk=0)
+    child.go()
+    while study.status().cells[0].state == "new":
+        assert child.process.poll() is None
+        time.sleep(0.05)
+    child.process.send_signal(signal.SIGINT)
+    assert child.end() == ("interrupted\n", "", 130)
+    assert study.status().cells[0].trials == 0
+
+
+# Forks of a process that has all of fastsumo loaded: a run begins at once, and the blow falls anywhere in it. Each fork
+# tells when it has stored something; some that they will not do more than they have to be seen doing.
 KILLS = """
     import os, random, signal, sys, time
     import fastsumo as fs
-    from fastsumo import Study
-    path, kills, longest = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+    from steps import after_each_store, chunks_of
+
+    path, kills, most = sys.argv[1], int(sys.argv[2]), 6
+    chunks_of(2**17)
     random.seed(7)
     fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=80)), 1000)
-    study = Study(path)
-    before, grew, ended = 0, 0, 0
+    study = fs.Study(path)
+
+    def runs_until_killed(told):
+        def tell(stored):
+            os.write(told, b".")
+            if stored == most:
+                signal.pause()
+
+        try:
+            after_each_store(tell)
+            study.run(threads=2, progress=False, chunk_seconds=1e5)
+        finally:
+            os._exit(0)
+
+    before = 0
     for kill in range(kills):
+        heard, told = os.pipe()
         pid = os.fork()
         if pid == 0:
-            try:
-                study.run(threads=2, progress=False, chunk_seconds=0.02)
-            finally:
-                os._exit(0)
-        time.sleep(random.uniform(0.0, longest))
+            runs_until_killed(told)
+        os.close(told)
+        wanted = kill % 4
+        for _ in range(wanted):
+            assert os.read(heard, 1) == b".", "it ended before it was killed"
+        time.sleep(random.uniform(0.0, 0.05))
         os.kill(pid, signal.SIGKILL)
-        ended += os.waitpid(pid, 0)[1] == 0
+        assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+        os.close(heard)
         done = sum(cell.trials for cell in study.status().cells)
-        assert done >= before, (done, before)
-        grew, before = grew + (done > before), done
-    print(grew, ended)
+        assert done >= before + 4096 * wanted, (done, before, wanted)
+        before = done
+    print(before)
     study.run(threads=2, progress=False)
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize(
-    ("kills", "trials", "longest"), [(10, 16_000_000, 0.6), pytest.param(100, 120_000_000, 0.6, marks=pytest.mark.slow)]
+    ("kills", "trials"), [(10, 32_000_000), pytest.param(100, 320_000_000, marks=pytest.mark.slow)]
 )
-def test_kill_at_random_moments_and_resume_to_the_same_bits(
-    study: Study, kills: int, trials: int, longest: float
-) -> None:
+def test_kill_at_random_moments_and_resume_to_the_same_bits(study: Study, kills: int, trials: int) -> None:
+    """A fork has at most 4 chunks of 2^17 trials in hand and stores at most 6 times: there is enough left for all."""
     half = trials // 2 + 77
     study.add([NOTE, fs.models.gamma(0.5)], CAPPED, 5000)
     study.run(threads=1, **QUICK)
     study.extend(half)
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(KILLS), str(study.path), str(kills), str(longest)],
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(KILLS), str(study.path), str(kills)]
+    done = subprocess.run(command, capture_output=True, text=True, env=PLACE)
     assert done.returncode == 0, done.stderr
-    grew, ended = map(int, done.stdout.split())
-    assert grew >= kills / 5
-    assert ended < kills / 2
+    assert 10_000 < int(done.stdout) < 2 * half
     for cell, model in enumerate([NOTE, fs.models.gamma(0.5)]):
         assert same_bits(study[cell], fs.simulate(model, CAPPED, half))
