@@ -49,5 +49,9 @@ class CellsFailedError(StudyError):
     """Cells of a study stopped, because of their models; all others are done."""
 
 
+class SlowModelWarning(UserWarning):
+    """A model runs, with the same numbers, but slower than it could: the message says what is broken."""
+
+
 class DamagedError(ValueError):
     """Bytes that are not the packed statistics which were written."""

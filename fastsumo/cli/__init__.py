@@ -1,9 +1,8 @@
 """The command ``fastsumo``: `main`, its exit codes, and errors as one line. No option lives here.
 
-`_parser` has the table of commands, `_options` what they share; the commands themselves are in `trials` (run, replay,
+`commands` has their table, `shared` what several of them need; the commands themselves are in `trials` (run, replay,
 show), `estimators` (compare, levels, theory), `pages` (report), `studies` (study) and `setting_up` (init, doctor,
-bench, completion). What names such as ``iwae:k=5`` stand for is in `fastsumo.specs`. Nothing heavy is imported before
-it is needed.
+bench, completion), and are imported when one is used.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastsumo.cli import commands
-from fastsumo.cli.shared import BAD_USAGE, FAILED, INTERRUPTED, OK
+from fastsumo.cli.exit_codes import BAD_USAGE, FAILED, INTERRUPTED, OK
 from fastsumo.errors import CellsFailedError
 
 __all__ = ["main"]

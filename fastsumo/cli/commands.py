@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from fastsumo._version import __version__
 from fastsumo.base import checks
-from fastsumo.cli.shared import BAD_USAGE
+from fastsumo.cli.exit_codes import BAD_USAGE
 
 
 class Command(NamedTuple):

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastsumo.models import parsing
+from fastsumo.estimators.parsing import ESTIMATOR_WORDS, LAW_WORDS
+from fastsumo.models.parsing import built_in
 
 
 def attach(argument: argparse.Action, completer: Callable[..., list[str]]) -> None:
@@ -20,7 +21,7 @@ def attach(argument: argparse.Action, completer: Callable[..., list[str]]) -> No
 
 def models(prefix: str, **_: Any) -> list[str]:
     """Built-in models, and Python files."""
-    return [*_started(parsing.names("model"), prefix), *_files(prefix, ".py")]
+    return [*_started(sorted(built_in()), prefix), *_files(prefix, ".py")]
 
 
 def results(prefix: str, **_: Any) -> list[str]:
@@ -39,12 +40,12 @@ def models_and_results(prefix: str, **_: Any) -> list[str]:
 
 def estimators(prefix: str, **_: Any) -> list[str]:
     """Estimators; their parameters are up to the person."""
-    return _started(parsing.names("estimator"), prefix)
+    return _started(sorted(ESTIMATOR_WORDS), prefix)
 
 
 def roulettes(prefix: str, **_: Any) -> list[str]:
     """Laws of `K`."""
-    return _started(parsing.names("roulette"), prefix)
+    return _started(sorted(LAW_WORDS), prefix)
 
 
 def _started(names: list[str], prefix: str) -> list[str]:

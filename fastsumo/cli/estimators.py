@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 
 from fastsumo.cli import shared
-from fastsumo.cli.shared import INTERRUPTED, OK, WIDEST, whole
-from fastsumo.models import parsing
+from fastsumo.cli.exit_codes import INTERRUPTED, OK
+from fastsumo.cli.shared import WIDEST, whole
+from fastsumo.estimators.parsing import parse_estimator, parse_roulette
+from fastsumo.models.parsing import parse_model
 from fastsumo.runs.compare import compare
 from fastsumo.runs.levels import levels
 from fastsumo.theory import predict
@@ -57,10 +59,10 @@ def add_theory(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    named = [parsing.estimator(text) for text in options.estimator]
-    laws = [parsing.estimator("sumo", parsing.roulette(text)) for text in options.roulette]
-    estimators = [*named, *laws] or [parsing.estimator(text) for text in DEFAULT_ESTIMATORS]
-    model = parsing.model(options.model)
+    named = [parse_estimator(text) for text in options.estimator]
+    laws = [parse_estimator("sumo", parse_roulette(text)) for text in options.roulette]
+    estimators = [*named, *laws] or [parse_estimator(text) for text in DEFAULT_ESTIMATORS]
+    model = parse_model(options.model)
     shared.check_figure(options.plot)
 
     progress = False if options.quiet else None
@@ -74,7 +76,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _levels(options: argparse.Namespace) -> int:
-    model = parsing.model(options.model)
+    model = parse_model(options.model)
     shared.check_figure(options.plot)
 
     found = levels(model, options.max_terms, options.samples, options.seed or 0, options.threads)
@@ -85,7 +87,7 @@ def _levels(options: argparse.Namespace) -> int:
 
 def _theory(options: argparse.Namespace) -> int:
     estimator = shared.estimator(options)
-    model = parsing.model(options.model)
+    model = parse_model(options.model)
 
     found = predict(model, estimator)
     shared.output(options, lambda: found.text(shared.width()), found.to_dict)

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from fastsumo.cli import completion
-from fastsumo.cli.shared import OK, add_output, check_file, note
-from fastsumo.models import parsing
+from fastsumo.cli.exit_codes import OK
+from fastsumo.cli.shared import add_output, check_file, note
+from fastsumo.models.parsing import parse_model
 from fastsumo.runs.result import load
 from fastsumo.study.study import Study
 
@@ -35,7 +36,7 @@ def _report(options: argparse.Namespace) -> int:
             raise ValueError("--model is for results; a study knows its models")
         Study(options.source).report(options.output)
     else:
-        model = None if options.model is None else parsing.model(options.model)
+        model = None if options.model is None else parse_model(options.model)
         load(options.source).report(options.output, model=model)
     note(options, f"report written to {options.output}")
     return OK

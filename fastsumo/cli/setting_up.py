@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from fastsumo.cli import doctor, shared
-from fastsumo.cli.shared import OK, whole
+from fastsumo.cli.exit_codes import OK
+from fastsumo.cli.shared import whole
 from fastsumo.cli.speed import measure
 
 _TEMPLATE = Path(__file__).with_name("new_model.py")

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastsumo.base import words
 from fastsumo.base.text import WIDTH
 from fastsumo.cli import completion
-from fastsumo.models import parsing
+from fastsumo.estimators.parsing import parse_estimator, parse_roulette
 from fastsumo.report.summary import to_json
 
 if TYPE_CHECKING:
     from fastsumo.estimators.estimators import Estimator
 
-OK, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
 WIDEST = 132  # columns of a table that nobody's terminal limits
 
 
@@ -66,15 +66,15 @@ def add_output(parser: argparse.ArgumentParser, json: bool = True) -> None:
 def whole(text: str) -> int:
     """A whole number of the command line: 10000000, 1e7 or 10M."""
     try:
-        return parsing.number(text)
+        return words.number(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def estimator(options: argparse.Namespace, default: str = "sumo") -> Estimator:
     """The estimator that was asked for, with its law of `K`."""
-    law = None if options.roulette is None else parsing.roulette(options.roulette)
-    return parsing.estimator(options.estimator or default, law)
+    law = None if options.roulette is None else parse_roulette(options.roulette)
+    return parse_estimator(options.estimator or default, law)
 
 
 def check_file(file: Path | None) -> None:

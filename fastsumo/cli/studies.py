@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastsumo.cli.shared import INTERRUPTED, OK, add_output, output, whole, width
+from fastsumo.cli.exit_codes import INTERRUPTED, OK
+from fastsumo.cli.shared import add_output, output, whole, width
 from fastsumo.errors import CellsFailedError
 from fastsumo.study.executors import named
 from fastsumo.study.study import Study

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from fastsumo.base.text import labelled
 from fastsumo.cli import completion, shared
-from fastsumo.cli.shared import INTERRUPTED, OK, whole
-from fastsumo.models import parsing
-from fastsumo.models.parsing import compact
+from fastsumo.cli.exit_codes import INTERRUPTED, OK
+from fastsumo.cli.shared import whole
+from fastsumo.estimators.labels import label
+from fastsumo.models.parsing import parse_model
 from fastsumo.report.summary import summary, trial_summary
 from fastsumo.runs import rerun
 from fastsumo.runs.replay import replay
@@ -66,7 +67,7 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     estimator = shared.estimator(options)
-    model = parsing.model(options.model)
+    model = parse_model(options.model)
     figure = _figure_file(options)
     shared.check_figure(figure)
     shared.check_file(options.save)
@@ -104,7 +105,7 @@ def _replay(options: argparse.Namespace) -> int:
     numbers = vars(trial) | {"model": model.name, "estimator": repr(estimator)}
     listed = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in numbers.items()}
     width = shared.width()
-    head = labelled([("model", model.name), ("estimator", compact(repr(estimator)))], width)
+    head = labelled([("model", model.name), ("estimator", label(estimator))], width)
     shared.output(options, lambda: f"{head}\n{trial_summary(trial, estimator, width)}", lambda: listed)
     return OK
 
@@ -112,12 +113,12 @@ def _replay(options: argparse.Namespace) -> int:
 def _replayed(options: argparse.Namespace) -> tuple[Model, Estimator, int]:
     """What to replay: of a result its model, estimator and seed, unless they are given."""
     if not _is_result(options.source):
-        return parsing.model(options.model or options.source), shared.estimator(options), options.seed or 0
+        return parse_model(options.model or options.source), shared.estimator(options), options.seed or 0
 
     result = load(options.source)
     model = _model_of(result, options)
     own = options.estimator is not None or options.roulette is not None
-    estimator = shared.estimator(options) if own else rerun.estimator_of(result.provenance)
+    estimator = shared.estimator(options) if own else result.provenance.estimator
     seeds = list(result.ranges)
     if options.seed is None and len(seeds) > 1:
         raise ValueError(f"the result has the seeds {', '.join(map(str, seeds))}: say which with --seed")
@@ -131,7 +132,7 @@ def _is_result(source: str) -> bool:
 def _model_of(result: Result, options: argparse.Namespace) -> Model:
     """The model of a result, or that named by --model; a note where it is not what was run."""
     run = result.provenance
-    model = rerun.with_params_of(run, parsing.model(options.model)) if options.model else rerun.model_of(run)
+    model = rerun.with_params_of(run, parse_model(options.model)) if options.model else rerun.model_of(run)
     if not rerun.is_same(run, model):
         shared.note(options, f"warning: model {model.name!r} is not the one that was run; its trials may differ")
     return model

@@ -299,3 +299,6 @@ class MLMC(Estimator):
 def _check_roulette(roulette: object) -> None:
     if not isinstance(roulette, Roulette):
         raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}")
+
+
+ESTIMATORS: tuple[type[Estimator], ...] = (IWAE, ELBO, JVI, SUMO, SingleTerm, MLMC)  # all that there are

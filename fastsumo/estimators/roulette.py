@@ -268,6 +268,9 @@ class Table(Roulette):
         return f"Table([{shown}{more}])"
 
 
+LAWS: tuple[type[Roulette], ...] = (Harmonic, HarmonicGeometric, PowerLaw, Geometric, Table)  # all that there are
+
+
 def _set_cap(law: Any) -> None:
     if law.cap is not None:
         object.__setattr__(law, "cap", checks.whole("cap", law.cap, 1, MAX_TERMS))

@@ -1,4 +1,7 @@
-"""Compiled code on disk, in the user's cache folder, under a key that is made of content: never of times or identities."""
+"""Compiled code on disk, in the user's cache folder, under a key made of content, never of times or identities.
+
+What goes into a key is not known here: that is in `sources.py` and `fingerprint.py`.
+"""
 
 from __future__ import annotations
 

@@ -194,18 +194,18 @@ def lifted(function: Any, of: Any, pure: bool = True) -> None:
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         scalar = _scalar_signature(context.typing_context, of, sig.args)
         call = context.get_function(context.typing_context.resolve_value_type(of), scalar)
-        rows = [slot(builder, arg) if kind is LANES else None for kind, arg in zip(sig.args, args, strict=True)]
+        slots = [slot(builder, arg) if kind is LANES else None for kind, arg in zip(sig.args, args, strict=True)]
         count = sig.return_type.count if isinstance(sig.return_type, types.UniTuple) else 0
         out = [slot(builder, None) for _ in range(count or 1)]
         with _each_lane(builder, pure) as k:
             given = []
-            for kind, arg, row, to in zip(sig.args, args, rows, scalar.args, strict=True):
-                value = arg if row is None else builder.load(builder.gep(row, [k]))
-                given.append(context.cast(builder, value, kind if row is None else types.float64, to))
+            for kind, arg, place, to in zip(sig.args, args, slots, scalar.args, strict=True):
+                value = arg if place is None else builder.load(builder.gep(place, [k]))
+                given.append(context.cast(builder, value, kind if place is None else types.float64, to))
             result = call(builder, given)
-            for j, row in enumerate(out):
-                builder.store(builder.extract_value(result, j) if count else result, builder.gep(row, [k]))
-        vectors = [load(builder, row) for row in out]
+            for j, place in enumerate(out):
+                builder.store(builder.extract_value(result, j) if count else result, builder.gep(place, [k]))
+        vectors = [load(builder, place) for place in out]
         return cgutils.pack_array(builder, vectors) if count else vectors[0]
 
     for kinds in ((Lanes,), (Lanes, Lanes), (Lanes, types.Any), (types.Any, Lanes), (Lanes, Lanes, types.Float)):
@@ -334,9 +334,9 @@ def take(typingctx, address, count):  # type: ignore[no-untyped-def]
     """Lanes from an address; only the first ``count`` are read, the others are 0."""
 
     def codegen(context, builder, signature, args):
-        row = slot(builder, vector(builder, [F64(0.0)] * WIDTH))
-        _copy(builder, row, builder.inttoptr(args[0], F64.as_pointer()), args[1])
-        return load(builder, row)
+        lanes = slot(builder, vector(builder, [F64(0.0)] * WIDTH))
+        _copy(builder, lanes, builder.inttoptr(args[0], F64.as_pointer()), args[1])
+        return load(builder, lanes)
 
     return LANES(types.int64, types.int64), codegen
 

@@ -1,57 +1,90 @@
-"""Arrays over raw addresses, so that a kernel's scratch space is one number and costs nothing to pass or to slice.
+"""Arrays over raw addresses: a kernel's scratch memory is one number, which costs nothing to pass or to slice.
 
-The caller keeps the memory alive; nothing here checks bounds.
+What lies where is not known here (`engine/cpu/scratch.py`). The caller keeps the memory alive; nothing checks bounds.
 """
 
 from numba import types
 from numba.core import cgutils
-from numba.core.extending import intrinsic
+from numba.extending import intrinsic
+
+_BYTES = 8  # of every number here
 
 
-def _array_at(dtype):
+def _array(context, builder, kind, address, shape, strides):
+    """The LLVM value of an array of a type over an address."""
+    array = context.make_array(kind)(context, builder)
+    array.data = builder.inttoptr(address, array.data.type)
+    array.shape = cgutils.pack_array(builder, shape)
+    array.strides = cgutils.pack_array(builder, strides)
+    array.itemsize = context.get_constant(types.intp, _BYTES)
+    array.nitems = shape[0] if len(shape) == 1 else builder.mul(*shape)
+    array.meminfo = cgutils.get_null_value(array.meminfo.type)
+    array.parent = cgutils.get_null_value(array.parent.type)
+    return array._getvalue()
+
+
+def _moved(context, builder, address, offset, at):
+    """The address of number ``at`` of those that begin ``offset`` bytes past an address."""
+    first = builder.add(address, context.get_constant(types.int64, offset))
+    return builder.add(first, builder.mul(at, context.get_constant(types.int64, _BYTES)))
+
+
+def _numbers(dtype):
     """An intrinsic ``(address, n) -> array`` of ``n`` numbers of a type."""
     kind = types.Array(dtype, 1, "C", aligned=True)
 
     @intrinsic
     def array_at(typingctx, address, n):
         def codegen(context, builder, signature, args):
-            array = context.make_array(kind)(context, builder)
-            item = context.get_constant(types.intp, 8)
-            pointer = builder.inttoptr(args[0], array.data.type)
-            array.data = pointer
-            array.shape = cgutils.pack_array(builder, [args[1]])
-            array.strides = cgutils.pack_array(builder, [item])
-            array.itemsize = item
-            array.nitems = args[1]
-            array.meminfo = cgutils.get_null_value(array.meminfo.type)
-            array.parent = cgutils.get_null_value(array.parent.type)
-            return array._getvalue()
+            item = context.get_constant(types.intp, _BYTES)
+            return _array(context, builder, kind, args[0], [args[1]], [item])
 
         return kind(types.int64, types.int64), codegen
 
     return array_at
 
 
-floats = _array_at(types.float64)
-ints = _array_at(types.int64)
-words = _array_at(types.uint64)
+floats = _numbers(types.float64)
+ints = _numbers(types.int64)
+words = _numbers(types.uint64)
+
+
+def numbers_past(dtype, offset):
+    """An intrinsic ``(address, at, n) -> array`` of those numbers ``at .. at + n - 1`` that are ``offset`` bytes on."""
+    kind = types.Array(dtype, 1, "C", aligned=True)
+
+    @intrinsic
+    def array_past(typingctx, address, at, n):
+        def codegen(context, builder, signature, args):
+            begin = _moved(context, builder, args[0], offset, args[1])
+            item = context.get_constant(types.intp, _BYTES)
+            return _array(context, builder, kind, begin, [args[2]], [item])
+
+        return kind(types.int64, types.int64, types.int64), codegen
+
+    return array_past
+
+
+def address_past(offset):
+    """An intrinsic ``(address, at) -> address`` of number ``at`` of those that are ``offset`` bytes on."""
+
+    @intrinsic
+    def moved(typingctx, address, at):
+        def codegen(context, builder, signature, args):
+            return _moved(context, builder, args[0], offset, args[1])
+
+        return types.int64(types.int64, types.int64), codegen
+
+    return moved
 
 
 @intrinsic
-def table_at(typingctx, address, rows, columns):
-    """A (rows, columns) float64 array over an address; the compiler sees that it is contiguous, unlike a slice."""
+def table_at(typingctx, address, m, n):
+    """An (m, n) float64 array over an address; the compiler sees that it is contiguous, unlike a slice."""
     kind = types.Array(types.float64, 2, "C", aligned=True)
 
     def codegen(context, builder, signature, args):
-        array = context.make_array(kind)(context, builder)
-        item = context.get_constant(types.intp, 8)
-        array.data = builder.inttoptr(args[0], array.data.type)
-        array.shape = cgutils.pack_array(builder, [args[1], args[2]])
-        array.strides = cgutils.pack_array(builder, [builder.mul(item, args[2]), item])
-        array.itemsize = item
-        array.nitems = builder.mul(args[1], args[2])
-        array.meminfo = cgutils.get_null_value(array.meminfo.type)
-        array.parent = cgutils.get_null_value(array.parent.type)
-        return array._getvalue()
+        item = context.get_constant(types.intp, _BYTES)
+        return _array(context, builder, kind, args[0], [args[1], args[2]], [builder.mul(item, args[2]), item])
 
     return kind(types.int64, types.int64, types.int64), codegen

@@ -1,32 +1,28 @@
-"""How a model and an estimator are written down, so that another process, another day, can make them again.
+"""How a model is written down, so that another process, another day, can make it again.
 
-Estimators become JSON. A model becomes a built-in's name or its function's code by value, together with the hash of its
-source, which whoever makes it again compares. Nothing is run here.
+It becomes a built-in's name or its function's code by value, together with the hash of its source, which whoever makes
+it again compares. Nothing is run here.
 """
 
 from __future__ import annotations
 
 import copy
-import dataclasses
 import difflib
 import inspect
-import json
 import pickle
 import sys
 import textwrap
-import warnings
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastsumo.errors import ModelError
-from fastsumo.estimators.estimators import Estimator
-from fastsumo.estimators.roulette import Roulette
 from fastsumo.jit.fingerprint import is_known, reached
-from fastsumo.models import parsing
 from fastsumo.models.model import Model, source_hash
+from fastsumo.models.parsing import parse_model
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"  # code by value is of one minor version
 
@@ -56,71 +52,6 @@ class Recipe(NamedTuple):
     python: str
 
 
-def estimator_to_json(estimator: Estimator) -> str:
-    """JSON that `estimator_from_json` reads back.
-
-    Raises
-    ------
-    TypeError
-        If the estimator or its law is none of fastsumo's.
-
-    Examples
-    --------
-    >>> import fastsumo as fs
-    >>> estimator_to_json(fs.IWAE(5))
-    '{"type": "IWAE", "k": 5}'
-    """
-    return json.dumps(_as_json(estimator))
-
-
-def estimator_from_json(text: str) -> Estimator:
-    """The estimator that `estimator_to_json` wrote.
-
-    Examples
-    --------
-    >>> estimator_from_json('{"type": "IWAE", "k": 5}')
-    IWAE(k=5)
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # said once, when it was made
-        made = _from_json(json.loads(text))
-    if not isinstance(made, Estimator):
-        raise ValueError(f"not an estimator: {text}")
-    return made
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, (Estimator, Roulette)):
-        kind = type(value)
-        if _kinds().get(kind.__name__) is not kind:
-            raise TypeError(
-                f"a study holds fastsumo's own estimators and laws, got {value!r}; use fs.roulette.Table for a law"
-            )
-        fields = [field.name for field in dataclasses.fields(value) if field.init]
-        return {"type": kind.__name__} | {name: _as_json(getattr(value, name)) for name in fields}
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
-
-
-def _from_json(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    kind = _kinds().get(value["type"])
-    if kind is None:
-        raise ValueError(f"this version of fastsumo has no {value['type']!r}")
-    return kind(*[_from_json(part) for name, part in value.items() if name != "type"])
-
-
-def _kinds() -> dict[str, type]:
-    """fastsumo's estimators and laws by name."""
-    found: dict[str, type] = {}
-    waiting: list[type] = [Estimator, Roulette]
-    while waiting:
-        below: list[type] = waiting.pop().__subclasses__()
-        waiting += below
-        found |= {kind.__name__: kind for kind in below if kind.__module__.startswith("fastsumo.")}
-    return found
-
-
 def recipe(model: Model) -> Recipe:
     """Write a model down.
 
@@ -129,9 +60,10 @@ def recipe(model: Model) -> Recipe:
     TypeError
         If its function holds something that cannot be sent to another process.
     """
-    spec = _built_in(model)
+    source = source_hash(model)
+    spec = _built_in_word(model, source) if _is_own(getattr(model.function, "__module__", "")) else None
     capsule = None if spec is not None else _capsule(model)
-    return Recipe(model.name, tuple(model.params.tolist()), source_hash(model), spec, capsule, PYTHON)
+    return Recipe(model.name, tuple(model.params.tolist()), source, spec, capsule, PYTHON)
 
 
 def made(recipe: Recipe) -> Model:
@@ -148,7 +80,7 @@ def made(recipe: Recipe) -> Model:
 @lru_cache(maxsize=64)
 def _made(recipe: Recipe) -> Model:
     if recipe.spec is not None:
-        model = parsing.model(recipe.spec)
+        model = parse_model(recipe.spec)
     else:
         if recipe.python != PYTHON:
             raise ModelError(
@@ -167,16 +99,50 @@ def _made(recipe: Recipe) -> Model:
     return model
 
 
-def _built_in(model: Model) -> str | None:
-    """The name by which `specs.model` makes this model, or None."""
-    if not getattr(model.function, "__module__", "").startswith("fastsumo."):
+def origin_of(model: Model, source: str | None = None) -> str | None:
+    """A word by which `parse_model` makes a model anywhere; None for one that a script defines, or nobody holds.
+
+    Parameters
+    ----------
+    model : Model
+    source : str, optional
+        Its hash, where that is known already.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> origin_of(fs.models.gamma(1.5)), origin_of(fs.Model(lambda z, params: z[0], 1))
+    ('gamma(1.5)', None)
+    """
+    if model.origin is not None:
+        return model.origin
+    module = sys.modules.get(getattr(model.function, "__module__", None) or "")
+    if module is None or module.__name__ == "__main__":
         return None
+    if _is_own(module.__name__):
+        return _built_in_word(model, source or source_hash(model))
+    file = getattr(module, "__file__", None)
+    held = [name for name, value in vars(module).items() if getattr(value, "function", None) is model.function]
+    return f"{Path(file).resolve()}:{held[0]}" if held and file and file.endswith(".py") else None
+
+
+def _is_own(module: str) -> bool:
+    return module.startswith("fastsumo.")
+
+
+def _built_in_word(model: Model, source: str) -> str | None:
+    """The name of a model of a fastsumo function, if `parse_model` makes the same of it."""
+    return model.name if _made_by(model.name) == (source, model.dim, model.params.size) else None
+
+
+@lru_cache(maxsize=64)
+def _made_by(word: str) -> tuple[str, int, int] | None:
+    """Source, dimension and number of parameters of the model that a word makes; making it takes a millisecond."""
     try:
-        same = parsing.model(model.name)
+        model = parse_model(word)
     except (ValueError, TypeError):
         return None
-    fits = same.params.size == model.params.size and same.dim == model.dim
-    return model.name if fits and source_hash(same) == source_hash(model) else None
+    return source_hash(model), model.dim, model.params.size
 
 
 def _capsule(model: Model) -> bytes:
@@ -186,7 +152,7 @@ def _capsule(model: Model) -> bytes:
     bare = copy.copy(model)
     bare._evidence, bare.laplace, bare.origin = model.log_evidence, None, None
     modules = {function.__module__ for function in _functions(model)} - {"__main__"}
-    known = [sys.modules[name] for name in sorted(modules) if name in sys.modules and not name.startswith("fastsumo.")]
+    known = [sys.modules[name] for name in sorted(modules) if name in sys.modules and not _is_own(name)]
     known = [module for module in known if module.__name__ not in cloudpickle.list_registry_pickle_by_value()]
     for module in known:
         cloudpickle.register_pickle_by_value(module)

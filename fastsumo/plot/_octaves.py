@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastsumo.estimators.estimators import MLMC
 from fastsumo.tails._checks import as_sample
 
 from ._style import BLUE, ORANGE, legend, new_axes, nothing
@@ -55,7 +56,7 @@ def octaves(
     axes = new_axes(ax)
     if is_run(source):
         table = source.by_terms
-        levels = source.provenance.estimator.startswith("MLMC(")
+        levels = isinstance(source.provenance.estimator, MLMC)
         axes.set(xlabel=("level" if levels else "terms $K$") + ", from", ylabel="share (%)")
         if len(table) == 0 or not np.isfinite(table["share"]).any():
             return nothing(axes)
@@ -63,7 +64,7 @@ def octaves(
 
     if shares is None:
         raise TypeError("octaves needs a Result, or the octaves and their shares")
-    starts, heights = as_sample(source, "octaves"), as_sample(shares, "shares")
+    starts, heights = as_sample(cast("ArrayLike", source), "octaves"), as_sample(shares, "shares")
     if starts.shape != heights.shape or (starts <= 0).any():
         raise ValueError("octaves must be above 0 and as many as shares")
     counts = None if trials is None else as_sample(trials, "trials")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastsumo.models.parsing import compact
+from fastsumo.estimators.labels import label
 
 from ._octaves import octaves
 from ._running import running_mean, running_variance
@@ -58,7 +58,7 @@ def overview(result: Run, figure: Figure | SubFigure | None = None) -> Figure | 
 
 def _title(result: Run) -> str:
     run, many = result.provenance, "trial" if result.trials == 1 else "trials"
-    text = f"{run.model} · {compact(run.estimator)} · {result.trials:,} {many}"
+    text = f"{run.model} · {label(run.estimator)} · {result.trials:,} {many}"
     if result.zero_weight_trials:
         text += f" · without {result.zero_weight_trials:,} of value −inf"
     return plain(text + (" · interrupted" if result.interrupted else ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from numpy.typing import ArrayLike
 
@@ -25,7 +25,7 @@ def summary_of(source: Source, center: float) -> Summary | None:
     """The statistics that `fastsumo.tails` asks for; None of a run whose values are too few or all the same."""
     if is_run(source):
         return None if says_nothing(source) else source.summary()
-    return as_summary(source, center)
+    return as_summary(cast("Summary | ArrayLike", source), center)
 
 
 def says_nothing(result: Run) -> bool:

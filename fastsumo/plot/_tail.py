@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from .protocols import Run, is_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
     from fastsumo.tails._checks import Side
 
@@ -213,7 +214,7 @@ def max_sum(source: Source | MaxToSum, *, center: float = 0.0, ax: Axes | None =
     axes.set(xlabel="trials $n$", ylabel=r"max / sum of $|X-c|^p$")
     if is_run(source) and says_nothing(source):
         return nothing(axes)
-    known = source.summary() if is_run(source) else source
+    known = source.summary() if is_run(source) else cast("Summary | MaxToSum | ArrayLike", source)
     found = known if isinstance(known, MaxToSum) else tails.max_to_sum(known, center=center)
     for row, p in enumerate(found.powers):
         color, style, mark = STYLES[row % len(STYLES)]
@@ -256,7 +257,7 @@ def _draw_theory(axes: Axes, result: Run, known: Summary, low: float, high: floa
     law, x = law_of(result), np.geomspace(low, high, 400)
     if law is not None and has_constant(law):
         curve = law.constant * x**-law.index
-        harmonic = result.provenance.law["power"] == 1.0
+        harmonic = result.provenance.estimator.plan().law.power == 1.0
         words = rf"$\chi^2/x^2$, $\chi^2$ = {law.constant:.4g}" if harmonic else rf"$C\,x^{{-{law.index:.3g}}}$"
     else:
         found = tail_survival(result.provenance, x)

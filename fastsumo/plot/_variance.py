@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fastsumo.estimators.estimators import MLMC, SUMO, Estimator
-from fastsumo.estimators.labels import short_name
+from fastsumo.estimators.labels import label
 from fastsumo.estimators.roulette import HarmonicGeometric
 from fastsumo.models.model import Model
 from fastsumo.theory import parts, predict
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SEEN = 30.0  # trials of a million that reach what the axis shows
-_NAMES = {SUMO(): "SUMO, $P(K\\geq k)=1/k$", SUMO(HarmonicGeometric()): "SUMO, the paper's law", MLMC(): "MLMC"}
+_NAMES: dict[Estimator, str] = {
+    SUMO(): "SUMO, $P(K\\geq k)=1/k$",
+    SUMO(HarmonicGeometric()): "SUMO, the paper's law",
+    MLMC(): "MLMC",
+}
 
 
 def variance(model: Model, estimators: Sequence[Estimator] | None = None, *, ax: Axes | None = None) -> Axes:
@@ -74,4 +78,4 @@ def _label(model: Model, estimator: Estimator) -> str:
     """The estimator's name, its variance and its cost."""
     value, cost = predict(model, estimator).variance.value, estimator.expected_cost()
     words = [f"{what} {'∞' if math.isinf(x) else f'{x:.3g}'}" for what, x in (("variance", value), ("cost", cost))]
-    return f"{_NAMES.get(estimator, short_name(estimator))}: {', '.join(words)}"  # type: ignore[call-overload]
+    return f"{_NAMES.get(estimator, label(estimator, 'brief'))}: {', '.join(words)}"

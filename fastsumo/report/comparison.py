@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
 
 from fastsumo.base.text import NARROWEST, Column, short, table
-from fastsumo.estimators.labels import short_name
+from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import SideBySide
-
-if TYPE_CHECKING:
-    pass
 
 
 def text(found: SideBySide, width: int) -> str:
@@ -33,7 +29,7 @@ def columns(found: SideBySide) -> list[Column]:
     """One line for each estimator; a star where no more can be said than what these trials gave."""
     rows = [(row, "*" if row.prediction.variance.kind == "infinite" else "") for row in found.rows]
     return [
-        Column("estimator", [short_name(row.estimator) for row, _ in rows], left=True),
+        Column("estimator", [label(row.estimator, "brief") for row, _ in rows], left=True),
         Column("trials", [short(row.result.trials) for row, _ in rows], rank=2),
         Column("bias", [f"{row.bias:+.2e}" for row, _ in rows]),
         Column("error", [f"{row.bias_error:.1e}{mark}" for row, mark in rows], rank=1),
@@ -47,7 +43,7 @@ def columns(found: SideBySide) -> list[Column]:
 
 def notes(found: SideBySide) -> list[str]:
     """What the numbers do not say for themselves."""
-    said = [f"{short_name(row.estimator)}: {row.words}" for row in found.rows if row.words]
+    said = [f"{label(row.estimator, 'brief')}: {row.words}" for row in found.rows if row.words]
     if any(row.prediction.variance.kind == "infinite" for row in found.rows):
         said.append("* no more than what these trials gave: another run may differ by any factor")
     return said

@@ -77,7 +77,7 @@ def _attributes(result: Run) -> dict[str, Any]:
         "inference_library_version": run.version,
         "sampling_time": result.elapsed,
         "model_name": run.model,
-        "estimator": run.estimator,
+        "estimator": repr(run.estimator),
         "params": np.array(run.params),
         "seeds": ", ".join(map(str, result.ranges)),
         "center": result.center,

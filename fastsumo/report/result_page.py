@@ -17,7 +17,7 @@ import numpy as np
 
 from fastsumo import plot
 from fastsumo.base.text import Column, Rows, count
-from fastsumo.models.parsing import compact
+from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run, Trial
 from fastsumo.report import html, summary, svg
 from fastsumo.report.html import escape, section
@@ -76,7 +76,7 @@ def result_page(result: Run, commands: Sequence[str], replays: Replays | str) ->
 
     """
     run = result.provenance
-    title = f"{run.model} · {compact(run.estimator)} · {count(result.trials)} trials"
+    title = f"{run.model} · {label(run.estimator)} · {count(result.trials)} trials"
     parts = {
         "estimate": ("Estimate", estimate(result)),
         "verdict": ("Verdict", verdict(result)),

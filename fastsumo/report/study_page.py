@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastsumo import plot
 from fastsumo.base.text import Column, count, short, with_error
-from fastsumo.models.parsing import compact
+from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run
 from fastsumo.report import html, svg
 from fastsumo.report import result_page as parts
@@ -24,7 +24,7 @@ _DRAWN = 40  # cells with figures of their own
 _FIGURES = ("tail", "running_mean", "octaves")
 
 
-def study_page(path: Path, rows: list[dict[str, Any]], results: dict[int, Run], commands: Commands) -> str:
+def study_page(path: Path, rows: list[dict[str, Any]], results: Mapping[int, Run], commands: Commands) -> str:
     """The page of a study.
 
     Parameters
@@ -32,7 +32,7 @@ def study_page(path: Path, rows: list[dict[str, Any]], results: dict[int, Run], 
     path : Path
         Of the study's file.
     rows : list of dict
-        As `Study.rows` gives them.
+        As `Study.rows` gives them, but for their estimators, which are values here.
     results : dict of int to Result
         Of the cells that have trials.
     commands : callable
@@ -56,7 +56,7 @@ def study_page(path: Path, rows: list[dict[str, Any]], results: dict[int, Run], 
     return html.page(title, f"<header><h1>{escape(title)}</h1><nav>{links}</nav></header>{body}")
 
 
-def comparison_columns(rows: list[dict[str, Any]], results: dict[int, Run]) -> list[Column]:
+def comparison_columns(rows: list[dict[str, Any]], results: Mapping[int, Run]) -> list[Column]:
     """The cells side by side; a dash where a cell has no trials yet."""
 
     def column(head: str, cell: Any, rank: int = 0) -> Column:
@@ -85,7 +85,7 @@ def comparison_columns(rows: list[dict[str, Any]], results: dict[int, Run]) -> l
     ]
 
 
-def _comparison(rows: list[dict[str, Any]], results: dict[int, Run]) -> str:
+def _comparison(rows: list[dict[str, Any]], results: Mapping[int, Run]) -> str:
     if not rows:
         return "<p>The study has no cells.</p>"
     links = [f'<a href="#cell-{row["cell"]}">{row["cell"]}</a>' for row in rows]
@@ -120,7 +120,7 @@ def _cell(row: dict[str, Any], result: Run | None, commands: Commands, drawn: bo
 
 
 def _estimator(row: dict[str, Any]) -> str:
-    return compact(row["estimator"]).replace("roulette=", "")
+    return label(row["estimator"], "plain")
 
 
 def _model(row: dict[str, Any]) -> str:

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, count, labelled, short, table, with_error
-from fastsumo.estimators.estimators import SUMO
-from fastsumo.models.parsing import compact
+from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, SingleTerm
+from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run, Trial
 from fastsumo.tails._runs import hill_of, is_constant
 from fastsumo.theory import tail_law
-from fastsumo.trial.plan import MAX_TERMS
 
 if TYPE_CHECKING:
     from fastsumo.estimators.estimators import Estimator
@@ -134,7 +133,7 @@ def _what(result: Run) -> list[tuple[str, str]]:
     numbers = ", ".join(f"{p:g}" for p in run.params[:6]) + (", ..." if len(run.params) > 6 else "")
     rows = [
         ("model", f"{run.model}, params [{numbers}]" if run.params else run.model),
-        ("estimator", compact(run.estimator)),
+        ("estimator", label(run.estimator)),
         ("trials", f"{count(result.trials)}   ({trials_done(result)})"),
     ]
     if result.interrupted:
@@ -143,7 +142,7 @@ def _what(result: Run) -> list[tuple[str, str]]:
     rows.append(("cost", f"{count(result.cost)} importance samples, {per_trial}"))
     if _is_fixed(result):
         return rows
-    capped = f" (capped at {count(run.law['cap'])})" if _capped(result) else ""
+    capped = f" (capped at {count(run.estimator.plan().law.cap)})" if _capped(result) else ""
     return [
         *rows,
         ("largest level" if _has_levels(result) else "largest K", count(result.largest_terms) + capped),
@@ -184,18 +183,18 @@ def _estimate(result: Run) -> list[tuple[str, str]]:
 
 def _is_fixed(result: Run) -> bool:
     """Whether the estimator uses a fixed number of samples, and so is biased."""
-    return result.provenance.estimator.startswith(("IWAE(", "ELBO(", "JVI("))
+    return isinstance(result.provenance.estimator, (IWAE, JVI))
 
 
 def _has_levels(result: Run) -> bool:
     """Whether `K` counts dyadic levels."""
-    return result.provenance.estimator.startswith("MLMC(")
+    return isinstance(result.provenance.estimator, MLMC)
 
 
 def _capped(result: Run) -> bool:
     """Whether a cap on `K` bounds the samples of a trial."""
-    run = result.provenance
-    return run.law["cap"] < MAX_TERMS and run.estimator.startswith(("SUMO(", "SingleTerm("))
+    estimator = result.provenance.estimator
+    return isinstance(estimator, (SUMO, SingleTerm)) and estimator.plan().law.capped
 
 
 def _error(result: Run) -> float:
@@ -207,7 +206,6 @@ def _error(result: Run) -> float:
 def truth(result: Run, mean: float, error: float) -> list[tuple[str, str]]:
     """The known log evidence beside the estimate, and what the estimate is of, where that is not log Z."""
     truth, run = result.log_evidence, result.provenance
-    cap = run.law["cap"]
     rows = []
     if truth is not None:
         away = f"{abs(mean - truth):.2g} {'above' if truth > mean else 'below'} the estimate"
@@ -215,10 +213,11 @@ def truth(result: Run, mean: float, error: float) -> list[tuple[str, str]]:
             away += f": {abs(mean - truth) / error:.2f} std. errors"
         rows.append(("known log Z", f"{truth:.10g}   ({away})"))
     if _is_fixed(result):
-        bias = "biased, but less than IWAE" if run.estimator.startswith("JVI(") else "a lower bound in expectation"
+        bias = "biased, but less than IWAE" if isinstance(run.estimator, JVI) else "a lower bound in expectation"
         rows.append(("", f"The estimate is {bias}."))
     elif _capped(result):
-        samples = cap + run.minimum
+        plan = run.estimator.plan()
+        samples = plan.samples(plan.law.cap)
         text = f"With its cap the estimate is of E[L_{samples}], just below log Z"
         known = run.chi_square is not None and math.isfinite(run.chi_square)
         text += f": by about {run.chi_square / (2 * samples):.2g}." if known and run.chi_square else "."

@@ -242,7 +242,7 @@ def compare(
     chosen = chosen[: len(results)]
     reference, error, source = _reference(model, chosen, results)
     rows = (_row(model, e, r, reference, error, source) for e, r in zip(chosen, results, strict=True))
-    return Comparison(model.name, budget, reference, error, source, tuple(rows))
+    return Comparison(model.name, budget, reference, error, str(source), tuple(rows))
 
 
 def _spend(model: Model, estimator: Estimator, budget: float, seed: int, threads: int | None, progress: Any) -> Result:
@@ -260,8 +260,10 @@ def _spend(model: Model, estimator: Estimator, budget: float, seed: int, threads
     return result
 
 
-def _reference(model: Model, estimators: list[Estimator], results: list[Result]) -> tuple[float, float, str]:
-    """What biases are taken from: the log evidence, or the mean of the estimator with the least error."""
+def _reference(
+    model: Model, estimators: list[Estimator], results: list[Result]
+) -> tuple[float, float, str | Estimator]:
+    """What biases are taken from, its error, and how it is known; or the estimator whose mean has the least error."""
     if model.log_evidence is not None:
         return model.log_evidence, 0.0, "known"
     evidence = log_evidence_of(model)
@@ -269,7 +271,7 @@ def _reference(model: Model, estimators: list[Estimator], results: list[Result])
         return evidence, 0.0, "quadrature"
     errors = [_total_error(model, e, r) for e, r in zip(estimators, results, strict=True)]
     best = min(range(len(errors)), key=errors.__getitem__)
-    return results[best].mean, errors[best], repr(estimators[best])
+    return results[best].mean, errors[best], estimators[best]
 
 
 def _total_error(model: Model, estimator: Estimator, result: Result) -> float:
@@ -287,9 +289,11 @@ def _has_infinite_variance(model: Model, estimator: Estimator) -> bool:
     return tail_index(model, estimator) <= 2.0
 
 
-def _row(model: Model, estimator: Estimator, result: Result, reference: float, error: float, source: str) -> Row:
+def _row(
+    model: Model, estimator: Estimator, result: Result, reference: float, error: float, source: str | Estimator
+) -> Row:
     prediction = predict(model, estimator)
-    own = source == repr(estimator)
+    own = source == estimator
     hill = hill_of(result)
     return Row(
         estimator,

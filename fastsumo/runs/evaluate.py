@@ -60,7 +60,8 @@ class Evaluation:
         Sum of ``mean`` over the rows done, and its standard error.
     log_evidence : ndarray or None
         The truth, row by row, where the model knows it.
-    model, estimator : str
+    model : str
+    estimator : Estimator
     seed, threads : int
     elapsed : float
         Seconds of running; compilation not counted.
@@ -81,7 +82,7 @@ class Evaluation:
     """
 
     model: str
-    estimator: str
+    estimator: Estimator
     seed: int
     sums: RowSums
     log_evidence: Floats | None
@@ -210,12 +211,13 @@ class Evaluation:
         plain = ("model", "estimator", "seed", "total", "total_error", "elapsed", "threads", "interrupted")
         truth = None if self.log_evidence is None else self.log_evidence.tolist()
         return {name: getattr(self, name) for name in plain} | {
+            "estimator": repr(self.estimator),
             "log_evidence": truth,
             "rows": {name: getattr(self, name).tolist() for name in _OF_A_ROW},
         }
 
     def __repr__(self) -> str:
-        return f"Evaluation({self.model!r}, {self.estimator}, rows={self.rows}, total={self.total:.10g})"
+        return f"Evaluation({self.model!r}, {self.estimator!r}, rows={self.rows}, total={self.total:.10g})"
 
     def to_dataframe(self) -> Any:
         """One row for each row of the data: its estimate, errors, tail index, cost; the truth where it is known.
@@ -243,7 +245,7 @@ class Evaluation:
         return html.blocks([Rows([("", self._title())]), self._rows(), _worst_columns(self.worst())])
 
     def _title(self) -> str:
-        return f"{self.model} · {self.estimator} · {count(self.rows)} rows of {count(int(self.trials.max()))} trials"
+        return f"{self.model} · {self.estimator!r} · {count(self.rows)} rows of {count(int(self.trials.max()))} trials"
 
     def _rows(self) -> Rows:
         done = self.trials > 0
@@ -322,7 +324,7 @@ def evaluate(
         engine = open_row_engine(model, estimator, int(seed), threads=most)
         sums, used, interrupted = engine.evaluate(each, bar)
     truth = _truth(model)
-    return Evaluation(model.name, repr(estimator), int(seed), sums, truth, engine.elapsed, used, interrupted)
+    return Evaluation(model.name, estimator, int(seed), sums, truth, engine.elapsed, used, interrupted)
 
 
 def _check(model: Any, estimator: Any, trials: Any, seed: Any) -> int:

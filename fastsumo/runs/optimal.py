@@ -54,7 +54,7 @@ def optimal(source: Model | Levels, cap: int) -> Table:
     elif isinstance(source, Model):
         moments = gamma_moments(source)
         if moments is not None:
-            second = moments.spread(k) + moments.rise(k) ** 2
+            second = moments.var_increment(k) + moments.mean_increment(k) ** 2
         else:
             second = levels(source, min(last, _PILOT_TERMS), _PILOT_SEQUENCES).second_moment(k)
     else:

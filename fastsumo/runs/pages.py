@@ -33,4 +33,4 @@ def _given(result: Any, model: Model) -> Any:
     given = rerun.with_params_of(result.provenance, model)
     if not rerun.is_same(result.provenance, given):
         raise ValueError(f"the model given, {given.name!r}, is not the one that was run")
-    return given, rerun.estimator_of(result.provenance)
+    return given, result.provenance.estimator

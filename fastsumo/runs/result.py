@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 import os
-import platform
 import warnings
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -18,21 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo import plot, tails
-from fastsumo._version import __version__
 from fastsumo.base import checks
-from fastsumo.base.files import written_whole
-from fastsumo.base.machine import cpu_name
-from fastsumo.models.model import source_hash
+from fastsumo.estimators.estimators import SUMO, SingleTerm
 from fastsumo.report import html, result_page
 from fastsumo.report import summary as words
 from fastsumo.report.frames import TABLES, dataframe, dataset, table_of
-from fastsumo.runs import rerun
+from fastsumo.runs import files, rerun
 from fastsumo.runs.pages import replays
+from fastsumo.runs.provenance import Provenance
 from fastsumo.runs.replay import replay
-from fastsumo.runs.rerun import origin_of, remember
-from fastsumo.statistics import format_1
-from fastsumo.statistics.merger import StatisticsMerger, merged
-from fastsumo.statistics.packed import pack
+from fastsumo.statistics.merger import merged
 from fastsumo.statistics.spans import joined
 from fastsumo.statistics.statistics import Statistics, to_float
 from fastsumo.tails import Histogram
@@ -43,56 +36,6 @@ if TYPE_CHECKING:
     from fastsumo.models.model import Model
     from fastsumo.runs.replay import Trial
     from fastsumo.tails import Diagnosis, Interval, Summary, TailIndex
-
-FORMAT = 2
-_MAGIC = "fastsumo result"
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What was run, in words and numbers that can be stored."""
-
-    model: str
-    params: tuple[float, ...]
-    source: str  # hash of the model's function, of all it uses and of its proposal's numbers
-    estimator: str
-    minimum: int
-    law: dict[str, Any]
-    log_evidence: float | None
-    chi_square: float | None
-    version: str
-    numba: str
-    cpu: str
-    origin: str | None = None  # a word by which `specs.model` makes the model, with other parameters perhaps
-    table: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)  # of the law of K, if it has one
-
-    @classmethod
-    def of(cls, model: Model, estimator: Estimator) -> Provenance:
-        """Of a run on this machine."""
-        import numba
-
-        law, source = estimator.plan().law, source_hash(model)
-        remember(model, source)
-        table = hashlib.sha256(law.table.tobytes()).hexdigest()[:16] if law.table.size else ""
-        return cls(
-            model.name,
-            tuple(model.params.tolist()),
-            source,
-            repr(estimator),
-            estimator.plan().minimum,
-            {"power": law.power, "head": law.head, "log_decay": law.log_decay, "cap": law.cap, "table": table},
-            model.log_evidence,
-            model.chi_square,
-            __version__,
-            numba.__version__,
-            cpu_name(),
-            origin_of(model, source),
-            law.table if law.table.size else None,
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it but the table, ready for JSON."""
-        return {name: value for name, value in vars(self).items() if name != "table"} | {"params": list(self.params)}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -153,6 +96,10 @@ class Result:
     elapsed: float
     threads: int
     interrupted: bool = False
+    _model: Model | None = field(default=None, compare=False)  # of this process; neither pickled nor saved
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_model": None}
 
     @property
     def trials(self) -> int:
@@ -283,7 +230,7 @@ class Result:
         >>> a.merge(b).mean == fs.simulate(fs.models.note(), fs.ELBO(), 131_072).mean
         True
         """
-        for name in ("model", "params", "source", "estimator", "law"):
+        for name in ("model", "params", "source", "estimator"):
             mine, theirs = getattr(self.provenance, name), getattr(other.provenance, name)
             if mine != theirs:
                 raise ValueError(f"cannot merge runs of a different {name}: {mine} and {theirs}")
@@ -303,6 +250,7 @@ class Result:
             elapsed=self.elapsed + other.elapsed,
             threads=max(self.threads, other.threads),
             interrupted=self.interrupted or other.interrupted,
+            _model=self._model or other._model,
         )
 
     def summary(self) -> Summary:
@@ -419,7 +367,7 @@ class Result:
         law = None if self.provenance.chi_square is None else tail_law(self.provenance)
         if law is not None and not {"index", "constant"} & options.keys():
             options |= {"index": law.index} | ({} if math.isnan(law.constant) else {"constant": law.constant})
-        options.setdefault("can_change_law", "roulette=" in self.provenance.estimator)
+        options.setdefault("can_change_law", isinstance(self.provenance.estimator, (SUMO, SingleTerm)))
         if self.zero_weight_trials:
             message = f"{self.zero_weight_trials} trials have the value -inf, and so has the mean: these are the others"
             warnings.warn(message, tails.TailWarning, stacklevel=2)
@@ -428,7 +376,8 @@ class Result:
     def made_with(self) -> tuple[Model, Estimator]:
         """The model and the estimator of the run, as far as they can be had again.
 
-        Built-in models can, those of this process, and those that came from a file or a module which is still there.
+        The model of a run of this process can, a built-in one, and one that came from a file or a module which is still
+        there.
 
         Raises
         ------
@@ -441,10 +390,10 @@ class Result:
         >>> fs.simulate(fs.models.note(), fs.IWAE(5), 1000).made_with()[1]
         IWAE(k=5)
         """
-        model = rerun.model_of(self.provenance)
+        model = self._model or rerun.model_of(self.provenance)
         if not rerun.is_same(self.provenance, model):
             raise ValueError(f"model {model.name!r} is not the one that was run: its source or its proposal changed")
-        return model, rerun.estimator_of(self.provenance)
+        return model, self.provenance.estimator
 
     def replay(self, trial: int, seed: int | None = None, **options: Any) -> Trial:
         """One trial of the run again, whole; see `fastsumo.replay`.
@@ -560,26 +509,7 @@ class Result:
         >>> fs.load(file).mean == r.mean
         True
         """
-        import json
-
-        target = Path(path)
-        header = {
-            "magic": _MAGIC,
-            "format": FORMAT,
-            "provenance": self.provenance.to_dict(),
-            "ranges": {str(seed): spans for seed, spans in self.ranges.items()},
-            "center": self.center,
-            "elapsed": self.elapsed,
-            "threads": self.threads,
-            "interrupted": self.interrupted,
-            "platform": platform.platform(),
-        }
-        parts = {"header": json.dumps(header).encode(), "statistics": pack(self.statistics, self.center)}
-        arrays: dict[str, NDArray[Any]] = {name: np.frombuffer(part, np.uint8) for name, part in parts.items()}
-        if self.provenance.table is not None:
-            arrays["law_table"] = self.provenance.table
-        with written_whole(target) as temporary, open(temporary, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+        files.write(self, Path(path))
 
     def plot(self, figure: Any = None) -> Any:
         """Four panels: density, both tails, running mean and variance, share of variance by octave of `K`.
@@ -622,7 +552,7 @@ class Result:
         return html.blocks(words.blocks(self))
 
     def __repr__(self) -> str:
-        what = f"{self.provenance.model!r}, {self.provenance.estimator}"
+        what = f"{self.provenance.model!r}, {self.provenance.estimator!r}"
         return f"Result({what}, trials={self.trials}, mean={self.mean:.10g})"
 
     def __str__(self) -> str:
@@ -654,48 +584,4 @@ def load(path: str | os.PathLike[str]) -> Result:
     >>> fs.load(file).trials
     1000
     """
-    import json
-
-    file = Path(path)
-    if not file.exists():
-        raise FileNotFoundError(f"no such result file: {file}")
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(arrays.pop("header").tobytes())
-        if header["magic"] != _MAGIC:
-            raise KeyError("magic")
-    except Exception as error:  # whatever foreign bytes make NumPy, zipfile and json raise
-        raise ValueError(f"{file} is not a fastsumo result, or is cut short ({type(error).__name__})") from None
-    try:
-        if header["format"] in (1, FORMAT):
-            return _from_parts(header, arrays)
-        version = header["provenance"].get("version", "?")
-    except Exception as error:
-        raise ValueError(f"{file} is a damaged fastsumo result ({type(error).__name__}: {error})") from None
-    raise ValueError(
-        f"{file} has result format {header['format']}, this version of fastsumo reads format {FORMAT}; "
-        f"it was written by fastsumo {version}"
-    )
-
-
-def _from_parts(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Result:
-    provenance = header["provenance"] | {"params": tuple(header["provenance"]["params"])}
-    provenance["table"] = arrays.pop("law_table", None)
-    return Result(
-        provenance=Provenance(**provenance),
-        statistics=_statistics(header, arrays),
-        ranges={int(seed): [(low, high) for low, high in spans] for seed, spans in header["ranges"].items()},
-        center=header["center"],
-        elapsed=header["elapsed"],
-        threads=header["threads"],
-        interrupted=header["interrupted"],
-    )
-
-
-def _statistics(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Statistics:
-    if header["format"] == 1:
-        return format_1.statistics_of(arrays)
-    merger = StatisticsMerger(header["center"])
-    merger.add_packed(arrays["statistics"].tobytes())
-    return merger.statistics()
+    return Result(**files.read(Path(path)))

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from fastsumo.engine.devices import open_engine
 from fastsumo.estimators.estimators import Estimator
+from fastsumo.estimators.labels import label
 from fastsumo.models.model import Model
-from fastsumo.models.parsing import compact
 from fastsumo.report.progress import Progress, make_progress
 from fastsumo.runs.arguments import check_run, thread_count
-from fastsumo.runs.result import Provenance, Result
+from fastsumo.runs.provenance import Provenance
+from fastsumo.runs.result import Result
 from fastsumo.runs.until import simulate_until
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def run_trials(
     center: float | None = None,
 ) -> Result:
     """`simulate` of checked arguments, with a centre of the caller's choice where one is given."""
-    with make_progress(progress, count, f"{model.name} · {compact(repr(estimator))}") as bar:
+    with make_progress(progress, count, f"{model.name} · {label(estimator)}") as bar:
         bar.stage("compiling")
         engine = open_engine(model, estimator, seed, threads=threads, center=center)
         statistics, spans, interrupted = engine.tally(first, count, bar)
@@ -110,6 +111,7 @@ def run_trials(
         elapsed=engine.elapsed,
         threads=threads,
         interrupted=interrupted,
+        _model=model,
     )
 
 

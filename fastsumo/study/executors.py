@@ -24,7 +24,8 @@ from fastsumo.base.machine import available_threads
 from fastsumo.engine.blocks import block_size
 from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import Estimator
-from fastsumo.models.serialization import Recipe, estimator_from_json, made
+from fastsumo.estimators.serialization import estimator_from_json
+from fastsumo.models.serialization import Recipe, made
 from fastsumo.report.progress import Progress
 from fastsumo.runs.simulate import run_trials, simulate
 from fastsumo.statistics.packed import pack

@@ -6,8 +6,10 @@ import itertools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from fastsumo.models import parsing
-from fastsumo.models.serialization import estimator_to_json
+from fastsumo.estimators.parsing import parse_estimator
+from fastsumo.estimators.serialization import estimator_to_json
+from fastsumo.models.model import Model
+from fastsumo.models.parsing import parse_model
 from fastsumo.runs.arguments import check_run
 from fastsumo.study import stored_models
 from fastsumo.study.records import Cell, StoredModel
@@ -19,6 +21,7 @@ Key = tuple[str, tuple[float, ...], str, int]  # what no two cells share: model'
 class Wanted(NamedTuple):
     """A cell that is asked for."""
 
+    made: Model
     model: StoredModel
     params: tuple[float, ...]
     estimator: str
@@ -40,15 +43,15 @@ def wanted(model: Any, estimator: Any, trials: int, seeds: int | Iterable[int], 
     """
     cells: list[Wanted] = []
     numbers = [seeds] if isinstance(seeds, int) else list(seeds)
-    kinds = [parsing.estimator(one) if isinstance(one, str) else one for one in _listed(estimator)]
-    models = [(parsing.model(one), one) if isinstance(one, str) else (one, None) for one in _listed(model)]
+    kinds = [parse_estimator(one) if isinstance(one, str) else one for one in _listed(estimator)]
+    models = [(parse_model(one), one) if isinstance(one, str) else (one, None) for one in _listed(model)]
     for made, origin in models:
         for kind, seed in itertools.product(kinds, numbers):
             check_run(made, kind, trials, seed, 0)
         kept = stored_models.stored(made, origin, name)
         params = tuple(made.params.tolist())
         cells += [
-            Wanted(kept, params, estimator_to_json(kind), int(seed), int(trials))
+            Wanted(made, kept, params, estimator_to_json(kind), int(seed), int(trials))
             for kind, seed in itertools.product(kinds, numbers)
         ]
     if not cells:

@@ -15,8 +15,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from fastsumo.base.text import WIDTH, Column, duration, short, table, with_error
-from fastsumo.models.parsing import compact
-from fastsumo.models.serialization import estimator_from_json
+from fastsumo.estimators.labels import label
+from fastsumo.estimators.serialization import estimator_from_json
 from fastsumo.report.progress import _in_notebook, live_on, watched_console
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Meter:
         columns = [
             Column("cell", [str(cell.id) for cell in active]),
             Column("model", [str(cell.provenance.get("model", "")) for cell in active], 2, left=True),
-            Column("estimator", [compact(str(cell.provenance.get("estimator"))) for cell in active], 4, left=True),
+            Column("estimator", [label(estimator_from_json(cell.estimator)) for cell in active], 4, left=True),
             Column("seed", [str(cell.seed) for cell in active], 3),
             Column("done", [_percent(cell.trials_done, cell.trials) for cell in active]),
             Column("trials/s", [short(self.speed([cell])) for cell in active], 1),
@@ -191,7 +191,7 @@ def mean_cost(estimator: str, trials: int) -> float:
     Examples
     --------
     >>> from fastsumo import SUMO, roulette
-    >>> from fastsumo.models.serialization import estimator_to_json
+    >>> from fastsumo.estimators.serialization import estimator_to_json
     >>> text = estimator_to_json(SUMO(roulette.Harmonic()))
     >>> round(mean_cost(text, 10**9) / mean_cost(text, 10**3), 1)
     2.6

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastsumo.errors import StudyError
-from fastsumo.models import parsing
 from fastsumo.models.model import Model
+from fastsumo.models.parsing import lasting, parse_model
 from fastsumo.models.serialization import PYTHON, description, difference, recipe
 from fastsumo.study.records import StoredModel
 
@@ -23,9 +23,7 @@ def stored(model: Model, origin: str | None, name: str | None = None) -> StoredM
         By default the model's own.
     """
     kept = recipe(model)._replace(name=name or model.name, params=())
-    return StoredModel(
-        -1, kept, model.log_evidence, None if origin is None else parsing.lasting(origin), description(model)
-    )
+    return StoredModel(-1, kept, model.log_evidence, None if origin is None else lasting(origin), description(model))
 
 
 def same(kept: StoredModel, now: StoredModel) -> bool:
@@ -58,7 +56,7 @@ def as_it_is_now(kept: StoredModel) -> StoredModel:
     if kept.origin is not None:
         file, _, _ = kept.origin.rpartition(":")
         try:
-            return stored(parsing.model(kept.origin), kept.origin, kept.recipe.name)
+            return stored(parse_model(kept.origin), kept.origin, kept.recipe.name)
         except ValueError:
             if file.endswith(".py") and Path(file).is_file():  # it is there, and wrong
                 raise

@@ -63,6 +63,7 @@ class Study:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
+        self._models: dict[str, Model] = {}  # that were added here, by their source
         if self.path.exists():
             Store(self.path).close()
 
@@ -122,6 +123,7 @@ class Study:
             If an argument is not as above.
         """
         cells = grid.wanted(model, estimator, trials, seeds, name)
+        self._models |= {cell.model.recipe.source: cell.made for cell in cells}
         with Store(self.path, write=True, create=True) as store, store.transaction():
             return grid.enter(store, cells, anew)
 
@@ -225,10 +227,14 @@ class Study:
             cells = store.cells()
             if cell not in cells:
                 raise KeyError(_no_cell(self.path, cell, len(cells)))
-            return table.result_of(store, cells[cell])
+            return table.result_of(store, cells[cell], self._models)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a cell: what it is, its statistics, its state; statistics are NaN where there are none yet."""
+        return [row | {"estimator": repr(row["estimator"])} for row in self._rows()]
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """`rows` with the estimators as values."""
         with Store(self.path) as store, store.snapshot():
             models = store.models()
             return [table.row_of(store, models[cell.model], cell) for cell in store.cells().values()]
@@ -269,8 +275,8 @@ class Study:
         return html.blocks([study_page.comparison_columns(rows, results)] if rows else [Rows([("study", "no cells")])])
 
     def _shown(self) -> tuple[list[dict[str, Any]], dict[int, Result]]:
-        """Rows, and the results of the cells that have trials."""
-        rows = self.rows()
+        """Rows with the estimators as values, and the results of the cells that have trials."""
+        rows = self._rows()
         return rows, {row["cell"]: self[row["cell"]] for row in rows if row["trials"]}
 
     def __repr__(self) -> str:

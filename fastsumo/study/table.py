@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,13 @@ from fastsumo.base import checks
 from fastsumo.base.files import written_whole
 from fastsumo.base.text import WIDTH, Column, short, table
 from fastsumo.errors import DamagedError, StudyError
-from fastsumo.models.parsing import compact
-from fastsumo.models.serialization import estimator_from_json
-from fastsumo.runs.result import Provenance, Result
+from fastsumo.estimators.estimators import Estimator
+from fastsumo.estimators.labels import label
+from fastsumo.estimators.serialization import estimator_from_json
+from fastsumo.models.model import Model
+from fastsumo.runs import rerun
+from fastsumo.runs.provenance import Provenance
+from fastsumo.runs.result import Result
 from fastsumo.statistics.merger import StatisticsMerger
 from fastsumo.statistics.spans import joined
 from fastsumo.study.records import Cell, Run, StoredModel
@@ -48,7 +53,8 @@ class CellStatus:
     Attributes
     ----------
     cell : int
-    model, estimator : str
+    model : str
+    estimator : Estimator
     seed : int
     trials, target : int
         Done, and asked for.
@@ -59,7 +65,7 @@ class CellStatus:
 
     cell: int
     model: str
-    estimator: str
+    estimator: Estimator
     seed: int
     trials: int
     target: int
@@ -80,7 +86,11 @@ class Status:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain numbers and words, ready for JSON."""
-        return {"complete": self.complete, "cells": [asdict(cell) for cell in self.cells], "runs": len(self.runs)}
+        return {
+            "complete": self.complete,
+            "cells": [asdict(cell) | {"estimator": repr(cell.estimator)} for cell in self.cells],
+            "runs": len(self.runs),
+        }
 
     def __str__(self) -> str:
         return self.text()
@@ -90,7 +100,7 @@ class Status:
         columns = [
             Column("cell", [str(cell.cell) for cell in self.cells]),
             Column("model", [cell.model for cell in self.cells], 1, left=True),
-            Column("estimator", [compact(cell.estimator) for cell in self.cells], 2, left=True),
+            Column("estimator", [label(cell.estimator) for cell in self.cells], 2, left=True),
             Column("seed", [str(cell.seed) for cell in self.cells], 3),
             Column("trials", [f"{short(cell.trials)} of {short(cell.target)}" for cell in self.cells]),
             Column("state", [cell.state for cell in self.cells], left=True),
@@ -107,7 +117,7 @@ def cell_status(model: StoredModel, cell: Cell) -> CellStatus:
     return CellStatus(
         cell.id,
         name if not cell.params or "(" in name else f"{name} {list(cell.params)}",
-        repr(estimator_from_json(cell.estimator)),
+        estimator_from_json(cell.estimator),
         cell.seed,
         cell.trials_done,
         cell.trials,
@@ -116,8 +126,8 @@ def cell_status(model: StoredModel, cell: Cell) -> CellStatus:
     )
 
 
-def result_of(store: Store, cell: Cell) -> Result:
-    """The result of a cell, as far as it is stored.
+def result_of(store: Store, cell: Cell, models: Mapping[str, Model]) -> Result:
+    """The result of a cell, as far as it is stored; with its model, if it is among those given by their source.
 
     Raises
     ------
@@ -138,28 +148,30 @@ def result_of(store: Store, cell: Cell) -> Result:
     if statistics.finite + statistics.zero_weight != cell.trials_done:
         raise StudyError(f"cell {cell.id} of {store.path} is damaged: its statistics are not those of its trials")
     spans = [*cell.done, cell.tail] if cell.tail else cell.done
-    law, model = estimator_from_json(cell.estimator).plan().law, store.models()[cell.model]
-    known = {"origin": model.origin or model.recipe.spec, "table": law.table if law.table.size else None}
+    kept = store.models()[cell.model]
+    known = cell.provenance | {"origin": kept.origin or kept.recipe.spec}
+    run, model = Provenance.of_stored(known, estimator_from_json(cell.estimator)), models.get(kept.recipe.source)
     return Result(
-        provenance=Provenance(**cell.provenance | known | {"params": tuple(cell.provenance["params"])}),
+        provenance=run,
         statistics=statistics,
         ranges={cell.seed: joined(spans)},
         center=cell.center,
         elapsed=cell.elapsed,
         threads=1,
         interrupted=not cell.complete,
+        _model=None if model is None else rerun.with_params_of(run, model),
     )
 
 
 def row_of(store: Store, model: StoredModel, cell: Cell) -> dict[str, Any]:
-    """A cell as a row of a table."""
-    result = result_of(store, cell) if cell.trials_done else None
+    """A cell as a row of a table; its estimator as a value."""
+    result = result_of(store, cell, {}) if cell.trials_done else None
     hill = hill_of(result) if result is not None and result.extremes.size >= _FEWEST else None
     return {
         "cell": cell.id,
         "model": model.recipe.name,
         "params": list(cell.params),
-        "estimator": repr(estimator_from_json(cell.estimator)),
+        "estimator": estimator_from_json(cell.estimator),
         "seed": cell.seed,
         "trials": cell.trials_done,
         "target": cell.trials,

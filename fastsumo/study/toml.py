@@ -6,9 +6,9 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastsumo.base import checks
+from fastsumo.base import checks, words
 from fastsumo.errors import StudyError
-from fastsumo.models import parsing
+from fastsumo.models.parsing import parse_model
 
 if TYPE_CHECKING:
     from fastsumo.study.study import Study
@@ -63,7 +63,7 @@ def _add(study: Study, group: dict[str, Any], folder: Path, anew: bool) -> None:
         if name not in group:
             raise ValueError(f"[[cells]] needs {name}")
     trials = group["trials"]
-    trials = parsing.number(trials) if isinstance(trials, str) else trials
+    trials = words.number(trials) if isinstance(trials, str) else trials
     seeds = group.get("seeds", [0])
     seeds = range(checks.whole("seeds", seeds, 1)) if not isinstance(seeds, list) else seeds
     models = [_placed(word, folder) for word in _words("models", group["models"])]
@@ -74,15 +74,15 @@ def _add(study: Study, group: dict[str, Any], folder: Path, anew: bool) -> None:
     for word in models:
         for params in group["params"]:
             study.add(
-                parsing.model(word).with_params(params), estimators, trials, seeds, name=group.get("name"), anew=anew
+                parse_model(word).with_params(params), estimators, trials, seeds, name=group.get("name"), anew=anew
             )
 
 
 def _words(name: str, value: Any) -> list[str]:
-    words = value if isinstance(value, list) else [value]
-    if not words or not all(isinstance(word, str) for word in words):
+    given = value if isinstance(value, list) else [value]
+    if not given or not all(isinstance(word, str) for word in given):
         raise TypeError(f"{name} must be a word or a list of words, as on the command line, got {value!r}")
-    return words
+    return given
 
 
 def _placed(word: str, folder: Path) -> str:

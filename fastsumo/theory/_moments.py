@@ -24,7 +24,7 @@ class Moments:
 
     exact: bool
 
-    def deficit(self, k: ArrayLike) -> Floats:
+    def bias(self, k: ArrayLike) -> Floats:
         """``E[L_k] - log Z``, negative."""
         raise NotImplementedError
 
@@ -32,11 +32,11 @@ class Moments:
         """``Var[L_k]``."""
         raise NotImplementedError
 
-    def rise(self, k: ArrayLike) -> Floats:
+    def mean_increment(self, k: ArrayLike) -> Floats:
         """``E[Delta_k]``."""
         raise NotImplementedError
 
-    def spread(self, k: ArrayLike) -> Floats:
+    def var_increment(self, k: ArrayLike) -> Floats:
         """``Var[Delta_k]``: also ``Var[L_k] - Var[L_{k+1}]``, and ``-Cov[L_j, Delta_k]`` for ``j <= k``."""
         raise NotImplementedError
 
@@ -59,23 +59,23 @@ class FirstOrder(Moments):
 
     Examples
     --------
-    >>> FirstOrder(2.0).spread(1.0)
+    >>> FirstOrder(2.0).var_increment(1.0)
     array(1.)
     """
 
     chi_square: float
     exact = False
 
-    def deficit(self, k: ArrayLike) -> Floats:
+    def bias(self, k: ArrayLike) -> Floats:
         return -0.5 * self.chi_square / np.asarray(k, dtype=np.float64)
 
     def variance(self, k: ArrayLike) -> Floats:
         return np.asarray(self.chi_square / np.asarray(k, dtype=np.float64))
 
-    def rise(self, k: ArrayLike) -> Floats:
-        return 0.5 * self.spread(k)
+    def mean_increment(self, k: ArrayLike) -> Floats:
+        return 0.5 * self.var_increment(k)
 
-    def spread(self, k: ArrayLike) -> Floats:
+    def var_increment(self, k: ArrayLike) -> Floats:
         x = np.asarray(k, dtype=np.float64)
         return np.asarray(self.chi_square / (x * (x + 1.0)))
 
@@ -95,14 +95,14 @@ class Gamma(Moments):
 
     Examples
     --------
-    >>> Gamma(1.0).spread([1.0, 2.0, 1e6])
+    >>> Gamma(1.0).var_increment([1.0, 2.0, 1e6])
     array([1.0e+00, 2.5e-01, 1.0e-12])
     """
 
     shape: float
     exact = True
 
-    def deficit(self, k: ArrayLike) -> Floats:
+    def bias(self, k: ArrayLike) -> Floats:
         from scipy.special import digamma
 
         return self._evaluate(
@@ -116,7 +116,7 @@ class Gamma(Moments):
 
         return np.asarray(polygamma(1, self.shape * np.asarray(k, dtype=np.float64)))
 
-    def rise(self, k: ArrayLike) -> Floats:
+    def mean_increment(self, k: ArrayLike) -> Floats:
         from scipy.special import digamma
 
         a = self.shape
@@ -126,7 +126,7 @@ class Gamma(Moments):
             lambda x: -0.5 * self._drop(x, 1) - sum(b / j * self._drop(x, j) for j, b in _BERNOULLI),
         )
 
-    def spread(self, k: ArrayLike) -> Floats:
+    def var_increment(self, k: ArrayLike) -> Floats:
         from scipy.special import polygamma
 
         def far(x: Floats) -> Floats:

@@ -12,9 +12,9 @@ from fastsumo.estimators.estimators import MLMC, SUMO, Estimator
 from fastsumo.models.model import Model
 
 from ._chi_square import chi_square
-from ._laws import Reach
 from ._moments import FirstOrder, Moments
 from ._predict import gamma_moments
+from ._survival import SurvivalFormula
 
 Floats = NDArray[np.float64]
 _MOST = 2**20  # terms summed one by one
@@ -108,22 +108,22 @@ def bins(minimum: int, most: int) -> NDArray[np.int64]:
 
 def _sumo(moments: Moments, estimator: SUMO) -> Parts:
     """Given ``K``, variance ``Var L_m + sum (1/P_j^2 - 2/P_j) v_j``; its mean the path's (see `_variances.sumo`)."""
-    law, m = Reach.of(estimator.roulette), float(estimator.plan().minimum)
-    last = int(min(law.last, _MOST))
+    formula, m = SurvivalFormula.of(estimator.roulette), float(estimator.plan().minimum)
+    last = int(min(formula.last, _MOST))
     j = np.arange(1.0, last + 1.0)
-    survival = law.survival(j)
+    survival = formula.survival(j)
     j = j[: max(1, int(np.count_nonzero(survival > _RAREST)))]
     survival = survival[: j.size]
     if m == 0.0:  # the first term is L_1 itself
         before = np.maximum(j - 1.0, 1.0)
-        rise, spread = moments.rise(before), moments.spread(before)
-        rise[0], spread[0], base = 0.0, 0.0, 1.0
+        mean_step, var_step, base = moments.mean_increment(before), moments.var_increment(before), 1.0
+        mean_step[0] = var_step[0] = 0.0
     else:
-        rise, spread, base = moments.rise(m + j - 1.0), moments.spread(m + j - 1.0), m
+        mean_step, var_step, base = moments.mean_increment(m + j - 1.0), moments.var_increment(m + j - 1.0), m
     start = float(moments.variance(base))
-    variance = start + np.cumsum(spread * (1.0 / survival - 2.0) / survival)
-    mean = float(moments.deficit(base)) + np.cumsum(rise / survival)
-    mass = np.append(survival[:-1] - survival[1:], survival[-1] if j.size == law.last else law.mass(j[-1:])[0])
+    variance = start + np.cumsum(var_step * (1.0 / survival - 2.0) / survival)
+    mean = float(moments.bias(base)) + np.cumsum(mean_step / survival)
+    mass = np.append(survival[:-1] - survival[1:], survival[-1] if j.size == formula.last else formula.mass(j[-1:])[0])
     edges = bins(int(m), int(m + j[-1]))
     edges = edges if j[-1] < _MOST else edges[:-1]  # no bin that is cut short
     begin = np.minimum(edges[:-1] - int(m) - 1, j.size - 1).astype(np.int64)
@@ -140,6 +140,6 @@ def _mlmc(moments: Moments, estimator: MLMC) -> Parts:
     level = np.arange(1.0, 21.0)
     half, chance = base * 2.0 ** (level - 1.0), (1.0 - r) * r ** (level - 1.0)
     variance = float(moments.variance(base)) + moments.level_variance(half) / chance**2
-    mean = float(moments.deficit(base)) + moments.level_mean(half) / chance
+    mean = float(moments.bias(base)) + moments.level_mean(half) / chance
     low = base + base * 2.0**level
     return Parts(low, low + 1.0, np.ones(low.size), chance, chance * (variance + mean**2))

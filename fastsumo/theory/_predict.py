@@ -14,9 +14,9 @@ from fastsumo.models.model import Model
 from . import _variances
 from ._chi_square import chi_square
 from ._frullani import MOST_SAMPLES, log_evidence_of, mean_log_average
-from ._laws import Reach
 from ._moments import FirstOrder, Gamma, Moments
 from ._quantities import INFINITE, UNKNOWN, ChiSquare, Prediction, Quantity
+from ._survival import SurvivalFormula
 from ._tails import LIGHT, Tail, tail_of
 from ._weights import weights_of
 
@@ -73,7 +73,7 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
     cost = INFINITE if math.isinf(samples) else Quantity(samples, "exact")
     return Prediction(
         model.name,
-        repr(estimator),
+        estimator,
         mean,
         variance,
         cost,
@@ -131,14 +131,14 @@ def gamma_moments(model: Model) -> Gamma | None:
     Returns
     -------
     Gamma or None
-        With ``spread(k)`` and ``rise(k)``, variance and mean of ``L_{k+1} - L_k``, among others.
+        With ``var_increment(k)`` and ``mean_increment(k)``, variance and mean of ``L_{k+1} - L_k``, among others.
 
     Examples
     --------
     >>> import fastsumo as fs
     >>> gamma_moments(fs.models.note()) is None
     True
-    >>> float(gamma_moments(fs.models.gamma(1.0)).rise(np.array(1.0))).__round__(6)
+    >>> float(gamma_moments(fs.models.gamma(1.0)).mean_increment(np.array(1.0))).__round__(6)
     0.306853
     """
     shape = gamma_shape(model)
@@ -182,9 +182,9 @@ def last_sample(estimator: Estimator) -> float:
     (81.0, inf)
     """
     if isinstance(estimator, SUMO):
-        return estimator.minimum + estimator.start - 1.0 + Reach.of(estimator.roulette).last
+        return estimator.minimum + estimator.start - 1.0 + SurvivalFormula.of(estimator.roulette).last
     if isinstance(estimator, SingleTerm):
-        return 1.0 + Reach.of(estimator.roulette).last
+        return 1.0 + SurvivalFormula.of(estimator.roulette).last
     return float(estimator.k) if isinstance(estimator, IWAE) else math.inf
 
 
@@ -199,7 +199,7 @@ def _mean(model: Model, estimator: Estimator, chi2: ChiSquare) -> Quantity:
     if isinstance(estimator, JVI):
         parts = [(c, float(estimator.k - j)) for j, c in enumerate(estimator.coefficients())]
     if shape is not None:
-        finite = [c * float(Gamma(shape).deficit(k)) for c, k in parts if math.isfinite(k)]
+        finite = [c * float(Gamma(shape).bias(k)) for c, k in parts if math.isfinite(k)]
         return Quantity((evidence or 0.0) + math.fsum(finite), "exact")
     if parts[0][1] <= MOST_SAMPLES:
         terms = [mean_log_average(model, int(k)) for _, k in parts]
@@ -211,8 +211,8 @@ def _mean(model: Model, estimator: Estimator, chi2: ChiSquare) -> Quantity:
         return UNKNOWN
     if math.isinf(parts[0][1]):
         return Quantity(evidence, "exact")
-    deficit = 0.0 if isinstance(estimator, JVI) else -0.5 * float(chi2) / parts[0][1]
-    return Quantity(evidence + deficit, "first-order") if math.isfinite(deficit) else UNKNOWN
+    bias = 0.0 if isinstance(estimator, JVI) else -0.5 * float(chi2) / parts[0][1]
+    return Quantity(evidence + bias, "first-order") if math.isfinite(bias) else UNKNOWN
 
 
 def _has_no_mean(model: Model, estimator: Estimator) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from fastsumo.base.text import NARROWEST, WIDTH
-from fastsumo.models.parsing import compact
+from fastsumo.estimators.estimators import Estimator
+from fastsumo.estimators.labels import label
 
 Kind = Literal["exact", "first-order", "infinite", "unknown"]
 _KINDS = ("exact", "first-order", "unknown", "infinite")  # from good to bad
@@ -96,7 +97,8 @@ class Prediction:
 
     Attributes
     ----------
-    model, estimator : str
+    model : str
+    estimator : Estimator
     mean, variance : Quantity
         Of one trial's value.
     cost : Quantity
@@ -119,7 +121,7 @@ class Prediction:
     """
 
     model: str
-    estimator: str
+    estimator: Estimator
     mean: Quantity
     variance: Quantity
     cost: Quantity
@@ -130,7 +132,7 @@ class Prediction:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, ready for JSON but for NaN and infinities; quantities as value and kind.
+        """All of it, ready for JSON but for NaN and infinities; quantities as value and kind, the estimator as text.
 
         Returns
         -------
@@ -142,7 +144,7 @@ class Prediction:
         >>> fs.theory.predict(fs.models.note(), fs.ELBO()).to_dict()["cost"]
         {'value': 1.0, 'kind': 'exact'}
         """
-        return asdict(self)
+        return asdict(self) | {"estimator": repr(self.estimator)}
 
     def text(self, width: int = WIDTH) -> str:
         """What ``print`` shows, in at most ``width`` columns.
@@ -172,7 +174,7 @@ class Prediction:
             "tail_constant",
             "chi_square",
         )
-        lines = [_wrapped(f"{compact(self.estimator)} on {self.model}, by theory", width)]
+        lines = [_wrapped(f"{label(self.estimator)} on {self.model}, by theory", width)]
         lines += [f"  {name.replace('_', ' ').replace('times', 'x'):<16} {getattr(self, name)!r}" for name in names]
         return "\n".join(lines + [_wrapped(f"  note: {note}", width) for note in self.notes])
 

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastsumo.trial.plan import MAX_TERMS
-
-if TYPE_CHECKING:
-    from fastsumo.runs.result import Provenance
+from fastsumo.estimators.estimators import SUMO, Estimator
+from fastsumo.trial.plan import MAX_TERMS, Law
+from fastsumo.trial.survival import survival
 
 _EXACT = 4096  # terms summed one by one; beyond, cells of a fixed ratio
 _RATIO = 1.02
 _RAREST = 1e-18  # no run reaches a `K` rarer than this
+
+
+class Origin(Protocol):
+    """What is asked of a run's provenance."""
+
+    @property
+    def estimator(self) -> Estimator: ...
+    @property
+    def chi_square(self) -> float | None: ...
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class PowerTail:
     constant: float
 
 
-def tail_law(run: Provenance) -> PowerTail | None:
+def tail_law(run: Origin) -> PowerTail | None:
     """The power law that the tail of an uncapped SUMO run follows; None where there is none or it is unknown.
 
     ``P_k = k^-s`` with ``s > 1/2`` gives the index ``2 s / (2 s - 1)``, a geometric tail of `K` the index 1
@@ -50,7 +58,7 @@ def tail_law(run: Provenance) -> PowerTail | None:
     Parameters
     ----------
     run : Provenance
-        Of a `Result`.
+        Of a `Result`; or whatever has its ``estimator`` and ``chi_square``.
 
     Returns
     -------
@@ -62,11 +70,12 @@ def tail_law(run: Provenance) -> PowerTail | None:
     >>> tail_law(fs.simulate(fs.models.gamma(2.0), fs.SUMO(), 1).provenance).index
     2.0
     """
-    if not _has_law(run) or run.law["cap"] < MAX_TERMS:
+    law = _formula(run)
+    if law is None or law.capped:
         return None
-    if run.law["log_decay"] < 0.0:
-        return PowerTail(1.0, math.nan) if math.isfinite(run.law["log_decay"]) else None
-    s = run.law["power"]
+    if law.log_decay < 0.0:
+        return PowerTail(1.0, math.nan) if math.isfinite(law.log_decay) else None
+    s = law.power
     if s <= 0.5:
         return None
     index = 2.0 * s / (2.0 * s - 1.0)
@@ -76,7 +85,7 @@ def tail_law(run: Provenance) -> PowerTail | None:
     return PowerTail(index, (run.chi_square / (2.0 * s - 1.0)) ** (index / 2.0) * normal_moment)
 
 
-def tail_survival(run: Provenance, x: ArrayLike) -> NDArray[np.float64] | None:
+def tail_survival(run: Origin, x: ArrayLike) -> NDArray[np.float64] | None:
     """First-order ``P(|value - log Z| > x)`` of a SUMO run under any law but a table; good in the tail only.
 
     Parameters
@@ -99,37 +108,32 @@ def tail_survival(run: Provenance, x: ArrayLike) -> NDArray[np.float64] | None:
     """
     from scipy.special import erfc
 
-    if not _has_law(run) or run.chi_square is None:
+    law = _formula(run)
+    if law is None or run.chi_square is None:
         return None
-    probability, variance = _normal_mixture(run)
+    probability, variance = _normal_mixture(law)
     size = np.asarray(x, dtype=np.float64)[..., None] / np.sqrt(2.0 * run.chi_square * variance)
     return np.asarray(erfc(size) @ probability)
 
 
-def _has_law(run: Provenance) -> bool:
-    """Whether the law of `K` is given by a formula, and the weights may have a variance."""
-    table = "Table(" in run.estimator
-    return run.estimator.startswith("SUMO(") and not table and run.chi_square != math.inf
+def _formula(run: Origin) -> Law | None:
+    """The law of `K` of a SUMO run, if it is given by a formula and the weights may have a variance."""
+    if not isinstance(run.estimator, SUMO) or run.chi_square == math.inf:
+        return None
+    law = run.estimator.roulette.law()
+    return None if law.table.size else law
 
 
-def _normal_mixture(run: Provenance) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _normal_mixture(law: Law) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Probabilities of cells of `K`, and in each the sum of ``1 / (k (k + 1) P_k^2)`` up to its middle."""
-    cap = float(run.law["cap"])
+    cap = float(law.cap)
     far = np.floor(_EXACT * _RATIO ** np.arange(1, math.ceil(math.log(MAX_TERMS / _EXACT, _RATIO))))
     last = np.concatenate([np.arange(1.0, _EXACT + 1.0), far])  # of each cell
     last = np.append(last[last < cap], cap) if cap < last[-1] else last
-    last = last[: int(np.count_nonzero(_survival(run, last) > _RAREST)) or 1]
+    last = last[: int(np.count_nonzero(survival(law, last) > _RAREST)) or 1]
     first = np.append(1.0, last[:-1] + 1.0)
-    after = _survival(run, last + 1.0)
+    after = survival(law, last + 1.0)
     after[-1] = 0.0  # the last cell holds the rest
     middle = np.sqrt(first * last)
-    share = (last - first + 1.0) / (middle * (middle + 1.0) * _survival(run, middle) ** 2)
-    return _survival(run, first) - after, np.cumsum(share) - share / 2.0 * (last > first)
-
-
-def _survival(run: Provenance, k: NDArray[np.float64]) -> NDArray[np.float64]:
-    law = run.law
-    decay = max(law["log_decay"], -1e300)
-    inside: NDArray[np.float64] = np.minimum(k, law["head"]) ** -law["power"]
-    inside *= np.exp(np.maximum(k - law["head"], 0.0) * decay) if decay else 1.0
-    return np.where(k > law["cap"], 0.0, inside)
+    share = (last - first + 1.0) / (middle * (middle + 1.0) * survival(law, middle) ** 2)
+    return survival(law, first) - after, np.cumsum(share) - share / 2.0 * (last > first)

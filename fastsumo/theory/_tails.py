@@ -9,7 +9,7 @@ from fastsumo.estimators.estimators import MLMC, SUMO, Estimator, SingleTerm
 from fastsumo.estimators.roulette import Roulette
 from fastsumo.trial.plan import MAX_TERMS
 
-from ._laws import Reach
+from ._survival import SurvivalFormula
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ def tail_of(estimator: Estimator, chi2: float, weight_index: float | None, devia
     if math.isinf(chi2):
         b = min(b, 2.0)
     if isinstance(estimator, SUMO):
-        return _capped_note(_sumo(Reach.of(estimator.roulette), chi2, b), estimator.roulette, chi2, b)
+        return _capped_note(_sumo(SurvivalFormula.of(estimator.roulette), chi2, b), estimator.roulette, chi2, b)
     if isinstance(estimator, SingleTerm):
-        return _single(Reach.of(estimator.roulette), deviation)
+        return _single(SurvivalFormula.of(estimator.roulette), deviation)
     if isinstance(estimator, MLMC):
         return _mlmc(estimator, chi2, b)
     return LIGHT
 
 
-def _sumo(law: Reach, chi2: float, b: float) -> Tail:
+def _sumo(formula: SurvivalFormula, chi2: float, b: float) -> Tail:
     """Two ways to a large value under ``P_k = k^-s``; the smaller index wins.
 
     A long trial: given `K`, the value spreads like ``K^(s - 1 + 1/b')``, ``b' = min(b, 2)`` (a normal or
@@ -64,12 +64,12 @@ def _sumo(law: Reach, chi2: float, b: float) -> Tail:
     the index ``(b - 1 + s) / s``. For ``s = 1`` both give ``min(2, b)``. A geometric tail of `K` has the
     index 1 up to a logarithm.
     """
-    if math.isfinite(law.last) or not law.smooth:
+    if math.isfinite(formula.last) or not formula.smooth:
         return LIGHT
-    if law.geometric:
+    if formula.geometric:
         return Tail(1.0, math.nan, "the index 1 holds up to a logarithm; E|value| is infinite, but only just")
-    s, spread = law.power, min(b, 2.0)
-    slope = s - 1.0 + 1.0 / spread
+    s = formula.law.power
+    slope = s - 1.0 + 1.0 / min(b, 2.0)
     long_trial = s / slope if slope > 0.0 else math.inf
     jump = (b - 1.0 + s) / s
     if jump < long_trial or b < 2.0 or (b == 2.0 and math.isinf(chi2)):
@@ -87,14 +87,14 @@ def _sumo_constant(s: float, chi2: float) -> float:
     return (chi2 / (2.0 * s - 1.0)) ** (index / 2.0) * _normal_moment(index)
 
 
-def _single(law: Reach, deviation: float) -> Tail:
+def _single(formula: SurvivalFormula, deviation: float) -> Tail:
     """``Delta_k / p_k`` is about ``(w / Z - 1) / (s P_k)``: index 1, constant ``E|w / Z - 1| / s``."""
-    if math.isfinite(law.last) or not law.smooth:
+    if math.isfinite(formula.last) or not formula.smooth:
         return LIGHT
     why = "E|value| = sum E|Delta_k| diverges, whatever the law: the mean does not exist without a cap"
-    if law.geometric:
+    if formula.geometric:
         return Tail(1.0, math.nan, why + "; the index 1 holds up to a logarithm")
-    return Tail(1.0, deviation / law.power, why)
+    return Tail(1.0, deviation / formula.law.power, why)
 
 
 def _mlmc(estimator: MLMC, chi2: float, b: float) -> Tail:
@@ -144,9 +144,9 @@ def _normal_moment(p: float) -> float:
 def _capped_note(tail: Tail, roulette: Roulette, chi2: float, b: float) -> Tail:
     """What the tail of a capped law looks like before the cap shows."""
     law = roulette.law()
-    if math.isfinite(tail.index) or law.cap >= MAX_TERMS or law.table.size or law.cap < 100:
+    if math.isfinite(tail.index) or not law.capped or law.table.size or law.cap < 100:
         return tail
-    before = _sumo(Reach(roulette, math.inf, law.power, law.head, max(-law.log_decay, 0.0)), chi2, b)
+    before = _sumo(SurvivalFormula(law._replace(cap=MAX_TERMS), math.inf), chi2, b)
     if math.isinf(before.index):
         return tail
     return replace(tail, note=f"up to the cap the tail looks like one of index {before.index:.4g}")

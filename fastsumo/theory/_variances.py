@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from fastsumo.estimators.estimators import JVI, MLMC, SUMO, SingleTerm
 
 from ._frullani import LogLaplace, covariance
-from ._laws import Reach
 from ._moments import Moments
 from ._sums import Term, series
+from ._survival import SurvivalFormula
 
 Floats = NDArray[np.float64]
 
@@ -38,36 +38,36 @@ def sumo(moments: Moments, estimator: SUMO) -> float:
     >>> round(sumo(Gamma(1.0), fs.SUMO(fs.roulette.Geometric(1.0))), 6)  # K = 1: that of L_2
     0.644934
     """
-    law, skipped, m = Reach.of(estimator.roulette), 1.0 - estimator.start, float(estimator.minimum)
-    if law.geometric or (law.smooth and math.isinf(law.last) and law.power >= 1.0):
+    formula, skipped, m = SurvivalFormula.of(estimator.roulette), 1.0 - estimator.start, float(estimator.minimum)
+    if formula.geometric or (formula.smooth and math.isinf(formula.last) and formula.law.power >= 1.0):
         return math.inf
-    end = m + law.last - skipped
+    end = m + formula.last - skipped
     below, left = _remaining(moments, end)
 
     def term(j: Floats) -> Floats:
         k = m + j - 1.0
-        rise = moments.rise(k)
-        square = moments.spread(k) + rise * (rise + 2.0 * (below - moments.deficit(k + 1.0)))
-        return square / law.survival(j + skipped)
+        mean = moments.mean_increment(k)
+        square = moments.var_increment(k) + mean * (mean + 2.0 * (below - moments.bias(k + 1.0)))
+        return square / formula.survival(j + skipped)
 
-    total = _sum(term, law, law.last - skipped)
+    total = _sum(term, formula, formula.last - skipped)
     start = float(moments.variance(m))
-    return start + total - 2.0 * (start - left) - (below - float(moments.deficit(m))) ** 2
+    return start + total - 2.0 * (start - left) - (below - float(moments.bias(m))) ** 2
 
 
 def single_term(moments: Moments, estimator: SingleTerm) -> float:
     """Variance of the single term, ``Var[L_1] + sum (v_k + m_k^2) / p_k - 2 sum v_k - (sum m_k)^2``."""
-    law = Reach.of(estimator.roulette)
-    if math.isinf(law.last):
+    formula = SurvivalFormula.of(estimator.roulette)
+    if math.isinf(formula.last):
         return math.inf
-    below, left = _remaining(moments, law.last + 1.0)
+    below, left = _remaining(moments, formula.last + 1.0)
 
     def term(k: Floats) -> Floats:
-        return (moments.spread(k) + moments.rise(k) ** 2) / law.mass(k)
+        return (moments.var_increment(k) + moments.mean_increment(k) ** 2) / formula.mass(k)
 
     start = float(moments.variance(1.0))
-    total = _sum(term, law, law.last - 1.0) + float(term(np.array([law.last]))[0])
-    return start + total - 2.0 * (start - left) - (below - float(moments.deficit(1.0))) ** 2
+    total = _sum(term, formula, formula.last - 1.0) + float(term(np.array([formula.last]))[0])
+    return start + total - 2.0 * (start - left) - (below - float(moments.bias(1.0))) ** 2
 
 
 def mlmc(moments: Moments, estimator: MLMC, log_evidence: float) -> float:
@@ -82,11 +82,11 @@ def mlmc(moments: Moments, estimator: MLMC, log_evidence: float) -> float:
     level = np.arange(1.0, _LEVELS + 1.0)
     half = base * 2.0 ** (level - 1.0)
     mean, variance = moments.level_mean(half), moments.level_variance(half)
-    below = -float(moments.deficit(base))  # the sum of all levels' means
+    below = -float(moments.bias(base))  # the sum of all levels' means
     start = float(moments.variance(base))
     survival = r ** (level - 1.0 if estimator.first else level)
     if estimator.kind == "sum":
-        square = variance + mean * (mean - 2.0 * moments.deficit(2.0 * half))
+        square = variance + mean * (mean - 2.0 * moments.bias(2.0 * half))
         total = start + _with_rest(square / survival, r) - below**2
         return total if estimator.first else total - 2.0 * math.fsum(variance)
     total = _with_rest((variance + mean**2) / ((1.0 - r) * survival), r)
@@ -122,11 +122,11 @@ def jackknife(log_laplace: LogLaplace, estimator: JVI) -> float:
 
 def _remaining(moments: Moments, end: float) -> tuple[float, float]:
     """``E[L_end] - log Z`` and ``Var[L_end]``, 0 where nothing ends."""
-    return (0.0, 0.0) if math.isinf(end) else (float(moments.deficit(end)), float(moments.variance(end)))
+    return (0.0, 0.0) if math.isinf(end) else (float(moments.bias(end)), float(moments.variance(end)))
 
 
-def _sum(term: Term, law: Reach, last: float) -> float:
-    return series(term, last, smooth=law.smooth, knot=law.head, pace=law.decay)
+def _sum(term: Term, formula: SurvivalFormula, last: float) -> float:
+    return series(term, last, smooth=formula.smooth, knot=formula.law.head, pace=formula.decay)
 
 
 def _with_rest(terms: Floats, ratio: float) -> float:

@@ -1,7 +1,6 @@
 """From a model's log weight to the weight; a log of a sum of two exponentials is never taken at all.
 
-A weight near a known power of 2 is a plain number, `plain`; any weight is ``mantissa * 2**power``, `parts`. Where both
-exist they have the same digits.
+`linear_weight` gives it for the linear range, `extended_weight` for the extended one (`ranges.py` says which is which).
 
 A mixture ends in ``logaddexp(a, b)``, minus `log q`, and the engine then wants its exponential. So within a model
 `logaddexp` gives a `LogSum` that remembers ``a`` and ``b``: two exponentials in place of two and a logarithm.
@@ -22,9 +21,7 @@ from fastsumo import vmath
 from fastsumo.jit.options import INLINED, inlined
 from fastsumo.vmath import _exp_over, _exp_parts, _pow2
 
-RANGE = 300.0  # powers of 2 around the shift in which weights, their sums and ratios are plain float64 numbers
-SMALLEST_PLAIN, LARGEST_PLAIN = 2.0**-RANGE, 2.0**RANGE
-_PLAIN_LIMIT = 1000.0  # powers of 2 around the shift to which `_exp_over` limits a weight
+_LINEAR_LIMIT = 1000.0  # powers of 2 around the shift to which `_exp_over` limits a weight
 _LARGEST = 1.7976931348623157e308
 
 
@@ -40,13 +37,13 @@ def lazy_logaddexp(a: float, b: float) -> LogSum:
     return LogSum(a, b)
 
 
-def parts(log_weight: Any) -> tuple[float, float]:
+def extended_weight(log_weight: Any) -> tuple[float, float]:
     """``(mantissa, power)`` of the exponential; the mantissa is NaN where the log weight is NaN or +inf."""
     raise NotImplementedError("compiled code only")
 
 
-def plain(log_weight: Any, shift: float) -> float:
-    """The exponential over ``2**shift``, for which `is_plain` holds if it is an accurate number."""
+def linear_weight(log_weight: Any, shift: float) -> float:
+    """The exponential over ``2**shift``, for which `is_linear` holds if it is an accurate number."""
     raise NotImplementedError("compiled code only")
 
 
@@ -94,61 +91,46 @@ def _sub(x, y):
     return None
 
 
-@overload(parts, jit_options=INLINED)
-def _parts(log_weight):
+@overload(extended_weight, jit_options=INLINED)
+def _extended_weight(log_weight):
     if _is_sum(log_weight):
-        return lambda log_weight: _sum_parts(log_weight.a, log_weight.b)
+        return lambda log_weight: _extended_of_sum(log_weight.a, log_weight.b)
     if _is_number(log_weight):
-        return lambda log_weight: _checked_parts(float(log_weight))
+        return lambda log_weight: _extended_of_number(float(log_weight))
     return None
 
 
-@overload(plain, jit_options=INLINED)
-def _plain(log_weight, shift):
+@overload(linear_weight, jit_options=INLINED)
+def _linear_weight(log_weight, shift):
     if _is_sum(log_weight):
-        return lambda log_weight, shift: _plain_sum(log_weight.a, log_weight.b, shift)
+        return lambda log_weight, shift: _linear_of_sum(log_weight.a, log_weight.b, shift)
     if _is_number(log_weight):
-        return lambda log_weight, shift: _plain_number(float(log_weight), shift)
+        return lambda log_weight, shift: _linear_of_number(float(log_weight), shift)
     return None
 
 
 @inlined
-def is_plain(weight):
-    """Whether a weight, its sums and ratios with others are plain float64 numbers; NaN is not, 0 is."""
-    return ((weight >= SMALLEST_PLAIN) | (weight == 0.0)) & (weight <= LARGEST_PLAIN)
-
-
-@inlined
-def others(weights):
-    """How many weights are not plain."""
-    found = 0
-    for i in range(weights.size):
-        found += not (is_plain(weights[i]))
-    return found
-
-
-@inlined
-def _plain_number(x, shift):
-    weight = _exp_over(x, shift, _PLAIN_LIMIT)
+def _linear_of_number(x, shift):
+    weight = _exp_over(x, shift, _LINEAR_LIMIT)
     return 0.0 if x == -math.inf else weight
 
 
 @inlined
-def _plain_sum(a, b, shift):
-    weight = _exp_over(a, shift, _PLAIN_LIMIT) + _exp_over(b, shift, _PLAIN_LIMIT)
+def _linear_of_sum(a, b, shift):
+    weight = _exp_over(a, shift, _LINEAR_LIMIT) + _exp_over(b, shift, _LINEAR_LIMIT)
     return 0.0 if (a if a > b else b) == -math.inf else weight
 
 
 @inlined
-def _checked_parts(x):
+def _extended_of_number(x):
     mantissa, power = _exp_parts(x)
     return (mantissa if x <= _LARGEST else math.nan), power
 
 
 @inlined
-def _sum_parts(a, b):
-    left, left_power = _checked_parts(a)
-    right, right_power = _checked_parts(b)
+def _extended_of_sum(a, b):
+    left, left_power = _extended_of_number(a)
+    right, right_power = _extended_of_number(b)
     rise = right_power - left_power
     up = rise > 0.0
     small, large = (left if up else right), (right if up else left)

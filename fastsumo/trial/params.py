@@ -1,7 +1,7 @@
-"""What every kernel is told of a run: `KernelParams`, plain numbers and addresses, which cost nothing to pass.
+"""What every kernel is told of a run: `KernelParams`, numbers and addresses, which cost nothing to pass.
 
-The law of `K`, the coefficients of a trial and where the model's compiled functions are. Who keeps the arrays alive that
-addresses point to is `OwnedParams`.
+The law of `K`, the coefficients of a trial and where the model's compiled functions are. `OwnedParams` keeps the arrays
+alive that addresses point to.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fastsumo.trial import kinds
 from fastsumo.trial.plan import Plan
+from fastsumo.trial.ranges import LOG_2
 from fastsumo.trial.sizes import SHORT
 from fastsumo.trial.survival import reciprocals
 
@@ -98,7 +99,7 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
 
 def shift_of(center: float) -> float:
     """The power of 2 that weights are relative to where log weights are expected around ``center``."""
-    return float(round(center / math.log(2.0)))
+    return float(round(center / LOG_2))
 
 
 def _longest_short(plan: Plan) -> int:

@@ -73,7 +73,7 @@ def polar(u1, u2):
 
 @device
 def fill_uniforms(trials, samples, key, z):
-    """The first ``trials.size`` numbers of row ``j`` of ``z`` become the j-th uniform of each (trial, sample)."""
+    """The first ``trials.size`` numbers of ``z[j]`` become the j-th uniform of each (trial, sample)."""
     dim, n = z.shape[0], trials.size
     for j in range(0, dim - 1, 2):
         first, second, block = z[j], z[j + 1], uint64(j // 2 + 1)
@@ -87,7 +87,7 @@ def fill_uniforms(trials, samples, key, z):
 
 @device
 def fill_normals(trials, samples, key, z):
-    """The first ``trials.size`` numbers of row ``j`` of ``z`` become the j-th standard normal of each (trial, sample).
+    """The first ``trials.size`` numbers of ``z[j]`` become the j-th standard normal of each (trial, sample).
 
     Uniforms first, then normals in place: one loop of both needs more registers than there are, and 0.6 ns more.
     """

@@ -1,4 +1,4 @@
-"""What an engine is told of an estimator: its `Plan`, and in it the `Law` of `K`. Estimators make them; no engine does."""
+"""What an engine is told of an estimator: its `Plan`, and in it the `Law` of `K`. Only estimators make them."""
 
 from __future__ import annotations
 

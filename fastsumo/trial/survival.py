@@ -41,7 +41,7 @@ def uncapped(law: Law, k: Floats) -> Floats:
 
 
 def reciprocals(law: Law, size: int) -> Floats:
-    """``1 / P(K >= j)`` for ``j = 0 .. size - 1`` as if nothing capped the formula; 1 for ``j = 0``, and past a table."""
+    """``1 / P(K >= j)`` for ``j = 0 .. size - 1``, as if nothing capped the formula; 1 for ``j = 0``, past a table."""
     if law.table.size:
         out = np.ones(size)
         known = min(law.table.size, size - 1)

@@ -1,34 +1,36 @@
 """A block of consecutive trials on one thread: draw `K`, sort, run short and long trials, and hand the values on.
 
 Values are added to a tally, or written to arrays. Each family of estimators has entry points of its own, so that a run
-compiles what it needs.
+compiles what it needs. How trials are run is not written here, nor what threads do with blocks (`workers.py`).
 """
 
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.engine.cpu.buffer import evaluate, weigh
-from fastsumo.engine.cpu.extended import wide_long_trials, wide_short_trials
+from fastsumo.engine.cpu.buffer import weigh_extended, weigh_linear
+from fastsumo.engine.cpu.extended import extended_long_trials, extended_short_trials
 from fastsumo.engine.cpu.jackknife import jackknife_trials
 from fastsumo.engine.cpu.long import long_trials
-from fastsumo.engine.cpu.mlmc import level_trials
+from fastsumo.engine.cpu.mlmc import mlmc_trials
 from fastsumo.engine.cpu.scratch import (
     BUFFER,
-    MANTISSA,
-    ORDERED_TERMS,
-    PLACES,
-    POWER,
-    SAMPLES,
-    TERMS,
-    TRIAL,
-    TRIALS,
-    VALUES,
-    WEIGHT,
+    drawn_terms_at,
+    drawn_terms_in,
+    mantissas_in,
+    pair_samples_in,
+    pair_trials_at,
+    pair_trials_in,
+    places_in,
+    powers_in,
+    terms_in,
+    trial_numbers_in,
+    values_in,
+    weights_in,
 )
 from fastsumo.engine.cpu.short import short_trials
 from fastsumo.engine.cpu.tallying import tally_tile
 from fastsumo.engine.status import OK
-from fastsumo.jit.memory import floats, ints, words
+from fastsumo.jit.memory import floats, ints
 from fastsumo.jit.options import device, kernel
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import draw, samples_of
@@ -37,10 +39,10 @@ from fastsumo.vmath import _log_of
 
 
 @device
-def _prefix_trials(params, scratch, short, n):
-    """Values of the ``n`` trials of a tile, the first ``short`` sorted by falling `K`: kinds.IWAE, kinds.SUMO, the single term.
+def _linear_prefix_trials(params, scratch, short, n):
+    """Values of the ``n`` trials of a tile, the first ``short`` sorted by falling `K`: IWAE, SUMO, the single term.
 
-    `EXTENDED` if there are weights that are not plain.
+    The status; `EXTENDED` if there are weights outside the linear range.
     """
     status = short_trials(params, scratch, short)
     if status == OK:
@@ -49,21 +51,21 @@ def _prefix_trials(params, scratch, short, n):
 
 
 @device
-def any_prefix_trials(params, scratch, short, n):
-    """`_prefix_trials` with weights of any scale."""
-    status = wide_short_trials(params, scratch, short)
+def extended_prefix_trials(params, scratch, short, n):
+    """`_linear_prefix_trials` for the extended range."""
+    status = extended_short_trials(params, scratch, short)
     if status == OK:
-        status = wide_long_trials(params, scratch, short, n)
+        status = extended_long_trials(params, scratch, short, n)
     return status
 
 
 def _kernels(name, run_trials):
-    """The two entry points of a family of trials; ``run_trials`` has the signature of `_prefix_trials`."""
+    """The two entry points of a family of trials; ``run_trials`` has the signature of `_linear_prefix_trials`."""
 
     def tally(params, scratch, first, n, center, tally, split_at):
-        """Add the trials ``first .. first + n - 1`` to the tally. Status, trials done, how many split trials were left out.
+        """Add the trials ``first .. first + n - 1`` to the tally. Status, trials done, how many were set aside.
 
-        Tiles begin at multiples of `TILE`. Number and `K` of a trial that is to be split go to ``split_at``, int64 (n, 2).
+        Tiles begin at multiples of `TILE`. Number and `K` of trials to be split are set aside in ``split_at``, (n, 2).
         """
         found, done = 0, 0
         while done < n:
@@ -78,7 +80,7 @@ def _kernels(name, run_trials):
         return OK, done, found
 
     def sample(params, scratch, first, n, values_at, terms_at, split_at):
-        """Values and `K` of the trials ``first .. first + n - 1``, by trial. Status, trials done, split trials left out."""
+        """Values and `K` of the trials ``first .. first + n - 1``, by trial. The same three numbers."""
         values, terms = floats(values_at, n), ints(terms_at, n)
         found, done = 0, 0
         while done < n:
@@ -88,11 +90,8 @@ def _kernels(name, run_trials):
             if status != OK:
                 return status, done, found
             found = aside
-            trial, computed, drawn = (
-                words(scratch + TRIAL, kept),
-                floats(scratch + VALUES, kept),
-                ints(scratch + TERMS, size),
-            )
+            trial, computed = trial_numbers_in(scratch, 0, kept), values_in(scratch, 0, kept)
+            drawn = drawn_terms_in(scratch, 0, size)
             for i in range(kept):
                 values[int64(trial[i] - first)] = computed[i]
             for t in range(size):
@@ -104,26 +103,26 @@ def _kernels(name, run_trials):
     return kernel(tally), kernel(sample)
 
 
-_PLAIN, _ANY = _kernels("plain", _prefix_trials), _kernels("any", any_prefix_trials)
-_FAMILIES = {kinds.JVI: _kernels("jackknife", jackknife_trials), kinds.MLMC: _kernels("levels", level_trials)}
+_LINEAR, _EXTENDED = _kernels("linear", _linear_prefix_trials), _kernels("extended", extended_prefix_trials)
+_FAMILIES = {kinds.JVI: _kernels("jackknife", jackknife_trials), kinds.MLMC: _kernels("mlmc", mlmc_trials)}
 QUARTERS = 4
 
 
-def kernels_of(kind, plain=False):
+def kernels_of(kind, linear=False):
     """The kernels for a kind of trial, of one signature each: to add a block to a tally, and to write its values.
 
-    Those for ``plain`` weights may stop at a tile with the status `EXTENDED`: the tile is for the others, which give the
-    same bits wherever both give any, and are seldom needed and long to compile.
+    Those for the ``linear`` range may stop at a tile with the status `EXTENDED`: the tile is for the others, which give
+    the same bits wherever both give any, and are seldom needed and long to compile.
     """
-    return _FAMILIES.get(kind, _PLAIN if plain else _ANY)
+    return _FAMILIES.get(kind, _LINEAR if linear else _EXTENDED)
 
 
 @kernel
 def tally_one(params, scratch, trial, terms, value, center, tally):
     """Add a single trial whose value is known."""
-    words(scratch + TRIAL, 1)[0] = trial
-    ints(scratch + ORDERED_TERMS, 1)[0] = terms
-    floats(scratch + VALUES, 1)[0] = value
+    trial_numbers_in(scratch, 0, 1)[0] = trial
+    terms_in(scratch, 0, 1)[0] = terms
+    values_in(scratch, 0, 1)[0] = value
     tally_tile(tally, scratch, 0, 1, params, center)
 
 
@@ -136,14 +135,14 @@ def _next_tile(first, done, n):
 
 @device
 def draw_sorted(params, scratch, start, n, split_at, found):
-    """Draw the tile's `K` and order its trials: short ones by falling `K`, then long ones. Those to be split are set aside.
+    """Draw the tile's `K` and order its trials: short ones by falling `K`, then long ones; set those to split aside.
 
     Each quarter of the tile counts for itself: half of all `K` are 1, and a counter cannot go up every cycle.
     """
-    draw(params, start, scratch + TERMS, n)
-    terms, longest = ints(scratch + TERMS, n), max(params.longest_short, 0)
-    places = ints(scratch + PLACES, QUARTERS * (SHORT + 2))
-    trial, ordered = words(scratch + TRIAL, n), ints(scratch + ORDERED_TERMS, n)
+    draw(params, start, drawn_terms_at(scratch, 0), n)
+    terms, longest = drawn_terms_in(scratch, 0, n), max(params.longest_short, 0)
+    places = places_in(scratch, 0, QUARTERS * (SHORT + 2))
+    trial, ordered = trial_numbers_in(scratch, 0, n), terms_in(scratch, 0, n)
     if params.kind == kinds.IWAE and params.cap <= params.split_above:  # all alike
         for t in range(n):
             trial[t], ordered[t] = start + uint64(t), params.cap
@@ -186,21 +185,26 @@ def draw_sorted(params, scratch, start, n, split_at, found):
 def log_weights_of(params, scratch, trial, first, n, out_at):
     """The log weights ``first .. first + n - 1`` of one trial; NaN where one is NaN or +inf. The status.
 
-    `EXTENDED` if they are not plain and the job is not for weights of any scale; where they are, the bits are the same.
+    By the model's function for the extended range if the run has it, else by that for the linear range: `EXTENDED` if
+    some weight is outside of it. Where both give any, the bits are the same.
     """
     done = 0
-    out, plain = floats(out_at, n), params.extended_at == 0
+    out, linear = floats(out_at, n), params.extended_at == 0
     while done < n:
         size = min(n - done, BUFFER)
-        trials, samples = words(scratch + TRIALS, size), words(scratch + SAMPLES, size)
+        trials, samples = pair_trials_in(scratch, 0, size), pair_samples_in(scratch, 0, size)
         for i in range(size):
             trials[i], samples[i] = trial, uint64(first + done + i)
-        status = weigh(params, scratch, size) if plain else evaluate(params, scratch, size)
+        pairs_at = pair_trials_at(scratch, 0)
+        status = (
+            weigh_linear(params, scratch, pairs_at, size) if linear else weigh_extended(params, scratch, pairs_at, size)
+        )
         if status != OK:
             return status
-        weight, power = floats(scratch + (WEIGHT if plain else MANTISSA), size), floats(scratch + POWER, size)
+        weight = weights_in(scratch, 0, size) if linear else mantissas_in(scratch, 0, size)
+        power = powers_in(scratch, 0, size)
         for i in range(size):
-            log_weight = _log_of(weight[i], params.shift if plain else power[i])
+            log_weight = _log_of(weight[i], params.shift if linear else power[i])
             out[done + i] = log_weight if weight[i] > 0.0 else (-np.inf if weight[i] == 0.0 else np.nan)
         done += size
     return OK

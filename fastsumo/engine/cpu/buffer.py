@@ -1,88 +1,73 @@
-"""From (trial, sample) pairs in a worker's buffer to weights, checked on the way."""
+"""From the (trial, sample) pairs in a worker's buffer to their weights, checked on the way.
+
+Each way to weigh is told where the trials of the pairs are, since those of short trials lie ready outside the buffer;
+the samples are always in it. What is compiled of a model, and called here, is in `weights.py`.
+"""
 
 from numba import int64
 
-from fastsumo.engine.cpu.scratch import MANTISSA, POWER, REPORT, SAMPLES, TRIALS, WEIGHT
-from fastsumo.engine.cpu.weights import FAILED, NOT_PLAIN, call_weights
+from fastsumo.engine.cpu.scratch import (
+    mantissas_at,
+    mantissas_in,
+    pair_samples_at,
+    powers_at,
+    powers_in,
+    report_in,
+    weights_at,
+    weights_in,
+)
+from fastsumo.engine.cpu.weights import FAILED, OUTSIDE, call_weights
 from fastsumo.engine.status import BAD_WEIGHT, EXTENDED, OK, RAISED, STOPPED
-from fastsumo.jit.memory import floats, ints, words
-from fastsumo.jit.options import device, inlined
-from fastsumo.trial.lazy_sums import is_plain
-from fastsumo.vmath import _pow2
-
-_FAR = 1000.0  # powers of 2
+from fastsumo.jit.memory import words
+from fastsumo.jit.options import device
+from fastsumo.trial.ranges import is_linear, to_linear
 
 
 @device
-def weigh(params, scratch, n):
-    """Weights of the first ``n`` pairs of the buffer as plain numbers. The status, `EXTENDED` if some are not plain."""
-    return weigh_samples(params, scratch, scratch + TRIALS, n)
+def weigh_linear(params, scratch, trials_at, n):
+    """Weights of ``n`` pairs for the linear range. The status, `EXTENDED` if some are outside of it."""
+    return _call(params.linear_at, params, scratch, trials_at, n, weights_at(scratch, 0))
 
 
 @device
-def weigh_samples(params, scratch, trials_at, n):
-    """`weigh` where the trials of the pairs are elsewhere than in the buffer, but not their samples."""
-    return _call(params.linear_at, params, scratch, trials_at, n, scratch + WEIGHT)
+def weigh_extended(params, scratch, trials_at, n):
+    """Mantissas and powers of ``n`` pairs, unchecked. The status; `EXTENDED` if nothing is compiled for it."""
+    address = params.extended_at
+    return _call(address, params, scratch, trials_at, n, mantissas_at(scratch, 0)) if address else EXTENDED
 
 
 @device
-def evaluate(params, scratch, n):
-    """Mantissas and powers of the first ``n`` pairs of the buffer. The status; `EXTENDED` if nothing is compiled for it."""
-    return _evaluate_samples(params, scratch, scratch + TRIALS, n)
+def weigh_both(params, scratch, trials_at, n):
+    """Mantissas and powers of ``n`` pairs, and beside them linear weights, which are right where they are in range.
 
-
-@device
-def _evaluate_samples(params, scratch, trials_at, n):
-    """`evaluate` where the trials of the pairs are elsewhere than in the buffer."""
-    return (
-        _call(params.extended_at, params, scratch, trials_at, n, scratch + MANTISSA) if params.extended_at else EXTENDED
-    )
-
-
-@device
-def weigh_any(params, scratch, n):
-    """Weights of any scale: mantissas and powers, and numbers that are plain where the weight is.
-
-    The status, with the trial of an error in the report; `EXTENDED` if some are not plain.
+    The status, with the trial of an error in the report; `EXTENDED` if some weight is outside the linear range.
     """
-    return weigh_any_samples(params, scratch, scratch + TRIALS, n)
-
-
-@device
-def weigh_any_samples(params, scratch, trials_at, n):
-    """`weigh_any` where the trials of the pairs are elsewhere than in the buffer."""
-    mantissa, power, weight = floats(scratch + MANTISSA, n), floats(scratch + POWER, n), floats(scratch + WEIGHT, n)
-    status = _evaluate_samples(params, scratch, trials_at, n)
+    mantissa, power, weight = mantissas_in(scratch, 0, n), powers_in(scratch, 0, n), weights_in(scratch, 0, n)
+    status = weigh_extended(params, scratch, trials_at, n)
     if status != OK:
         return status
-    bad, wide, shift = 0, 0, params.shift
+    bad, outside, shift = 0, 0, params.shift
     for i in range(n):
         bad += not (mantissa[i] >= 0.0)
-        weight[i] = as_plain(mantissa[i], power[i] - shift)
-        wide += not (is_plain(weight[i]))
+        weight[i] = to_linear(mantissa[i], power[i] - shift)
+        outside += not (is_linear(weight[i]))
     if bad:
         for i in range(n):
             if not (mantissa[i] >= 0.0):
-                ints(scratch + REPORT, 2)[0] = int64(words(trials_at, n)[i])
+                report_in(scratch, 0, 2)[0] = int64(words(trials_at, n)[i])
                 return BAD_WEIGHT
-    return EXTENDED if wide else OK
-
-
-@inlined
-def as_plain(mantissa, power):
-    """The same bits as the plain weight where there is one; no plain number where there is none."""
-    return mantissa * _pow2(max(min(power, _FAR), -_FAR))
+    return EXTENDED if outside else OK
 
 
 @device
 def _call(address, params, scratch, trials_at, n, result_at):
     """Call the model's function for ``n`` trials and the first ``n`` samples of the buffer. The status."""
-    report, samples_at = ints(scratch + REPORT, 2), scratch + SAMPLES
+    report = report_in(scratch, 0, 2)
     where = params.key, params.numbers_at, params.row_at, params.shift
-    found = call_weights(address, (trials_at, samples_at, n, *where, result_at, scratch + POWER))
+    found = call_weights(address, (trials_at, pair_samples_at(scratch, 0), n, *where, result_at, powers_at(scratch, 0)))
     if report[1]:
         return STOPPED
     if found == FAILED:
         report[0] = int64(words(trials_at, 1)[0])
         return RAISED
-    return EXTENDED if found == NOT_PLAIN else OK
+    return EXTENDED if found == OUTSIDE else OK

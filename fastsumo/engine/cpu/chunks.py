@@ -13,34 +13,35 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from fastsumo.engine.cpu.lane_weights import lane_parts, lane_plain
+from fastsumo.engine.cpu.lane_weights import lane_extended, lane_linear
 from fastsumo.jit.bits import float_bits
 from fastsumo.jit.fingerprint import is_known, nested, reached
 from fastsumo.jit.lanes import POINTS, WIDTH, points, put, take
 from fastsumo.jit.memory import table_at
 from fastsumo.jit.options import inlined
-from fastsumo.trial.lazy_sums import LARGEST_PLAIN, SMALLEST_PLAIN, others, parts, plain
+from fastsumo.trial.lazy_sums import extended_weight, linear_weight
+from fastsumo.trial.ranges import LARGEST_LINEAR, SMALLEST_LINEAR, count_outside
 
-_SMALLEST_PLAIN_BITS, _LARGEST_PLAIN_BITS = np.array([SMALLEST_PLAIN, LARGEST_PLAIN]).view(np.int64).tolist()
+_SMALLEST_LINEAR_BITS, _LARGEST_LINEAR_BITS = np.array([SMALLEST_LINEAR, LARGEST_LINEAR]).view(np.int64).tolist()
 
 
 class Chunk(NamedTuple):
-    """What is compiled for: sizes, and ``lanes``, the length of a row of noise, a multiple of `WIDTH`."""
+    """What is compiled for: sizes, and how many samples' noise is worked on at a time, a multiple of `WIDTH`."""
 
     dim: int
     columns: int
     params: int
-    lanes: int
+    samples: int
 
 
-def weigher(density: Any, transform: Any, chunk: Chunk, only_plain: bool, by_lanes: bool) -> Any:
-    """The function ``weigh(z, numbers, row, shift, result, power)`` for the first ``result.size`` samples of ``z``.
+def weigher(density: Any, transform: Any, chunk: Chunk, linear: bool, by_lanes: bool) -> Any:
+    """``weigh_chunk(z, numbers, row, shift, result, power)`` for the first ``result.size`` samples of the noise ``z``.
 
-    ``result`` becomes plain weights, and their number that are not is returned; or it becomes mantissas, and
-    ``power`` powers. ``density`` takes points, a row if the model has ``columns``, and params; ``transform`` is a
-    proposal's map, or None.
+    ``result`` becomes weights for the linear range, and how many are outside of it is returned; or it becomes
+    mantissas, and ``power`` powers. ``density`` takes points, a row of data if the model has ``columns``, and params;
+    ``transform`` is a proposal's map, or None.
     """
-    dim, lanes, params_size = chunk.dim, chunk.lanes, chunk.params
+    dim, samples, params_size = chunk.dim, chunk.samples, chunk.params
     if transform is None:
 
         @inlined
@@ -51,48 +52,48 @@ def weigher(density: Any, transform: Any, chunk: Chunk, only_plain: bool, by_lan
         @inlined
         def mapped(z, numbers, log_q):
             transform(z, dim, numbers[params_size:], log_q)
-            return table_at(z.ctypes.data, dim, lanes)  # its owner, the noise, lives until the loop over chunks ends
+            return table_at(z.ctypes.data, dim, samples)  # its owner, the noise, lives until the loop over chunks ends
 
     log_weight = _log_weight(density, transform is not None, chunk, by_lanes)
-    if only_plain and by_lanes:
+    if linear and by_lanes:
 
         @inlined
-        def weigh(z, numbers, row, shift, weight, power):
+        def weigh_chunk(z, numbers, row, shift, weight, power):
             x, params, n = mapped(z, numbers, weight), numbers[:params_size], weight.size
             for i in range(0, n, WIDTH):
-                put(weight.ctypes.data + 8 * i, n - i, lane_plain(log_weight(x, i, row, params, weight), shift))
-            return others(weight)
-    elif only_plain:
+                put(weight.ctypes.data + 8 * i, n - i, lane_linear(log_weight(x, i, row, params, weight), shift))
+            return count_outside(weight)
+    elif linear:
 
         @inlined
-        def weigh(z, numbers, row, shift, weight, power):
+        def weigh_chunk(z, numbers, row, shift, weight, power):
             x, params = mapped(z, numbers, weight), numbers[:params_size]
-            smallest, largest = _LARGEST_PLAIN_BITS, _SMALLEST_PLAIN_BITS
+            smallest, largest = _LARGEST_LINEAR_BITS, _SMALLEST_LINEAR_BITS
             for i in range(weight.size):
-                found = plain(log_weight(x, i, row, params, weight), shift)
+                found = linear_weight(log_weight(x, i, row, params, weight), shift)
                 smallest, largest = min(smallest, float_bits(found)), max(largest, float_bits(found))
                 weight[i] = found
-            return others(weight) if smallest < _SMALLEST_PLAIN_BITS or largest > _LARGEST_PLAIN_BITS else 0
+            return count_outside(weight) if smallest < _SMALLEST_LINEAR_BITS or largest > _LARGEST_LINEAR_BITS else 0
     elif by_lanes:
 
         @inlined
-        def weigh(z, numbers, row, shift, mantissa, power):
+        def weigh_chunk(z, numbers, row, shift, mantissa, power):
             x, params, n = mapped(z, numbers, power), numbers[:params_size], power.size
             for i in range(0, n, WIDTH):
-                f, e = lane_parts(log_weight(x, i, row, params, power))
+                f, e = lane_extended(log_weight(x, i, row, params, power))
                 put(mantissa.ctypes.data + 8 * i, n - i, f)
                 put(power.ctypes.data + 8 * i, n - i, e)
             return 0
     else:
 
         @inlined
-        def weigh(z, numbers, row, shift, mantissa, power):
+        def weigh_chunk(z, numbers, row, shift, mantissa, power):
             x, params = mapped(z, numbers, power), numbers[:params_size]
             for i in range(power.size):
-                mantissa[i], power[i] = parts(log_weight(x, i, row, params, power))
+                mantissa[i], power[i] = extended_weight(log_weight(x, i, row, params, power))
             return 0
 
-    return weigh
+    return weigh_chunk
 
 
 def _log_weight(density: Any, has_proposal: bool, chunk: Chunk, by_lanes: bool) -> Any:
@@ -100,16 +101,16 @@ def _log_weight(density: Any, has_proposal: bool, chunk: Chunk, by_lanes: bool) 
 
     Of these, some may be left over from before, beyond the chunk's end.
     """
-    dim, stride = chunk.dim, 8 * chunk.lanes
+    dim, stride = chunk.dim, 8 * chunk.samples
     if chunk.columns:
 
         @inlined
-        def evaluate(x, row, params):
+        def density_at(x, row, params):
             return density(x, row, params)
     else:
 
         @inlined
-        def evaluate(x, row, params):
+        def density_at(x, row, params):
             return density(x, params)
 
     if by_lanes and has_proposal:
@@ -117,24 +118,24 @@ def _log_weight(density: Any, has_proposal: bool, chunk: Chunk, by_lanes: bool) 
         @inlined
         def log_weight(x, i, row, params, log_q):
             at = 8 * i
-            return evaluate(points(x.ctypes.data + at, dim, stride), row, params) - take(
+            return density_at(points(x.ctypes.data + at, dim, stride), row, params) - take(
                 log_q.ctypes.data + at, log_q.size - i
             )
     elif by_lanes:
 
         @inlined
         def log_weight(x, i, row, params, log_q):
-            return evaluate(points(x.ctypes.data + 8 * i, dim, stride), row, params)
+            return density_at(points(x.ctypes.data + 8 * i, dim, stride), row, params)
     elif has_proposal:
 
         @inlined
         def log_weight(x, i, row, params, log_q):
-            return evaluate(x[:, i], row, params) - log_q[i]
+            return density_at(x[:, i], row, params) - log_q[i]
     else:
 
         @inlined
         def log_weight(x, i, row, params, log_q):
-            return evaluate(x[:, i], row, params)
+            return density_at(x[:, i], row, params)
 
     return log_weight
 

@@ -1,71 +1,79 @@
-"""Whole trials in the buffer, side by side as columns, and stretches of one trial with weights of any scale.
+"""Whole trials in the buffer, side by side as columns, and stretches of one trial in the extended range.
 
-A column that has a weight outside the plain range is taken out and worked on alone, as mantissas and powers: so the
-value of a trial depends on nothing but the trial. For `jackknife.py` and `dyadic.py`.
+A column that has a weight outside the linear range is taken out and worked on alone, as mantissas and powers: so the
+value of a trial depends on nothing but the trial. For `jackknife.py` and `mlmc.py`, which know what to do with sums.
 """
 
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.engine.cpu.buffer import as_plain, weigh, weigh_any
-from fastsumo.engine.cpu.scratch import MANTISSA, OFFSET, POWER, PREFIX_SUM, SAMPLES, TRIAL, TRIALS
+from fastsumo.engine.cpu.buffer import weigh_both, weigh_linear
+from fastsumo.engine.cpu.scratch import (
+    column_mantissas_in,
+    column_powers_in,
+    mantissas_in,
+    pair_samples_in,
+    pair_trials_at,
+    pair_trials_in,
+    powers_in,
+    trial_numbers_in,
+)
 from fastsumo.engine.status import EXTENDED
 from fastsumo.jit.bits import bits_float, float_bits
-from fastsumo.jit.memory import floats, words
+from fastsumo.jit.memory import floats
 from fastsumo.jit.options import device, inlined
-from fastsumo.trial.lazy_sums import is_plain
+from fastsumo.trial.ranges import is_linear, to_linear
 from fastsumo.vmath import _pow2
 
-COLUMN_MANTISSA, COLUMN_POWER = OFFSET, PREFIX_SUM  # where `take_column` leaves a column
 _BELOW_SIGN = int64(0x7FFFFFFFFFFFFFFF)
 
 
 @device
 def weigh_columns(params, scratch, first, n, samples):
-    """Weigh all samples of the ``n`` trials from place ``first`` on; row ``s`` of the buffer holds sample ``s``.
+    """Weigh all samples of the ``n`` trials from place ``first`` on: sample 0 of every trial, then sample 1, and so on.
 
     Mantissas and powers are there only if the status is `EXTENDED`.
     """
-    trial = words(scratch + TRIAL + 8 * first, n)
+    trial = trial_numbers_in(scratch, first, n)
     for s in range(samples):
-        at = 8 * s * n
-        trials, numbers = words(scratch + TRIALS + at, n), words(scratch + SAMPLES + at, n)
+        trials, numbers = pair_trials_in(scratch, s * n, n), pair_samples_in(scratch, s * n, n)
         for i in range(n):
             trials[i], numbers[i] = trial[i], uint64(s)
-    status = weigh(params, scratch, n * samples)
-    return weigh_any(params, scratch, n * samples) if status == EXTENDED else status
+    pairs_at = pair_trials_at(scratch, 0)
+    status = weigh_linear(params, scratch, pairs_at, n * samples)
+    return weigh_both(params, scratch, pairs_at, n * samples) if status == EXTENDED else status
 
 
 @device
 def weigh_stretch(params, scratch, trial, start, n):
     """Weigh ``n`` samples of one trial from number ``start`` on, as mantissas and powers."""
-    trials, samples = words(scratch + TRIALS, n), words(scratch + SAMPLES, n)
+    trials, samples = pair_trials_in(scratch, 0, n), pair_samples_in(scratch, 0, n)
     for i in range(n):
         trials[i], samples[i] = trial, uint64(start + i)
-    return weigh_any(params, scratch, n)
+    return weigh_both(params, scratch, pair_trials_at(scratch, 0), n)
 
 
 @device
 def take_column(params, scratch, column, n, samples):
-    """Copy one of ``n`` columns; whether it has a weight outside the plain range."""
-    mantissa, power = floats(scratch + MANTISSA, n * samples), floats(scratch + POWER, n * samples)
-    out, out_power = floats(scratch + COLUMN_MANTISSA, samples), floats(scratch + COLUMN_POWER, samples)
-    wide = 0
+    """Copy one of ``n`` columns; whether it has a weight outside the linear range."""
+    mantissa, power = mantissas_in(scratch, 0, n * samples), powers_in(scratch, 0, n * samples)
+    out, out_power = column_mantissas_in(scratch, 0, samples), column_powers_in(scratch, 0, samples)
+    outside = 0
     for s in range(samples):
         f, p = mantissa[s * n + column], power[s * n + column]
-        wide += not (is_plain(as_plain(f, p - params.shift)))
+        outside += not (is_linear(to_linear(f, p - params.shift)))
         out[s], out_power[s] = f, p
-    return wide > 0
+    return outside > 0
 
 
 @device
-def sum_rows(x_at, n, rows, sums_at):
+def sum_columns(x_at, n, samples, sums_at):
     """The sum of each of ``n`` columns."""
     sums, x = floats(sums_at, n), floats(x_at, n)
     for i in range(n):
         sums[i] = x[i]
-    for row in range(1, rows):
-        x = floats(x_at + 8 * row * n, n)
+    for s in range(1, samples):
+        x = floats(x_at + 8 * s * n, n)
         for i in range(n):
             sums[i] += x[i]
 

@@ -1,32 +1,38 @@
 """Many rows of data in one call: the trials of each row in turn, and a few sums a row. No tally, and no trial is split.
 
-A row takes a pilot, so that its weights can be plain numbers, and then tiles of trials as in `block.py`.
+A row takes a pilot, so that its weights lie around 1, and then tiles of trials as in `block.py`.
 """
-
-import math
 
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.engine.cpu.block import any_prefix_trials, draw_sorted
-from fastsumo.engine.cpu.buffer import evaluate
+from fastsumo.engine.cpu.block import draw_sorted, extended_prefix_trials
+from fastsumo.engine.cpu.buffer import weigh_extended
 from fastsumo.engine.cpu.jackknife import jackknife_trials
-from fastsumo.engine.cpu.mlmc import level_trials
-from fastsumo.engine.cpu.scratch import MANTISSA, ORDERED_TERMS, POWER, SAMPLES, TRIALS, VALUES
+from fastsumo.engine.cpu.mlmc import mlmc_trials
+from fastsumo.engine.cpu.scratch import (
+    mantissas_in,
+    pair_samples_in,
+    pair_trials_at,
+    pair_trials_in,
+    powers_in,
+    terms_in,
+    values_in,
+)
 from fastsumo.engine.status import OK
 from fastsumo.jit.bits import fabs
-from fastsumo.jit.memory import floats, ints, words
+from fastsumo.jit.memory import floats
 from fastsumo.jit.options import device, kernel
 from fastsumo.jit.tuples import with_field
 from fastsumo.statistics.row_sums import CENTER, COST, FIELDS, FINITE, HILL, LARGEST, SUM, SUM_SQUARES, ZERO_WEIGHT
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import samples_of
+from fastsumo.trial.ranges import LOG_2
 from fastsumo.trial.sizes import TILE
 from fastsumo.vmath import _log_of, _pow2, log
 
 _SIZE = len(FIELDS)
 _PILOT = 128  # samples
-_LOG_2 = math.log(2.0)
 
 
 @device
@@ -38,12 +44,12 @@ def _at(params, key, row_at, shift):
 @device
 def _pilot(params, scratch, trial):
     """A rough log evidence from the first samples of a trial; NaN where they have no weight."""
-    trials, samples = words(scratch + TRIALS, _PILOT), words(scratch + SAMPLES, _PILOT)
+    trials, samples = pair_trials_in(scratch, 0, _PILOT), pair_samples_in(scratch, 0, _PILOT)
     for i in range(_PILOT):
         trials[i], samples[i] = trial, uint64(i)
-    if evaluate(params, scratch, _PILOT) != OK:
+    if weigh_extended(params, scratch, pair_trials_at(scratch, 0), _PILOT) != OK:
         return np.nan
-    mantissa, power = floats(scratch + MANTISSA, _PILOT), floats(scratch + POWER, _PILOT)
+    mantissa, power = mantissas_in(scratch, 0, _PILOT), powers_in(scratch, 0, _PILOT)
     top, total = -np.inf, 0.0
     for i in range(_PILOT):
         if mantissa[i] > 0.0:
@@ -57,7 +63,7 @@ def _pilot(params, scratch, trial):
 @device
 def _add(params, scratch, n, out, top_at, room, held):
     """Add the ``n`` trials of a tile to a row's sums and to its largest deviations, of which ``held`` are there."""
-    values, terms = floats(scratch + VALUES, n), ints(scratch + ORDERED_TERMS, n)
+    values, terms = values_in(scratch, 0, n), terms_in(scratch, 0, n)
     center, s1, s2, cost, finite = out[CENTER], 0.0, 0.0, int64(0), 0
     for i in range(n):
         cost += samples_of(params, terms[i])
@@ -150,7 +156,7 @@ def _rows(run_trials, params, scratch, rows_at, columns, first, rows, trials, to
         for i in range(_SIZE):
             out[i] = 0.0
         out[CENTER] = center
-        shift = np.floor(center / _LOG_2) if center == center else 0.0
+        shift = np.floor(center / LOG_2) if center == center else 0.0
         status = _row(run_trials, _at(params, params.key, row_at, shift), scratch, begin, trials, top_at, room, out)
         if status != OK:
             return status, r
@@ -158,23 +164,23 @@ def _rows(run_trials, params, scratch, rows_at, columns, first, rows, trials, to
 
 
 @kernel
-def evaluate_prefix(params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
+def prefix_rows(params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
     """`_rows` of kinds.IWAE, kinds.SUMO, the single term."""
-    return _rows(any_prefix_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at)
+    return _rows(extended_prefix_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at)
 
 
 @kernel
-def evaluate_jackknife(params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
+def jackknife_rows(params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
     """`_rows` of the jackknife."""
     return _rows(jackknife_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at)
 
 
 @kernel
-def evaluate_levels(params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
-    """`_rows` of dyadic levels."""
-    return _rows(level_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at)
+def mlmc_rows(params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
+    """`_rows` of multilevel Monte Carlo."""
+    return _rows(mlmc_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at)
 
 
 def kernel_of(kind):
     """The kernel for a kind of trial."""
-    return {kinds.JVI: evaluate_jackknife, kinds.MLMC: evaluate_levels}.get(kind, evaluate_prefix)
+    return {kinds.JVI: jackknife_rows, kinds.MLMC: mlmc_rows}.get(kind, prefix_rows)

@@ -1,6 +1,6 @@
 """Increments of IWAE and its dyadic antithetic differences along one long sequence of weights a trial.
 
-Only for `levels.py`, which takes their moments. A running maximum keeps any scale of weights in range.
+Only for `runs/levels.py`, which takes their moments; no estimator is run. A running maximum keeps any weights in range.
 """
 
 import math
@@ -17,11 +17,11 @@ from fastsumo.vmath import exp
 
 @kernel
 def increments_block(params, scratch, first, count, n, marks_at, marks, scratch_at, out_at):
-    """One row for each of ``count`` trials from number ``first`` on, from the first ``n`` weights of each.
+    """One line of numbers for each of ``count`` trials from number ``first`` on, from the first ``n`` weights of each.
 
-    A row is ``L_{k+1} - L_k`` at the ``marks`` values of ``k``, ascending and below ``n``; ``L_1``; then
+    A line is ``L_{k+1} - L_k`` at the ``marks`` values of ``k``, ascending and below ``n``; ``L_1``; then
     for each level ``l >= 1`` with ``2^l <= n`` the antithetic difference ``D_l``, ``L`` of all ``2^l`` and
-    half the difference of its halves; NaN for what is not finite. The status, and the rows that are done.
+    half the difference of its halves; NaN for what is not finite. The status, and the lines that are done.
     """
     levels = 0
     while 2 << levels <= n:
@@ -32,14 +32,14 @@ def increments_block(params, scratch, first, count, n, marks_at, marks, scratch_
         status = log_weights_of(params, scratch, first + uint64(t), 0, n, scratch_at)
         if status != OK:
             return status, t
-        if _fill_row(log_weights, wanted, floats(out_at + 8 * width * t, width)):
+        if _fill_line(log_weights, wanted, floats(out_at + 8 * width * t, width)):
             return BAD_WEIGHT, t
     return OK, count
 
 
 @device
-def _fill_row(log_weights, marks, row):
-    """One trial's row; whether a log weight is NaN or +inf."""
+def _fill_line(log_weights, marks, line):
+    """One trial's line; whether a log weight is NaN or +inf."""
     top = -np.inf
     before, half = 0.0, 0.0  # sums up to the last power of two and since, over exp(top)
     mark, level, power = 0, 0, 1
@@ -54,15 +54,15 @@ def _fill_row(log_weights, marks, row):
         weight = exp(x - top) if x > -np.inf else 0.0
         total = before + half
         if mark < marks.size and marks[mark] == i:
-            row[mark] = math.log1p((weight * i - total) / (k * total)) if total > 0.0 else np.nan
+            line[mark] = math.log1p((weight * i - total) / (k * total)) if total > 0.0 else np.nan
             mark += 1
         half += weight
         if i + 1 == power:
             place = marks.size + 1 + 3 * (level - 1)
             if level == 0:
-                row[marks.size] = top if half > 0.0 else np.nan
+                line[marks.size] = top if half > 0.0 else np.nan
             else:
-                _fill_level(row[place : place + 3], before, half, 0.5 * power, top)
+                _fill_level(line[place : place + 3], before, half, 0.5 * power, top)
             before, half, level, power = before + half, 0.0, level + 1, 2 * power
     return False
 

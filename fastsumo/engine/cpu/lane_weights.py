@@ -45,55 +45,55 @@ def _sub(x, y):
     return (lambda x, y: lane_pair(x.a - y, x.b - y)) if _mixed(x, y) else None
 
 
-def lane_parts(log_weight: Any) -> Any:
-    """`lazy.parts` in every lane."""
+def lane_extended(log_weight: Any) -> Any:
+    """`lazy_sums.extended_weight` in every lane."""
     raise NotImplementedError("compiled code only")
 
 
-def lane_plain(log_weight: Any, shift: float) -> Any:
-    """`lazy.plain` in every lane."""
+def lane_linear(log_weight: Any, shift: float) -> Any:
+    """`lazy_sums.linear_weight` in every lane."""
     raise NotImplementedError("compiled code only")
 
 
-def _checked_parts(x: Any) -> Any:
-    """`lazy._checked_parts` in every lane."""
+def _extended_of_number(x: Any) -> Any:
+    """`lazy_sums._extended_of_number` in every lane."""
     raise NotImplementedError("compiled code only")
 
 
-def _sum_parts(a: Any, b: Any) -> Any:
-    """`lazy._sum_parts` in every lane."""
+def _extended_of_sum(a: Any, b: Any) -> Any:
+    """`lazy_sums._extended_of_sum` in every lane."""
     raise NotImplementedError("compiled code only")
 
 
-def _plain_number(x: Any, shift: float) -> Any:
-    """`lazy._plain_number` in every lane."""
+def _linear_of_number(x: Any, shift: float) -> Any:
+    """`lazy_sums._linear_of_number` in every lane."""
     raise NotImplementedError("compiled code only")
 
 
-def _plain_sum(a: Any, b: Any, shift: float) -> Any:
-    """`lazy._plain_sum` in every lane."""
+def _linear_of_sum(a: Any, b: Any, shift: float) -> Any:
+    """`lazy_sums._linear_of_sum` in every lane."""
     raise NotImplementedError("compiled code only")
 
 
-lifted(_checked_parts, lazy_sums._checked_parts)
-lifted(_sum_parts, lazy_sums._sum_parts)
-lifted(_plain_number, lazy_sums._plain_number)
-lifted(_plain_sum, lazy_sums._plain_sum)
+lifted(_extended_of_number, lazy_sums._extended_of_number)
+lifted(_extended_of_sum, lazy_sums._extended_of_sum)
+lifted(_linear_of_number, lazy_sums._linear_of_number)
+lifted(_linear_of_sum, lazy_sums._linear_of_sum)
 
 
-@overload(lane_parts, jit_options=INLINED)
-def _lane_parts(log_weight):
+@overload(lane_extended, jit_options=INLINED)
+def _lane_extended(log_weight):
     if _is_sum(log_weight):
-        return lambda log_weight: _sum_parts(as_lanes(log_weight.a), as_lanes(log_weight.b))
+        return lambda log_weight: _extended_of_sum(as_lanes(log_weight.a), as_lanes(log_weight.b))
     if fit((log_weight, LANES)):
-        return lambda log_weight: _checked_parts(as_lanes(log_weight))
+        return lambda log_weight: _extended_of_number(as_lanes(log_weight))
     return None
 
 
-@overload(lane_plain, jit_options=INLINED)
-def _lane_plain(log_weight, shift):
+@overload(lane_linear, jit_options=INLINED)
+def _lane_linear(log_weight, shift):
     if _is_sum(log_weight):
-        return lambda log_weight, shift: _plain_sum(as_lanes(log_weight.a), as_lanes(log_weight.b), shift)
+        return lambda log_weight, shift: _linear_of_sum(as_lanes(log_weight.a), as_lanes(log_weight.b), shift)
     if fit((log_weight, LANES)):
-        return lambda log_weight, shift: _plain_number(as_lanes(log_weight), shift)
+        return lambda log_weight, shift: _linear_of_number(as_lanes(log_weight), shift)
     return None

@@ -1,52 +1,67 @@
 """Long trials: each runs along its own samples, `LANES` consecutive runs side by side in segments of `SEGMENT`.
 
-Slot ``p`` of a segment of ``rows`` rows holds sample ``start + (p % LANES) * rows + p // LANES``, so lane sums are
-prefix sums after adding each lane's offset, and every loop has unit stride. The sum of all earlier weights, the base,
-is kept in two float64 numbers: 10^9 weights lose nothing.
+Slot ``p`` of a segment with lanes of ``depth`` samples has sample ``start + (p % LANES) * depth + p // LANES``: so lane
+sums are prefix sums after adding each lane's offset, and every loop has unit stride. The sum of all earlier weights,
+the base, is kept in two float64 numbers: 10^9 weights lose nothing. All is in the linear range here, and on one thread;
+the extended range is in `extended.py`, a trial on many threads in `split_kernels.py`.
 """
 
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.engine.cpu.buffer import weigh
+from fastsumo.engine.cpu.buffer import weigh_linear
 from fastsumo.engine.cpu.scratch import (
     BUFFER,
-    OFFSET,
-    ORDERED_TERMS,
-    PIECES,
-    PREFIX_SUM,
-    SAMPLES,
-    STATE,
-    TRIAL,
-    TRIALS,
-    VALUES,
-    WEIGHT,
+    lane_offsets_in,
+    lane_sums_at,
+    lane_sums_in,
+    pair_samples_in,
+    pair_trials_at,
+    pair_trials_in,
+    pieces_in,
+    prefix_means_in,
+    ratios_in,
+    reciprocals_in,
+    state_in,
+    terms_in,
+    trial_numbers_in,
+    values_in,
 )
 from fastsumo.engine.status import OK
 from fastsumo.jit.bits import bits_float, float_bits
-from fastsumo.jit.memory import floats, ints, words
+from fastsumo.jit.memory import floats
 from fastsumo.jit.options import device, inlined
 from fastsumo.trial import kinds
-from fastsumo.trial.sizes import LANES, SEGMENT
+from fastsumo.trial.ranges import LOG_2
+from fastsumo.trial.sizes import LANES, SEGMENT, TILE
 from fastsumo.trial.survival import reciprocal
 from fastsumo.vmath import _log_of, _log_positive
 
-_LOG_2 = 0.6931471805599453
 _MANTISSA_BITS, _ONE = int64((1 << 52) - 1), int64(0x3FF << 52)
 
-# the state of the trial that is being worked on
-BASE, BASE_LOW, LEVEL, CRAWLS, SUM, SUM_LOW, ALIVE, STATE_SIZE = 0, 1, 2, 3, 4, 5, 6, 7
+# The state of a trial that is under way. BASE: the sum of its weights so far in two floats, relative to 2**LEVEL, where
+# LEVEL is 0 until SEQUENTIAL is 1, since a weight was outside the linear range. SUM: the sum of the weighted logs so
+# far in two floats; for a single term, the log of the last prefix but one, and in SUM_LOW that of the first weight.
+# ALIVE is positive if the first prefix that counts has some weight.
+BASE, BASE_LOW, LEVEL, SEQUENTIAL, SUM, SUM_LOW, ALIVE, STATE_SIZE = 0, 1, 2, 3, 4, 5, 6, 7
 
 
 @inlined
-def rows_of(count):
+def depth_of(count):
+    """Samples in each lane of a segment of ``count`` samples; the last lanes may have fewer."""
     return (count + LANES - 1) // LANES
 
 
 @inlined
-def sample_of(p, rows):
+def sample_of(p, depth):
     """The sample in slot ``p``, counted from the segment's first."""
-    return (p & (LANES - 1)) * rows + p // LANES
+    return (p & (LANES - 1)) * depth + p // LANES
+
+
+@inlined
+def slot_of(s, depth):
+    """The slot of sample ``s``: the inverse of `sample_of`."""
+    return (s % depth) * LANES + s // depth
 
 
 @device
@@ -55,12 +70,12 @@ def place(scratch, trial, start, count, used):
 
     Slots past the segment's end repeat its last sample, so that nothing outside the trial is evaluated.
     """
-    rows = rows_of(count)
-    slots = rows * LANES
-    trials, samples = words(scratch + TRIALS + 8 * used, slots), words(scratch + SAMPLES + 8 * used, slots)
+    depth = depth_of(count)
+    slots = depth * LANES
+    trials, samples = pair_trials_in(scratch, used, slots), pair_samples_in(scratch, used, slots)
     for p in range(slots):
         trials[p] = trial
-        samples[p] = uint64(start + min(sample_of(p, rows), count - 1))
+        samples[p] = uint64(start + min(sample_of(p, depth), count - 1))
 
 
 @device
@@ -72,9 +87,9 @@ def begin(state):
 
 @device
 def take_segment(params, scratch, state, start, count, offset, terms):
-    """Take one weighed segment of plain weights into the state."""
-    sums_at = scratch + WEIGHT + 8 * offset
-    sums = floats(sums_at, LANES * rows_of(count))
+    """Take one weighed segment into the state."""
+    sums_at = lane_sums_at(scratch, offset)
+    sums = lane_sums_in(scratch, offset, LANES * depth_of(count))
     lane_sums(sums, count)
     total = lane_offsets(scratch, sums)
     if params.kind != kinds.IWAE:
@@ -84,19 +99,19 @@ def take_segment(params, scratch, state, start, count, offset, terms):
 
 @device
 def lane_sums(sums, count):
-    """Weights summed down each lane, in place; slots past the segment's end count nothing."""
-    rows, slots = rows_of(count), sums.size
+    """Sum weights down each lane, in place; slots past the segment's end count nothing."""
+    depth, slots = depth_of(count), sums.size
     if count < slots:
         for p in range(slots):
-            sums[p] = sums[p] if sample_of(p, rows) < count else 0.0
+            sums[p] = sums[p] if sample_of(p, depth) < count else 0.0
     for p in range(LANES, slots):
         sums[p] += sums[p - LANES]
 
 
 @device
 def lane_offsets(scratch, sums):
-    """The sum of all weights before each lane, in the scratch space; and of all weights, returned."""
-    slots, offsets, before = sums.size, floats(scratch + OFFSET, LANES), 0.0
+    """The sum of all weights before each lane, left in the scratch memory; and of all weights, returned."""
+    slots, offsets, before = sums.size, lane_offsets_in(scratch, 0, LANES), 0.0
     for lane in range(LANES):
         offsets[lane] = before
         before += sums[slots - LANES + lane]
@@ -115,33 +130,32 @@ def advance(state, total):
 @device
 def prefix_logs(params, scratch, sums_at, state, start, count, terms):
     """The sum of the weighted logs of the segment's interior prefixes, given the base in the state."""
-    rows = rows_of(count)
+    depth = depth_of(count)
     high, low = state[BASE], state[BASE_LOW]
     at = max(params.minimum, 1) - 1 - start
     if 0 <= at < count:
-        state[ALIVE] = _prefix(scratch, sums_at, rows, high, low, start, at)
+        state[ALIVE] = _prefix(scratch, sums_at, depth, high, low, start, at)
     if params.kind == kinds.SINGLE_TERM:
         at = terms - 1 - start
         if 0 <= at < count:
-            state[SUM] = _log_positive(_prefix(scratch, sums_at, rows, high, low, start, at))
+            state[SUM] = _log_positive(_prefix(scratch, sums_at, depth, high, low, start, at))
         if start == 0:
-            state[SUM_LOW] = _log_positive(_prefix(scratch, sums_at, rows, high, low, start, 0))
+            state[SUM_LOW] = _log_positive(_prefix(scratch, sums_at, depth, high, low, start, 0))
         return 0.0
-    offsets = floats(scratch + OFFSET, LANES * rows)
+    offsets = lane_offsets_in(scratch, 0, LANES * depth)
     for p in range(LANES, offsets.size):
         offsets[p] = offsets[p - LANES]
     first, last = max(params.minimum - start, 0), min(params.minimum + terms - 2 - start, count - 1)
     if params.product and float(terms) <= params.head:
-        return _log_product(scratch, sums_at, rows, high, low, start, first, last)
-    return _weighted_logs(params, scratch, sums_at, rows, high, low, start, first, last)
+        return _log_product(scratch, sums_at, depth, high, low, start, first, last)
+    return _weighted_logs(params, scratch, sums_at, depth, high, low, start, first, last)
 
 
 @device
-def _prefix(scratch, sums_at, rows, high, low, start, at):
+def _prefix(scratch, sums_at, depth, high, low, start, at):
     """The mean of the weights up to sample ``start + at``."""
-    lane, p = at // rows, (at % rows) * LANES + at // rows
-    sums, offsets = floats(sums_at, LANES * rows), floats(scratch + OFFSET, LANES)
-    return (high + (low + (offsets[lane] + sums[p]))) / (start + at + 1)
+    sums, offsets = floats(sums_at, LANES * depth), lane_offsets_in(scratch, 0, LANES)
+    return (high + (low + (offsets[at // depth] + sums[slot_of(at, depth)]))) / (start + at + 1)
 
 
 @device
@@ -156,20 +170,20 @@ def add_log(state, added):
 
 
 @device
-def _log_product(scratch, sums_at, rows, high, low, start, first, last):
+def _log_product(scratch, sums_at, depth, high, low, start, first, last):
     """``-sum log(S_k / k)`` over the samples ``first .. last`` of a segment: exponents add up, mantissas multiply.
 
-    Of four quarters of the rows, one slot each goes into one division; what rows are left over have their own.
+    Each lane's depth is cut in four: one slot of each quarter goes into one division. What is left over has its own.
     """
-    n, k0, step = LANES * (rows // 4), float(start + 1), float(rows // 4)
-    low_k, high_k, others = float(start + 1 + first), float(start + 1 + last), LANES * (rows % 4)
-    offsets, ratio = floats(scratch + OFFSET, n + others), floats(scratch + PREFIX_SUM, n + others)
+    n, k0, step = LANES * (depth // 4), float(start + 1), float(depth // 4)
+    low_k, high_k, others = float(start + 1 + first), float(start + 1 + last), LANES * (depth % 4)
+    offsets, ratio = lane_offsets_in(scratch, 0, n + others), ratios_in(scratch, 0, n + others)
     s0, s1 = floats(sums_at, n), floats(sums_at + 8 * n, n)
     s2, s3 = floats(sums_at + 16 * n, n), floats(sums_at + 24 * n, n)
     left_over = floats(sums_at + 32 * n, others)
     powers = int64(0)
     for q in range(n):
-        before, k = offsets[q], k0 + float(sample_of(q, rows))
+        before, k = offsets[q], k0 + float(sample_of(q, depth))
         m0, e0, d0 = _factor(high + (low + (before + s0[q])), k, low_k, high_k)
         m1, e1, d1 = _factor(high + (low + (before + s1[q])), k + step, low_k, high_k)
         m2, e2, d2 = _factor(high + (low + (before + s2[q])), k + 2.0 * step, low_k, high_k)
@@ -177,7 +191,7 @@ def _log_product(scratch, sums_at, rows, high, low, start, first, last):
         ratio[q], e = _mantissa(((m0 * m1) * (m2 * m3)) / ((d0 * d1) * (d2 * d3)))
         powers += ((e0 + e1) + (e2 + e3)) + e
     for i in range(others):
-        k = k0 + float(sample_of(4 * n + i, rows))
+        k = k0 + float(sample_of(4 * n + i, depth))
         m, e, d = _factor(high + (low + (offsets[i] + left_over[i])), k, low_k, high_k)
         ratio[n + i], more = _mantissa(m / d)
         powers += e + more
@@ -187,7 +201,7 @@ def _log_product(scratch, sums_at, rows, high, low, start, first, last):
     for p in range(ratio.size - LANES, ratio.size, 2):
         left *= ratio[p]
         right *= ratio[p + 1]
-    return -(_log_positive(left) + _log_positive(right) + powers * _LOG_2)
+    return -(_log_positive(left) + _log_positive(right) + powers * LOG_2)
 
 
 @inlined
@@ -216,24 +230,28 @@ def reciprocal_any(params, j):
 
 
 @device
-def _weighted_logs(params, scratch, sums_at, rows, high, low, start, first, last):
+def _weighted_logs(params, scratch, sums_at, depth, high, low, start, first, last):
     """``sum c_j log(S_k / k)``, ``c_j = 1 / P_j - 1 / P_{j+1}``, over the samples ``first .. last`` of a segment."""
-    slots = rows * LANES
-    offsets, sums, prefix = floats(scratch + OFFSET, slots), floats(sums_at, slots), floats(scratch + PREFIX_SUM, slots)
+    slots = depth * LANES
+    offsets, sums, prefix = (
+        lane_offsets_in(scratch, 0, slots),
+        floats(sums_at, slots),
+        prefix_means_in(scratch, 0, slots),
+    )
     for p in range(slots):
-        prefix[p] = (high + (low + (offsets[p] + sums[p]))) / float(start + 1 + sample_of(p, rows))
-    weights = floats(scratch + OFFSET, slots + LANES)
+        prefix[p] = (high + (low + (offsets[p] + sums[p]))) / float(start + 1 + sample_of(p, depth))
+    reciprocals = reciprocals_in(scratch, 0, slots + LANES)
     before = start + 1 - params.minimum  # j of the segment's first sample
     if params.table_size:
         for p in range(slots + LANES):
-            weights[p] = reciprocal_any(params, before + sample_of(p, rows))
+            reciprocals[p] = reciprocal_any(params, before + sample_of(p, depth))
     else:
         for p in range(slots + LANES):
-            weights[p] = reciprocal(params, max(float(before + sample_of(p, rows)), 1.0))
+            reciprocals[p] = reciprocal(params, max(float(before + sample_of(p, depth)), 1.0))
     for p in range(slots):
-        s = sample_of(p, rows)
+        s = sample_of(p, depth)
         level = _log_positive(prefix[p])
-        prefix[p] = (weights[p] - weights[p + LANES]) * level if (s >= first) & (s <= last) else 0.0
+        prefix[p] = (reciprocals[p] - reciprocals[p + LANES]) * level if (s >= first) & (s <= last) else 0.0
     for p in range(LANES, slots):
         prefix[p] += prefix[p - LANES]
     total = 0.0
@@ -250,7 +268,7 @@ def finish(params, state, terms):
     if not total > 0.0:
         return -np.inf
     level = _log_of(total / samples, state[LEVEL])
-    origin = params.shift * _LOG_2
+    origin = params.shift * LOG_2
     if params.kind == kinds.IWAE:
         return origin + level
     if not state[ALIVE] > 0.0:
@@ -264,7 +282,7 @@ def finish(params, state, terms):
 
 
 def along_samples(weigh, take):
-    """`long_trials`, where ``weigh(job, work, used)`` fills the buffer and ``take`` is such as `take_segment`.
+    """`long_trials`, where ``weigh`` is one of `buffer.py` and ``take`` is such as `take_segment`.
 
     Segments of several trials share the buffer, and are taken in order.
     """
@@ -273,11 +291,11 @@ def along_samples(weigh, take):
     def flush(params, scratch, used, found):
         if used == 0:
             return OK
-        status = weigh(params, scratch, used)
+        status = weigh(params, scratch, pair_trials_at(scratch, 0), used)
         if status != OK:
             return status
-        terms, values = ints(scratch + ORDERED_TERMS, 1 << 30), floats(scratch + VALUES, 1 << 30)
-        pieces, state = ints(scratch + PIECES, found), floats(scratch + STATE, STATE_SIZE)
+        terms, values = terms_in(scratch, 0, TILE), values_in(scratch, 0, TILE)
+        pieces, state = pieces_in(scratch, 0, found), state_in(scratch, 0, STATE_SIZE)
         for p in range(0, found, 4):
             i, start, count, offset = pieces[p], pieces[p + 1], pieces[p + 2], pieces[p + 3]
             if start == 0:
@@ -290,18 +308,14 @@ def along_samples(weigh, take):
     @device
     def trials(params, scratch, first, n):
         """Values of the trials ``first .. n - 1``, in any order. The status."""
-        terms, trial, pieces = (
-            ints(scratch + ORDERED_TERMS, n),
-            words(scratch + TRIAL, n),
-            ints(scratch + PIECES, BUFFER),
-        )
+        terms, trial, pieces = terms_in(scratch, 0, n), trial_numbers_in(scratch, 0, n), pieces_in(scratch, 0, BUFFER)
         used, found = 0, 0
         for i in range(first, n):
             samples = terms[i] + params.minimum
             start = 0
             while start < samples:
                 count = min(SEGMENT, samples - start)
-                slots = LANES * rows_of(count)
+                slots = LANES * depth_of(count)
                 if used + slots > BUFFER:
                     status = flush(params, scratch, used, found)
                     if status != OK:
@@ -315,4 +329,4 @@ def along_samples(weigh, take):
     return trials
 
 
-long_trials = along_samples(weigh, take_segment)  # `EXTENDED` if some weight is not plain
+long_trials = along_samples(weigh_linear, take_segment)  # `EXTENDED` if a weight is outside the linear range

@@ -63,24 +63,21 @@ def _compile(function: Any, shape: tuple[int, int, int], digest: str | None) -> 
     if columns:
 
         @options.inlined
-        def evaluate(x, i, row, params):
+        def density_at(x, i, row, params):
             return float(density(x[:, i], row, params))
     else:
 
         @options.inlined
-        def evaluate(x, i, row, params):
+        def density_at(x, i, row, params):
             return float(density(x[:, i], params))
 
     def values(points_at, n, numbers_at, row_at, out_at):
-        numbers, row, out = (
-            carray(numbers_at, (params_size + 1,)),
-            carray(row_at, (columns_size,)),
-            carray(out_at, (n,)),
-        )
+        numbers, row = carray(numbers_at, (params_size + 1,)), carray(row_at, (columns_size,))
+        out = carray(out_at, (n,))
         x, params = table_at(points_at, dim, n), numbers[:params_size]
         try:
             for i in range(n):
-                out[i] = evaluate(x, i, row, params)
+                out[i] = density_at(x, i, row, params)
         except Exception:
             return 1
         return 0

@@ -1,41 +1,151 @@
-"""The scratch memory of one worker, laid out by hand: kernels get its address."""
+"""The scratch memory of one worker: what lies where, in one table, and the only way to it for kernels.
+
+Kernels get its address. ``totals_in(scratch, at, n)`` is an array of the ``n`` totals from number ``at`` on,
+``totals_at(scratch, at)`` the address of that number. Nothing is computed here; only the tests check bounds.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+from numba import types
+
+from fastsumo.jit.memory import address_past, numbers_past
 from fastsumo.trial import kinds
 from fastsumo.trial.params import KernelParams
 from fastsumo.trial.sizes import LANES, SHORT, TILE
 
 BUFFER = 2048  # log weights asked for in one call
-
-_ROW = 8 * (TILE + 2 * LANES)  # bytes of one array of scratch memory; no multiple of 4096, which caches dislike
-(
-    TERMS,  # int64: K of a tile's trials, by trial
-    TRIAL,  # uint64: trial numbers, in the order they are worked on; the next five are in that order too
-    ORDERED_TERMS,  # int64
-    VALUES,
-    TOTAL,  # sums of weights: mantissas ...
-    EXPONENT,  # ... and exponents of 2
-    PRODUCT,  # products of prefix means, or sums of weighted logs
-    EXPONENTS,  # sums of exponents
-    TRIALS,  # uint64: a buffer of (trial, sample) pairs ...
-    SAMPLES,  # uint64
-    MANTISSA,  # ... their weights mantissa * 2**power ...
-    POWER,
-    WEIGHT,  # ... and as plain numbers, relative to 2**shift
-    OFFSET,
-    PREFIX_SUM,
-    PIECES,  # int64, four to a piece: what the buffer holds
-    PLACES,  # int64: where trials of each K go
-    SUMS,  # partial sums of a tile
-    STATE,  # of a long trial
-    REPORT,  # int64: trial of an error, stop flag
-    STORE,  # mantissas and then powers of a long trial of the jackknife; as much room as that needs
-) = (row * _ROW for row in range(21))
-_ROWS = 20
+NUMBERS = TILE + 2 * LANES  # in one region, 8 bytes each: no multiple of 4096 bytes, which caches dislike
 _ALIGNMENT = 64  # bytes: a vector that lies across two cache lines costs two accesses
+
+_FLOAT, _INT, _WORD = types.float64, types.int64, types.uint64
+
+
+# What lies where: one dict a region, which has room for `NUMBERS` numbers; its uses by name, with their types.
+#
+# Uses share a region where they are never there together. A run has trials of one kind: so what short.py with
+# extended.py keeps of a tile, what mlmc.py keeps and what jackknife.py keeps exclude each other. "Columns" are trials
+# side by side in the buffer (columns.py); they are finished before some of them, or longer ones, are run one at a time,
+# "alone".
+LAYOUT: tuple[dict[str, Any], ...] = (
+    # A tile, from its draw to its tally. Nothing else is ever kept there.
+    {"drawn_terms": _INT},  # block.py: K by trial
+    {"trial_numbers": _WORD},  # block.py: in the order that trials are worked on, like the next two
+    {"terms": _INT},  # block.py: K
+    {"values": _FLOAT},  # whoever runs the trials
+    # Trials that are under way: by trial, or by column.
+    {
+        "totals": _FLOAT,  # short.py, extended.py: the sum of weights so far
+        "sums_before": _FLOAT,  # mlmc.py, columns: the sum of the parts before
+        "rests": _FLOAT,  # jackknife.py, columns: the sum of all but the largest weights
+        "scaled": _FLOAT,  # mlmc.py, jackknife.py, one trial alone: some of its weights, over a power of 2
+    },
+    {
+        "total_powers": _FLOAT,  # extended.py: powers of 2 that go with totals
+        "part_sums": _FLOAT,  # mlmc.py, columns: the sum of the part at hand
+        "column_sums": _FLOAT,  # jackknife.py, columns, order 2: the sum of all weights
+    },
+    {
+        "products": _FLOAT,  # short.py, extended.py: of prefix means, as long as the law is harmonic there; then ...
+        "log_sums": _FLOAT,  # ... or from the start, of any other law: the sum of weighted logs, turned in place
+        "first_logs": _FLOAT,  # extended.py, single terms, which have neither: the log of the first weight
+        "column_products": _FLOAT,  # jackknife.py, columns: of shares that are left
+        "factors": _FLOAT,  # jackknife.py, one trial alone: of a product that is being taken
+    },
+    {
+        "product_powers": _FLOAT,  # extended.py: powers of 2 that go with products
+        "logs_before": _FLOAT,  # extended.py, single terms, which have none: the log of the last prefix but one
+        "sums_without": _FLOAT,  # jackknife.py, columns, order 2: the sum without one weight
+    },
+    # The buffer, filled by all and weighed by buffer.py. What it holds is used up before it is filled again.
+    {"pair_trials": _WORD},  # trials of the pairs (trial, sample)
+    {"pair_samples": _WORD},
+    {"mantissas": _FLOAT},  # weights in the extended range ...
+    {"powers": _FLOAT},
+    {
+        "weights": _FLOAT,  # ... and in the linear range
+        "lane_sums": _FLOAT,  # long.py: weights of a segment, summed down its lanes in place
+    },
+    # One segment, or one set of columns.
+    {
+        "lane_offsets": _FLOAT,  # long.py: sums before each lane, used up when all prefix means are formed; then ...
+        "reciprocals": _FLOAT,  # ... of a law that is not harmonic: 1 / P(K >= j)
+        "inverses": _FLOAT,  # jackknife.py, columns: of sums
+        "column_mantissas": _FLOAT,  # columns.py: one column, to be run alone
+    },
+    {
+        "ratios": _FLOAT,  # long.py, a harmonic law: what is multiplied
+        "prefix_means": _FLOAT,  # long.py, any other: prefix means, turned in place into what is added
+        "column_powers": _FLOAT,  # columns.py: powers of 2 that go with column_mantissas
+    },
+    {"pieces": _INT},  # short.py, then long.py: what the buffer holds, four numbers a piece
+    # Small things, each alone.
+    {"places": _INT},  # block.py: where trials of each K go while a tile is ordered
+    {"group_sums": _FLOAT},  # tallying.py: partial sums of a tile
+    {
+        "state": _FLOAT,  # long.py: of a long trial
+        "mlmc_state": _FLOAT,  # mlmc.py: of a trial that runs alone
+    },
+    {"report": _INT},  # buffer.py: trial of an error, stop flag
+    {"store": _FLOAT},  # jackknife.py: mantissas and then powers of a long trial; last, with as much room as that needs
+)
+_OFFSETS = {use: 8 * NUMBERS * i for i, uses in enumerate(LAYOUT) for use in uses}  # in bytes
+_TYPES = {use: dtype for uses in LAYOUT for use, dtype in uses.items()}
+
+
+def _numbers(use: str) -> Any:
+    return numbers_past(_TYPES[use], _OFFSETS[use])
+
+
+def _address(use: str) -> Any:
+    return address_past(_OFFSETS[use])
+
+
+drawn_terms_in, drawn_terms_at = _numbers("drawn_terms"), _address("drawn_terms")
+trial_numbers_in, trial_numbers_at = _numbers("trial_numbers"), _address("trial_numbers")
+terms_in = _numbers("terms")
+values_in = _numbers("values")
+
+totals_in = _numbers("totals")
+sums_before_in, sums_before_at = _numbers("sums_before"), _address("sums_before")
+rests_in, rests_at = _numbers("rests"), _address("rests")
+scaled_in, scaled_at = _numbers("scaled"), _address("scaled")
+total_powers_in = _numbers("total_powers")
+part_sums_in, part_sums_at = _numbers("part_sums"), _address("part_sums")
+column_sums_in = _numbers("column_sums")
+products_in = _numbers("products")
+log_sums_in = _numbers("log_sums")
+first_logs_in = _numbers("first_logs")
+column_products_in = _numbers("column_products")
+factors_in = _numbers("factors")
+product_powers_in = _numbers("product_powers")
+logs_before_in = _numbers("logs_before")
+sums_without_in = _numbers("sums_without")
+
+pair_trials_in, pair_trials_at = _numbers("pair_trials"), _address("pair_trials")
+pair_samples_in, pair_samples_at = _numbers("pair_samples"), _address("pair_samples")
+mantissas_in, mantissas_at = _numbers("mantissas"), _address("mantissas")
+powers_in, powers_at = _numbers("powers"), _address("powers")
+weights_in, weights_at = _numbers("weights"), _address("weights")
+
+lane_sums_in, lane_sums_at = _numbers("lane_sums"), _address("lane_sums")
+lane_offsets_in = _numbers("lane_offsets")
+reciprocals_in = _numbers("reciprocals")
+inverses_in = _numbers("inverses")
+column_mantissas_in, column_mantissas_at = _numbers("column_mantissas"), _address("column_mantissas")
+ratios_in = _numbers("ratios")
+prefix_means_in = _numbers("prefix_means")
+column_powers_in, column_powers_at = _numbers("column_powers"), _address("column_powers")
+
+pieces_in = _numbers("pieces")
+places_in = _numbers("places")
+group_sums_in = _numbers("group_sums")
+state_in = _numbers("state")
+mlmc_state_in, mlmc_state_at = _numbers("mlmc_state"), _address("mlmc_state")
+report_in = _numbers("report")
+store_in, store_at = _numbers("store"), _address("store")
 
 
 class Scratch:
@@ -43,11 +153,11 @@ class Scratch:
 
     def __init__(self, params: KernelParams | None = None) -> None:
         stored = params.cap if params is not None and params.kind == kinds.JVI and params.cap > SHORT else 0
-        self._memory = np.zeros(_ROWS * _ROW // 8 + 2 * stored + _ALIGNMENT // 8)
+        self._memory = np.zeros(_OFFSETS["store"] // 8 + 2 * stored + _ALIGNMENT // 8)
         unaligned = -self._memory.ctypes.data % _ALIGNMENT
         self._memory = self._memory[unaligned // 8 :]
         self.address = self._memory.ctypes.data
-        self.report = self._memory[REPORT // 8 :][:2].view(np.int64)
+        self.report = self._memory[_OFFSETS["report"] // 8 :][:2].view(np.int64)
 
     def stop(self) -> None:
         """Ask the kernel that uses this memory to end early."""

@@ -1,44 +1,47 @@
-"""Short trials: one lane each, worked on together in the order of falling `K`, one importance sample a row.
+"""Short trials: one lane each, worked on together in the order of falling `K`, sample by sample.
 
-Row ``i`` holds the i-th sample of every trial that has one, so its lanes are the first ones and no lane idles. With
-harmonic weights ``SUMO = K L_N - sum L_k`` over the interior prefixes: their logs are one log of a product.
+Sample ``i`` is taken of every trial that has one: those are the first lanes, so no lane idles. With harmonic weights
+``SUMO = K L_N - sum L_k`` over the interior prefixes: their logs are one log of a product.
 
-Sums and products are plain numbers. Where a weight of the tile is not, nothing here is right: the status is `EXTENDED`,
-and the tile is for `wide.py`.
+All is in the linear range here. Where a weight of the tile is not, nothing here is right: the status is `EXTENDED`, and
+the tile is for `extended.py`. Long trials are in `long.py`.
 """
 
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.engine.cpu.buffer import weigh_samples
+from fastsumo.engine.cpu.buffer import weigh_linear
 from fastsumo.engine.cpu.scratch import (
     BUFFER,
-    ORDERED_TERMS,
-    PIECES,
-    PRODUCT,
-    SAMPLES,
-    TOTAL,
-    TRIAL,
-    TRIALS,
-    VALUES,
-    WEIGHT,
+    log_sums_in,
+    pair_samples_in,
+    pair_trials_at,
+    pair_trials_in,
+    pieces_in,
+    products_in,
+    terms_in,
+    totals_in,
+    trial_numbers_at,
+    trial_numbers_in,
+    values_in,
+    weights_in,
 )
 from fastsumo.engine.status import EXTENDED, OK
 from fastsumo.jit.bits import float_bits, fma
-from fastsumo.jit.memory import floats, ints, words
+from fastsumo.jit.memory import floats
 from fastsumo.jit.options import device, inlined
 from fastsumo.trial import kinds
+from fastsumo.trial.ranges import LOG_2
 from fastsumo.trial.sizes import SHORT
 from fastsumo.vmath import _log_positive
 
-_LOG_2 = 0.6931471805599453
 _TINY, _HUGE = 2.0**-1000, 2.0**1000
-_WIDE_ROW = 512  # lanes
+_MANY = 512  # lanes for which it pays to weigh their trials where they are
 
 
 @device
 def short_trials(params, scratch, n):
-    """Values of the first ``n`` trials, sorted by falling `K`, all short. `EXTENDED` if some weight is not plain."""
+    """Values of the first ``n`` trials, sorted by falling `K`, all short. `EXTENDED` if a weight is not linear."""
     if n == 0:
         return OK
     if params.kind == kinds.SINGLE_TERM:
@@ -47,50 +50,50 @@ def short_trials(params, scratch, n):
     return _finish(params, scratch, n) if status == OK else status
 
 
-def rows_of_samples(weigh, add):
-    """The loop over rows of samples. ``weigh(job, work, trials_at, n)`` weighs the first ``n`` samples of the buffer.
+def sample_by_sample(weigh, add):
+    """The loop over the samples of short trials. ``weigh`` is one of `buffer.py`, with a status that may end the loop.
 
-    ``add(job, work, row, lane, n, offset)`` adds row ``row`` of the ``n`` lanes from ``lane`` on, whose weights are at
-    ``offset``.
+    ``add(params, scratch, sample, lane, n, offset)`` takes that sample of the ``n`` lanes from ``lane`` on, with the
+    weights from number ``offset`` of the buffer on.
     """
 
     @device
-    def run_wide_rows(params, scratch, n):
-        """Rows of many lanes, whose trials need not be copied. The status, the next row, and how many lanes it has."""
-        terms, samples = ints(scratch + ORDERED_TERMS, n), words(scratch + SAMPLES, BUFFER)
-        row, width = 0, n
-        while width >= _WIDE_ROW:
+    def run_many(params, scratch, n):
+        """Samples that many lanes have, whose trials need not be copied. The status, the next sample, who has that."""
+        terms, samples = terms_in(scratch, 0, n), pair_samples_in(scratch, 0, BUFFER)
+        sample, width = 0, n
+        while width >= _MANY:
             for i in range(min(width, BUFFER)):
-                samples[i] = uint64(row)
+                samples[i] = uint64(sample)
             for lane in range(0, width, BUFFER):
                 taken = min(width - lane, BUFFER)
-                status = weigh(params, scratch, scratch + TRIAL + 8 * lane, taken)
+                status = weigh(params, scratch, trial_numbers_at(scratch, lane), taken)
                 if status != OK:
-                    return status, row, width
-                add(params, scratch, row, lane, taken, 0)
-            row += 1
-            width = _width(params, terms, row, width)
-        return OK, row, width
+                    return status, sample, width
+                add(params, scratch, sample, lane, taken, 0)
+            sample += 1
+            width = _width(params, terms, sample, width)
+        return OK, sample, width
 
     @device
     def run(params, scratch, n):
-        terms, pieces = ints(scratch + ORDERED_TERMS, n), ints(scratch + PIECES, BUFFER)
-        status, row, width = run_wide_rows(params, scratch, n)
+        terms, pieces = terms_in(scratch, 0, n), pieces_in(scratch, 0, BUFFER)
+        status, sample, width = run_many(params, scratch, n)
         lane = 0
         while status == OK and width > 0:
             used, found = 0, 0
             while width > 0 and used < BUFFER:
                 taken = min(width - lane, BUFFER - used)
-                trials, samples = words(scratch + TRIALS + 8 * used, taken), words(scratch + SAMPLES + 8 * used, taken)
-                lanes = words(scratch + TRIAL + 8 * lane, taken)
+                trials, samples = pair_trials_in(scratch, used, taken), pair_samples_in(scratch, used, taken)
+                lanes = trial_numbers_in(scratch, lane, taken)
                 for i in range(taken):
-                    trials[i], samples[i] = lanes[i], uint64(row)
-                pieces[found], pieces[found + 1], pieces[found + 2], pieces[found + 3] = row, lane, taken, used
+                    trials[i], samples[i] = lanes[i], uint64(sample)
+                pieces[found], pieces[found + 1], pieces[found + 2], pieces[found + 3] = sample, lane, taken, used
                 found, used, lane = found + 4, used + taken, lane + taken
                 if lane == width:
-                    row, lane = row + 1, 0
-                    width = _width(params, terms, row, width)
-            status = weigh(params, scratch, scratch + TRIALS, used)
+                    sample, lane = sample + 1, 0
+                    width = _width(params, terms, sample, width)
+            status = weigh(params, scratch, pair_trials_at(scratch, 0), used)
             for p in range(0, found if status == OK else 0, 4):
                 add(params, scratch, pieces[p], pieces[p + 1], pieces[p + 2], pieces[p + 3])
         return status
@@ -99,9 +102,9 @@ def rows_of_samples(weigh, add):
 
 
 @device
-def _width(params, terms, row, width):
-    """How many of the first ``width`` lanes have a sample in this row."""
-    while width > 0 and terms[width - 1] + params.minimum <= row:
+def _width(params, terms, sample, width):
+    """How many of the first ``width`` lanes have this sample."""
+    while width > 0 and terms[width - 1] + params.minimum <= sample:
         width -= 1
     return width
 
@@ -109,7 +112,7 @@ def _width(params, terms, row, width):
 @device
 def going_on(scratch, lane, n, j):
     """How many of the ``n`` lanes have further samples after increment ``j``."""
-    terms = ints(scratch + ORDERED_TERMS + 8 * lane, n)
+    terms = terms_in(scratch, lane, n)
     low = 0
     while low < n:
         middle = (low + n) // 2
@@ -121,35 +124,30 @@ def going_on(scratch, lane, n, j):
 
 
 @device
-def _add(params, scratch, row, lane, n, offset):
-    """Add one weight to each of ``n`` lanes, and the new prefix to the product, or the sum of logs, of those that go
-    on.
-    """
-    total, product = floats(scratch + TOTAL + 8 * lane, n), floats(scratch + PRODUCT + 8 * lane, n)
-    weight = floats(scratch + WEIGHT + 8 * offset, n)
-    first, j, inverse = max(params.minimum - 1, 0), row + 1 - params.minimum, 1.0 / (row + 1)
+def _add(params, scratch, sample, lane, n, offset):
+    """Add a weight to each of ``n`` lanes, and the new prefix to the product, or sum of logs, of those that go on."""
+    total, product = totals_in(scratch, lane, n), products_in(scratch, lane, n)
+    weight = weights_in(scratch, offset, n)
+    first, j, inverse = max(params.minimum - 1, 0), sample + 1 - params.minimum, 1.0 / (sample + 1)
     harmonic = is_harmonic(params, j)
-    if row > first and harmonic:
+    if sample > first and harmonic:
         on = going_on(scratch, lane, n, j)
-        rest, last = (
-            floats(scratch + TOTAL + 8 * (lane + on), n - on),
-            floats(scratch + WEIGHT + 8 * (offset + on), n - on),
-        )
+        rest, last = totals_in(scratch, lane + on, n - on), weights_in(scratch, offset + on, n - on)
         for i in range(on):
             total[i] += weight[i]
             product[i] *= total[i] * inverse
         for i in range(n - on):
             rest[i] += last[i]
         return
-    if row == 0:
+    if sample == 0:
         for i in range(n):
             total[i] = weight[i]
     else:
         for i in range(n):
             total[i] += weight[i]
-    if params.kind == kinds.IWAE or row < first:
+    if params.kind == kinds.IWAE or sample < first:
         return
-    if row == first:
+    if sample == first:
         begin(params, total, product)
     if j < 1:
         return
@@ -158,13 +156,14 @@ def _add(params, scratch, row, lane, n, offset):
         for i in range(on):
             product[i] *= total[i] * inverse
         return
+    log_sum = log_sums_in(scratch, lane, n)
     if leaves_head(params, j):
         for i in range(on):
             minus_log = -_log_positive(product[i]) if (product[i] > _TINY) & (product[i] < _HUGE) else np.nan
-            product[i] = -np.inf if _is_empty(product[i]) else minus_log
+            log_sum[i] = -np.inf if _is_empty(product[i]) else minus_log
     coefficient = coefficient_of(params, j)
     for i in range(on):
-        product[i] += coefficient * _log_positive(total[i] * inverse)
+        log_sum[i] += coefficient * _log_positive(total[i] * inverse)
 
 
 @inlined
@@ -186,12 +185,12 @@ def beyond_head(params, scratch, n):
 
 
 @device
-def begin(params, total, product):
-    """Products and sums before the first increment; -1 or -inf marks a trial whose first prefix has no weight."""
+def begin(params, total, out):
+    """Products or sums of logs before the first increment; -1 or -inf where the first prefix has no weight."""
     empty = -1.0 if params.product else -np.inf
     first = 1.0 if params.product else 0.0
-    for i in range(product.size):
-        product[i] = first if total[i] > 0.0 else empty
+    for i in range(out.size):
+        out[i] = first if total[i] > 0.0 else empty
 
 
 @inlined
@@ -209,22 +208,22 @@ def coefficient_of(params, j):
 
 @device
 def _finish(params, scratch, n):
-    """From sums and products to the values of the trials. `EXTENDED` if a product left the range of plain numbers."""
+    """From sums and products to the values of the trials. `EXTENDED` if a product left the range."""
     if params.kind == kinds.IWAE or not params.product:
         return _finish_sums(params, scratch, n)
     beyond, several = beyond_head(params, scratch, n), going_on(scratch, 0, n, 1)
     status = _finish_sums(params, scratch, beyond)
-    wide = _finish_products(params, scratch, beyond, several - beyond)
+    outside = _finish_products(params, scratch, beyond, several - beyond)
     _finish_ones(params, scratch, several, n - several)
-    return EXTENDED if wide else status
+    return EXTENDED if outside else status
 
 
 @device
 def _finish_sums(params, scratch, n):
-    """Values of the first ``n`` trials, whose products are sums of weighted logs; `EXTENDED` if one is not a number."""
-    total, product, values = floats(scratch + TOTAL, n), floats(scratch + PRODUCT, n), floats(scratch + VALUES, n)
-    terms, reciprocal = ints(scratch + ORDERED_TERMS, n), floats(params.reciprocal_at, SHORT + 2)
-    origin, wide = params.shift * _LOG_2, 0
+    """Values of the first ``n`` trials, from sums of weighted logs; `EXTENDED` if one is not a number."""
+    total, log_sum, values = totals_in(scratch, 0, n), log_sums_in(scratch, 0, n), values_in(scratch, 0, n)
+    terms, reciprocal = terms_in(scratch, 0, n), floats(params.reciprocal_at, SHORT + 2)
+    origin, unknown = params.shift * LOG_2, 0
     if params.kind == kinds.IWAE:
         for i in range(n):
             last = _log_positive(total[i] / (terms[i] + params.minimum))
@@ -232,36 +231,36 @@ def _finish_sums(params, scratch, n):
     else:
         for i in range(n):
             last = _log_positive(total[i] / (terms[i] + params.minimum))
-            value = origin + fma(reciprocal[terms[i]], last, product[i])
-            wide += product[i] != product[i]
-            values[i] = value if product[i] > -np.inf else -np.inf
-    return EXTENDED if wide else OK
+            value = origin + fma(reciprocal[terms[i]], last, log_sum[i])
+            unknown += log_sum[i] != log_sum[i]
+            values[i] = value if log_sum[i] > -np.inf else -np.inf
+    return EXTENDED if unknown else OK
 
 
 @device
 def _finish_products(params, scratch, lane, n):
-    """Values of ``n`` trials from products of prefixes. How many left the range of plain numbers."""
-    total, product = floats(scratch + TOTAL + 8 * lane, n), floats(scratch + PRODUCT + 8 * lane, n)
-    terms, values = ints(scratch + ORDERED_TERMS + 8 * lane, n), floats(scratch + VALUES + 8 * lane, n)
-    origin, wide = params.shift * _LOG_2, 0
+    """Values of ``n`` trials from products of prefixes. How many products left the range."""
+    total, product = totals_in(scratch, lane, n), products_in(scratch, lane, n)
+    terms, values = terms_in(scratch, lane, n), values_in(scratch, lane, n)
+    origin, outside = params.shift * LOG_2, 0
     for i in range(n):
         k = float(terms[i])
         last = _log_positive(total[i] / (k + params.minimum))
         empty = _is_empty(product[i])
-        wide += not (((product[i] > _TINY) & (product[i] < _HUGE)) | empty)
+        outside += not (((product[i] > _TINY) & (product[i] < _HUGE)) | empty)
         value = origin + fma(k, last, -_log_positive(product[i]))
         values[i] = -np.inf if empty else value
-    return wide
+    return outside
 
 
 @device
 def _finish_ones(params, scratch, lane, n):
     """Values of ``n`` trials with ``K = 1``, half of all: no product, but for the sign that marks an empty trial."""
-    total, product = floats(scratch + TOTAL + 8 * lane, n), floats(scratch + PRODUCT + 8 * lane, n)
-    values, origin = floats(scratch + VALUES + 8 * lane, n), params.shift * _LOG_2
+    total, product = totals_in(scratch, lane, n), products_in(scratch, lane, n)
+    values, origin = values_in(scratch, lane, n), params.shift * LOG_2
     for i in range(n):
         value = origin + _log_positive(total[i] / (1.0 + params.minimum))
         values[i] = -np.inf if _is_empty(product[i]) else value
 
 
-_run = rows_of_samples(weigh_samples, _add)
+_run = sample_by_sample(weigh_linear, _add)

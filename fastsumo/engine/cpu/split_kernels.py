@@ -1,12 +1,13 @@
 """One long trial by many threads: its samples in chunks, each chunk in two passes, with the arithmetic of `long.py`.
 
 The first pass weighs a chunk and sums each segment; when all chunks before it are known, `split_bases` gives every
-segment its base; the second pass takes the logs. Every float is the same as on one thread.
+segment its base; the second pass takes the logs. Every float is the same as on one thread. Who does which chunk when is
+in `split_trials.py`.
 """
 
 from numba import uint64
 
-from fastsumo.engine.cpu.buffer import weigh
+from fastsumo.engine.cpu.buffer import weigh_linear
 from fastsumo.engine.cpu.long import (
     ALIVE,
     BASE,
@@ -14,13 +15,14 @@ from fastsumo.engine.cpu.long import (
     STATE_SIZE,
     add_log,
     advance,
+    depth_of,
     finish,
     lane_offsets,
     lane_sums,
     place,
     prefix_logs,
 )
-from fastsumo.engine.cpu.scratch import BUFFER, STATE, WEIGHT
+from fastsumo.engine.cpu.scratch import BUFFER, lane_sums_in, pair_trials_at, state_in
 from fastsumo.engine.status import OK
 from fastsumo.jit.memory import floats
 from fastsumo.jit.options import kernel
@@ -29,7 +31,7 @@ from fastsumo.trial.sizes import LANES, SEGMENT
 
 @kernel
 def split_sums(params, scratch, trial, start, n, sums_at, totals_at):
-    """Lane sums and totals of the segments of the samples ``start .. start + n - 1``. The status, `EXTENDED` included."""
+    """Lane sums and totals of the segments of the samples ``start .. start + n - 1``. The status."""
     totals = floats(totals_at, n // SEGMENT + 1)
     done = 0
     while done < n:
@@ -37,14 +39,14 @@ def split_sums(params, scratch, trial, start, n, sums_at, totals_at):
         for part in range(0, size, SEGMENT):
             place(scratch, uint64(trial), start + done + part, min(SEGMENT, size - part), part)
         last = (size - 1) // SEGMENT * SEGMENT
-        used = last + LANES * ((size - last + LANES - 1) // LANES)
-        status = weigh(params, scratch, used)
+        used = last + LANES * depth_of(size - last)
+        status = weigh_linear(params, scratch, pair_trials_at(scratch, 0), used)
         if status != OK:
             return status
         for part in range(0, size, SEGMENT):
             count = min(SEGMENT, size - part)
-            slots = LANES * ((count + LANES - 1) // LANES)
-            sums, kept = floats(scratch + WEIGHT + 8 * part, slots), floats(sums_at + 8 * (done + part), slots)
+            slots = LANES * depth_of(count)
+            sums, kept = lane_sums_in(scratch, part, slots), floats(sums_at + 8 * (done + part), slots)
             lane_sums(sums, count)
             totals[(done + part) // SEGMENT] = lane_offsets(scratch, sums)
             for p in range(slots):
@@ -65,11 +67,11 @@ def split_bases(state_at, totals_at, bases_at, segments):
 @kernel
 def split_logs(params, scratch, start, n, terms, sums_at, bases_at, logs_at, alive_at):
     """The sum of weighted logs of each segment of a chunk, from its lane sums and bases."""
-    state, segments = floats(scratch + STATE, STATE_SIZE), n // SEGMENT + 1
+    state, segments = state_in(scratch, 0, STATE_SIZE), n // SEGMENT + 1
     bases, logs, alive = floats(bases_at, 2 * segments), floats(logs_at, segments), floats(alive_at, 1)
     for done in range(0, n, SEGMENT):
         count, s = min(SEGMENT, n - done), done // SEGMENT
-        sums = floats(sums_at + 8 * done, LANES * ((count + LANES - 1) // LANES))
+        sums = floats(sums_at + 8 * done, LANES * depth_of(count))
         lane_offsets(scratch, sums)
         state[BASE], state[BASE_LOW], state[ALIVE] = bases[2 * s], bases[2 * s + 1], 0.0
         logs[s] = prefix_logs(params, scratch, sums_at + 8 * done, state, start + done, count, terms)

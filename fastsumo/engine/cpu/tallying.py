@@ -1,6 +1,7 @@
 """Statistics of a tile of trials, added to a `Tally`: power sums, histogram, extremes, breakdowns by octave and time.
 
-Within a tile sums are plain float64 in a fixed order; tiles are added exactly (`statistics/exact.py`).
+Within a tile sums are float64 in a fixed order; tiles are added exactly (`statistics/exact.py`). What a tally looks
+like is in `statistics/tally.py`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.engine.cpu.scratch import ORDERED_TERMS, SUMS, TRIAL, VALUES
+from fastsumo.engine.cpu.scratch import group_sums_in, terms_in, trial_numbers_in, values_in
 from fastsumo.jit.bits import fabs, float_bits
 from fastsumo.jit.memory import floats, ints, words
 from fastsumo.jit.options import device
@@ -50,7 +51,7 @@ from fastsumo.trial.sizes import TILE
 @device
 def tally_tile(tally, scratch, short, n, params, center):
     """Add the ``n`` trials of a tile, the first ``short`` sorted by falling `K`."""
-    terms, group_sums = ints(scratch + ORDERED_TERMS, n), floats(scratch + SUMS, GROUPS)
+    terms, group_sums = terms_in(scratch, 0, n), group_sums_in(scratch, 0, GROUPS)
     group_sums[:] = 0.0
     begin = 0
     while begin < n:
@@ -73,15 +74,15 @@ def _add(tally, sum_at, x):
 @device
 def _tally_run(tally, scratch, begin, end, octave, params, center):
     """Add the trials ``begin .. end - 1`` of a tile, all of one octave of `K`."""
-    n, at = end - begin, 8 * begin
+    n = end - begin
     values, terms, trial = (
-        floats(scratch + VALUES + at, n),
-        ints(scratch + ORDERED_TERMS + at, n),
-        words(scratch + TRIAL + at, n),
+        values_in(scratch, begin, n),
+        terms_in(scratch, begin, n),
+        trial_numbers_in(scratch, begin, n),
     )
     limits, counters = floats(tally + LIMITS_AT, 3), ints(tally + COUNTERS_AT, 4)
     histogram = ints(tally + HISTOGRAM_AT, 2 * BINS)
-    group_sums, group_counts = floats(scratch + SUMS, GROUPS), ints(tally + GROUP_COUNTS_AT, GROUPS)
+    group_sums, group_counts = group_sums_in(scratch, 0, GROUPS), ints(tally + GROUP_COUNTS_AT, GROUPS)
     young = (trial[0] | uint64(TILE - 1)) < uint64(2 * TILE)  # periods as short as a tile, or shorter
     s1, s2, s3, s4 = 0.0, 0.0, 0.0, 0.0
     smallest, largest, threshold = limits[SMALLEST], limits[LARGEST], limits[THRESHOLD]

@@ -1,0 +1,67 @@
+"""What a word such as ``iwae:k=5`` stands for among estimators and laws of `K`; their ``repr`` is read too.
+
+The grammar is in `base/words.py`. Nothing in the package is told by such a word but what a person typed: on the command
+line, in the TOML file of a study, or into `Study.add`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from fastsumo.base import words
+from fastsumo.base.words import Spec
+from fastsumo.estimators.estimators import ESTIMATORS, Estimator
+from fastsumo.estimators.roulette import LAWS, Roulette
+
+ESTIMATOR_WORDS = {words.kebab(kind.__name__): kind for kind in ESTIMATORS}
+LAW_WORDS = {words.kebab(kind.__name__): kind for kind in LAWS}
+_LAW = "roulette"  # the parameter of estimators that takes a law of K
+
+
+def parse_estimator(text: str, law: Roulette | None = None) -> Estimator:
+    """The estimator that ``text`` names, with ``law`` for its law of `K` where one is given.
+
+    Examples
+    --------
+    >>> parse_estimator("iwae:k=5"), parse_estimator("SUMO(roulette=Harmonic(cap=80), minimum=1)").minimum
+    (IWAE(k=5), 1)
+    >>> parse_estimator("sumo:harmonic-geometric:alpha=8,rate=0.1,minimum=2").roulette
+    HarmonicGeometric(alpha=8, rate=0.1, cap=None)
+    """
+    given = words.parse(text)
+    kind = words.find("estimator", given.name, ESTIMATOR_WORDS)
+    if law is not None:
+        if _LAW not in inspect.signature(kind).parameters:
+            raise ValueError(f"estimator {given.name!r} has no law of K: leave out --roulette")
+        if _LAW in given.named or given.positional:
+            raise ValueError(f"the law of K is given twice, in {text!r} and as --roulette")
+        given.named[_LAW] = law  # type: ignore[assignment]
+    given = _with_its_law(given, inspect.signature(kind).parameters)
+    made: Estimator = words.call("estimator", kind, given, {_LAW: parse_roulette})
+    return made
+
+
+def parse_roulette(text: str) -> Roulette:
+    """The law of `K` that ``text`` names.
+
+    Examples
+    --------
+    >>> parse_roulette("harmonic:cap=80"), parse_roulette("power-law:1.5")
+    (Harmonic(cap=80), PowerLaw(s=1.5, cap=None))
+    """
+    given = words.parse(text)
+    law: Roulette = words.call("roulette", words.find("roulette", given.name, LAW_WORDS), given)
+    return law
+
+
+def _with_its_law(given: Spec, parameters: Mapping[str, Any]) -> Spec:
+    """Named values after a law without brackets, such as ``sumo:harmonic-geometric:alpha=80,rate=0.1``, are its own."""
+    own = [name for name in given.named if name not in parameters]
+    if next(iter(parameters), "") != _LAW or not given.positional or "(" in given.positional[0] or not own:
+        return given
+    law = given.positional[0]
+    law += ("," if ":" in law else ":") + ",".join(f"{name}={given.named[name]}" for name in own)
+    rest = {name: value for name, value in given.named.items() if name in parameters}
+    return given._replace(positional=[law, *given.positional[1:]], named=rest)

@@ -1,0 +1,35 @@
+"""The two ranges of weights: linear, where a weight is one number, and extended, where it is a mantissa and a power.
+
+In the linear range a weight is kept as ``weight / 2**shift`` in one float64, with the ``shift`` of its run, and so are
+sums and ratios of weights. In the extended range it is ``mantissa * 2**power``, which no log weight overflows. Where
+both exist they have the same digits, since powers of 2 round nothing. How they are made is in `lazy_sums.py`.
+"""
+
+from fastsumo.jit.options import inlined
+from fastsumo.vmath import _pow2
+
+LOG_2 = 0.6931471805599453
+RANGE = 300.0  # powers of 2 around the shift, up and down, for which weights, their sums and ratios are linear
+SMALLEST_LINEAR, LARGEST_LINEAR = 2.0**-RANGE, 2.0**RANGE
+_FAR = 1000.0  # powers of 2
+
+
+@inlined
+def is_linear(weight):
+    """Whether a weight over ``2**shift`` is in the linear range; NaN is not, 0 is."""
+    return ((weight >= SMALLEST_LINEAR) | (weight == 0.0)) & (weight <= LARGEST_LINEAR)
+
+
+@inlined
+def count_outside(weights):
+    """How many weights are not in the linear range."""
+    found = 0
+    for i in range(weights.size):
+        found += not (is_linear(weights[i]))
+    return found
+
+
+@inlined
+def to_linear(mantissa, power):
+    """The bits of the linear weight where there is one, with the power relative to the shift; else nothing linear."""
+    return mantissa * _pow2(max(min(power, _FAR), -_FAR))
