@@ -36,7 +36,7 @@ def test_a_new_model_runs_at_once(
     assert "fastsumo run mine.py --trials 1M" in text
     assert "my_model" not in text
     read = json.loads(output(capsys, "run", "mine.py", "--trials", "2k", "--roulette", "harmonic:cap=50", "--json"))
-    exact = _evidence(parsing.model("mine.py"))
+    exact = _evidence(parsing.parse_model("mine.py"))
     assert abs(read["mean"] - exact) < 4.5 * read["std_error"] + 0.01
 
 

@@ -124,7 +124,7 @@ def test_replay_of_a_model_and_of_a_result(folder: Path, capsys: pytest.CaptureF
 def test_replay_of_a_users_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output(capsys, "run", "users.py:make(0.25)", "--trials", "100", "--quiet", "--save", "r.npz")
     found = json.loads(output(capsys, "replay", "r.npz", "--trial", "7", "--json"))["value"]
-    assert found == fs.sample(parsing.model("users.py:make(0.25)"), fs.SUMO(), 8)[0][7]
+    assert found == fs.sample(parsing.parse_model("users.py:make(0.25)"), fs.SUMO(), 8)[0][7]
     _forget()
     (folder / "users.py").rename(folder / "moved.py")
     assert "--model FILE.py:NAME" in complaint(capsys, "replay", "r.npz", "--trial", "7")
@@ -132,7 +132,7 @@ def test_replay_of_a_users_result(folder: Path, capsys: pytest.CaptureFixture[st
     assert cli.main(["replay", "r.npz", "--trial", "7", "--model", "users.py:mine", "--json"]) == 0
     printed = capsys.readouterr()
     value = json.loads(printed.out)["value"]
-    assert value == fs.sample(parsing.model("users.py:make(0.25)"), fs.SUMO(), 8)[0][7]
+    assert value == fs.sample(parsing.parse_model("users.py:make(0.25)"), fs.SUMO(), 8)[0][7]
     assert printed.err == ""
     (folder / "helper.py").write_text("SHIFT = 3.0\n")
     sys.modules.pop("helper")
@@ -244,7 +244,7 @@ def test_a_failure_of_our_own_is_one_line_too(
     def fail(*_: object) -> None:
         raise LookupError("of ours")
 
-    monkeypatch.setattr(parsing, "model", fail)
+    monkeypatch.setattr("fastsumo.cli.trials.parse_model", fail)
     assert cli.main(["run"]) == 1
     assert "LookupError: of ours" in capsys.readouterr().err
     monkeypatch.setenv("FASTSUMO_TRACEBACK", "1")
@@ -254,74 +254,10 @@ def test_a_failure_of_our_own_is_one_line_too(
 
 def test_files_are_loaded_without_a_trace(folder: Path) -> None:
     before = list(sys.path)
-    assert parsing.model("users.py:mine").name == "mine"
-    assert parsing.model("one.py").name == "note"
-    assert parsing.model("users:mine").name == "mine"
+    assert parsing.parse_model("users.py:mine").name == "mine"
+    assert parsing.parse_model("one.py").name == "note"
+    assert parsing.parse_model("users:mine").name == "mine"
     assert sys.path == before
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("10000000", 10**7),
-        ("1e9", 10**9),
-        ("10M", 10**7),
-        ("2.5k", 2500),
-        ("10_000", 10_000),
-        ("1,000", 1000),
-        ("3G", 3 * 10**9),
-    ],
-)
-def test_numbers(text: str, expected: int) -> None:
-    assert parsing.number(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", "k", "1.5", "1e-3", "0x10", "1e400", "ten", "1 2", "inf"])
-def test_numbers_that_are_none(text: str) -> None:
-    with pytest.raises(ValueError, match="not a whole number"):
-        parsing.number(text)
-
-
-ESTIMATORS = [
-    fs.ELBO(),
-    fs.IWAE(7),
-    fs.SUMO(),
-    fs.SUMO(fs.roulette.Harmonic(cap=80), minimum=3),
-    fs.SUMO(fs.roulette.HarmonicGeometric(alpha=5, rate=0.25), start=0),
-    fs.SUMO(fs.roulette.PowerLaw(1.5)),
-    fs.SUMO(fs.roulette.Geometric(0.1, cap=9)),
-    fs.SUMO(fs.roulette.Table([1.0, 0.3, 0.1])),
-]
-
-
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
-def test_estimators_are_read_from_their_repr(estimator: fs.SUMO) -> None:
-    assert parsing.estimator(repr(estimator)) == estimator
-    assert parsing.estimator(parsing.compact(repr(estimator))) == estimator
-
-
-@pytest.mark.parametrize(
-    ("text", "law"),
-    [
-        ("harmonic", fs.roulette.Harmonic()),
-        ("Harmonic(cap=10k)", fs.roulette.Harmonic(cap=10_000)),
-        ("harmonic_geometric:80,0.1", fs.roulette.HarmonicGeometric(80, 0.1)),
-        ("harmonic-geometric:alpha=80,rate=0.1", fs.roulette.HarmonicGeometric(80, 0.1)),
-        ("power-law:s=1.5", fs.roulette.PowerLaw(1.5)),
-        ("geometric:p=0.1", fs.roulette.Geometric(0.1)),
-        ("table:1,0.5,0.25", fs.roulette.Table([1, 0.5, 0.25])),
-    ],
-)
-def test_laws_are_read(text: str, law: fs.roulette.Roulette) -> None:
-    assert parsing.roulette(text) == law
-    assert parsing.estimator(f"sumo:minimum=2,roulette={parsing.compact(repr(law))}") == fs.SUMO(law, minimum=2)
-
-
-def test_every_estimator_has_a_name() -> None:
-    known = parsing._family(fs.estimators.Estimator)  # type: ignore[attr-defined]
-    public = [getattr(fs, name) for name in fs.__all__ if isinstance(getattr(fs, name), type)]
-    wanted = {kind for kind in public if issubclass(kind, fs.estimators.Estimator)}  # type: ignore[attr-defined]
-    assert wanted <= set(known.values())
 
 
 def python(*arguments: str, folder: Path) -> subprocess.Popen[str]:
@@ -364,7 +300,7 @@ def test_ctrl_c_before_any_trial(
     def interrupt(*_: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(parsing, "model", interrupt)
+    monkeypatch.setattr("fastsumo.cli.trials.parse_model", interrupt)
     assert cli.main(["run"]) == 130
     assert capsys.readouterr().err == "fastsumo: interrupted before there was a result\n"
 

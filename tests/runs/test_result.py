@@ -19,7 +19,7 @@ from bits import same_bits
 from zoo import LAWS, MODELS, shifted
 
 import fastsumo as fs
-from fastsumo.runs.result import FORMAT
+from fastsumo.runs.files import FORMAT
 
 SUMO = fs.SUMO(fs.roulette.Harmonic())
 

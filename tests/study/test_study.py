@@ -184,7 +184,7 @@ def test_unfinished_cells_can_begin_anew_in_run_and_the_others_stay(tmp_path: Pa
 def specs_model(name: str) -> fs.Model:
     from fastsumo.models import parsing
 
-    return parsing.model(name)
+    return parsing.parse_model(name)
 
 
 def test_a_model_whose_file_is_gone_still_runs(tmp_path: Path, study: Study) -> None:

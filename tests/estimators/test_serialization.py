@@ -1,0 +1,19 @@
+"""Estimators as they are stored, and made again."""
+
+from __future__ import annotations
+
+import fastsumo as fs
+from fastsumo.estimators.serialization import estimator_from_json, estimator_to_json
+
+
+def test_estimators_come_back_from_json() -> None:
+    laws = [
+        fs.roulette.Harmonic(cap=7),
+        fs.roulette.HarmonicGeometric(10, 0.25),
+        fs.roulette.PowerLaw(1.1),
+        fs.roulette.Geometric(0.3),
+        fs.roulette.Table([1, 0.1, 0.1 / 3]),
+    ]
+    estimators = [fs.ELBO(), fs.IWAE(7), *(fs.SUMO(law, minimum=2) for law in laws)]
+    for what in estimators:
+        assert estimator_from_json(estimator_to_json(what)) == what
