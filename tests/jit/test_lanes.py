@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import inspect
 import math
 from collections.abc import Callable
@@ -23,6 +24,11 @@ from fastsumo.vmath import exp, log, log_sigmoid, logaddexp
 TABLE = np.arange(12.0).reshape(4, 3) / 7.0
 PARAMS = np.linspace(-0.7, 0.9, 12)
 SHIFT = -2.0  # of plain weights
+
+
+def slow(what: Any) -> Any:
+    """A case of the slow tests: models compile for seconds."""
+    return pytest.param(what, marks=pytest.mark.slow)
 
 
 @numba.njit
@@ -165,10 +171,24 @@ exec(
 )
 all_of_vmath = _SCOPE["all_of_vmath"]
 
-FUNCTIONS: list[Callable[..., Any]] = [
-    *(chain, margins, arithmetic, powers, extremes, spellings, mixture, sum_with_a_number, helpers),
-    *(over_params, edges, too_large, constant, changed, all_of_vmath),
+TOGETHER: list[Callable[..., Any]] = [
+    *(chain, margins, arithmetic, powers, extremes, spellings, helpers, over_params, edges, too_large, changed),
+    all_of_vmath,
 ]
+FUNCTIONS = [*TOGETHER, mixture, sum_with_a_number, constant]
+exec(
+    "def one_of_them(z, params):\n"
+    + "".join(f" if params[{PARAMS.size}] == {i}: return {each.__name__}(z, params)\n" for i, each in enumerate(TOGETHER))
+    + " return z[0]",
+    _SCOPE | {each.__name__: numba.njit(error_model="numpy")(each) for each in TOGETHER},
+    _MADE := {},
+)
+one_of_them = _MADE["one_of_them"]  # all of them in one model, as what takes long to compile is what they share
+
+
+def together(function: Callable[..., Any]) -> fs.Model:
+    """The model of one of the functions, compiled with the others."""
+    return fs.Model(one_of_them, 3, np.append(PARAMS, TOGETHER.index(function)))
 
 
 def branch(z, params):  # type: ignore[no-untyped-def]
@@ -202,26 +222,28 @@ QUESTIONS = [
 ]
 
 
-def weights_of(model: fs.Model, by_lanes: bool | None, count: int, only_plain: bool = False) -> Any:
-    """Mantissas and powers, or plain weights and nothing, that compiled code writes.
+def weights_of(model: fs.Model, by_lanes: bool | None, count: int, linear: bool = False) -> Any:
+    """Mantissas and powers, or linear weights and nothing, that compiled code writes.
 
     ``by_lanes`` None is for that which the engine would choose.
     """
-    shape, function = shape_of(model), model.function
-    if by_lanes is None:
-        callback = weights._compile.__wrapped__(function, shape, None, only_plain)
-    else:
-        function = with_lazy_sums(function) or function
-        callback = weights._callback(function, shape, None, only_plain, by_lanes)
+    callback = compiled(model.function, shape_of(model), by_lanes, linear)
     row = np.zeros(1) if model.row is None else model.row
     trials, samples = np.full(count, 5, np.uint64), np.arange(count, dtype=np.uint64)
     out, numbers = np.full((2, count + 2 * lanes.WIDTH), 7.5), np.append(model.packed(), 0.0)
     call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 6, ctypes.c_double, *[ctypes.c_int64] * 2)
     addresses = [array.ctypes.data for array in (trials, samples, numbers, row, out[0], out[1])]
     found = call(callback.address)(*addresses[:2], count, 3, *addresses[2:4], SHIFT, *addresses[4:])
-    assert found == 0 or only_plain
+    assert found == 0 or linear
     assert np.all(out[:, count:] == 7.5)
-    return out[: 2 - only_plain, :count]
+    return out[: 2 - linear, :count]
+
+
+@functools.cache
+def compiled(function: Callable[..., Any], shape: weights._Shape, by_lanes: bool | None, linear: bool) -> Any:
+    if by_lanes is None:
+        return weights._compile.__wrapped__(function, shape, None, linear)
+    return weights._callback(with_lazy_sums(function) or function, shape, None, linear, by_lanes)
 
 
 def shape_of(model: fs.Model) -> weights._Shape:
@@ -230,7 +252,22 @@ def shape_of(model: fs.Model) -> weights._Shape:
     return weights._Shape(model.noise, transform, *sizes)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("function", TOGETHER, ids=lambda f: f.__name__)
+def test_the_same_bits_together(function: Callable[..., Any]) -> None:
+    by_lanes, one_by_one = (weights_of(together(function), way, 300) for way in (True, False))
+    assert by_lanes.tobytes() == one_by_one.tobytes()
+    assert np.unique(one_by_one, axis=1).shape[1] > 20
+
+
+@pytest.mark.parametrize("function", TOGETHER, ids=lambda f: f.__name__)
+def test_the_same_bits_of_linear_weights_together(function: Callable[..., Any]) -> None:
+    by_lanes, one_by_one = (weights_of(together(function), way, 300, linear=True) for way in (True, False))
+    assert by_lanes.tobytes() == one_by_one.tobytes()
+
+
+@pytest.mark.parametrize(
+    "function", [each if each is mixture else slow(each) for each in FUNCTIONS], ids=lambda f: f.__name__
+)
 def test_the_same_bits(function: Callable[..., Any]) -> None:
     model = fs.Model(function, 3, PARAMS)
     assert chunks.has_loop(function)
@@ -239,21 +276,23 @@ def test_the_same_bits(function: Callable[..., Any]) -> None:
     assert function is constant or np.unique(one_by_one, axis=1).shape[1] > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [chain, mixture, edges], ids=lambda f: f.__name__)
-def test_the_same_bits_of_plain_weights(function: Callable[..., Any]) -> None:
+def test_the_same_bits_of_linear_weights(function: Callable[..., Any]) -> None:
     model = fs.Model(function, 3, PARAMS)
-    assert weights_of(model, True, 300, True).tobytes() == weights_of(model, False, 300, True).tobytes()
+    by_lanes, one_by_one = (weights_of(model, way, 300, linear=True) for way in (True, False))
+    assert by_lanes.tobytes() == one_by_one.tobytes()
 
 
 def test_edges_are_what_they_should_be() -> None:
-    mantissa = weights_of(fs.Model(edges, 3, PARAMS), True, 300)[0]
+    mantissa = weights_of(together(edges), True, 300)[0]
     assert all(kind.any() for kind in (np.isnan(mantissa), mantissa == 0.0, mantissa > 0.0))
-    assert np.isnan(weights_of(fs.Model(too_large, 3), True, 300)[0]).any()
+    assert np.isnan(weights_of(together(too_large), True, 300)[0]).any()
 
 
 @pytest.mark.parametrize("count", [1, lanes.WIDTH - 1, lanes.WIDTH, lanes.WIDTH + 1, 2500])
 def test_remainders(count: int) -> None:
-    model = fs.Model(chain, 3, PARAMS)
+    model = together(chain)
     every = weights_of(model, False, 2500)
     assert weights_of(model, True, count).tobytes() == every[:, :count].tobytes()
 
@@ -263,9 +302,11 @@ _NORMAL = fs.proposals.Gaussian([0.1, 0.2, -0.3], _TRIANGLE)
 _STUDENT = fs.proposals.StudentT([0.0, 0.1, 0.0], [1.0, 2.0, 0.5], 4.0)
 
 
-@pytest.mark.parametrize("function", [margins, mixture], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("function", [slow(margins), mixture], ids=lambda f: f.__name__)
 @pytest.mark.parametrize(
-    "proposal", [_NORMAL, _STUDENT, fs.proposals.Mixture([_NORMAL, _STUDENT], [0.4, 0.6])], ids=lambda p: p.transform
+    "proposal",
+    [slow(_NORMAL), _STUDENT, slow(fs.proposals.Mixture([_NORMAL, _STUDENT], [0.4, 0.6]))],
+    ids=lambda p: p.transform,
 )
 def test_proposals(function: Callable[..., Any], proposal: fs.proposals.Proposal) -> None:
     model = fs.importance(function, proposal, params=PARAMS)
@@ -277,13 +318,13 @@ def test_rows_of_data() -> None:
     assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
 
 
-@pytest.mark.parametrize("dim", [31, 100])
+@pytest.mark.parametrize("dim", [31, slow(100)])
 def test_chunks_of_any_dimension(dim: int) -> None:
     model = fs.Model(chain, dim, PARAMS)
     assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
 
 
-@pytest.mark.parametrize("function", FALL_BACK, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("function", [branch, *map(slow, FALL_BACK[1:])], ids=lambda f: f.__name__)
 def test_what_lanes_cannot_do(function: Callable[..., Any]) -> None:
     model = fs.Model(function, 3, PARAMS)
     with pytest.raises(TypingError):
@@ -325,12 +366,12 @@ def test_which_way_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tried(monkeypatch: pytest.MonkeyPatch, model: fs.Model) -> list[bool]:
-    """Whether each attempt of the engine at compiling a model was by lanes."""
+    """Whether each attempt of the engine at compiling a model was by lanes; those that are not, which work, are left."""
     attempts, compile_weights = [], weights._callback
 
-    def spy(function: Any, shape: Any, digest: Any, only_plain: bool, by_lanes: bool) -> Any:
+    def spy(function: Any, shape: Any, digest: Any, linear: bool, by_lanes: bool) -> Any:
         attempts.append(by_lanes)
-        return compile_weights(function, shape, digest, only_plain, by_lanes)
+        return compile_weights(function, shape, digest, linear, by_lanes) if by_lanes else None
 
     with monkeypatch.context() as patch:
         patch.setattr(weights, "_callback", spy)
