@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import fastsumo as fs
+from fastsumo.trial import kinds
 
 R = fs.roulette
 SMALL = R.Harmonic(cap=6)
@@ -88,11 +89,11 @@ def test_estimators_are_values():
 
 def test_plans():
     assert [e.plan().kind for e in (fs.IWAE(3), fs.JVI(3), fs.SUMO(), fs.SingleTerm(), fs.MLMC())] == [
-        IWAE,
-        JVI,
-        SUMO,
-        SINGLE_TERM,
-        MLMC,
+        kinds.IWAE,
+        kinds.JVI,
+        kinds.SUMO,
+        kinds.SINGLE_TERM,
+        kinds.MLMC,
     ]
     assert fs.SUMO(start=0).plan().minimum == 0
     assert fs.SUMO(minimum=5, start=0).plan() == fs.SUMO(minimum=4).plan()

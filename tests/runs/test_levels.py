@@ -65,7 +65,7 @@ def test_moments_agree_with_theory(shape):
     found, exact = fs.levels(fs.models.gamma(shape), 255, 20_000), Gamma(shape)
     k, half = found.increments["k"], found.dyadic["samples"][1:] / 2
     for table, mean, variance in (
-        (found.increments, exact.rise(k), exact.spread(k)),
+        (found.increments, exact.mean_increment(k), exact.var_increment(k)),
         (found.dyadic[1:], exact.level_mean(half), exact.level_variance(half)),
     ):
         assert np.all(np.abs(table["mean"] - mean) < 5.0 * table["mean_error"])
@@ -154,7 +154,7 @@ def test_it_prints_and_plots():
 
 def test_optimal_is_the_root_of_the_second_moments():
     exact, k = Gamma(1.0), np.arange(1.0, 501.0)
-    second = exact.spread(k) + exact.rise(k) ** 2
+    second = exact.var_increment(k) + exact.mean_increment(k) ** 2
     law = fs.roulette.optimal(fs.models.gamma(1.0), 500)
     assert law.survival(k) == pytest.approx(np.sqrt(second / second[0]), rel=1e-12)
 
@@ -171,7 +171,7 @@ def test_optimal_of_measured_levels_is_near_that_of_theory():
 def test_optimal_minimises_among_laws():
     """Perturbed laws, made non-increasing, have a larger ``(sum E Delta^2 / P) (sum P)``."""
     exact, k = Gamma(0.5), np.arange(1.0, 101.0)
-    second = exact.spread(k) + exact.rise(k) ** 2
+    second = exact.var_increment(k) + exact.mean_increment(k) ** 2
     best = fs.roulette.optimal(fs.models.gamma(0.5), 100).survival(k)
     rng = np.random.default_rng(0)
     for _ in range(20):

@@ -23,7 +23,8 @@ from bits import same_bits
 
 import fastsumo as fs
 from fastsumo.errors import StudyError
-from fastsumo.models.serialization import estimator_to_json, recipe
+from fastsumo.estimators.serialization import estimator_to_json
+from fastsumo.models.serialization import recipe
 from fastsumo.statistics.merger import StatisticsMerger
 from fastsumo.study.executors import Outcome, Pool, Task, named, run_task
 from fastsumo.study.study import Study
