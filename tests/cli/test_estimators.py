@@ -12,7 +12,7 @@ from commands import Stopper, output
 import fastsumo as fs
 from fastsumo import cli
 from fastsumo.cli.estimators import DEFAULT_ESTIMATORS
-from fastsumo.models.parsing import estimator as read_estimator
+from fastsumo.estimators.parsing import parse_estimator
 
 NOTE = fs.models.note()
 CAPPED = fs.SUMO(fs.roulette.Harmonic(cap=80))
@@ -31,7 +31,7 @@ def test_compare_is_that_of_the_library(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_compare_has_telling_estimators_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     read = json.loads(output(capsys, "compare", "--cost", "2e4", "--json"))
-    assert [row["estimator"] for row in read["rows"]] == [repr(read_estimator(text)) for text in DEFAULT_ESTIMATORS]
+    assert [row["estimator"] for row in read["rows"]] == [repr(parse_estimator(text)) for text in DEFAULT_ESTIMATORS]
 
 
 @pytest.mark.parametrize("width", [60, 80, 132])

@@ -17,9 +17,9 @@ from commands import Stopper, complaint, output
 
 import fastsumo as fs
 from fastsumo import cli
-from fastsumo.cli import commands, shared
-from fastsumo.models import parsing
-from fastsumo.runs import rerun
+from fastsumo.cli import commands, shared, trials
+from fastsumo.estimators.labels import label
+from fastsumo.models.parsing import parse_model
 
 USERS = """
 import fastsumo as fs
@@ -124,25 +124,19 @@ def test_replay_of_a_model_and_of_a_result(folder: Path, capsys: pytest.CaptureF
 def test_replay_of_a_users_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output(capsys, "run", "users.py:make(0.25)", "--trials", "100", "--quiet", "--save", "r.npz")
     found = json.loads(output(capsys, "replay", "r.npz", "--trial", "7", "--json"))["value"]
-    assert found == fs.sample(parsing.model("users.py:make(0.25)"), fs.SUMO(), 8)[0][7]
-    _forget()
+    assert found == fs.sample(parse_model("users.py:make(0.25)"), fs.SUMO(), 8)[0][7]
     (folder / "users.py").rename(folder / "moved.py")
     assert "--model FILE.py:NAME" in complaint(capsys, "replay", "r.npz", "--trial", "7")
     (folder / "moved.py").rename(folder / "users.py")
     assert cli.main(["replay", "r.npz", "--trial", "7", "--model", "users.py:mine", "--json"]) == 0
     printed = capsys.readouterr()
     value = json.loads(printed.out)["value"]
-    assert value == fs.sample(parsing.model("users.py:make(0.25)"), fs.SUMO(), 8)[0][7]
+    assert value == fs.sample(parse_model("users.py:make(0.25)"), fs.SUMO(), 8)[0][7]
     assert printed.err == ""
     (folder / "helper.py").write_text("SHIFT = 3.0\n")
     sys.modules.pop("helper")
     assert cli.main(["replay", "r.npz", "--trial", "7", "--model", "users.py:mine"]) == 0
     assert "not the one that was run" in capsys.readouterr().err
-
-
-def _forget() -> None:
-    """As another process would begin: no model was run here."""
-    rerun._RUN_HERE.clear()
 
 
 def test_a_result_knows_its_model_from_any_folder(
@@ -152,9 +146,7 @@ def test_a_result_knows_its_model_from_any_folder(
     output(capsys, "run", "users.py:mine", "--trials", "50", "--quiet", "--save", "r.npz")
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")
-    _forget()
     value = json.loads(output(capsys, "replay", "../r.npz", "--trial", "7", "--json"))["value"]
-    _forget()
     assert value == fs.load("../r.npz").replay(7).value
 
 
@@ -244,7 +236,7 @@ def test_a_failure_of_our_own_is_one_line_too(
     def fail(*_: object) -> None:
         raise LookupError("of ours")
 
-    monkeypatch.setattr(parsing, "model", fail)
+    monkeypatch.setattr(trials, "parse_model", fail)
     assert cli.main(["run"]) == 1
     assert "LookupError: of ours" in capsys.readouterr().err
     monkeypatch.setenv("FASTSUMO_TRACEBACK", "1")
@@ -254,9 +246,9 @@ def test_a_failure_of_our_own_is_one_line_too(
 
 def test_files_are_loaded_without_a_trace(folder: Path) -> None:
     before = list(sys.path)
-    assert parsing.model("users.py:mine").name == "mine"
-    assert parsing.model("one.py").name == "note"
-    assert parsing.model("users:mine").name == "mine"
+    assert parse_model("users.py:mine").name == "mine"
+    assert parse_model("one.py").name == "note"
+    assert parse_model("users:mine").name == "mine"
     assert sys.path == before
 
 
@@ -273,13 +265,13 @@ def test_files_are_loaded_without_a_trace(folder: Path) -> None:
     ],
 )
 def test_numbers(text: str, expected: int) -> None:
-    assert parsing.number(text) == expected
+    assert words.number(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "k", "1.5", "1e-3", "0x10", "1e400", "ten", "1 2", "inf"])
 def test_numbers_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match="not a whole number"):
-        parsing.number(text)
+        words.number(text)
 
 
 ESTIMATORS = [
@@ -296,8 +288,8 @@ ESTIMATORS = [
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 def test_estimators_are_read_from_their_repr(estimator: fs.SUMO) -> None:
-    assert parsing.estimator(repr(estimator)) == estimator
-    assert parsing.estimator(parsing.compact(repr(estimator))) == estimator
+    for text in (repr(estimator), label(estimator), label(estimator, "plain"), label(estimator, "exact")):
+        assert parse_estimator(text) == estimator
 
 
 @pytest.mark.parametrize(
@@ -313,15 +305,18 @@ def test_estimators_are_read_from_their_repr(estimator: fs.SUMO) -> None:
     ],
 )
 def test_laws_are_read(text: str, law: fs.roulette.Roulette) -> None:
-    assert parsing.roulette(text) == law
-    assert parsing.estimator(f"sumo:minimum=2,roulette={parsing.compact(repr(law))}") == fs.SUMO(law, minimum=2)
+    assert parse_roulette(text) == law
+    assert parse_estimator(f"sumo:minimum=2,roulette={label(law)}") == fs.SUMO(law, minimum=2)
 
 
 def test_every_estimator_has_a_name() -> None:
-    known = parsing._family(fs.estimators.Estimator)  # type: ignore[attr-defined]
     public = [getattr(fs, name) for name in fs.__all__ if isinstance(getattr(fs, name), type)]
-    wanted = {kind for kind in public if issubclass(kind, fs.estimators.Estimator)}  # type: ignore[attr-defined]
-    assert wanted <= set(known.values())
+    assert {kind for kind in public if issubclass(kind, Estimator)} == set(ESTIMATOR_WORDS.values())
+
+
+def test_every_law_has_a_name() -> None:
+    public = [value for value in vars(fs.roulette).values() if isinstance(value, type)]
+    assert {kind for kind in public if issubclass(kind, Roulette)} - {Roulette} == set(LAW_WORDS.values())
 
 
 def python(*arguments: str, folder: Path) -> subprocess.Popen[str]:
@@ -364,7 +359,7 @@ def test_ctrl_c_before_any_trial(
     def interrupt(*_: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(parsing, "model", interrupt)
+    monkeypatch.setattr(trials, "parse_model", interrupt)
     assert cli.main(["run"]) == 130
     assert capsys.readouterr().err == "fastsumo: interrupted before there was a result\n"
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import fastsumo as fs
-from fastsumo.estimators.labels import short_name
 from fastsumo.runs.compare import COLUMNS
 
 R = fs.roulette
@@ -121,17 +120,6 @@ def test_one_estimator_need_no_list():
 def test_bad_arguments(arguments, error, words):
     with pytest.raises(error, match=words):
         fs.compare(*arguments)
-
-
-def test_short_names():
-    assert short_name(fs.SUMO()) == "SUMO(Harmonic())"
-    assert short_name(fs.SUMO(R.PowerLaw(0.5, cap=9), minimum=3, start=0)) == (
-        "SUMO(PowerLaw(s=0.5, cap=9), minimum=3, start=0)"
-    )
-    assert short_name(fs.MLMC()) == "MLMC()"
-    assert short_name(fs.JVI(4, order=2)) == "JVI(k=4, order=2)"
-    assert short_name(fs.ELBO()) == "ELBO()"
-    assert short_name(fs.SUMO(R.Table(1.0 / np.arange(1.0, 81.0)))) == "SUMO(Table(80 values))"
 
 
 def test_the_public_names_are_functions():

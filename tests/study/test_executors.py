@@ -25,7 +25,8 @@ from steps import PLACE, after_each_store
 
 import fastsumo as fs
 from fastsumo.errors import StudyError
-from fastsumo.models.serialization import estimator_to_json, recipe
+from fastsumo.estimators.serialization import estimator_to_json
+from fastsumo.models.serialization import recipe
 from fastsumo.statistics.merger import StatisticsMerger
 from fastsumo.study import executors
 from fastsumo.study.executors import Outcome, Pool, Task, named, run_task
