@@ -16,6 +16,8 @@ import fastsumo as fs
 from fastsumo import cli, plot
 from fastsumo.report import svg
 from fastsumo.report.result_page import FIGURES, diagnosis, result_page
+from fastsumo.runs import rerun
+from fastsumo.runs.pages import replays
 from fastsumo.study.study import Study
 
 NOTE = fs.models.note()
