@@ -18,6 +18,7 @@ from bits import same_bits
 
 import fastsumo as fs
 from fastsumo.errors import StudyError
+from fastsumo.models.parsing import parse_model
 from fastsumo.study.store import Store
 from fastsumo.study.study import Study
 
