@@ -1,4 +1,4 @@
-"""Estimators as people read them, and as files keep them."""
+"""Estimators as people read them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pytest
 
 import fastsumo as fs
 from fastsumo.estimators.labels import label
-from fastsumo.estimators.serialization import estimator_from_json, estimator_to_json
 
 R = fs.roulette
 TABLE = R.Table(1.0 / np.arange(1.0, 81.0))
@@ -45,4 +44,3 @@ TABLE = R.Table(1.0 / np.arange(1.0, 81.0))
 def test_labels(estimator: fs.SUMO, full: str, plain: str, brief: str) -> None:
     assert (label(estimator), label(estimator, "plain"), label(estimator, "brief")) == (full, plain, brief)
     assert label(fs.SUMO(R.Table([1.0, 0.1 + 0.2])), "exact") == "SUMO(roulette=Table([1.0, 0.30000000000000004]))"
-    assert estimator_from_json(estimator_to_json(estimator)) == estimator

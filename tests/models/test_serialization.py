@@ -1,30 +1,17 @@
-"""Models and estimators as they are stored, and made again."""
+"""Models as they are stored, and made again."""
 
 from __future__ import annotations
 
 import pytest
 
 import fastsumo as fs
-from fastsumo.models.serialization import difference, estimator_from_json, estimator_to_json, made, recipe
+from fastsumo.models.serialization import difference, made, recipe
 
 
 @fs.model(dim=1, params=[4.5])
 def local(z, params):  # type: ignore[no-untyped-def]
     """A model that only this file has."""
     return z[0] if z[0] < params[0] else params[0]
-
-
-def test_estimators_come_back_from_json() -> None:
-    laws = [
-        fs.roulette.Harmonic(cap=7),
-        fs.roulette.HarmonicGeometric(10, 0.25),
-        fs.roulette.PowerLaw(1.1),
-        fs.roulette.Geometric(0.3),
-        fs.roulette.Table([1, 0.1, 0.1 / 3]),
-    ]
-    estimators = [fs.ELBO(), fs.IWAE(7), *(fs.SUMO(law, minimum=2) for law in laws)]
-    for what in estimators:
-        assert estimator_from_json(estimator_to_json(what)) == what
 
 
 def test_recipes_are_compared_with_what_they_make() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import fastsumo as fs
+from fastsumo.base.text import with_error
 from fastsumo.report import summary as report
 from fastsumo.tails import TailWarning
 
@@ -79,7 +80,7 @@ def test_print_is_the_summary(results: dict[str, fs.Result]) -> None:
 def test_it_shows_the_numbers_of_the_result(results: dict[str, fs.Result]) -> None:
     r = results["harmonic"]
     text = str(r)
-    assert text.with_error(r.mean, r.std_error) in text
+    assert with_error(r.mean, r.std_error) in text
     assert f"{r.cost:,} importance samples" in text
     assert "100,000   (0 to 99999 of seed 3)" in text
     assert f"{r.largest_terms:,}" in text

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import fastsumo as fs
-from fastsumo.models.serialization import estimator_to_json
+from fastsumo.estimators.serialization import estimator_to_json
 from fastsumo.study import progress
 from fastsumo.study.records import Cell
 from fastsumo.study.study import Study
