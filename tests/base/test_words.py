@@ -1,10 +1,10 @@
-"""Whole numbers as people type them."""
+"""Words that people type: whole numbers."""
 
 from __future__ import annotations
 
 import pytest
 
-from fastsumo.base import words
+from fastsumo.base.words import number
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,10 @@ from fastsumo.base import words
     ],
 )
 def test_numbers(text: str, expected: int) -> None:
-    assert words.number(text) == expected
+    assert number(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "k", "1.5", "1e-3", "0x10", "1e400", "ten", "1 2", "inf"])
 def test_numbers_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match="not a whole number"):
-        words.number(text)
+        number(text)

@@ -19,7 +19,7 @@ import fastsumo as fs
 from fastsumo import cli
 from fastsumo.base.machine import available_threads
 from fastsumo.cli import commands, doctor, plain_numba, speed
-from fastsumo.models.parsing import parse_model
+from fastsumo.models import parsing
 
 # ---- init
 
@@ -36,7 +36,7 @@ def test_a_new_model_runs_at_once(
     assert "fastsumo run mine.py --trials 1M" in text
     assert "my_model" not in text
     read = json.loads(output(capsys, "run", "mine.py", "--trials", "2k", "--roulette", "harmonic:cap=50", "--json"))
-    exact = _evidence(parse_model("mine.py"))
+    exact = _evidence(parsing.parse_model("mine.py"))
     assert abs(read["mean"] - exact) < 4.5 * read["std_error"] + 0.01
 
 

@@ -17,8 +17,9 @@ from commands import Stopper, complaint, output
 
 import fastsumo as fs
 from fastsumo import cli
-from fastsumo.cli import commands, shared, trials
-from fastsumo.models.parsing import parse_model
+from fastsumo.cli import commands, shared
+from fastsumo.models import parsing
+from fastsumo.runs import rerun
 
 USERS = """
 import fastsumo as fs
@@ -123,19 +124,25 @@ def test_replay_of_a_model_and_of_a_result(folder: Path, capsys: pytest.CaptureF
 def test_replay_of_a_users_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output(capsys, "run", "users.py:make(0.25)", "--trials", "100", "--quiet", "--save", "r.npz")
     found = json.loads(output(capsys, "replay", "r.npz", "--trial", "7", "--json"))["value"]
-    assert found == fs.sample(parse_model("users.py:make(0.25)"), fs.SUMO(), 8)[0][7]
+    assert found == fs.sample(parsing.parse_model("users.py:make(0.25)"), fs.SUMO(), 8)[0][7]
+    _forget()
     (folder / "users.py").rename(folder / "moved.py")
     assert "--model FILE.py:NAME" in complaint(capsys, "replay", "r.npz", "--trial", "7")
     (folder / "moved.py").rename(folder / "users.py")
     assert cli.main(["replay", "r.npz", "--trial", "7", "--model", "users.py:mine", "--json"]) == 0
     printed = capsys.readouterr()
     value = json.loads(printed.out)["value"]
-    assert value == fs.sample(parse_model("users.py:make(0.25)"), fs.SUMO(), 8)[0][7]
+    assert value == fs.sample(parsing.parse_model("users.py:make(0.25)"), fs.SUMO(), 8)[0][7]
     assert printed.err == ""
     (folder / "helper.py").write_text("SHIFT = 3.0\n")
     sys.modules.pop("helper")
     assert cli.main(["replay", "r.npz", "--trial", "7", "--model", "users.py:mine"]) == 0
     assert "not the one that was run" in capsys.readouterr().err
+
+
+def _forget() -> None:
+    """As another process would begin: no model was run here."""
+    rerun._RUN_HERE.clear()
 
 
 def test_a_result_knows_its_model_from_any_folder(
@@ -145,7 +152,9 @@ def test_a_result_knows_its_model_from_any_folder(
     output(capsys, "run", "users.py:mine", "--trials", "50", "--quiet", "--save", "r.npz")
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")
+    _forget()
     value = json.loads(output(capsys, "replay", "../r.npz", "--trial", "7", "--json"))["value"]
+    _forget()
     assert value == fs.load("../r.npz").replay(7).value
 
 
@@ -235,7 +244,7 @@ def test_a_failure_of_our_own_is_one_line_too(
     def fail(*_: object) -> None:
         raise LookupError("of ours")
 
-    monkeypatch.setattr(trials, "parse_model", fail)
+    monkeypatch.setattr("fastsumo.cli.trials.parse_model", fail)
     assert cli.main(["run"]) == 1
     assert "LookupError: of ours" in capsys.readouterr().err
     monkeypatch.setenv("FASTSUMO_TRACEBACK", "1")
@@ -245,9 +254,9 @@ def test_a_failure_of_our_own_is_one_line_too(
 
 def test_files_are_loaded_without_a_trace(folder: Path) -> None:
     before = list(sys.path)
-    assert parse_model("users.py:mine").name == "mine"
-    assert parse_model("one.py").name == "note"
-    assert parse_model("users:mine").name == "mine"
+    assert parsing.parse_model("users.py:mine").name == "mine"
+    assert parsing.parse_model("one.py").name == "note"
+    assert parsing.parse_model("users:mine").name == "mine"
     assert sys.path == before
 
 
@@ -291,7 +300,7 @@ def test_ctrl_c_before_any_trial(
     def interrupt(*_: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(trials, "parse_model", interrupt)
+    monkeypatch.setattr("fastsumo.cli.trials.parse_model", interrupt)
     assert cli.main(["run"]) == 130
     assert capsys.readouterr().err == "fastsumo: interrupted before there was a result\n"
 

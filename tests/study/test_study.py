@@ -18,7 +18,6 @@ from bits import same_bits
 
 import fastsumo as fs
 from fastsumo.errors import StudyError
-from fastsumo.models.parsing import parse_model
 from fastsumo.study.store import Store
 from fastsumo.study.study import Study
 
@@ -165,7 +164,7 @@ def test_an_edited_model_does_not_continue_a_cell(tmp_path: Path, study: Study) 
     assert study.add(name, CAPPED, 30_000, name="edited") == [1]
     assert study.add(name, CAPPED, 10_000, anew=True) == [0]
     study.run(threads=1, **QUICK)
-    assert same_bits(study[0], fs.simulate(parse_model(name), CAPPED, 10_000))
+    assert same_bits(study[0], fs.simulate(specs_model(name), CAPPED, 10_000))
     assert study[1].trials == 30_000
 
 
@@ -178,13 +177,19 @@ def test_unfinished_cells_can_begin_anew_in_run_and_the_others_stay(tmp_path: Pa
     source(tmp_path, SHIFTED.format(scale=0.25))
     study.run(threads=1, anew=True, **QUICK)
     assert same_bits(study[0], old)
-    assert same_bits(study[1], fs.simulate(parse_model(name), CAPPED, 30_000, 1))
+    assert same_bits(study[1], fs.simulate(specs_model(name), CAPPED, 30_000, 1))
     assert len({row["source"] for row in study.rows()}) == 2
+
+
+def specs_model(name: str) -> fs.Model:
+    from fastsumo.models import parsing
+
+    return parsing.parse_model(name)
 
 
 def test_a_model_whose_file_is_gone_still_runs(tmp_path: Path, study: Study) -> None:
     name = source(tmp_path, SHIFTED.format(scale=0.5))
-    alone = fs.simulate(parse_model(name), CAPPED, 20_000)
+    alone = fs.simulate(specs_model(name), CAPPED, 20_000)
     study.add(name, CAPPED, 20_000)
     (tmp_path / "mine.py").unlink()
     study.run(threads=1, **QUICK)

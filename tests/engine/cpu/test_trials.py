@@ -1,7 +1,7 @@
 """Values of trials against their defining sums: short, long and very long trials, every law, any scale of log weight.
 
-The twin takes the log weights that `replay` shows (`models/test_model.py` holds those against Python); errors are relative
-to what was added up for a value.
+The twin takes the log weights that `replay` shows (`models/test_model.py` holds those against Python); errors are
+relative to what was added up for a value.
 """
 
 from __future__ import annotations
