@@ -17,6 +17,7 @@ from fastsumo import cli, plot
 from fastsumo.report import svg
 from fastsumo.report.result_page import FIGURES, diagnosis, result_page
 from fastsumo.runs import rerun
+from fastsumo.runs.pages import replays
 from fastsumo.study.study import Study
 
 NOTE = fs.models.note()
@@ -84,9 +85,14 @@ def result() -> fs.Result:
     return fs.simulate(NOTE, fs.SUMO(), 100_000, seed=1)
 
 
+def page_of(result: fs.Result, model: fs.Model | None = None) -> str:
+    """What `Result.report` writes."""
+    return result_page(result, rerun.commands(result), replays(result, model))
+
+
 @pytest.fixture(scope="module")
 def page(result: fs.Result) -> str:
-    return result_page(result)
+    return page_of(result)
 
 
 def check(text: str) -> Page:
@@ -142,29 +148,30 @@ def test_the_estimate_is_that_of_the_verdict(page: str, result: fs.Result) -> No
     ],
 )
 def test_every_run_has_a_page(model: fs.Model, estimator: fs.SUMO, trials: int, says: str) -> None:
-    found = check(result_page(fs.simulate(model, estimator, trials)))
+    found = check(page_of(fs.simulate(model, estimator, trials)))
     assert re.search(says, found.text)
     assert "<b>" not in found.tags
 
 
 def test_interruption_and_seeds_are_said(result: fs.Result) -> None:
     both = replace(result.merge(fs.simulate(NOTE, fs.SUMO(), 100, seed=7)), interrupted=True)
-    found = check(result_page(both))
+    found = check(page_of(both))
     assert "interrupted" in found.text
     assert "--seed 7" in found.text
 
 
-def test_without_the_model_there_are_no_paths_but_a_page(result: fs.Result) -> None:
+def test_without_the_model_there_are_no_paths_but_a_page(tmp_path: Path) -> None:
     mine = fs.Model(lambda z, params: 0.5 * z[0], 1, name="mine")
     found = fs.simulate(mine, fs.SUMO(), 2_000)
-    with_paths = check(result_page(found))
-    rerun._RUN_HERE.clear()
-    without = check(result_page(found))
+    with_paths = check(page_of(found))
+    found.save(tmp_path / "r.npz")
+    found = fs.load(tmp_path / "r.npz")
+    without = check(page_of(found))
     assert "'mine' is not built in" in without.text
     assert with_paths.tags.count("svg") == without.tags.count("svg") + 10
-    given = check(result_page(found, mine))
+    given = check(page_of(found, mine))
     assert given.tags.count("svg") == with_paths.tags.count("svg")
-    wrong = check(result_page(found, NOTE))
+    wrong = check(page_of(found, NOTE))
     assert "is not the one that was run" in wrong.text
 
 

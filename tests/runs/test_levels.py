@@ -65,7 +65,7 @@ def test_moments_agree_with_theory(shape):
     found, exact = fs.levels(fs.models.gamma(shape), 255, 20_000), Gamma(shape)
     k, half = found.increments["k"], found.dyadic["samples"][1:] / 2
     for table, mean, variance in (
-        (found.increments, exact.rise(k), exact.spread(k)),
+        (found.increments, exact.mean_increment(k), exact.var_increment(k)),
         (found.dyadic[1:], exact.level_mean(half), exact.level_variance(half)),
     ):
         assert np.all(np.abs(table["mean"] - mean) < 5.0 * table["mean_error"])

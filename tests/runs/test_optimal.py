@@ -15,7 +15,7 @@ NOTE = fs.models.note()
 
 def test_optimal_is_the_root_of_the_second_moments():
     exact, k = Gamma(1.0), np.arange(1.0, 501.0)
-    second = exact.spread(k) + exact.rise(k) ** 2
+    second = exact.var_increment(k) + exact.mean_increment(k) ** 2
     law = fs.roulette.optimal(fs.models.gamma(1.0), 500)
     assert law.survival(k) == pytest.approx(np.sqrt(second / second[0]), rel=1e-12)
 
@@ -32,7 +32,7 @@ def test_optimal_of_measured_levels_is_near_that_of_theory():
 def test_optimal_minimises_among_laws():
     """Perturbed laws, made non-increasing, have a larger ``(sum E Delta^2 / P) (sum P)``."""
     exact, k = Gamma(0.5), np.arange(1.0, 101.0)
-    second = exact.spread(k) + exact.rise(k) ** 2
+    second = exact.var_increment(k) + exact.mean_increment(k) ** 2
     best = fs.roulette.optimal(fs.models.gamma(0.5), 100).survival(k)
     rng = np.random.default_rng(0)
     for _ in range(20):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shlex
 from pathlib import Path
 
@@ -28,7 +29,6 @@ def tilted(z, params):  # type: ignore[no-untyped-def]
 def test_a_loaded_result_is_replayed(model: fs.Model, estimator: fs.SUMO, tmp_path: Path) -> None:
     first = fs.simulate(model, estimator, 300, seed=5)
     first.save(tmp_path / "r.npz")
-    rerun._RUN_HERE.clear()
     again = fs.load(tmp_path / "r.npz")
     made, kind = again.made_with()
     assert kind == estimator
@@ -37,23 +37,37 @@ def test_a_loaded_result_is_replayed(model: fs.Model, estimator: fs.SUMO, tmp_pa
         assert again.replay(int(row["trial"])).value == row["value"]
 
 
-def test_a_model_of_this_process_is_known_without_a_file() -> None:
+def stored(result: fs.Result, folder: Path) -> fs.Result:
+    """The result as another process finds it."""
+    result.save(folder / "stored.npz")
+    return fs.load(folder / "stored.npz")
+
+
+def test_a_model_of_this_process_is_known_without_a_file(tmp_path: Path) -> None:
     mine = fs.Model(lambda z, params: 0.25 * z[0], 1, name="nameless")
     found = fs.simulate(mine, fs.ELBO(), 100)
     assert found.provenance.origin is None
-    assert found.replay(3).value == fs.sample(mine, fs.ELBO(), 4)[0][3]
+    more = fs.simulate(mine, fs.ELBO(), 100, first_trial=100)
+    for each in (found, found.merge(more), stored(found, tmp_path).merge(more)):
+        assert each.replay(3).value == fs.sample(mine, fs.ELBO(), 4)[0][3]
     with pytest.raises(ValueError, match="is not built in: say where it is"):
-        rerun._RUN_HERE.clear()
-        found.replay(3)
+        stored(found, tmp_path).replay(3)
+
+
+def test_the_model_is_not_pickled_with_the_result() -> None:
+    mine = fs.Model(lambda z, params: 0.25 * z[0], 1, name="nameless")
+    again = pickle.loads(pickle.dumps(fs.simulate(mine, fs.SUMO(LONG), 100)))
+    assert again.provenance.estimator == fs.SUMO(LONG)
+    with pytest.raises(ValueError, match="is not built in"):
+        again.made_with()
 
 
 def test_another_proposal_is_not_taken_for_the_first(tmp_path: Path) -> None:
     wide = NOTE.with_proposal(fs.proposals.Gaussian([0.0, 0.0], 6.0))
     found = fs.simulate(wide, fs.ELBO(), 100)
     assert found.replay(3).value == fs.sample(wide, fs.ELBO(), 4)[0][3]
-    rerun._RUN_HERE.clear()
     with pytest.raises(ValueError, match=r"(not the one that was run|not built in)"):
-        found.replay(3)
+        stored(found, tmp_path).replay(3)
 
 
 def test_of_several_seeds_one_must_be_said() -> None:
@@ -109,3 +123,13 @@ def test_the_cell_of_a_study_is_replayed(tmp_path: Path) -> None:
     study.run(threads=1, progress=False)
     assert study[0].made_with()[1] == fs.SUMO(LONG)
     assert study[0].replay(5).value == fs.sample(NOTE, fs.SUMO(LONG), 6)[0][5]
+
+
+def test_a_study_knows_the_models_that_were_added_to_it(tmp_path: Path) -> None:
+    mine = fs.Model(lambda z, params: params[0] * z[0], 1, [0.25], name="nameless")
+    study = Study(tmp_path / "s.study")
+    study.add(mine.with_params([0.5]), fs.ELBO(), trials=200)
+    study.run(threads=1, progress=False)
+    assert study[0].replay(3).value == fs.sample(mine.with_params([0.5]), fs.ELBO(), 4)[0][3]
+    with pytest.raises(ValueError, match="is not built in"):
+        Study(tmp_path / "s.study")[0].replay(3)

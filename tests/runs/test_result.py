@@ -309,12 +309,26 @@ def test_files_without_statistics(result, tmp_path):
         fs.load(path)
 
 
-def test_files_of_the_first_format_are_read(result, tmp_path):
-    """As fastsumo 0.1 wrote them: an array for each part of the statistics, sums without their empty rows."""
-    path = tmp_path / "run.npz"
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        SUMO,
+        fs.SUMO(fs.roulette.HarmonicGeometric(8, 0.3), minimum=3, start=0),
+        fs.SingleTerm(fs.roulette.Table(1.0 / np.arange(1.0, 40.0))),
+        fs.SUMO(fs.roulette.Table([1.0, 0.1 + 0.2])),
+        fs.JVI(5, order=2),
+        fs.ELBO(),
+        fs.MLMC(first=False, kind="sum"),
+    ],
+    ids=repr,
+)
+def test_files_of_the_first_format_are_read(estimator, tmp_path):
+    """As fastsumo 0.1 wrote them: the estimator's ``repr``, and an array for each part, sums without empty rows."""
+    result, path = fs.simulate(MODELS["note"], estimator, 3000, seed=1), tmp_path / "run.npz"
     result.save(path)
     with np.load(path) as archive:
-        header = json.loads(archive["header"].tobytes()) | {"format": 1}
+        header = json.loads(archive["header"].tobytes()) | {"format": 1, "provenance": result.provenance.to_dict()}
+    assert header["provenance"]["estimator"] == repr(estimator)
     arrays: dict[str, np.ndarray] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
     for name, value in vars(result.statistics).items():
         arrays[name] = np.asarray(value)
@@ -322,6 +336,9 @@ def test_files_of_the_first_format_are_read(result, tmp_path):
             rows = value.reshape(-1, value.shape[-1])
             arrays[name + "_rows"] = np.flatnonzero(rows.any(axis=1))
             arrays[name] = rows[arrays[name + "_rows"]]
+    table = estimator.plan().law.table
+    if table.size:
+        arrays["law_table"] = table
     np.savez_compressed(path, **arrays)
     assert identical(fs.load(path), result)
 

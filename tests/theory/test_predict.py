@@ -37,10 +37,10 @@ def test_gamma_moments_to_rounding_error(shape):
         for i, n in enumerate(map(mpmath.mpf, k.tolist())):
             psi, tri = mpmath.digamma, lambda x: mpmath.polygamma(1, x)
             expected = {
-                "deficit": psi(n * a) - mpmath.log(n * a),
+                "bias": psi(n * a) - mpmath.log(n * a),
                 "variance": tri(n * a),
-                "rise": psi((n + 1) * a) - psi(n * a) - mpmath.log((n + 1) / n),
-                "spread": tri(n * a) - tri((n + 1) * a),
+                "mean_increment": psi((n + 1) * a) - psi(n * a) - mpmath.log((n + 1) / n),
+                "var_increment": tri(n * a) - tri((n + 1) * a),
                 "level_mean": psi(2 * n * a) - psi(n * a) - mpmath.log(2),
                 "level_variance": tri(n * a) / 2 - tri(2 * n * a),
             }
@@ -50,7 +50,7 @@ def test_gamma_moments_to_rounding_error(shape):
 
 def test_first_order_is_the_limit_of_gamma():
     first, exact, k = FirstOrder(2.0), Gamma(0.5), 1e7
-    for name in ("deficit", "variance", "rise", "spread", "level_mean", "level_variance"):
+    for name in ("bias", "variance", "mean_increment", "var_increment", "level_mean", "level_variance"):
         assert getattr(first, name)(k) == pytest.approx(float(getattr(exact, name)(k)), rel=1e-6), name
 
 
