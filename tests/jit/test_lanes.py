@@ -16,13 +16,14 @@ from numba.core.errors import NumbaPerformanceWarning, TypingError
 import fastsumo as fs
 from fastsumo import vmath
 from fastsumo.engine.cpu import chunks, weights
+from fastsumo.errors import SlowModelWarning
 from fastsumo.jit import lanes
 from fastsumo.trial.lazy_sums import with_lazy_sums
 from fastsumo.vmath import exp, log, log_sigmoid, logaddexp
 
 TABLE = np.arange(12.0).reshape(4, 3) / 7.0
 PARAMS = np.linspace(-0.7, 0.9, 12)
-SHIFT = -2.0  # of plain weights
+SHIFT = -2.0  # of linear weights
 
 
 @numba.njit
@@ -202,26 +203,26 @@ QUESTIONS = [
 ]
 
 
-def weights_of(model: fs.Model, by_lanes: bool | None, count: int, only_plain: bool = False) -> Any:
-    """Mantissas and powers, or plain weights and nothing, that compiled code writes.
+def weights_of(model: fs.Model, by_lanes: bool | None, count: int, linear: bool = False) -> Any:
+    """Mantissas and powers, or linear weights and nothing, that compiled code writes.
 
     ``by_lanes`` None is for that which the engine would choose.
     """
     shape, function = shape_of(model), model.function
     if by_lanes is None:
-        callback = weights._compile.__wrapped__(function, shape, None, only_plain)
+        callback = weights._compile.__wrapped__(function, shape, None, linear)
     else:
         function = with_lazy_sums(function) or function
-        callback = weights._callback(function, shape, None, only_plain, by_lanes)
+        callback = weights._callback(function, shape, None, linear, by_lanes)
     row = np.zeros(1) if model.row is None else model.row
     trials, samples = np.full(count, 5, np.uint64), np.arange(count, dtype=np.uint64)
     out, numbers = np.full((2, count + 2 * lanes.WIDTH), 7.5), np.append(model.packed(), 0.0)
     call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 6, ctypes.c_double, *[ctypes.c_int64] * 2)
     addresses = [array.ctypes.data for array in (trials, samples, numbers, row, out[0], out[1])]
     found = call(callback.address)(*addresses[:2], count, 3, *addresses[2:4], SHIFT, *addresses[4:])
-    assert found == 0 or only_plain
+    assert found == 0 or linear
     assert np.all(out[:, count:] == 7.5)
-    return out[: 2 - only_plain, :count]
+    return out[: 2 - linear, :count]
 
 
 def shape_of(model: fs.Model) -> weights._Shape:
@@ -240,7 +241,7 @@ def test_the_same_bits(function: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("function", [chain, mixture, edges], ids=lambda f: f.__name__)
-def test_the_same_bits_of_plain_weights(function: Callable[..., Any]) -> None:
+def test_the_same_bits_of_linear_weights(function: Callable[..., Any]) -> None:
     model = fs.Model(function, 3, PARAMS)
     assert weights_of(model, True, 300, True).tobytes() == weights_of(model, False, 300, True).tobytes()
 
@@ -299,6 +300,22 @@ def test_nothing_is_asked_of_lanes_that_has_one_answer(question: str) -> None:
         weights_of(fs.Model(scope["asks"], 3, PARAMS), True, 1)
 
 
+def test_what_breaks_on_the_way_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights come the slow way, but not in silence; what lanes cannot do goes without a word."""
+    compile_weights = weights._callback
+
+    def faulty(function: Any, shape: Any, digest: Any, linear: bool, by_lanes: bool) -> Any:
+        if by_lanes:
+            raise KeyError("a fault of ours")
+        return compile_weights(function, shape, digest, linear, by_lanes)
+
+    expected = weights_of(fs.Model(chain, 3, PARAMS), False, 300)
+    monkeypatch.setattr(weights, "_callback", faulty)
+    with pytest.warns(SlowModelWarning, match="'chain' failed .*a fault of ours"):
+        found = weights_of(fs.Model(chain, 3, PARAMS), None, 300)
+    assert found.tobytes() == expected.tobytes()
+
+
 def test_a_warning_about_lanes_is_not_shown() -> None:
     def dots(z, params):  # type: ignore[no-untyped-def]
         total = 0.0
@@ -328,9 +345,9 @@ def tried(monkeypatch: pytest.MonkeyPatch, model: fs.Model) -> list[bool]:
     """Whether each attempt of the engine at compiling a model was by lanes."""
     attempts, compile_weights = [], weights._callback
 
-    def spy(function: Any, shape: Any, digest: Any, only_plain: bool, by_lanes: bool) -> Any:
+    def spy(function: Any, shape: Any, digest: Any, linear: bool, by_lanes: bool) -> Any:
         attempts.append(by_lanes)
-        return compile_weights(function, shape, digest, only_plain, by_lanes)
+        return compile_weights(function, shape, digest, linear, by_lanes)
 
     with monkeypatch.context() as patch:
         patch.setattr(weights, "_callback", spy)
