@@ -52,7 +52,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
-    from fastsumo.base.machine import available_threads, cpu_name
+    from fastsumo.base.machine import available_threads
+    from fastsumo.jit.machine import cpu_name
 
     machine_info["compiler_cpu"] = cpu_name()
     machine_info["cores"] = available_threads()

@@ -137,7 +137,7 @@ def law_table(rows: Rows, truth: float) -> str:
 
 def report(folder: Path) -> str:
     """All that goes between the markers."""
-    from fastsumo.base.machine import cpu_name
+    from fastsumo.jit.machine import cpu_name
 
     truth = fs.models.note().log_evidence
     parts = [

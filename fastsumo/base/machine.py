@@ -31,10 +31,3 @@ def _container_cores() -> int:
         return math.ceil(int(quota) / int(period))
     except (OSError, ValueError):
         return 1 << 20
-
-
-def cpu_name() -> str:
-    """The CPU as the compiler knows it, such as ``znver4``."""
-    import llvmlite.binding as llvm
-
-    return str(llvm.get_host_cpu_name())

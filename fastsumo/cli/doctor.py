@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from fastsumo._version import __version__
-from fastsumo.base.machine import available_threads, cpu_name
+from fastsumo.base.machine import available_threads
 from fastsumo.base.text import WIDTH, labelled
-from fastsumo.jit import options
 from fastsumo.jit.cache import cache_folder
-from fastsumo.vmath import exp
+from fastsumo.jit.machine import assembly_of, cpu_name, is_tried
+from fastsumo.jit.numba_internals import TRIED
 
 _LIBRARIES = ("numba", "llvmlite", "numpy", "scipy", "matplotlib", "rich")
 _FAST_NUMBA = (0, 67)  # measured: 27 ns a sample with 0.61, 18 with 0.62 to 0.66, 9 with 0.67 and 0.68
@@ -107,6 +107,11 @@ def advice(facts: dict[str, Any]) -> list[str]:
     if bits == 0:
         slow = "Loops are not vectorised: trials run several times slower than this CPU can."
         found.append(f"{slow} Look at the NUMBA_ variables, and at the version of Numba.")
+    if not is_tried(facts["libraries"]["numba"]):
+        found.append(
+            f"Numba {facts['libraries']['numba']} was not tried with this fastsumo, which uses parts of it that change "
+            f"between versions: expect errors, and take one of {TRIED[0]} to {TRIED[-1]}."
+        )
     if _older(facts["libraries"]["numba"], _FAST_NUMBA):
         found.append(
             f"Numba {facts['libraries']['numba']} makes trials that take two to three times as long as those of "
@@ -129,12 +134,14 @@ def vector_bits() -> int:
     try:
         from numba import types
 
+        from fastsumo.vmath import exp
+
         def loop(x, y):  # type: ignore[no-untyped-def]
             for i in range(x.size):
                 y[i] = exp(x[i])
 
         array = types.float64[::1]
-        assembly = options.callback(loop, types.void(array, array), None)._library.get_asm_str()
+        assembly = assembly_of(loop, types.void(array, array))
     except Exception:  # such as NUMBA_DISABLE_JIT, of which there is advice
         return 0
     packed = [line for line in assembly.splitlines() if re.search(r"\bv?(mul|fmadd\w*)pd|\bfml?a?\b.*\.2d", line)]

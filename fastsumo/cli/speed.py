@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fastsumo.base import checks
-from fastsumo.base.machine import available_threads, cpu_name
+from fastsumo.base.machine import available_threads
 from fastsumo.base.text import NARROWEST, WIDTH, Column, labelled, short, table
 from fastsumo.cli import plain_numba
 from fastsumo.cli.race import Record, Runner, Work, race
 from fastsumo.estimators.estimators import IWAE, SUMO, Estimator
 from fastsumo.estimators.roulette import Harmonic
+from fastsumo.jit.machine import cpu_name
 from fastsumo.models.builtin import note
 from fastsumo.runs.simulate import simulate
 

@@ -6,7 +6,7 @@ this file. Nothing here knows any mathematics.
 
 from llvmlite import ir
 from numba import types
-from numba.core.extending import intrinsic
+from numba.extending import intrinsic
 
 _F64 = ir.DoubleType()
 _I64 = ir.IntType(64)

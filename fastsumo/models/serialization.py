@@ -21,6 +21,7 @@ import numpy as np
 
 from fastsumo.errors import ModelError
 from fastsumo.jit.fingerprint import is_known, reached
+from fastsumo.jit.pickling import dumps_by_value
 from fastsumo.models.model import Model, source_hash
 from fastsumo.models.parsing import parse_model
 
@@ -147,25 +148,17 @@ def _made_by(word: str) -> tuple[str, int, int] | None:
 
 def _capsule(model: Model) -> bytes:
     """The model by value: its function's code and all it reaches, whatever module they came from."""
-    from numba import cloudpickle
-
     bare = copy.copy(model)
     bare._evidence, bare.laplace, bare.origin = model.log_evidence, None, None
     modules = {function.__module__ for function in _functions(model)} - {"__main__"}
     known = [sys.modules[name] for name in sorted(modules) if name in sys.modules and not _is_own(name)]
-    known = [module for module in known if module.__name__ not in cloudpickle.list_registry_pickle_by_value()]
-    for module in known:
-        cloudpickle.register_pickle_by_value(module)
     try:
-        return bytes(cloudpickle.dumps(bare))
+        return dumps_by_value(bare, known)
     except Exception as error:
         raise TypeError(
             f"model {model.name!r} cannot be sent to another process ({type(error).__name__}: {error}); "
             "its function should use numbers, arrays, modules and other functions only"
         ) from None
-    finally:
-        for module in known:
-            cloudpickle.unregister_pickle_by_value(module)
 
 
 def _functions(model: Model) -> Iterator[Any]:

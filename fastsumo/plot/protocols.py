@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.statistics.statistics import Statistics
-from fastsumo.tails import Diagnosis, Histogram, Interval, Summary, TailIndex
+from fastsumo.tails import Diagnosis, Histogram, Interval
+from fastsumo.tails._runs import HasTrials
+from fastsumo.theory._runs import TailSource
 
 Floats = NDArray[np.float64]
 Spans = list[tuple[int, int]]
 
 
-class Origin(Protocol):
+class Origin(TailSource, Protocol):
     """Where a run comes from."""
 
     @property
@@ -29,11 +31,7 @@ class Origin(Protocol):
     @property
     def params(self) -> tuple[float, ...]: ...
     @property
-    def estimator(self) -> Estimator: ...
-    @property
     def log_evidence(self) -> float | None: ...
-    @property
-    def chi_square(self) -> float | None: ...
     @property
     def source(self) -> str: ...
     @property
@@ -44,7 +42,7 @@ class Origin(Protocol):
     def cpu(self) -> str: ...
 
 
-class Run(Protocol):
+class Run(HasTrials, Protocol):
     """The statistics of trials, and what was run."""
 
     @property
@@ -53,8 +51,6 @@ class Run(Protocol):
     def statistics(self) -> Statistics: ...
     @property
     def ranges(self) -> dict[int, Spans]: ...
-    @property
-    def center(self) -> float: ...
     @property
     def elapsed(self) -> float: ...
     @property
@@ -89,10 +85,8 @@ class Run(Protocol):
     def by_terms(self) -> NDArray[Any]: ...
     @property
     def trace(self) -> NDArray[Any]: ...
-    def summary(self) -> Summary: ...
-    def tail_index(self, method: str = "hill", **options: Any) -> TailIndex: ...
-    def interval(self, level: float = 0.95, method: str = "median-of-means", **options: Any) -> Interval: ...
-    def diagnose(self, **options: Any) -> Diagnosis: ...
+    def interval(self, level: float = 0.95) -> Interval: ...
+    def diagnose(self) -> Diagnosis: ...
 
 
 class Trial(Protocol):

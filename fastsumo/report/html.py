@@ -12,12 +12,12 @@ from fastsumo.base.text import Column, Rows
 
 escape = html.escape
 
-# Light and dark, phone and paper. Figures take the colours by name (see `_svg.py`).
+# Light and dark, phone and paper. Figures stay on white; the small paths of trials take blue and orange by name.
 STYLE = """
 :root { color-scheme: light dark; --paper: #fbfbf9; --card: #ffffff; --ink: #1c1e21; --soft: #5b6169; --line: #dcdfe3;
-  --blue: #0072B2; --orange: #D55E00; --green: #009E73; --purple: #B3558F; --grey: #6b6b6b; }
+  --blue: #0072B2; --orange: #D55E00; --green: #009E73; }
 @media (prefers-color-scheme: dark) { :root { --paper: #131518; --card: #1c1f24; --ink: #e7e9ec; --soft: #a5acb5;
-  --line: #343a42; --blue: #56B4E9; --orange: #F0883E; --green: #3FC79A; --purple: #DE9CC4; --grey: #9aa0a6; } }
+  --line: #343a42; --blue: #56B4E9; --orange: #F0883E; --green: #3FC79A; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem clamp(0.8rem, 3vw, 2.5rem) 4rem; max-width: 100rem; background: var(--paper);
   color: var(--ink); font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
@@ -34,7 +34,8 @@ figcaption { font-size: 0.875rem; }
 .good { border-left: 4px solid var(--green); }
 .figures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); }
 figure { margin: 0; }
-figure > svg, .figure > svg { display: block; width: 100%; height: auto; max-width: 36rem; margin: 0 auto; }
+figure > svg, .figure > svg { display: block; width: 100%; height: auto; max-width: 36rem; margin: 0 auto;
+  border-radius: 4px; }
 .scroll { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.25rem 0.7rem 0.25rem 0; text-align: right; vertical-align: top; white-space: nowrap; }
@@ -53,7 +54,7 @@ li { margin: 0.3rem 0; max-width: 50rem; }
 ul { margin: 0.4rem 0; padding-left: 1.2rem; }
 .bar { display: inline-block; height: 0.7em; background: var(--blue); border-radius: 1px; print-color-adjust: exact; }
 @media print { :root { color-scheme: light; --paper: #fff; --card: #fff; --ink: #000; --soft: #444; --line: #bbb;
-  --blue: #0072B2; --orange: #D55E00; --green: #009E73; --purple: #B3558F; --grey: #6b6b6b; }
+  --blue: #0072B2; --orange: #D55E00; --green: #009E73; }
   body { font-size: 10pt; padding: 0; max-width: none; } nav { display: none; }
   .figures { grid-template-columns: 1fr 1fr; } figure, tr, pre, .card { break-inside: avoid; }
   h2, h3 { break-after: avoid; } .scroll { overflow: visible; } }

@@ -1,14 +1,16 @@
-"""Pictures inside a page: Matplotlib's axes as SVG that takes its colours from the page, and paths of one trial."""
+"""Pictures inside a page: Matplotlib's axes as SVG, and paths of one trial.
+
+Figures have their own colours on white paper, whatever the colours of the page; a path takes those of the page.
+"""
 
 from __future__ import annotations
 
 import io
-import re
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import numpy as np
 
-from fastsumo.plot import _style
 from fastsumo.plot.protocols import Trial
 
 if TYPE_CHECKING:
@@ -48,30 +50,32 @@ def figure(name: str, words: str, draw: Callable[..., Axes], size: tuple[float, 
         axes.tick_params(labelsize=8)
         draw(ax=axes)
         buffer = io.StringIO()
-        drawn.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        drawn.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return _inside(buffer.getvalue(), name, words)
 
 
 def _inside(svg: str, name: str, words: str) -> str:
-    """SVG of a file as an element of a page: names of its own, colours of the page, no more digits than show."""
-    from html import escape
-
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\s(xmlns(:\w+)?|version|width|height)="[^"]*"', "", svg[: svg.index(">")]) + svg[svg.index(">") :]
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
-    svg = re.sub(r'(?:xlink:)?href="#([^"]+)"', rf'href="#{name}-\1"', svg)
-    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", svg)
-    svg = re.sub(r'\b(d|points|x|y)="([^"]*)"', lambda found: f'{found[1]}="{_rounded(found[2])}"', svg)
-    colours = {each: f"var(--{each.lower()})" for each in ("BLUE", "ORANGE", "GREEN", "PURPLE", "GREY")}
-    for each, variable in colours.items():
-        svg = re.sub(getattr(_style, each), variable, svg, flags=re.IGNORECASE)
-    svg = svg.replace("#000000", "currentColor").replace("#ffffff", "var(--card)")
-    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(words)}" fill="currentColor"', 1).strip()
+    """SVG of a file as an element of a page: every name begins with ``name``, and HTML knows the namespaces."""
+    root = ElementTree.fromstring(svg)
+    for element in root.iter():
+        element.tag = _bare(element.tag)
+        element.attrib = {_bare(key): _renamed(_bare(key), value, name) for key, value in element.attrib.items()}
+    root.attrib |= {"role": "img", "aria-label": words}
+    return ElementTree.tostring(root, encoding="unicode")
 
 
-def _rounded(numbers: str) -> str:
-    return re.sub(r"(\.\d\d)\d+", r"\1", " ".join(numbers.split()))
+def _bare(qualified: str) -> str:
+    """A tag or attribute without its namespace."""
+    return qualified.rpartition("}")[2]
+
+
+def _renamed(key: str, value: str, name: str) -> str:
+    """An attribute's value with ``name`` before the names that it gives or refers to."""
+    if key == "id":
+        return f"{name}-{value}"
+    if key == "href":
+        return f"#{name}-{value.removeprefix('#')}"
+    return value.replace("url(#", f"url(#{name}-")
 
 
 def path(trial: Trial, level: float) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 import numba
 
 from fastsumo._version import __version__
-from fastsumo.base.machine import cpu_name
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.serialization import estimator_from_json, estimator_to_json
+from fastsumo.jit.machine import cpu_name
 from fastsumo.models.model import Model, source_hash
 from fastsumo.models.serialization import origin_of
 

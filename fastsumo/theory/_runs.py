@@ -22,8 +22,8 @@ _RATIO = 1.02
 _RAREST = 1e-18  # no run reaches a `K` rarer than this
 
 
-class Origin(Protocol):
-    """What is asked of a run's provenance."""
+class TailSource(Protocol):
+    """What a run's tail follows from."""
 
     @property
     def estimator(self) -> Estimator: ...
@@ -49,7 +49,7 @@ class PowerTail:
     constant: float
 
 
-def tail_law(run: Origin) -> PowerTail | None:
+def tail_law(run: TailSource) -> PowerTail | None:
     """The power law that the tail of an uncapped SUMO run follows; None where there is none or it is unknown.
 
     ``P_k = k^-s`` with ``s > 1/2`` gives the index ``2 s / (2 s - 1)``, a geometric tail of `K` the index 1
@@ -85,7 +85,7 @@ def tail_law(run: Origin) -> PowerTail | None:
     return PowerTail(index, (run.chi_square / (2.0 * s - 1.0)) ** (index / 2.0) * normal_moment)
 
 
-def tail_survival(run: Origin, x: ArrayLike) -> NDArray[np.float64] | None:
+def tail_survival(run: TailSource, x: ArrayLike) -> NDArray[np.float64] | None:
     """First-order ``P(|value - log Z| > x)`` of a SUMO run under any law but a table; good in the tail only.
 
     Parameters
@@ -116,7 +116,7 @@ def tail_survival(run: Origin, x: ArrayLike) -> NDArray[np.float64] | None:
     return np.asarray(erfc(size) @ probability)
 
 
-def _formula(run: Origin) -> Law | None:
+def _formula(run: TailSource) -> Law | None:
     """The law of `K` of a SUMO run, if it is given by a formula and the weights may have a variance."""
     if not isinstance(run.estimator, SUMO) or run.chi_square == math.inf:
         return None

@@ -115,6 +115,7 @@ WELL: dict[str, Any] = {
         ({"settings": {"NUMBA_CPU_NAME": "generic"}}, "NUMBA_CPU_NAME=generic decides"),
         ({"vector_bits": 0}, "not vectorised"),
         ({"libraries": {"numba": "0.66.0"}}, "those of 0.67 or later"),
+        ({"libraries": {"numba": "0.999.0"}}, "Numba 0.999.0 was not tried"),
         ({"threads": 2}, "2 of 8 cores"),
         ({"cache": {"folder": "/cache", "writable": False}}, "/cache cannot be written"),
         ({"optional": {"mpi4py": "4.0"}}, "no mpiexec"),

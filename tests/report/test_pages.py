@@ -186,12 +186,15 @@ def test_a_path_ends_where_the_trial_does() -> None:
     assert svg.path(fs.replay(half_empty, fs.ELBO(), empty), 0.0) == "no finite path"
 
 
-def test_figures_take_their_colours_from_the_page(page: str) -> None:
+def test_figures_stand_on_white_whatever_the_page_does(page: str) -> None:
     drawing = svg.figure("x", "words & more", lambda ax: plot.octaves([1, 2], [0.5, 0.5], ax=ax))
-    assert "var(--blue)" in drawing
-    assert "currentColor" in drawing
-    assert "words &amp; more" in drawing
-    assert not re.search(r"#0072b2|#000000|xmlns", drawing, re.IGNORECASE)
+    assert {"#0072b2", "#ffffff", "#000000"} <= set(re.findall(r"#[0-9a-f]{6}\b", drawing))
+    assert "var(--" not in drawing
+    assert 'aria-label="words &amp; more"' in drawing
+    assert not re.search(r"xmlns|<metadata|<!DOCTYPE", drawing)
+    names = check(drawing).ids
+    assert names
+    assert all(name.startswith("x-") for name in names)
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
 

@@ -13,6 +13,7 @@ from numba.extending import overload
 from fastsumo.jit.lanes import LANE_PAIR, LANES, as_lanes, fit, is_number, lane_pair, lifted
 from fastsumo.jit.options import INLINED
 from fastsumo.trial import lazy_sums
+from fastsumo.vmath import lifted as _functions  # noqa: F401 - what a model may call: declared there, used by no name
 
 LANE_PAIR.stands_for = lazy_sums._is_sum  # what it was taken for while one of its terms was a number
 

@@ -1,0 +1,37 @@
+"""What the compiler knows of this machine and makes for it, for people who look at it; no kernel needs it.
+
+Nothing of Numba is imported before it is asked for: the command's help is quicker without.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+
+def cpu_name() -> str:
+    """The CPU as the compiler knows it, such as ``znver4``."""
+    import llvmlite.binding as llvm
+
+    return str(llvm.get_host_cpu_name())
+
+
+def assembly_of(function: Callable[..., Any], signature: Any) -> str:
+    """What a function of a signature of types becomes on this machine."""
+    from fastsumo.jit import options
+
+    return str(options.callback(function, signature, None)._library.get_asm_str())
+
+
+def is_tried(version: str | None) -> bool:
+    """Whether a version of Numba is among those that its private parts were tried with.
+
+    Examples
+    --------
+    >>> is_tried("0.68.1"), is_tried("0.61.0rc1"), is_tried("0.6.1"), is_tried("1.0"), is_tried(None)
+    (True, True, False, False, False)
+    """
+    from fastsumo.jit.numba_internals import TRIED
+
+    return ".".join(re.findall(r"\d+", version or "")[:2]) in TRIED

@@ -1,0 +1,52 @@
+"""What of Numba's private parts is used, by module and name, and the versions that they were tried with. No code.
+
+Numba promises nothing of these from one minor version to the next. A new version is tried by running the tests with it:
+one of them holds this list against the imports, another looks for every name. Then it goes into `TRIED`, and the bound
+in pyproject.toml goes up.
+"""
+
+TRIED = ("0.61", "0.62", "0.63", "0.64", "0.65", "0.66", "0.67", "0.68")  # minor versions of Numba
+
+IMPORTED = {
+    "llvmlite": ("__version__",),
+    "llvmlite.binding": ("get_host_cpu_name",),
+    "llvmlite.ir": (
+        *("ArrayType", "Constant", "DoubleType", "FunctionType", "IntType", "MDValue", "Module", "Type", "Undefined"),
+        "VectorType",
+    ),
+    "numba.cloudpickle": (
+        *("dumps", "list_registry_pickle_by_value", "register_pickle_by_value", "unregister_pickle_by_value"),
+    ),
+    "numba.core.caching": (
+        *("Cache", "CompileResultCacheImpl", "FunctionCache", "IndexDataCacheFile", "_CacheLocator"),
+    ),
+    "numba.core.ccallback": ("CFunc",),
+    "numba.core.cgutils": (
+        *("alloca_once", "create_struct_proxy", "get_null_value", "pack_array", "raw_memcpy", "unpack_tuple"),
+    ),
+    "numba.core.codegen": ("JITCodeLibrary",),
+    "numba.core.compiler": ("Compiler", "DefaultPassBuilder"),
+    "numba.core.compiler_machinery": ("FunctionPass", "register_pass"),
+    "numba.core.errors": ("ConstantInferenceError", "NumbaError"),
+    "numba.core.ir": ("Assign", "Expr", "Global", "Var"),
+    "numba.core.ir_utils": ("build_definitions",),
+    "numba.core.sigutils": ("normalize_signature",),
+    "numba.core.typeconv": ("Conversion",),
+    "numba.core.typing.templates": ("AbstractTemplate", "infer_global", "signature"),
+    "numba.core.untyped_passes": ("ReconstructSSA",),
+}
+
+# What is called, replaced or set on instances of its classes.
+ATTRIBUTES = {
+    "numba.core.caching.CompileResultCacheImpl": ("check_cachable", "filename_base", "get_filename_base", "locator"),
+    "numba.core.caching.FunctionCache": ("_index_key", "load_overload", "save_overload"),
+    "numba.core.ccallback.CFunc": ("_compile_uncached", "address", "compile"),
+    "numba.core.codegen.JITCodeLibrary": (
+        *("_finalize_dynamic_globals", "_finalize_final_module", "_optimize_final_module", "get_asm_str"),
+        *("get_pointer_to_function", "has_dynamic_globals"),
+    ),
+    "numba.core.compiler.Compiler": ("define_pipelines",),
+    "numba.core.compiler.DefaultPassBuilder": ("define_nopython_pipeline",),
+    "numba.core.compiler_machinery.PassManager": ("add_pass_after", "finalize"),
+    "numba.core.dispatcher.Dispatcher": ("compile", "get_call_template"),
+}
