@@ -13,6 +13,7 @@ import numba
 import numpy as np
 import pytest
 from numba.core.errors import NumbaPerformanceWarning, TypingError
+from zoo import slow
 
 import fastsumo as fs
 from fastsumo import vmath
@@ -24,11 +25,6 @@ from fastsumo.vmath import exp, log, log_sigmoid, logaddexp
 TABLE = np.arange(12.0).reshape(4, 3) / 7.0
 PARAMS = np.linspace(-0.7, 0.9, 12)
 SHIFT = -2.0  # of plain weights
-
-
-def slow(what: Any) -> Any:
-    """A case of the slow tests: models compile for seconds."""
-    return pytest.param(what, marks=pytest.mark.slow)
 
 
 @numba.njit
