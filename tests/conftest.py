@@ -1,5 +1,5 @@
-"""What the whole suite shares: how it is spread over cores, and fixtures (figures closed, compilations counted, a folder
-of compiled code for children).
+"""What the whole suite shares: how it is spread over cores; figures closed, compilations counted, compiled code for
+children.
 
 The twins are in `naive.py`, the models of the tests in `zoo.py`.
 """

@@ -21,7 +21,6 @@ from fastsumo.jit.memory import table_at
 from fastsumo.jit.options import inlined
 from fastsumo.trial.lazy_sums import extended_weight, linear_weight
 from fastsumo.trial.ranges import LARGEST_LINEAR, SMALLEST_LINEAR, count_outside
-from fastsumo.vmath import lifted as _lifted  # noqa: F401 - what lanes can be given to
 
 _SMALLEST_LINEAR_BITS, _LARGEST_LINEAR_BITS = np.array([SMALLEST_LINEAR, LARGEST_LINEAR]).view(np.int64).tolist()
 
