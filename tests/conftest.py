@@ -1,4 +1,5 @@
-"""Fixtures of the whole suite: figures closed, counting what Numba compiles, a folder of compiled code for children.
+"""What the whole suite shares: how it is spread over cores; figures closed, compilations counted, compiled code for
+children.
 
 The twins are in `naive.py`, the models of the tests in `zoo.py`.
 """
@@ -14,12 +15,25 @@ import pytest
 from numba.core import event
 
 import fastsumo as fs
+from fastsumo.base.machine import available_threads
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Leave out the slow tests unless ``-m`` says something else."""
     if not config.option.markexpr:
         config.option.markexpr = "not slow"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """With ``-n``, workers take long stretches, so that fixtures of a file are made once, and end together."""
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "worksteal"
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """What ``-n auto`` stands for: the cores that there are, but each worker compiles what all take."""
+    return min(available_threads(), 8)
 
 
 @pytest.fixture(autouse=True)

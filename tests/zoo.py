@@ -5,13 +5,17 @@ Plain functions of noise and parameters, so that the same code serves the kernel
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
+import pytest
 
 import fastsumo as fs
 from fastsumo.vmath import log
+
+slow = functools.partial(pytest.param, marks=pytest.mark.slow)  # a case for the slow tests: what compiles takes seconds
 
 
 @fs.model(dim=1, params=[0.0, 1.0])

@@ -5,6 +5,7 @@ For ``fastsumo doctor``, and for people who ask for help.
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import os
 import platform
@@ -134,7 +135,7 @@ def vector_bits() -> int:
     try:
         from numba import types
 
-        from fastsumo.vmath import exp
+        exp = importlib.import_module("fastsumo.vmath").exp  # where nothing is compiled it cannot be had
 
         def loop(x, y):  # type: ignore[no-untyped-def]
             for i in range(x.size):

@@ -1,13 +1,13 @@
-"""What the compiler knows of this machine and makes for it, for people who look at it; no kernel needs it.
-
-Nothing of Numba is imported before it is asked for: the command's help is quicker without.
-"""
+"""What the compiler knows of this machine and makes for it, for people who look at it; no kernel needs it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from typing import Any
+
+from fastsumo.jit import options
+from fastsumo.jit.numba_internals import TRIED
 
 
 def cpu_name() -> str:
@@ -19,8 +19,6 @@ def cpu_name() -> str:
 
 def assembly_of(function: Callable[..., Any], signature: Any) -> str:
     """What a function of a signature of types becomes on this machine."""
-    from fastsumo.jit import options
-
     return str(options.callback(function, signature, None)._library.get_asm_str())
 
 
@@ -32,6 +30,4 @@ def is_tried(version: str | None) -> bool:
     >>> is_tried("0.68.1"), is_tried("0.61.0rc1"), is_tried("0.6.1"), is_tried("1.0"), is_tried(None)
     (True, True, False, False, False)
     """
-    from fastsumo.jit.numba_internals import TRIED
-
     return ".".join(re.findall(r"\d+", version or "")[:2]) in TRIED

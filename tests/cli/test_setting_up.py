@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import complaint, output
+from zoo import slow
 
 import fastsumo as fs
 from fastsumo import cli
@@ -210,15 +211,15 @@ def test_completion_without_argcomplete(monkeypatch: pytest.MonkeyPatch, capsys:
 @pytest.mark.parametrize(
     ("line", "offered", "not_offered"),
     [
-        ("fastsumo re", {"replay"}, {"run", "theory"}),
+        slow("fastsumo re", {"replay"}, {"run", "theory"}),
         ("fastsumo run ga", {"gamma", "gaussian_scale"}, {"note"}),
         ("fastsumo run ", {"note", "mine.py", "sub/"}, {"r.npz"}),
-        ("fastsumo show ", {"r.npz", "sub/"}, {"mine.py", "note"}),
-        ("fastsumo show sub/", {"sub/inner.npz"}, {"r.npz"}),
-        ("fastsumo run note --est", {"--estimator"}, {"--roulette"}),
-        ("fastsumo run note --estimator mlm", {"mlmc"}, {"elbo"}),
+        slow("fastsumo show ", {"r.npz", "sub/"}, {"mine.py", "note"}),
+        slow("fastsumo show sub/", {"sub/inner.npz"}, {"r.npz"}),
+        slow("fastsumo run note --est", {"--estimator"}, {"--roulette"}),
+        slow("fastsumo run note --estimator mlm", {"mlmc"}, {"elbo"}),
         ("fastsumo compare note --roulette har", {"harmonic", "harmonic-geometric"}, {"geometric"}),
-        ("fastsumo completion ", {"bash", "zsh", "fish"}, set()),
+        slow("fastsumo completion ", {"bash", "zsh", "fish"}, set()),
     ],
 )
 def test_a_shell_is_told_how_a_line_goes_on(

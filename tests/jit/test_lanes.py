@@ -13,6 +13,7 @@ import numba
 import numpy as np
 import pytest
 from numba.core.errors import NumbaPerformanceWarning, TypingError
+from zoo import slow
 
 import fastsumo as fs
 from fastsumo import vmath
@@ -24,11 +25,6 @@ from fastsumo.vmath import exp, log, log_sigmoid, logaddexp
 TABLE = np.arange(12.0).reshape(4, 3) / 7.0
 PARAMS = np.linspace(-0.7, 0.9, 12)
 SHIFT = -2.0  # of plain weights
-
-
-def slow(what: Any) -> Any:
-    """A case of the slow tests: models compile for seconds."""
-    return pytest.param(what, marks=pytest.mark.slow)
 
 
 @numba.njit
@@ -172,13 +168,12 @@ exec(
 all_of_vmath = _SCOPE["all_of_vmath"]
 
 TOGETHER: list[Callable[..., Any]] = [
-    *(chain, margins, arithmetic, powers, extremes, spellings, helpers, over_params, edges, too_large, changed),
-    all_of_vmath,
+    *(chain, margins, arithmetic, powers, extremes, spellings, helpers, over_params, too_large, changed, all_of_vmath),
 ]
-FUNCTIONS = [*TOGETHER, mixture, sum_with_a_number, constant]
+FUNCTIONS = [*TOGETHER, mixture, edges, sum_with_a_number, constant]
 exec(
     "def one_of_them(z, params):\n"
-    + "".join(f" if params[{PARAMS.size}] == {i}: return {each.__name__}(z, params)\n" for i, each in enumerate(TOGETHER))
+    + "".join(f" if params[{PARAMS.size}] == {i}: return {f.__name__}(z, params)\n" for i, f in enumerate(TOGETHER))
     + " return z[0]",
     _SCOPE | {each.__name__: numba.njit(error_model="numpy")(each) for each in TOGETHER},
     _MADE := {},
@@ -266,7 +261,7 @@ def test_the_same_bits_of_linear_weights_together(function: Callable[..., Any]) 
 
 
 @pytest.mark.parametrize(
-    "function", [each if each is mixture else slow(each) for each in FUNCTIONS], ids=lambda f: f.__name__
+    "function", [each if each in (mixture, edges) else slow(each) for each in FUNCTIONS], ids=lambda f: f.__name__
 )
 def test_the_same_bits(function: Callable[..., Any]) -> None:
     model = fs.Model(function, 3, PARAMS)
@@ -285,7 +280,7 @@ def test_the_same_bits_of_linear_weights(function: Callable[..., Any]) -> None:
 
 
 def test_edges_are_what_they_should_be() -> None:
-    mantissa = weights_of(together(edges), True, 300)[0]
+    mantissa = weights_of(fs.Model(edges, 3, PARAMS), True, 300)[0]
     assert all(kind.any() for kind in (np.isnan(mantissa), mantissa == 0.0, mantissa > 0.0))
     assert np.isnan(weights_of(together(too_large), True, 300)[0]).any()
 
@@ -366,7 +361,7 @@ def test_which_way_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tried(monkeypatch: pytest.MonkeyPatch, model: fs.Model) -> list[bool]:
-    """Whether each attempt of the engine at compiling a model was by lanes; those that are not, which work, are left."""
+    """Whether each attempt of the engine at compiling a model was by lanes; what is not is not compiled here."""
     attempts, compile_weights = [], weights._callback
 
     def spy(function: Any, shape: Any, digest: Any, linear: bool, by_lanes: bool) -> Any:

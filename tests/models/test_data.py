@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy import integrate, stats
+from zoo import slow
 
 import fastsumo as fs
 
@@ -191,7 +192,7 @@ def breast_cancer() -> tuple[np.ndarray, np.ndarray]:
     return np.column_stack([np.ones(len(X)), (X - X.mean(axis=0)) / X.std(axis=0)]), y
 
 
-@pytest.mark.parametrize("proposal", ["laplace", "student"])
+@pytest.mark.parametrize("proposal", ["laplace", slow("student")])
 def test_logistic_regression_is_likelihood_times_prior(proposal):
     X, y = breast_cancer()
     model = fs.models.logistic_regression(X, y, 0.7, proposal)
@@ -206,6 +207,7 @@ def test_logistic_regression_is_likelihood_times_prior(proposal):
     assert np.ptp(log_weights) > 0.0
 
 
+@pytest.mark.slow
 def test_logistic_regression_in_one_dimension():
     X, y = np.array([[0.5], [1.0], [-2.0], [0.3], [1.7]]), [1, 0, 0, 1, 1]
 
@@ -283,6 +285,7 @@ def test_the_funnel_is_a_normalised_density(dim):
         np.testing.assert_allclose(got, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_funnel_is_hard_and_less_so_with_a_student_proposal():
     k = fs.IWAE(4096)
     gaussian, student = (fs.simulate(fs.models.funnel(3, q), k, 300) for q in ("gaussian", "student"))

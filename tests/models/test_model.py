@@ -14,7 +14,7 @@ import numba
 import numpy as np
 import pytest
 from scipy import stats
-from zoo import MODELS, libm, shifted
+from zoo import MODELS, libm, shifted, slow
 
 import fastsumo as fs
 from fastsumo.engine.cpu import weights
@@ -53,8 +53,14 @@ def test_log_weights_are_those_of_the_python_function(name, trial, count):
     assert_close(kernel_log_weights(model, trial, count), expected, 2e-13)  # lognormal(40): 40 times the normal's error
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3, 4, 7, 64, 65, 256])
-@pytest.mark.parametrize("noise", ["normal", "uniform"])
+@pytest.mark.parametrize(
+    ("dim", "noise"),
+    [
+        *((7, "normal"), (64, "normal"), (1, "uniform"), (65, "uniform")),
+        *(slow(dim, "normal") for dim in (1, 2, 3, 4, 65, 256)),
+        *(slow(dim, "uniform") for dim in (2, 3, 4, 7, 64, 256)),
+    ],
+)
 def test_dimensions(dim, noise):
     model = fs.Model(quadratic, dim, [0.01], noise)
     expected = naive.log_weights(model, 3, 5, np.arange(150))
@@ -64,11 +70,11 @@ def test_dimensions(dim, noise):
 @pytest.mark.parametrize(
     "proposal",
     [
-        fs.proposals.Gaussian([1.0], 2.0),
-        fs.proposals.Gaussian([1.0, -2.0, 0.5], 0.3),
+        slow(fs.proposals.Gaussian([1.0], 2.0)),
+        slow(fs.proposals.Gaussian([1.0, -2.0, 0.5], 0.3)),
         fs.proposals.Gaussian([1.0, -2.0, 0.5], [0.1, 1.0, 10.0]),
         fs.proposals.Gaussian([0.0, 1.0, 2.0], correlated(3)),
-        fs.proposals.Gaussian(np.zeros(20), correlated(20)),
+        slow(fs.proposals.Gaussian(np.zeros(20), correlated(20))),
     ],
     ids=["number", "isotropic", "diagonal", "full 3", "full 20"],
 )
@@ -138,32 +144,41 @@ def test_laplace_transform_of_gamma():
         np.testing.assert_allclose(model.laplace(t), (1 + t / shape) ** -shape, rtol=1e-14)
 
 
-def test_functions_of_every_kind_are_models():
-    scale = 3.0
+SCALE = 3.0
 
-    @numba.njit
-    def helper(x):  # type: ignore[no-untyped-def]
-        return scale * x
 
-    def with_default(z, params, factor=3.0):  # type: ignore[no-untyped-def]
-        return factor * z[0]
+@numba.njit
+def helper(x):  # type: ignore[no-untyped-def]
+    return SCALE * x
 
-    def branches(z, params):  # type: ignore[no-untyped-def]
-        if z[0] > 0:
-            return 3.0 * z[0]
+
+def with_default(z, params, factor=3.0):  # type: ignore[no-untyped-def]
+    return factor * z[0]
+
+
+def branches(z, params):  # type: ignore[no-untyped-def]
+    if z[0] > 0:
         return 3.0 * z[0]
+    return 3.0 * z[0]
 
-    kinds = [
-        lambda z, params: scale * z[0],
-        lambda z, params: helper(z[0]),
-        numba.njit(lambda z, params: 3.0 * z[0]),
-        with_default,
-        branches,
-        lambda z, params: np.sum(z) * 3.0,
-    ]
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        slow(lambda z, params: SCALE * z[0], id="with a global"),
+        pytest.param(lambda z, params: helper(z[0]), id="with a helper"),
+        slow(numba.njit(lambda z, params: 3.0 * z[0]), id="compiled"),
+        pytest.param(with_default, id="with a default"),
+        slow(branches, id="with branches"),
+        slow(lambda z, params: np.sum(z) * 3.0, id="of all noise"),
+    ],
+)
+def test_functions_of_every_kind_are_models(function):
     expected = 3.0 * naive.noise(3, 0, np.arange(50), 1)[:, 0]
-    for function in kinds:
-        assert_close(kernel_log_weights(fs.Model(function, 1), 0, 50), expected)
+    assert_close(kernel_log_weights(fs.Model(function, 1), 0, 50), expected)
+
+
+def test_a_whole_number_is_a_log_weight():
     integer = fs.Model(lambda z, params: 2, 1)
     assert kernel_log_weights(integer, 0, 3).tolist() == [2.0, 2.0, 2.0]
 
@@ -228,19 +243,28 @@ def test_vmath_in_a_model_is_the_same_in_python():
     np.testing.assert_allclose(kernel_log_weights(fs.Model(model, 1), 0, 1000), fs.Model(model, 1)(z), rtol=1e-13)
 
 
-@pytest.mark.parametrize("exponent", [-3, -1, 0, 1, 2, 3, 7, 2.0, 0.5])
-def test_constant_powers(exponent: float) -> None:
+EXPONENTS: list[float] = [-3, -1, 0, 1, 2, 3, 7, 2.0, 0.5]
+_scope: dict[str, Any] = {f"c{i}": exponent for i, exponent in enumerate(EXPONENTS)}
+exec(
+    "def powers(z, params):\n"
+    " rest = 3**2 + params[1] ** z[0] + 1.5 ** int(params[0]) - params[0] ** 2\n"
+    + "".join(f" if params[2] == {i}: return z[0] ** c{i} + rest\n" for i in range(len(EXPONENTS)))
+    + " return rest",
+    _scope,
+)
+
+
+@pytest.mark.parametrize("place", range(len(EXPONENTS)), ids=map(repr, EXPONENTS))
+def test_constant_powers(place: int) -> None:
     """Whole ones become multiplications; integers and exponents that are not constant stay as they are."""
-    scope: dict[str, Any] = {"c": exponent}
-    exec(
-        "def f(z, params): return z[0] ** c - params[0] ** 2 + 3**2 + params[1] ** z[0] + 1.5 ** int(params[0])", scope
-    )
-    model = fs.Model(scope["f"], 1, [2.0, 3.0], noise="uniform")
+    exponent = EXPONENTS[place]
+    model = fs.Model(_scope["powers"], 1, [2.0, 3.0, place], noise="uniform")
     one = fs.replay(model, fs.IWAE(50), 0)
     z = naive.uniforms(0, 0, np.arange(50), 1)[0]
     np.testing.assert_allclose(one.log_weights, z**exponent - 4.0 + 9.0 + 3.0**z + 2.25, rtol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="reads x86-64 assembly")
 def test_a_square_is_a_multiplication() -> None:
     def multiplications(function: Any) -> int:
@@ -248,5 +272,6 @@ def test_a_square_is_a_multiplication() -> None:
         code = weights._callback(function, shape, None, True, False)._library.get_asm_str()
         return code.count("mulpd")
 
-    assert multiplications(lambda z, params: z[0] ** 2) == multiplications(lambda z, params: z[0] * z[0])
-    assert multiplications(lambda z, params: z[0] ** 2) > multiplications(lambda z, params: z[0])
+    square = multiplications(lambda z, params: z[0] ** 2)
+    assert square == multiplications(lambda z, params: z[0] * z[0])
+    assert square > multiplications(lambda z, params: z[0])

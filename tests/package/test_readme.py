@@ -82,16 +82,17 @@ def test_commands_run_in_their_order(
 def test_the_two_commands_are_those_of_the_continuous_checks() -> None:
     run, check = (command.split(" && ") for command in COMMANDS if command.count(" && "))
     assert run == ["python3 -m venv .venv", ".venv/bin/pip install .", ".venv/bin/fastsumo run"]
-    assert check[-1] == ".venv/bin/python -m pytest"
+    assert check[-1] == ".venv/bin/python -m pytest -n auto"
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert '"$bin/python" -m pytest' in script
+    assert '"$bin/python" -m pytest -n auto' in script
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
 def test_the_commands_of_contributors_name_what_is_there() -> None:
     plain = [shlex.split(command) for command in COMMANDS if command.startswith(".venv/bin/python -m pytest")]
     assert len(plain) == 4
-    paths = [word for command in plain for word in command[3:] if not word.startswith("-") and word != "slow"]
+    words = [word for command in plain for word in command[3:] if not word.startswith("-")]
+    paths = [word for word in words if word not in ("slow", "auto")]
     assert paths == ["tests/theory", "bench"]
     assert all((ROOT / path).exists() for path in paths)
 
