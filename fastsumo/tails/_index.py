@@ -182,9 +182,9 @@ def tail_index(
     gpd-mle   96   96    94   96   94      98       92          96          88
     ========  ===  ====  ===  ===  ======  =======  ==========  ==========  ==========
 
-    The same of 500 runs of SUMO: of the note and of `gaussian_scale` under the harmonic law, the 60 largest of 200 000
-    trials; of the note under the paper's law, the 100 largest of 10**6. Fewer trials of the paper's law look like an
-    index of 2, and no method holds its 1:
+    The same of 500 runs of SUMO: of `fs.models.note` and of `gaussian_scale` under the harmonic law, the 60 largest of
+    200 000 trials; of `fs.models.note` under the paper's law, the 100 largest of 10**6. Fewer trials of the paper's law
+    look like an index of 2, and no method holds its 1:
 
     ========  ========  =========  =========  =========  ==========  ========
     method    note (2)  paper (1)  0.5 (1.3)  0.6 (1.6)  0.7 (1.96)  0.8 (2)

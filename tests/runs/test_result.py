@@ -1,6 +1,7 @@
 """`Result` as a value: merging that is refused, files that are exact, atomic and checked, dictionaries for JSON.
 
-The numbers in it are tested in `statistics/test_statistics.py`, its merging in `test_simulate.py`, its text in `report/test_summary.py`.
+The numbers in it are tested in `statistics/test_statistics.py`, its merging in `test_simulate.py`, its text in
+`report/test_summary.py`.
 """
 
 from __future__ import annotations
