@@ -178,7 +178,9 @@ TOGETHER: list[Callable[..., Any]] = [
 FUNCTIONS = [*TOGETHER, mixture, sum_with_a_number, constant]
 exec(
     "def one_of_them(z, params):\n"
-    + "".join(f" if params[{PARAMS.size}] == {i}: return {each.__name__}(z, params)\n" for i, each in enumerate(TOGETHER))
+    + "".join(
+        f" if params[{PARAMS.size}] == {i}: return {each.__name__}(z, params)\n" for i, each in enumerate(TOGETHER)
+    )
     + " return z[0]",
     _SCOPE | {each.__name__: numba.njit(error_model="numpy")(each) for each in TOGETHER},
     _MADE := {},
@@ -246,6 +248,11 @@ def compiled(function: Callable[..., Any], shape: weights._Shape, by_lanes: bool
     return weights._callback(with_lazy_sums(function) or function, shape, None, linear, by_lanes)
 
 
+def bits_of(weights: Any) -> bytes:
+    """All bits but the sign of a NaN, which is an error in any case and up to LLVM."""
+    return np.where(np.isnan(weights), np.nan, weights).tobytes()
+
+
 def shape_of(model: fs.Model) -> weights._Shape:
     transform = "" if model.proposal is None else model.proposal.transform
     sizes = model.dim, model.noise_dim, model.params.size, model.packed().size, model.columns
@@ -255,14 +262,14 @@ def shape_of(model: fs.Model) -> weights._Shape:
 @pytest.mark.parametrize("function", TOGETHER, ids=lambda f: f.__name__)
 def test_the_same_bits_together(function: Callable[..., Any]) -> None:
     by_lanes, one_by_one = (weights_of(together(function), way, 300) for way in (True, False))
-    assert by_lanes.tobytes() == one_by_one.tobytes()
+    assert bits_of(by_lanes) == bits_of(one_by_one)
     assert np.unique(one_by_one, axis=1).shape[1] > 20
 
 
 @pytest.mark.parametrize("function", TOGETHER, ids=lambda f: f.__name__)
 def test_the_same_bits_of_linear_weights_together(function: Callable[..., Any]) -> None:
     by_lanes, one_by_one = (weights_of(together(function), way, 300, linear=True) for way in (True, False))
-    assert by_lanes.tobytes() == one_by_one.tobytes()
+    assert bits_of(by_lanes) == bits_of(one_by_one)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +279,7 @@ def test_the_same_bits(function: Callable[..., Any]) -> None:
     model = fs.Model(function, 3, PARAMS)
     assert chunks.has_loop(function)
     by_lanes, one_by_one = weights_of(model, True, 300), weights_of(model, False, 300)
-    assert by_lanes.tobytes() == one_by_one.tobytes()
+    assert bits_of(by_lanes) == bits_of(one_by_one)
     assert function is constant or np.unique(one_by_one, axis=1).shape[1] > 20
 
 
@@ -281,7 +288,7 @@ def test_the_same_bits(function: Callable[..., Any]) -> None:
 def test_the_same_bits_of_linear_weights(function: Callable[..., Any]) -> None:
     model = fs.Model(function, 3, PARAMS)
     by_lanes, one_by_one = (weights_of(model, way, 300, linear=True) for way in (True, False))
-    assert by_lanes.tobytes() == one_by_one.tobytes()
+    assert bits_of(by_lanes) == bits_of(one_by_one)
 
 
 def test_edges_are_what_they_should_be() -> None:
