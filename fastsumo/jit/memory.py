@@ -1,6 +1,7 @@
 """Arrays over raw addresses: a kernel's scratch memory is one number, which costs nothing to pass or to slice.
 
-What lies where is not known here (`engine/cpu/scratch.py`). The caller keeps the memory alive; nothing checks bounds.
+What lies where is not known here (`engine/cpu/kernels/scratch.py`). The caller keeps the memory alive; nothing checks
+bounds.
 """
 
 from numba import types

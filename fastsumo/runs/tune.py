@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.text import Column, table, with_error
-from fastsumo.engine.cpu.points import values_at
+from fastsumo.engine.cpu.kernels.points import values_at
 from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import ELBO, SUMO
 from fastsumo.estimators.roulette import Harmonic

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.engine.cpu.points import values_at
+from fastsumo.engine.cpu.kernels.points import values_at
 from fastsumo.models.model import Model
 from fastsumo.models.proposals import Gaussian, Mixture, Proposal, StudentT
 

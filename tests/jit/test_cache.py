@@ -21,7 +21,7 @@ import pytest
 from numba.core import caching
 
 import fastsumo as fs
-from fastsumo.engine.cpu import weights
+from fastsumo.engine.cpu.kernels import weights
 from fastsumo.jit import cache
 from fastsumo.jit.fingerprint import fingerprint
 

@@ -17,7 +17,7 @@ from zoo import slow
 
 import fastsumo as fs
 from fastsumo import vmath
-from fastsumo.engine.cpu import chunks, weights
+from fastsumo.engine.cpu.kernels import chunks, weights
 from fastsumo.jit import lanes
 from fastsumo.trial.lazy_sums import with_lazy_sums
 from fastsumo.vmath import exp, log, log_sigmoid, logaddexp

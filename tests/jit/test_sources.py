@@ -86,7 +86,7 @@ def test_a_loop_over_an_elementary_function_has_its_module_in_the_key(monkeypatc
     assert asked == [("fastsumo.vmath._call", "fastsumo.vmath._exponential")]
 
 
-@pytest.mark.parametrize("module", ["fastsumo.engine.cpu.block", "fastsumo.engine.cpu.weights"])
+@pytest.mark.parametrize("module", ["fastsumo.engine.cpu.kernels.block", "fastsumo.engine.cpu.kernels.weights"])
 def test_an_edit_of_any_of_them_changes_the_key(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before, read = source_digest(module), sources._source
     for edited in imports.modules():
@@ -99,7 +99,7 @@ def test_an_edit_of_any_of_them_changes_the_key(module: str, monkeypatch: pytest
 
 def test_what_the_key_depends_on_stays_small() -> None:
     """An edit of a figure or a command must not compile the engine anew."""
-    for module in ("fastsumo.engine.cpu.block", "fastsumo.engine.cpu.weights"):
+    for module in ("fastsumo.engine.cpu.kernels.block", "fastsumo.engine.cpu.kernels.weights"):
         packages = {name.split(".")[1] for name in reached_modules(module) if "." in name}
         assert not packages & {"cli", "plot", "report", "runs", "study", "tails", "theory"}, module
 

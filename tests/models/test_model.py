@@ -17,7 +17,7 @@ from scipy import stats
 from zoo import MODELS, libm, shifted, slow
 
 import fastsumo as fs
-from fastsumo.engine.cpu import weights
+from fastsumo.engine.cpu.kernels import weights
 from fastsumo.vmath import exp, log
 
 

@@ -170,7 +170,7 @@ def test_weights_average_to_the_evidence(proposal: Proposal) -> None:
 
 
 def test_other_numbers_need_no_compilation() -> None:
-    from fastsumo.engine.cpu.weights import compiled
+    from fastsumo.engine.cpu.kernels.weights import compiled
 
     mean, flip = np.zeros(3), np.diag([1.0, 2.0])
     pairs = [

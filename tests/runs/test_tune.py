@@ -9,7 +9,7 @@ import pytest
 from scipy import optimize, stats
 
 import fastsumo as fs
-from fastsumo.engine.cpu.points import values_at
+from fastsumo.engine.cpu.kernels.points import values_at
 from fastsumo.runs import tuning
 from fastsumo.vmath import logaddexp
 

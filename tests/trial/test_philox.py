@@ -13,8 +13,8 @@ import pytest
 from scipy import stats
 
 import fastsumo as fs
-from fastsumo.engine.cpu.block import log_weights_of
-from fastsumo.engine.cpu.scratch import Scratch
+from fastsumo.engine.cpu.kernels.block import log_weights_of
+from fastsumo.engine.cpu.kernels.scratch import Scratch
 from fastsumo.engine.devices import open_engine
 
 ONES = 0xFFFFFFFF

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from fastsumo.engine.blocks import Blocks
-from fastsumo.engine.cpu.scratch import Scratch
+from fastsumo.engine.cpu.kernels.scratch import Scratch
 from fastsumo.engine.interface import Watcher
 from fastsumo.statistics.snapshot import Snapshot
 

@@ -1,4 +1,4 @@
-"""Split trials, which all threads of a run share: who does which chunk when. The arithmetic is in `split_kernels.py`.
+"""Split trials, which all threads of a run share: who does which chunk when. The arithmetic is in `kernels/split.py`.
 
 A chunk is first weighed, by anyone, then its logs are taken, once all chunks before it are weighed. Only so many
 chunks have memory at a time, so a trial of 10^9 samples needs no more than one of 10^7. Few runs meet one; where
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastsumo.engine.cpu.long import BASE, BASE_LOW, STATE_SIZE
-from fastsumo.engine.cpu.split_kernels import split_add, split_bases, split_logs, split_sums, split_value
+from fastsumo.engine.cpu.kernels.long import BASE, BASE_LOW, STATE_SIZE
+from fastsumo.engine.cpu.kernels.split import split_add, split_bases, split_logs, split_sums, split_value
 from fastsumo.engine.status import EXTENDED, OK
 from fastsumo.jit.options import compile_for
 from fastsumo.trial import kinds
 from fastsumo.trial.sizes import SEGMENT
 
 if TYPE_CHECKING:
-    from fastsumo.engine.cpu.scratch import Scratch
+    from fastsumo.engine.cpu.kernels.scratch import Scratch
     from fastsumo.trial.params import KernelParams
 
 SPLIT_ABOVE = 2**22  # samples; all threads work together on a trial of more

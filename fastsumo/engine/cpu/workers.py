@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastsumo.engine.blocks import BLOCK, Blocks
-from fastsumo.engine.cpu.block import kernels_of, tally_one
-from fastsumo.engine.cpu.data_rows import kernel_of
-from fastsumo.engine.cpu.scratch import Scratch
+from fastsumo.engine.cpu.kernels.block import kernels_of, tally_one
+from fastsumo.engine.cpu.kernels.data_rows import kernel_of
+from fastsumo.engine.cpu.kernels.scratch import Scratch
 from fastsumo.engine.interface import Floats, Ints
 from fastsumo.engine.status import BAD_WEIGHT, EXTENDED, OK, RAISED
 from fastsumo.jit.options import compile_for

@@ -13,10 +13,10 @@ from bits import same_bits
 from zoo import LAWS, MODELS
 
 import fastsumo as fs
-from fastsumo.engine.cpu.block import log_weights_of
-from fastsumo.engine.cpu.scratch import Scratch
+from fastsumo.engine.cpu.kernels.block import log_weights_of
+from fastsumo.engine.cpu.kernels.scratch import Scratch
+from fastsumo.engine.cpu.kernels.weights import compiled
 from fastsumo.engine.cpu.split_trials import SPLIT_ABOVE
-from fastsumo.engine.cpu.weights import compiled
 from fastsumo.engine.cpu.workers import TallyWorker
 from fastsumo.engine.devices import open_engine
 from fastsumo.engine.interface import Unwatched

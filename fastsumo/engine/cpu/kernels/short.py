@@ -10,8 +10,8 @@ the tile is for `extended.py`. Long trials are in `long.py`.
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.engine.cpu.buffer import weigh_linear
-from fastsumo.engine.cpu.scratch import (
+from fastsumo.engine.cpu.kernels.buffer import weigh_linear
+from fastsumo.engine.cpu.kernels.scratch import (
     BUFFER,
     log_sums_in,
     pair_samples_in,

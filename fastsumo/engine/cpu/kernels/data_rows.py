@@ -7,11 +7,11 @@ are for is in `statistics/row_sums.py`.
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.engine.cpu.block import draw_sorted, extended_prefix_trials
-from fastsumo.engine.cpu.buffer import weigh_extended
-from fastsumo.engine.cpu.jackknife import jackknife_trials
-from fastsumo.engine.cpu.mlmc import mlmc_trials
-from fastsumo.engine.cpu.scratch import (
+from fastsumo.engine.cpu.kernels.block import draw_sorted, extended_prefix_trials
+from fastsumo.engine.cpu.kernels.buffer import weigh_extended
+from fastsumo.engine.cpu.kernels.jackknife import jackknife_trials
+from fastsumo.engine.cpu.kernels.mlmc import mlmc_trials
+from fastsumo.engine.cpu.kernels.scratch import (
     mantissas_in,
     pair_samples_in,
     pair_trials_at,

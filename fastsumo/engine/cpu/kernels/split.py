@@ -2,13 +2,13 @@
 
 The first pass weighs a chunk and sums each segment; when all chunks before it are known, `split_bases` gives every
 segment its base; the second pass takes the logs. Every float is the same as on one thread. Who does which chunk when is
-in `split_trials.py`.
+in `engine/cpu/split_trials.py`.
 """
 
 from numba import uint64
 
-from fastsumo.engine.cpu.buffer import weigh_linear
-from fastsumo.engine.cpu.long import (
+from fastsumo.engine.cpu.kernels.buffer import weigh_linear
+from fastsumo.engine.cpu.kernels.long import (
     ALIVE,
     BASE,
     BASE_LOW,
@@ -22,7 +22,7 @@ from fastsumo.engine.cpu.long import (
     place,
     prefix_logs,
 )
-from fastsumo.engine.cpu.scratch import BUFFER, lane_sums_in, pair_trials_at, state_in
+from fastsumo.engine.cpu.kernels.scratch import BUFFER, lane_sums_in, pair_trials_at, state_in
 from fastsumo.engine.status import OK
 from fastsumo.jit.memory import floats
 from fastsumo.jit.options import kernel

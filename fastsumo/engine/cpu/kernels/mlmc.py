@@ -9,7 +9,7 @@ second half of level 2, ... How columns are weighed and summed is in `columns.py
 import numpy as np
 from numba import int64
 
-from fastsumo.engine.cpu.columns import (
+from fastsumo.engine.cpu.kernels.columns import (
     fold_sum,
     scale,
     sum_columns,
@@ -19,7 +19,7 @@ from fastsumo.engine.cpu.columns import (
     weigh_columns,
     weigh_stretch,
 )
-from fastsumo.engine.cpu.scratch import (
+from fastsumo.engine.cpu.kernels.scratch import (
     BUFFER,
     column_mantissas_at,
     column_powers_at,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import types
 
-from fastsumo.engine.cpu.chunks import Chunk, has_loop, try_lanes, weigher
+from fastsumo.engine.cpu.kernels.chunks import Chunk, has_loop, try_lanes, weigher
 from fastsumo.errors import SlowModelWarning
 from fastsumo.jit import options
 from fastsumo.jit.bits import fabs

@@ -3,14 +3,14 @@
 Slot ``p`` of a segment with lanes of ``depth`` samples has sample ``start + (p % LANES) * depth + p // LANES``: so lane
 sums are prefix sums after adding each lane's offset, and every loop has unit stride. The sum of all earlier weights,
 the base, is kept in two float64 numbers: 10^9 weights lose nothing. All is in the linear range here, and on one thread;
-the extended range is in `extended.py`, a trial on many threads in `split_kernels.py`.
+the extended range is in `extended.py`, a trial on many threads in `split.py`.
 """
 
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.engine.cpu.buffer import weigh_linear
-from fastsumo.engine.cpu.scratch import (
+from fastsumo.engine.cpu.kernels.buffer import weigh_linear
+from fastsumo.engine.cpu.kernels.scratch import (
     BUFFER,
     lane_offsets_in,
     lane_sums_at,

@@ -6,7 +6,7 @@ the samples are always in it. What is compiled of a model, and called here, is i
 
 from numba import int64
 
-from fastsumo.engine.cpu.scratch import (
+from fastsumo.engine.cpu.kernels.scratch import (
     mantissas_at,
     mantissas_in,
     pair_samples_at,
@@ -16,7 +16,7 @@ from fastsumo.engine.cpu.scratch import (
     weights_at,
     weights_in,
 )
-from fastsumo.engine.cpu.weights import FAILED, OUTSIDE, call_weights
+from fastsumo.engine.cpu.kernels.weights import FAILED, OUTSIDE, call_weights
 from fastsumo.engine.status import BAD_WEIGHT, EXTENDED, OK, RAISED, STOPPED
 from fastsumo.jit.memory import words
 from fastsumo.jit.options import device

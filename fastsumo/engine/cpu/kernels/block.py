@@ -1,18 +1,19 @@
 """A block of consecutive trials on one thread: draw `K`, sort, run short and long trials, and hand the values on.
 
 Values are added to a tally, or written to arrays. Each family of estimators has entry points of its own, so that a run
-compiles what it needs. How trials are run is not written here, nor what threads do with blocks (`workers.py`).
+compiles what it needs. How trials are run is not written here, nor what threads do with blocks
+(`engine/cpu/workers.py`).
 """
 
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.engine.cpu.buffer import weigh_extended, weigh_linear
-from fastsumo.engine.cpu.extended import extended_long_trials, extended_short_trials
-from fastsumo.engine.cpu.jackknife import jackknife_trials
-from fastsumo.engine.cpu.long import long_trials
-from fastsumo.engine.cpu.mlmc import mlmc_trials
-from fastsumo.engine.cpu.scratch import (
+from fastsumo.engine.cpu.kernels.buffer import weigh_extended, weigh_linear
+from fastsumo.engine.cpu.kernels.extended import extended_long_trials, extended_short_trials
+from fastsumo.engine.cpu.kernels.jackknife import jackknife_trials
+from fastsumo.engine.cpu.kernels.long import long_trials
+from fastsumo.engine.cpu.kernels.mlmc import mlmc_trials
+from fastsumo.engine.cpu.kernels.scratch import (
     BUFFER,
     drawn_terms_at,
     drawn_terms_in,
@@ -27,8 +28,8 @@ from fastsumo.engine.cpu.scratch import (
     values_in,
     weights_in,
 )
-from fastsumo.engine.cpu.short import short_trials
-from fastsumo.engine.cpu.tallying import tally_tile
+from fastsumo.engine.cpu.kernels.short import short_trials
+from fastsumo.engine.cpu.kernels.tallying import tally_tile
 from fastsumo.engine.status import OK
 from fastsumo.jit.memory import floats, ints
 from fastsumo.jit.options import device, kernel

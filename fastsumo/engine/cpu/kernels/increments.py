@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numba import uint64
 
-from fastsumo.engine.cpu.block import log_weights_of
+from fastsumo.engine.cpu.kernels.block import log_weights_of
 from fastsumo.engine.status import BAD_WEIGHT, OK
 from fastsumo.jit.memory import floats, ints
 from fastsumo.jit.options import device, kernel

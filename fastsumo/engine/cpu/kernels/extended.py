@@ -8,8 +8,8 @@ until a segment is not in it, and one sample after the other from there on. Colu
 
 import numpy as np
 
-from fastsumo.engine.cpu.buffer import weigh_both
-from fastsumo.engine.cpu.long import (
+from fastsumo.engine.cpu.kernels.buffer import weigh_both
+from fastsumo.engine.cpu.kernels.long import (
     ALIVE,
     BASE,
     BASE_LOW,
@@ -24,7 +24,7 @@ from fastsumo.engine.cpu.long import (
     slot_of,
     take_segment,
 )
-from fastsumo.engine.cpu.scratch import (
+from fastsumo.engine.cpu.kernels.scratch import (
     first_logs_in,
     log_sums_in,
     logs_before_in,
@@ -38,7 +38,7 @@ from fastsumo.engine.cpu.scratch import (
     values_in,
     weights_in,
 )
-from fastsumo.engine.cpu.short import (
+from fastsumo.engine.cpu.kernels.short import (
     begin,
     beyond_head,
     coefficient_of,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.engine.cpu.scratch import group_sums_in, terms_in, trial_numbers_in, values_in
+from fastsumo.engine.cpu.kernels.scratch import group_sums_in, terms_in, trial_numbers_in, values_in
 from fastsumo.jit.bits import fabs, float_bits
 from fastsumo.jit.memory import floats, ints, words
 from fastsumo.jit.options import device

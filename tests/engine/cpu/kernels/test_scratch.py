@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import fastsumo as fs
-from fastsumo.engine.cpu import block, engine, long, mlmc, scratch, workers
+from fastsumo.engine.cpu import engine, workers
+from fastsumo.engine.cpu.kernels import block, long, mlmc, scratch
 from fastsumo.estimators.estimators import _MOST_JACKKNIFED
 from fastsumo.statistics.tally import GROUPS
 from fastsumo.trial.params import KernelParams

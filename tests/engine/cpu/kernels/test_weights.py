@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import fastsumo as fs
-from fastsumo.engine.cpu import weights
+from fastsumo.engine.cpu.kernels import weights
 from fastsumo.errors import SlowModelWarning
 
 

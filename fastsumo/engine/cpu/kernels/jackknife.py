@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import int64
 
-from fastsumo.engine.cpu.columns import (
+from fastsumo.engine.cpu.kernels.columns import (
     fold_sum,
     scale,
     sum_columns,
@@ -21,7 +21,7 @@ from fastsumo.engine.cpu.columns import (
     weigh_columns,
     weigh_stretch,
 )
-from fastsumo.engine.cpu.scratch import (
+from fastsumo.engine.cpu.kernels.scratch import (
     BUFFER,
     column_mantissas_at,
     column_powers_at,

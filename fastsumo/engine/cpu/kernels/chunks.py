@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from fastsumo.engine.cpu.lane_weights import lane_extended, lane_linear
+from fastsumo.engine.cpu.kernels.lane_weights import lane_extended, lane_linear
 from fastsumo.jit.bits import float_bits
 from fastsumo.jit.fingerprint import is_known, nested, reached
 from fastsumo.jit.lanes import POINTS, WIDTH, points, put, take

@@ -7,8 +7,8 @@ value of a trial depends on nothing but the trial. For `jackknife.py` and `mlmc.
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.engine.cpu.buffer import weigh_both, weigh_linear
-from fastsumo.engine.cpu.scratch import (
+from fastsumo.engine.cpu.kernels.buffer import weigh_both, weigh_linear
+from fastsumo.engine.cpu.kernels.scratch import (
     column_mantissas_in,
     column_powers_in,
     mantissas_in,
