@@ -1,4 +1,4 @@
-"""The errors that fastsumo raises beside ``ValueError`` and ``TypeError``. What they say is written where they are raised."""
+"""The errors that fastsumo raises beside ``ValueError`` and ``TypeError``; their words are where they are raised."""
 
 from __future__ import annotations
 

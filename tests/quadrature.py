@@ -25,7 +25,7 @@ def _normal_grid(step: float, width: float) -> tuple[Floats, Floats]:
 
 @cache
 def laplace_note() -> Floats:
-    """``phi`` of the note's problem on the grid of ``log t``, from its densities as the note writes them."""
+    """``phi`` of the mixture problem of `fs.models.note` on the grid of ``log t``, from its densities alone."""
     z, mass = _normal_grid(0.1, 9.0)
     x, y = np.meshgrid(math.sqrt(5.0) * z, math.sqrt(5.0) * z, indexing="ij")
     left = np.exp(-0.5 * ((x + 2.0) ** 2 + y**2)) / (2.0 * math.pi)

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
     """``value`` as an int between ``low`` and ``high``; integral floats such as 1e7 are whole numbers too."""
     allowed = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+    given = _plain(value)
+    if isinstance(given, (bool, np.bool_)) or not isinstance(given, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be {allowed}, got {value!r}")
-    if not math.isfinite(value) or value != int(value):
+    if not isinstance(given, (int, np.integer)) and not float(given).is_integer():
         raise ValueError(f"{name} must be {allowed}, got {value!r}")
-    if int(value) < low or (high is not None and int(value) > high):
+    if int(given) < low or (high is not None and int(given) > high):
         raise ValueError(f"{name} must be {allowed}, got {value!r}")
-    return int(value)
+    return int(given)
 
 
 def real(name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, closed: str = "") -> float:
@@ -30,9 +31,10 @@ def real(name: str, value: Any, low: float = -math.inf, high: float = math.inf, 
     allowed = (
         "a finite number" if math.isinf(low) and math.isinf(high) else f"a number in {left}{low:g}, {high:g}{right}"
     )
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+    given = _plain(value)
+    if isinstance(given, (bool, np.bool_)) or not isinstance(given, numbers.Real):
         raise TypeError(f"{name} must be {allowed}, got {value!r}")
-    number = float(value)
+    number = float(given)
     above = number > low or ("low" in closed and number == low)
     below = number < high or ("high" in closed and number == high)
     if not (math.isfinite(number) and above and below):
@@ -64,3 +66,8 @@ def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value), options, n=2, cutoff=0.5)
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise ValueError(f"unknown {name} {value!r}{hint} (known: {', '.join(options)})")
+
+
+def _plain(value: Any) -> Any:
+    """The number that an array without dimensions holds; all else as it is."""
+    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value

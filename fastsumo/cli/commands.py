@@ -10,23 +10,25 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Collection
 from typing import Any, NamedTuple, NoReturn
 
 from fastsumo._version import __version__
 from fastsumo.base import checks
+from fastsumo.cli import arguments
 from fastsumo.cli.exit_codes import BAD_USAGE
 
 
 class Command(NamedTuple):
-    """A word in ``fastsumo --help``, the module of this package that has its arguments; ``named``: it takes models."""
+    """A word in ``fastsumo --help``, the module of this package that does it; ``named``: it takes models."""
 
     help: str
     module: str
     named: bool = True
 
 
-# The module of a command has the function ``add_COMMAND``; it is imported when the command is used, not before.
+# `arguments` has the function ``add_COMMAND``. The module has ``COMMAND_command`` (of a command with actions
+# ``ACTION_command``), which takes the arguments and returns the exit code; it is imported when the command runs.
 COMMANDS: dict[str, Command] = {
     "run": Command("run trials, print what they say, draw the figure", "trials"),
     "show": Command("print a saved result, draw its figure", "trials", named=False),
@@ -76,7 +78,7 @@ def run(given: list[str]) -> int:
     """Read the arguments and do what they say; the exit code."""
     if "_ARGCOMPLETE" in os.environ:
         _complete(make_parser(COMMANDS))
-    parser = make_parser(given[:1])
+    parser = make_parser(set(given) & set(COMMANDS))
     if not given:
         parser.print_help(sys.stderr)
         return BAD_USAGE
@@ -89,8 +91,8 @@ def run(given: list[str]) -> int:
             parser.error(_unknown(unknown, given[0]))
     except SystemExit as leaving:
         return int(leaving.code or 0)
-    command: Callable[[argparse.Namespace], int] = options.command
-    code = command(options)
+    module = importlib.import_module(f"fastsumo.cli.{COMMANDS[options.command].module}")
+    code: int = getattr(module, f"{getattr(options, 'action', options.command)}_command")(options)
     sys.stdout.flush()
     return code
 
@@ -132,7 +134,7 @@ def fitted(line: str, width: int) -> str:
     return textwrap.fill(line, width, subsequent_indent=" " * hang, break_on_hyphens=False, drop_whitespace=True)
 
 
-def make_parser(used: Iterable[str]) -> argparse.ArgumentParser:
+def make_parser(used: Collection[str]) -> argparse.ArgumentParser:
     """The parser of the command line, which knows the arguments of the commands that are used."""
     parser = _Parser(
         prog="fastsumo",
@@ -143,20 +145,20 @@ def make_parser(used: Iterable[str]) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"fastsumo {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", title="commands", prog="fastsumo", parser_class=_Parser)
-    wanted = set(used)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", prog="fastsumo", parser_class=_Parser
+    )
     for name, (text, _, named) in COMMANDS.items():
         described = text[0].upper() + text[1:] + "."
         options: dict[str, Any] = {"help": text, "description": described, "epilog": _NAMES if named else None}
         added = commands.add_parser(name, formatter_class=_Formatter, allow_abbrev=False, **options)
-        if name in wanted:
+        if name in used:
             _add_arguments(name, added)
     return parser
 
 
 def _add_arguments(command: str, parser: argparse.ArgumentParser) -> None:
-    module = importlib.import_module(f"fastsumo.cli.{COMMANDS[command].module}")
-    getattr(module, f"add_{command}")(parser)
+    getattr(arguments, f"add_{command}")(parser)
 
 
 def _complete(parser: argparse.ArgumentParser) -> None:

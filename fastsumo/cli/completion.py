@@ -1,65 +1,20 @@
-"""What a shell is told when it asks how a word may go on: names of models, estimators and laws, and files.
+"""What a shell is told when it asks how a word may go on.
 
-argcomplete asks through the ``completer`` of an argument; nothing here runs otherwise.
+argcomplete asks through the ``completer`` of an argument; the answers are in `completers`, imported when one is wanted.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from pathlib import Path
+import importlib
 from typing import Any
 
-from fastsumo.estimators.parsing import ESTIMATOR_WORDS, LAW_WORDS
-from fastsumo.models.parsing import built_in
 
+def attach(argument: argparse.Action, completer: str) -> None:
+    """Let an argument be completed by that function of `completers`."""
 
-def attach(argument: argparse.Action, completer: Callable[..., list[str]]) -> None:
-    """Let an argument be completed so."""
-    argument.completer = completer  # type: ignore[attr-defined]
+    def complete(prefix: str, **_: Any) -> list[str]:
+        found: list[str] = getattr(importlib.import_module("fastsumo.cli.completers"), completer)(prefix)
+        return found
 
-
-def models(prefix: str, **_: Any) -> list[str]:
-    """Built-in models, and Python files."""
-    return [*_started(sorted(built_in()), prefix), *_files(prefix, ".py")]
-
-
-def results(prefix: str, **_: Any) -> list[str]:
-    """Saved results."""
-    return _files(prefix, ".npz")
-
-
-def results_and_studies(prefix: str, **_: Any) -> list[str]:
-    """Saved results, and studies as they are named in the documentation."""
-    return results(prefix) + _files(prefix, ".study")
-
-
-def models_and_results(prefix: str, **_: Any) -> list[str]:
-    return models(prefix) + results(prefix)
-
-
-def estimators(prefix: str, **_: Any) -> list[str]:
-    """Estimators; their parameters are up to the person."""
-    return _started(sorted(ESTIMATOR_WORDS), prefix)
-
-
-def roulettes(prefix: str, **_: Any) -> list[str]:
-    """Laws of `K`."""
-    return _started(sorted(LAW_WORDS), prefix)
-
-
-def _started(names: list[str], prefix: str) -> list[str]:
-    return [name for name in names if name.startswith(prefix)]
-
-
-def _files(prefix: str, suffix: str) -> list[str]:
-    """Files of that kind, and folders, that begin so."""
-    folder, name = prefix.rpartition("/")[0::2]
-    above = f"{folder}/" if "/" in prefix else ""
-    try:
-        found = sorted(path for path in Path(above or ".").iterdir() if path.name.startswith(name))
-    except OSError:
-        return []
-    shown = [path for path in found if name or not path.name.startswith(".")]
-    files = [f"{above}{path.name}" for path in shown if path.suffix == suffix and path.is_file()]
-    return files + [f"{above}{path.name}/" for path in shown if path.is_dir()]
+    argument.completer = complete  # type: ignore[attr-defined]

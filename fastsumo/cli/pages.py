@@ -5,29 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fastsumo.cli import completion
 from fastsumo.cli.exit_codes import OK
-from fastsumo.cli.shared import add_output, check_file, note
+from fastsumo.cli.shared import check_file, note
 from fastsumo.models.parsing import parse_model
 from fastsumo.runs.result import load
 from fastsumo.study.study import Study
 
-DEFAULT = Path("report.html")
 
-
-def add_report(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``fastsumo report``."""
-    parser.set_defaults(command=_report)
-    source = "a file of run --save, or a study"
-    added = parser.add_argument("source", type=Path, metavar="RESULT_OR_STUDY", help=source)
-    completion.attach(added, completion.results_and_studies)
-    output = f"the page to write (default: {DEFAULT})"
-    parser.add_argument("-o", "--output", type=Path, default=DEFAULT, metavar="FILE", help=output)
-    parser.add_argument("--model", metavar="MODEL", help="the model of the result, where it is not found by itself")
-    add_output(parser, json=False)
-
-
-def _report(options: argparse.Namespace) -> int:
+def report_command(options: argparse.Namespace) -> int:
     if not options.source.is_file():
         raise ValueError(f"no such file: {options.source}")
     check_file(options.output)

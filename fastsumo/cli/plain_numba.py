@@ -1,4 +1,4 @@
-"""The plain peer: SUMO trials of the note's problem as one writes them first with Numba, to compare speeds with.
+"""The plain peer: SUMO trials of the mixture problem of `fs.models.note`, as one first writes them with Numba.
 
 ``prange`` over trials, scalar ``math`` functions, ``np.random``. No SIMD on purpose, no code of fastsumo and none of
 its compiler options. Blocks of trials are seeded one by one, so a run can be repeated.

@@ -1,4 +1,4 @@
-"""What several commands share: options, numbers, files that will be written, and how something is printed."""
+"""What several commands do alike: read an estimator, check the files they will write, print and draw."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastsumo.base import words
 from fastsumo.base.text import WIDTH
-from fastsumo.cli import completion
 from fastsumo.estimators.parsing import parse_estimator, parse_roulette
 from fastsumo.report.summary import to_json
 
@@ -20,55 +18,6 @@ if TYPE_CHECKING:
     from fastsumo.estimators.estimators import Estimator
 
 WIDEST = 132  # columns of a table that nobody's terminal limits
-
-
-def add_model(parser: argparse.ArgumentParser, default: str = "note") -> None:
-    """The model, where there is a usual one."""
-    text = f"built in, or your own; see below (default: {default})"
-    added = parser.add_argument("model", nargs="?", default=default, metavar="MODEL", help=text)
-    completion.attach(added, completion.models)
-
-
-def add_estimator(parser: argparse.ArgumentParser, *, several: str = "") -> None:
-    """The estimator and its law of `K`; of both as many as one likes, where ``several`` says what is run by default."""
-    what, law = "what one trial computes (default: sumo)", "law of K, the number of terms (default: harmonic)"
-    more: dict[str, Any] = {}
-    if several:
-        what = f"what to compare; give it as often as you like (default: {several})"
-        law = "SUMO under this law of K, beside the estimators; give it as often as you like"
-        more = {"action": "append", "default": []}
-    added = parser.add_argument("--estimator", metavar="ESTIMATOR", help=what, **more)
-    completion.attach(added, completion.estimators)
-    added = parser.add_argument("--roulette", metavar="ROULETTE", help=law, **more)
-    completion.attach(added, completion.roulettes)
-
-
-def add_seed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=whole, metavar="N", help="default: 0")
-
-
-def add_threads(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--threads", type=whole, metavar="N", help="default: the cores this process may use")
-
-
-def add_plot(parser: argparse.ArgumentParser, more: str = "") -> None:
-    parser.add_argument("--plot", type=Path, metavar="FILE", help=f"write the figure: .png, .pdf or .svg{more}")
-
-
-def add_output(parser: argparse.ArgumentParser, json: bool = True) -> None:
-    """``--json`` and ``--quiet``."""
-    if json:
-        text = 'print JSON instead of a table; NaN is null, infinities are "Infinity" and "-Infinity"'
-        parser.add_argument("--json", action="store_true", help=text)
-    parser.add_argument("--quiet", action="store_true", help="no progress, no notes, no table")
-
-
-def whole(text: str) -> int:
-    """A whole number of the command line: 10000000, 1e7 or 10M."""
-    try:
-        return words.number(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def estimator(options: argparse.Namespace, default: str = "sumo") -> Estimator:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastsumo.base.text import labelled
-from fastsumo.cli import completion, shared
+from fastsumo.cli import shared
+from fastsumo.cli.arguments import DEFAULT_FIGURE
 from fastsumo.cli.exit_codes import INTERRUPTED, OK
-from fastsumo.cli.shared import whole
 from fastsumo.estimators.labels import label
 from fastsumo.models.parsing import parse_model
 from fastsumo.report.summary import summary, trial_summary
@@ -23,49 +23,8 @@ if TYPE_CHECKING:
     from fastsumo.models.model import Model
     from fastsumo.runs.result import Result
 
-DEFAULT_FIGURE = "fastsumo.png"
 
-
-def add_run(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``fastsumo run``."""
-    parser.set_defaults(command=_run)
-    shared.add_model(parser)
-    shared.add_estimator(parser)
-    parser.add_argument("--trials", type=whole, default=10_000_000, metavar="N", help="how many (default: 1e7)")
-    shared.add_seed(parser)
-    shared.add_threads(parser)
-    parser.add_argument("--first-trial", type=whole, default=0, metavar="N", help="to continue an earlier run")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="write the result, for show and fs.load")
-    shared.add_plot(parser, f" (default: {DEFAULT_FIGURE}; none with --json or --quiet)")
-    parser.add_argument("--no-plot", action="store_true", help="write no figure")
-    shared.add_output(parser)
-
-
-def add_show(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``fastsumo show``."""
-    parser.set_defaults(command=_show)
-    added = parser.add_argument("result", type=Path, metavar="RESULT", help="a file of run --save")
-    completion.attach(added, completion.results)
-    shared.add_plot(parser)
-    shared.add_output(parser)
-
-
-def add_replay(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``fastsumo replay``."""
-    parser.set_defaults(command=_replay)
-    added = parser.add_argument("source", metavar="RESULT_OR_MODEL", help="a file of run --save, or a model")
-    completion.attach(added, completion.models_and_results)
-    parser.add_argument("--trial", type=whole, required=True, metavar="N", help="its number")
-    shared.add_estimator(parser)
-    shared.add_seed(parser)
-    added = parser.add_argument(
-        "--model", metavar="MODEL", help="the model of the result, where it is not found by itself"
-    )
-    completion.attach(added, completion.models)
-    shared.add_output(parser)
-
-
-def _run(options: argparse.Namespace) -> int:
+def run_command(options: argparse.Namespace) -> int:
     estimator = shared.estimator(options)
     model = parse_model(options.model)
     figure = _figure_file(options)
@@ -91,7 +50,7 @@ def _run(options: argparse.Namespace) -> int:
     return INTERRUPTED if result.interrupted else OK
 
 
-def _show(options: argparse.Namespace) -> int:
+def show_command(options: argparse.Namespace) -> int:
     shared.check_figure(options.plot)
     result = load(options.result)
     _print_result(options, result)
@@ -99,7 +58,7 @@ def _show(options: argparse.Namespace) -> int:
     return OK
 
 
-def _replay(options: argparse.Namespace) -> int:
+def replay_command(options: argparse.Namespace) -> int:
     model, estimator, seed = _replayed(options)
     trial = replay(model, estimator, options.trial, seed)
     numbers = vars(trial) | {"model": model.name, "estimator": repr(estimator)}
@@ -144,7 +103,7 @@ def _figure_file(options: argparse.Namespace) -> Path | None:
             raise ValueError("--plot and --no-plot exclude one another")
         return None
     if options.plot is None and not (options.json or options.quiet):
-        return Path(DEFAULT_FIGURE)
+        return DEFAULT_FIGURE
     return options.plot
 
 

@@ -1,1 +1,1 @@
-"""Running trials: one interface, opened by the name of a device. Kernels and threads are in a folder for each device."""
+"""Running trials: one interface, opened by the name of a device; kernels and threads in a folder for each device."""

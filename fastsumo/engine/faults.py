@@ -1,4 +1,4 @@
-"""What is said of a model that cannot be compiled, raises, or returns no log weight: which line, which trial, and why."""
+"""What is said of a model that cannot be compiled, raises, or returns no log weight: the line, the trial, and why."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class Roulette:
 
 @dataclass(frozen=True)
 class Harmonic(Roulette):
-    """``P(K >= k) = 1 / k``, the law of the original note; the best trade of variance and cost for a given cap.
+    """``P(K >= k) = 1 / k``, the best trade of variance and cost for a given cap.
 
     Parameters
     ----------

@@ -1,4 +1,7 @@
-"""Calls by address, so that a kernel is compiled once for all functions of one signature."""
+"""Calls by address, so that a kernel is compiled once for all functions of one signature.
+
+Functions that have an address are made in `options.py`; who keeps them alive is not known here.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 LLVM makes SIMD of a loop over lanes only if no loop is left inside. A model that goes through its coordinates, or
 through rows of data, is therefore compiled for `LANES` in place of float64: every operation is one on vectors, whatever
 loops there are, with the bits of the scalar operation in each lane. What this type cannot do, such as a branch that
-depends on a lane, is an error of typing; the model is then compiled for float64 (`chunks.py`).
+depends on a lane, is an error of typing; the model is then compiled for float64 (`engine/cpu/chunks.py`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Values as bytes, with the code of functions inside them instead of its address. Numba brings what that takes."""
+"""Values as bytes, with the code of functions inside them instead of its address. Numba brings what that takes.
+
+Which values those are, and what is said where it fails, is up to the caller.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Constant whole powers as multiplications, for numbers and for lanes: ``x**2`` in a model stays SIMD."""
+"""Constant whole powers as multiplications, for numbers and for lanes: ``x**2`` in a model stays SIMD.
+
+A pass of the compiler finds them; where it runs is in `pipeline.py`. Any other power is vmath's, or Numba's.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Named tuples in compiled code: one field exchanged, where Numba knows no ``_replace``."""
+"""Named tuples in compiled code: one field exchanged, where Numba knows no ``_replace``.
+
+No tuple of the package is known here.
+"""
 
 from __future__ import annotations
 

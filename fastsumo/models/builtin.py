@@ -17,7 +17,7 @@ from fastsumo.vmath import exp, log, logaddexp
 
 
 def _note_log_density(x, params):  # type: ignore[no-untyped-def]
-    """The mixture of the note: N((-2, 0), I) and N((2, 0), 4 I), half each, times 2 pi."""
+    """N((-2, 0), I) and N((2, 0), 4 I), half each, times 2 pi."""
     square = x[1] * x[1]
     left = _LOG_HALF - 0.5 * ((x[0] + 2.0) * (x[0] + 2.0) + square)
     right = _LOG_EIGHTH - 0.125 * ((x[0] - 2.0) * (x[0] - 2.0) + square)
@@ -28,8 +28,9 @@ _LOG_HALF, _LOG_EIGHTH = math.log(0.5), math.log(0.125)
 
 
 def note() -> Model:
-    """The problem of the original note: a mixture of two Gaussians in the plane, proposal ``N(0, 5 I)``.
+    """A mixture of two Gaussians in the plane, with the proposal ``N(0, 5 I)``: what examples and tests run.
 
+    It is the problem of an unpublished note on the variance of SUMO, from which fastsumo began; hence its name.
     ``log Z = log(2 pi)``, ``chi_square = 0.732943706``; the harmonic law gives SUMO the tail index 2.
 
     Returns

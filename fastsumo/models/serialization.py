@@ -36,7 +36,7 @@ class Recipe(NamedTuple):
     name : str
     params : tuple of float
     source : str
-        Hash of its source; see `fastsumo.model.source_hash`.
+        Hash of its source; see `models.model.source_hash`.
     spec : str or None
         The name of a built-in model.
     capsule : bytes or None

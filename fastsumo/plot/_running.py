@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastsumo.base import checks
 from fastsumo.tails import Summary, Trace, trace
-from fastsumo.tails._checks import as_number
 
 from ._source import law_of, says_nothing
 from ._style import BLUE, ORANGE, legend, new_axes, nothing
@@ -110,7 +110,7 @@ def running_variance(
     if constant is None and law is not None and law.index == 2.0 and math.isfinite(law.constant):
         constant = law.constant
     if constant is not None:
-        _draw_growth(axes, trials, variance, as_number(constant, "constant", above=0.0))
+        _draw_growth(axes, trials, variance, checks.real("constant", constant, 0.0))
         legend(axes, loc="upper left")
     axes.set_xscale("log")
     late = variance[trials >= min(100, trials[-1])]

@@ -430,7 +430,7 @@ class Result:
         Returns
         -------
         dict
-            Infinities and NaN are floats, as they are; see `fastsumo.report.to_json`.
+            Infinities and NaN are floats, as they are; see `report.summary.to_json`.
 
         Examples
         --------

@@ -1,6 +1,6 @@
 """`tune`: parameters of a proposal that make its importance weights better, and `Tuned`, which says how much better.
 
-What is minimised and on which points is in `_tuning.py`.
+What is minimised and on which points is in `tuning.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`Statistics`: what is kept of trials, in its compact, lasting form, and what it says.
 
-Sums are integers (`exact.py`), so that merging (`merger.py`) is associative and commutative to the last bit. Engines fill
-a `Tally`. How statistics become bytes is in `packed.py`.
+Sums are integers (`exact.py`), so that merging (`merger.py`) is associative and commutative to the last bit. Engines
+fill a `Tally`. How statistics become bytes is in `packed.py`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ EXTREME = np.dtype([("trial", np.uint64), ("value", np.float64), ("terms", np.in
 
 _UNIT = 1 << 1074  # sums are integer multiples of 2^-1074
 
-# The fields of `Statistics` that merge alike: exact sums, by the shape of what is summed; counts, by shape; and numbers.
+# The fields of `Statistics` that merge alike: exact sums and counts, by the shape of what is summed; and numbers.
 SUMS: dict[str, tuple[int, ...]] = {
     "octave_sums": (OCTAVES, POWERS),
     "group_sums": (GROUPS,),

@@ -42,7 +42,7 @@ def wanted(model: Any, estimator: Any, trials: int, seeds: int | Iterable[int], 
         If one of them is none, or there is nothing.
     """
     cells: list[Wanted] = []
-    numbers = [seeds] if isinstance(seeds, int) else list(seeds)
+    numbers = list(seeds) if isinstance(seeds, Iterable) else [seeds]
     kinds = [parse_estimator(one) if isinstance(one, str) else one for one in _listed(estimator)]
     models = [(parse_model(one), one) if isinstance(one, str) else (one, None) for one in _listed(model)]
     for made, origin in models:

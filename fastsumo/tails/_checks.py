@@ -1,4 +1,4 @@
-"""Every check of what a caller hands to ``fastsumo.tails``, and the one warning it issues.
+"""How ``fastsumo.tails`` reads samples, and the one warning it issues. Single numbers are for `base/checks.py`.
 
 No statistics here. Input that cannot be read is an error; input that is read but says nothing (constant, too
 few points, nothing on the wanted side) gives NaN and a `TailWarning`, issued by the function that met it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -79,42 +79,6 @@ def as_counts(values: ArrayLike, name: str) -> IntArray:
     if array.ndim != 1 or (array < 0).any():
         raise ValueError(f"{name} must be one-dimensional and at least 0")
     return array.astype(np.int64, copy=False)
-
-
-def as_number(value: Any, name: str, above: float = -np.inf) -> float:
-    """Read `value` as one finite float larger than `above`."""
-    if isinstance(value, str | bytes | bool) or np.ndim(value) != 0:
-        raise TypeError(f"{name} must be a number, not {value!r}")
-    number = float(value)
-    if not np.isfinite(number) or number <= above:
-        allowed = "finite" if above == -np.inf else f"finite and above {above:g}"
-        raise ValueError(f"{name} must be {allowed}, not {value!r}")
-    return number
-
-
-def as_whole(value: Any, name: str, low: int, high: int | None = None) -> int:
-    """Read `value` as an integer in ``[low, high]``."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be a whole number, not {value!r}")
-    if value < low or (high is not None and value > high):
-        allowed = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise ValueError(f"{name} must be {allowed}, not {value}")
-    return int(value)
-
-
-def as_level(level: Any) -> float:
-    """Read a confidence level strictly between 0 and 1."""
-    number = as_number(level, "level", above=0.0)
-    if number >= 1.0:
-        raise ValueError(f"level must be below 1, not {level!r}")
-    return number
-
-
-def as_choice(value: Any, name: str, allowed: tuple[str, ...]) -> str:
-    """Read one of a few words."""
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
-    return str(value)
 
 
 def says_nothing(deviations: FloatArray, what: str) -> bool:

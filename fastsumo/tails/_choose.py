@@ -10,7 +10,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._checks import MIN_POINTS, SIDES, FloatArray, IntArray, Side, as_choice, as_whole, warn
+from fastsumo.base import checks
+
+from ._checks import MIN_POINTS, SIDES, FloatArray, IntArray, Side, warn
 from ._summary import Summary, as_summary
 
 
@@ -58,8 +60,8 @@ def choose_k(
     >>> choose_k(pareto) > 100
     True
     """
-    as_choice(method, "method", ("amse", "bootstrap"))
-    as_choice(side, "side", SIDES)
+    checks.choice("method", method, ("amse", "bootstrap"))
+    checks.choice("side", side, SIDES)
     known = as_summary(sample, center)
     ordered = known.deviations(side)
     ordered = ordered[ordered > 0]
@@ -69,7 +71,7 @@ def choose_k(
     logs = np.log(ordered)
     if method == "amse":
         return _least_amse(logs[: max(known.trials // 10, 100)])
-    return _double_bootstrap(logs, known.trials, seed, as_whole(repetitions, "repetitions", 10))
+    return _double_bootstrap(logs, known.trials, seed, checks.whole("repetitions", repetitions, 10))
 
 
 def _least_amse(logs: FloatArray) -> int:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._checks import MIN_POINTS, FloatArray, IntArray, Side, as_level, as_number, as_whole, says_nothing, warn
+from fastsumo.base import checks
+
+from ._checks import MIN_POINTS, FloatArray, IntArray, Side, says_nothing, warn
 from ._summary import Summary, Trace, as_summary, summarize
 
 
@@ -170,7 +172,7 @@ def max_to_sum(
     >>> max_to_sum([1.0, 1.0, 2.0, 4.0], powers=(1,)).ratios[0, -1]
     np.float64(0.5)
     """
-    orders = tuple(as_number(p, "power", above=0.0) for p in powers)
+    orders = tuple(checks.real("power", p, 0.0) for p in powers)
     if isinstance(sample, Summary):
         return _max_to_sum_of_summary(sample, orders)
     known = as_summary(sample, center)
@@ -297,18 +299,18 @@ def tail_qq(
     """
     from scipy.special import betaincinv
 
-    as_level(level)
+    checks.real("level", level, 0.0, 1.0)
     known = as_summary(sample, center)
     if quantile is None:
         if index is None or constant is None:
             raise ValueError("tail_qq needs index and constant, or quantile")
-        a, c = as_number(index, "index", above=0.0), as_number(constant, "constant", above=0.0)
+        a, c = checks.real("index", index, 0.0), checks.real("constant", constant, 0.0)
 
         def quantile(p: FloatArray) -> ArrayLike:
             return (c / p) ** (1.0 / a)
 
     ordered = known.deviations(side)
-    observed = ordered[: as_whole(most, "most", 1)]
+    observed = ordered[: checks.whole("most", most, 1)]
     rank, n = np.arange(1.0, len(observed) + 1), known.trials
     tail = 0.5 * (1.0 - level)
     predicted = np.asarray(quantile((rank - 0.5) / n), dtype=np.float64)
@@ -377,5 +379,5 @@ def _line(x: FloatArray, y: FloatArray) -> tuple[float, float]:
 
 
 def _log_spaced(first: int, last: int, points: int) -> IntArray:
-    wanted = as_whole(points, "points", 2)
+    wanted = checks.whole("points", points, 2)
     return np.unique(np.geomspace(first, last, wanted).round().astype(np.int64))

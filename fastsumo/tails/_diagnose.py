@@ -12,7 +12,9 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from ._checks import MIN_POINTS, as_level, as_number
+from fastsumo.base import checks
+
+from ._checks import MIN_POINTS
 from ._index import TailIndex, tail_index
 from ._intervals import Interval, mean_interval
 from ._khat import ParetoKhat, pareto_khat
@@ -159,14 +161,14 @@ def diagnose(
     >>> verdict.regime, verdict.moments[1], verdict.moments[2]
     ('infinite variance', 'exists', 'does not exist')
     """
-    as_level(level)
+    checks.real("level", level, 0.0, 1.0)
     known = sample if isinstance(sample, Summary) else summarize(sample)
     predicted = _prediction(index)
     hill, gpd = tail_index(known, level=level), tail_index(known, method="gpd", level=level)
     moments = _moments(hill, gpd, predicted)
     regime = _regime(moments, hill, gpd, predicted)
     interval, normal = _best_interval(known, regime, level), mean_interval(known, "normal", level)
-    wanted = 0.1 * interval.half_width if wanted_error is None else as_number(wanted_error, "wanted_error", 0.0)
+    wanted = 0.1 * interval.half_width if wanted_error is None else checks.real("wanted_error", wanted_error, 0.0)
     used = min(hill.estimate, gpd.estimate) if math.isnan(predicted) else predicted
     used = 2.0 if regime == "index 2" else used
     cap = 2.0 * constant / wanted if constant and regime == "index 2" else math.nan
@@ -242,7 +244,7 @@ def trials_needed(error: float, trials: int, half_width: float, index: float) ->
 def _prediction(index: float | None) -> float:
     if index is None:
         return math.nan
-    return math.inf if index == math.inf else as_number(index, "index", above=0.0)
+    return math.inf if index == math.inf else checks.real("index", index, 0.0)
 
 
 def _moments(hill: TailIndex, gpd: TailIndex, predicted: float) -> dict[int, str]:

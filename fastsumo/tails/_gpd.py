@@ -14,13 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._checks import (
-    FloatArray,
-    as_choice,
-    as_level,
-    as_sample,
-    warn,
-)
+from fastsumo.base import checks
+
+from ._checks import FloatArray, as_sample, warn
 
 _PRIOR_POINTS = 10.0
 _PRIOR_SHAPE = 0.5
@@ -93,8 +89,8 @@ def gpd_fit(excesses: ArrayLike, *, method: str = "zhang-stephens", level: float
     >>> round(gpd_fit(2 * (u**-0.5 - 1)).shape, 1)
     0.5
     """
-    as_choice(method, "method", ("zhang-stephens", "mle"))
-    as_level(level)
+    checks.choice("method", method, ("zhang-stephens", "mle"))
+    checks.real("level", level, 0.0, 1.0)
     x = np.sort(as_sample(excesses, "excesses"))
     if x[0] < 0:
         raise ValueError(f"excesses must be at least 0, not {x[0]}")

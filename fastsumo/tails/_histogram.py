@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._checks import FloatArray, IntArray, as_counts, as_number, as_sample
+from fastsumo.base import checks
+
+from ._checks import FloatArray, IntArray, as_counts, as_sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ class Histogram:
             raise ValueError(f"edges and counts differ in shape: {lower.shape}, {upper.shape}, {counts.shape}")
         if not ((lower <= upper).all() and (lower[1:] >= upper[:-1]).all()):
             raise ValueError("the bins must be ascending and must not overlap")
-        object.__setattr__(self, "center", as_number(self.center, "center"))
+        object.__setattr__(self, "center", checks.real("center", self.center))
         object.__setattr__(self, "low", lower)
         object.__setattr__(self, "high", upper)
         object.__setattr__(self, "counts", counts)
@@ -91,9 +93,8 @@ def log_histogram(values: ArrayLike, center: float = 0.0, *, accuracy: float = 0
     >>> log_histogram([-3.0, 0.0, 3.0, 3.0]).counts.tolist()
     [1, 1, 2]
     """
-    if not 0.0 < as_number(accuracy, "accuracy") < 1.0:
-        raise ValueError(f"accuracy must be between 0 and 1, not {accuracy!r}")
-    deviations = as_sample(values) - as_number(center, "center")
+    checks.real("accuracy", accuracy, 0.0, 1.0)
+    deviations = as_sample(values) - checks.real("center", center)
     if not np.isfinite(deviations).all():
         raise ValueError(f"value - center overflows with center {center!r}")
     width = np.log1p(accuracy) - np.log1p(-accuracy)
@@ -159,8 +160,9 @@ def histogram_quantile(histogram: Histogram, q: ArrayLike) -> FloatArray:
     Returns
     -------
     ndarray of float64, shape of `q`
-        For each `q` the value of rank ``floor(q * (n - 1))`` (NumPy's ``method="lower"``). Its deviation from
-        the center is off by no more than the relative accuracy of the bins, ``(high - low)/(high + low)``: 1 % with `log_histogram` as it stands, from 1e-307 to the largest double.
+        For each `q` the value of rank ``floor(q * (n - 1))`` (NumPy's ``method="lower"``). Its deviation from the
+        center is off by no more than the relative accuracy of the bins, ``(high - low)/(high + low)``: 1 % with
+        `log_histogram` as it stands, from 1e-307 to the largest double.
 
     Raises
     ------

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastsumo.base import checks
+
 from ._checks import (
     MIN_POINTS,
     SIDES,
     FloatArray,
     IntArray,
     Side,
-    as_choice,
-    as_level,
-    as_whole,
     normal_quantile,
     warn,
 )
@@ -183,9 +182,9 @@ def tail_index(
     gpd-mle   96   96    94   96   94      98       92          96          88
     ========  ===  ====  ===  ===  ======  =======  ==========  ==========  ==========
 
-    The same of 500 runs of SUMO: of the note and of `gaussian_scale` under the harmonic law, the 60 largest of 200 000
-    trials; of the note under the paper's law, the 100 largest of 10**6. Fewer trials of the paper's law look like an
-    index of 2, and no method holds its 1:
+    The same of 500 runs of SUMO: of `fs.models.note` and of `gaussian_scale` under the harmonic law, the 60 largest of
+    200 000 trials; of `fs.models.note` under the paper's law, the 100 largest of 10**6. Fewer trials of the paper's law
+    look like an index of 2, and no method holds its 1:
 
     ========  ========  =========  =========  =========  ==========  ========
     method    note (2)  paper (1)  0.5 (1.3)  0.6 (1.6)  0.7 (1.96)  0.8 (2)
@@ -204,14 +203,14 @@ def tail_index(
     >>> round(tail_index(pareto, k=500).estimate, 1)
     1.5
     """
-    as_choice(method, "method", METHODS)
-    as_choice(side, "side", SIDES)
-    as_level(level)
+    checks.choice("method", method, METHODS)
+    checks.choice("side", side, SIDES)
+    checks.real("level", level, 0.0, 1.0)
     known = as_summary(sample, center)
     ordered = known.deviations(side)
     usable = ordered if method.startswith("gpd") else ordered[ordered > 0]
     if k not in ("auto", "bootstrap"):
-        as_whole(k, "k", 4 if method == "pickands" else 5 if method.startswith("gpd") else 2)
+        k = checks.whole("k", k, 4 if method == "pickands" else 5 if method.startswith("gpd") else 2)
     if len(usable) < MIN_POINTS or usable[0] == usable[-1]:
         why = f"{len(usable)} usable values" if len(usable) < MIN_POINTS else "all values are the same"
         return _no_index(f"no tail index on side {side!r}: {why}", method, side, level, known.trials)
@@ -260,7 +259,7 @@ def hill_path(
     >>> len(path.k), path.k[0], path.k[-1]
     (28, np.int64(2), np.int64(29))
     """
-    as_level(level)
+    checks.real("level", level, 0.0, 1.0)
     known = as_summary(sample, center)
     ordered = known.deviations(side)
     ordered = ordered[ordered > 0]
@@ -270,7 +269,7 @@ def hill_path(
         return HillPath(np.zeros(0, np.int64), empty, empty, empty, empty, 0, level, side)
     k = np.arange(2, len(ordered))
     if points is not None:
-        k = np.unique(np.geomspace(2, len(ordered) - 1, as_whole(points, "points", 2)).round().astype(np.int64))
+        k = np.unique(np.geomspace(2, len(ordered) - 1, checks.whole("points", points, 2)).round().astype(np.int64))
     shape = hill_shapes(np.log(ordered))[k - 1]
     with np.errstate(divide="ignore"):
         estimate = np.where(shape > 0, 1.0 / shape, np.nan)

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._checks import MIN_POINTS, FloatArray, as_choice, as_level, as_number, as_whole, normal_quantile, warn
+from fastsumo.base import checks
+
+from ._checks import MIN_POINTS, FloatArray, normal_quantile, warn
 from ._index import tail_index
 from ._khat import psis_tail_length
 from ._summary import Summary, summarize
@@ -164,8 +166,8 @@ def mean_interval(
     subsampling                95      95    98    95    97       92       80
     =========================  ======  ====  ====  ====  =======  =======  =========
 
-    The same of the note's SUMO, under the harmonic law (index 2) and under `HarmonicGeometric` (the paper's; index 1),
-    from 10**4 and 10**6 trials (2000 repetitions of ``bench/coverage.py``, so plus or minus 0.5 or more):
+    The same of SUMO on `fs.models.note`, under the harmonic law (index 2) and under `HarmonicGeometric` (the paper's;
+    index 1), from 10**4 and 10**6 trials (2000 repetitions of ``bench/coverage.py``, so plus or minus 0.5 or more):
 
     =========================  ============  ============  =========  =========
     method                     harmonic 1e4  harmonic 1e6  paper 1e4  paper 1e6
@@ -187,14 +189,14 @@ def mean_interval(
     >>> interval.low < 0 < interval.high
     True
     """
-    as_choice(method, "method", tuple(ASSUMES))
+    checks.choice("method", method, tuple(ASSUMES))
     options = _Options(
-        level=as_level(level),
-        groups=as_whole(groups, "groups", 2),
-        trim=None if trim is None else as_whole(trim, "trim", 0),
-        index=None if index is None else as_number(index, "index", above=0.0),
-        constant=None if constant is None else as_number(constant, "constant", above=0.0),
-        variance=None if variance is None else as_number(variance, "variance", above=0.0),
+        level=checks.real("level", level, 0.0, 1.0),
+        groups=checks.whole("groups", groups, 2),
+        trim=None if trim is None else checks.whole("trim", trim, 0),
+        index=None if index is None else checks.real("index", index, 0.0),
+        constant=None if constant is None else checks.real("constant", constant, 0.0),
+        variance=None if variance is None else checks.real("variance", variance, 0.0),
     )
     known = sample if isinstance(sample, Summary) else summarize(sample)
     if known.trials < MIN_POINTS:

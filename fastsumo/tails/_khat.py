@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
-from ._checks import MIN_POINTS, SIDES, Side, as_choice, as_number, warn
+from fastsumo.base import checks
+
+from ._checks import MIN_POINTS, SIDES, Side, warn
 from ._gpd import fit_sorted
 from ._summary import Summary, as_summary
 
@@ -89,8 +91,8 @@ def pareto_khat(
     >>> pareto_khat(np.random.default_rng(1).standard_t(2, 10_000)).reliable
     True
     """
-    as_choice(tail, "tail", SIDES)
-    as_number(r_eff, "r_eff", above=0.0)
+    checks.choice("tail", tail, SIDES)
+    checks.real("r_eff", r_eff, 0.0)
     known = as_summary(sample, center)
     sides = ("left", "right") if tail == "both" else (tail,)
     fits = [_khat_of_side(known, side, r_eff, len(sides)) for side in sides]

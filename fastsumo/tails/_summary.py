@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastsumo.base import checks
+
 from ._checks import SIDES as _SIDES
-from ._checks import FloatArray, IntArray, as_choice, as_counts, as_number, as_sample, as_whole
+from ._checks import FloatArray, IntArray, as_counts, as_sample
 from ._histogram import Histogram, log_histogram
 
 
@@ -91,8 +93,8 @@ class Summary:
         """Check and convert each part once, so that no estimator has to."""
         extremes = as_sample(self.extremes, "extremes")
         object.__setattr__(self, "extremes", extremes)
-        object.__setattr__(self, "trials", as_whole(self.trials, "trials", len(extremes)))
-        object.__setattr__(self, "center", as_number(self.center, "center"))
+        object.__setattr__(self, "trials", checks.whole("trials", self.trials, len(extremes)))
+        object.__setattr__(self, "center", checks.real("center", self.center))
         if self.power_sums is not None:
             object.__setattr__(self, "power_sums", _power_sums(self.power_sums))
         if (self.group_counts is None) != (self.group_sums is None):
@@ -132,7 +134,7 @@ class Summary:
         an incomplete sample a single side has only the extremes that lie on it: below the smallest of them in
         size nothing is known.
         """
-        as_choice(side, "side", _SIDES)
+        checks.choice("side", side, _SIDES)
         shifted = self.extremes - self.center
         if not np.isfinite(shifted).all():
             raise ValueError(f"value - center overflows with center {self.center!r}")
@@ -177,9 +179,9 @@ def summarize(values: ArrayLike, center: float | None = None, *, groups: int = 2
     3.0
     """
     sample = as_sample(values)
-    middle = float(np.median(sample)) if center is None else as_number(center, "center")
+    middle = float(np.median(sample)) if center is None else checks.real("center", center)
     n, deviations = len(sample), _deviations(sample, middle)
-    starts = np.linspace(0, n, min(as_whole(groups, "groups", 1), n), endpoint=False).astype(np.int64)
+    starts = np.linspace(0, n, min(checks.whole("groups", groups, 1), n), endpoint=False).astype(np.int64)
     return Summary(
         trials=n,
         extremes=sample,
@@ -226,9 +228,9 @@ def trace(values: ArrayLike, center: float = 0.0, *, points: int = 200) -> Trace
     >>> trace([1.0, 3.0, 2.0, 6.0]).mean.tolist()
     [2.0, 2.0, 3.0]
     """
-    deviations = _deviations(as_sample(values), as_number(center, "center"))
+    deviations = _deviations(as_sample(values), checks.real("center", center))
     n = len(deviations)
-    rows = np.unique(np.geomspace(min(2, n), n, as_whole(points, "points", 1)).round().astype(np.int64))
+    rows = np.unique(np.geomspace(min(2, n), n, checks.whole("points", points, 1)).round().astype(np.int64))
     first, second = np.cumsum(deviations)[rows - 1], np.cumsum(deviations**2)[rows - 1]
     spread = np.maximum(second - first * (first / rows), 0.0) / np.maximum(rows - 1, 1)
     largest = np.maximum.accumulate(np.abs(deviations))[rows - 1]

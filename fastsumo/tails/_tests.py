@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._checks import FloatArray, Side, as_level, as_number, as_whole, says_nothing, warn
+from fastsumo.base import checks
+
+from ._checks import FloatArray, Side, says_nothing, warn
 from ._index import tail_index
 from ._summary import Summary, as_summary, summarize
 
@@ -164,7 +166,7 @@ def index_test(
     """
     from scipy.special import gammainc, gammaincc
 
-    value = as_number(index, "index", above=0.0)
+    value = checks.real("index", index, 0.0)
     hill = tail_index(sample, k=k, side=side, center=center)
     if math.isnan(hill.estimate):
         return IndexTest(value, math.nan, hill.k, math.nan, math.nan)
@@ -200,7 +202,7 @@ def drop_largest(sample: ArrayLike | Summary, drop: int = 10) -> DropLargest:
     """
     known = sample if isinstance(sample, Summary) else summarize(sample)
     n, middle = known.trials, known.mean - known.center
-    as_whole(drop, "drop", 0, max(min(len(known.extremes), n - 2), 0))
+    drop = checks.whole("drop", drop, 0, max(min(len(known.extremes), n - 2), 0))
     shifted = known.extremes - known.center
     cut = shifted[np.argsort(-np.abs(shifted), kind="stable")[:drop]]
     squares = known.variance * (n - 1) + n * middle**2
@@ -271,8 +273,8 @@ def tail_constant_test(
     """
     from scipy.special import gammaincinv, pdtr, pdtrc
 
-    as_level(level)
-    c, a = as_number(constant, "constant", above=0.0), as_number(index, "index", above=0.0)
+    checks.real("level", level, 0.0, 1.0)
+    c, a = checks.real("constant", constant, 0.0), checks.real("index", index, 0.0)
     known = as_summary(sample, center)
     ordered = known.deviations(side)
     ordered = ordered[ordered > 0]
@@ -281,7 +283,7 @@ def tail_constant_test(
         return TailConstantTest(c, nan, nan, nan, nan, nan, 0, nan, level, empty, empty)
     if expected is None:
         expected = max(min(len(ordered) / 4.0, 400.0, known.trials / 100.0), 1.0)
-    threshold = (c * known.trials / as_number(expected, "expected", above=0.0)) ** (1.0 / a)
+    threshold = (c * known.trials / checks.real("expected", expected, 0.0)) ** (1.0 / a)
     if not known.complete:
         threshold = max(threshold, float(ordered[-1]))
     mean = known.trials * c * threshold**-a

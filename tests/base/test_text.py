@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from fastsumo.base import text
+from fastsumo.base.text import Column, table, with_error
 
 
 @pytest.mark.parametrize(
@@ -22,18 +22,18 @@ from fastsumo.base import text
     ],
 )
 def test_errors_have_two_digits(value: float, error: float, text: str) -> None:
-    assert text.with_error(value, error) == text
+    assert with_error(value, error) == text
 
 
 def test_tables_leave_out_the_least_important() -> None:
     columns = [
-        text.Column("name", ["a", "b"], left=True),
-        text.Column("kept", ["1", "22"]),
-        text.Column("dropped", ["x", "y"], rank=1),
+        Column("name", ["a", "b"], left=True),
+        Column("kept", ["1", "22"]),
+        Column("dropped", ["x", "y"], rank=1),
     ]
-    assert text.table(columns, 80).splitlines() == [
+    assert table(columns, 80).splitlines() == [
         "name  kept  dropped",
         "a        1        x",
         "b       22        y",
     ]
-    assert text.table(columns, 12).splitlines() == ["name  kept", "a        1", "b       22"]
+    assert table(columns, 12).splitlines() == ["name  kept", "a        1", "b       22"]

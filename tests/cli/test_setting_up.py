@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os
@@ -281,4 +282,5 @@ def test_help_fits(
 def test_examples_of_the_help_can_be_read(line: str) -> None:
     words = line.split("   ")[0].split()[1:]
     options = commands.make_parser(words[:1]).parse_args(words)
-    assert callable(options.command)
+    module = importlib.import_module(f"fastsumo.cli.{commands.COMMANDS[options.command].module}")
+    assert callable(getattr(module, f"{options.command}_command"))

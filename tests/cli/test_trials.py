@@ -19,7 +19,6 @@ import fastsumo as fs
 from fastsumo import cli
 from fastsumo.cli import commands, shared
 from fastsumo.models import parsing
-from fastsumo.runs import rerun
 
 USERS = """
 import fastsumo as fs
@@ -125,7 +124,6 @@ def test_replay_of_a_users_result(folder: Path, capsys: pytest.CaptureFixture[st
     output(capsys, "run", "users.py:make(0.25)", "--trials", "100", "--quiet", "--save", "r.npz")
     found = json.loads(output(capsys, "replay", "r.npz", "--trial", "7", "--json"))["value"]
     assert found == fs.sample(parsing.parse_model("users.py:make(0.25)"), fs.SUMO(), 8)[0][7]
-    _forget()
     (folder / "users.py").rename(folder / "moved.py")
     assert "--model FILE.py:NAME" in complaint(capsys, "replay", "r.npz", "--trial", "7")
     (folder / "moved.py").rename(folder / "users.py")
@@ -140,11 +138,6 @@ def test_replay_of_a_users_result(folder: Path, capsys: pytest.CaptureFixture[st
     assert "not the one that was run" in capsys.readouterr().err
 
 
-def _forget() -> None:
-    """As another process would begin: no model was run here."""
-    rerun._RUN_HERE.clear()
-
-
 def test_a_result_knows_its_model_from_any_folder(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,9 +145,7 @@ def test_a_result_knows_its_model_from_any_folder(
     output(capsys, "run", "users.py:mine", "--trials", "50", "--quiet", "--save", "r.npz")
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")
-    _forget()
     value = json.loads(output(capsys, "replay", "../r.npz", "--trial", "7", "--json"))["value"]
-    _forget()
     assert value == fs.load("../r.npz").replay(7).value
 
 

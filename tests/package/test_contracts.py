@@ -20,7 +20,7 @@ def test_imports_keep_the_contracts() -> None:
 
 
 def test_every_package_has_its_layer() -> None:
-    """What is directly under fastsumo/ is a layer or one of the few files, and the README's table has the same order."""
+    """What is directly under fastsumo/ is a layer or one of the few files, and the README lists them in that order."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
     layers = [name.strip() for line in settings["contracts"][0]["layers"] for name in line.split("|")]
     packages = {path.name for path in (ROOT / "fastsumo").iterdir() if (path / "__init__.py").exists()}

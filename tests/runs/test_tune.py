@@ -26,7 +26,7 @@ def note_density() -> np.ndarray:
 
 
 def chi_square(mean: np.ndarray, covariance: np.ndarray) -> float:
-    """Of the note's target from a normal, by the trapezoidal rule in the plane."""
+    """Of the target of `fs.models.note` from a normal, by the trapezoidal rule in the plane."""
     log_q = stats.multivariate_normal(mean, covariance).logpdf(_GRID)
     p = note_density()
     return float(np.sum(np.where(p > 1e-290, p * np.exp(np.log(np.maximum(p, 1e-290)) - log_q), 0.0)) * 0.01) - 1.0
@@ -39,7 +39,7 @@ def note_from(mean: list[float], covariance: float = 1.0) -> fs.Model:
 
 @pytest.fixture(scope="module")
 def best() -> tuple[float, np.ndarray]:
-    """The least chi-square of a normal for the note's target; by symmetry its axes are the coordinates'."""
+    """The least chi-square of a normal for that target; by symmetry its axes are the coordinates'."""
 
     def objective(x):  # type: ignore[no-untyped-def]
         return chi_square(np.array([x[0], 0.0]), np.diag(np.exp(x[1:])))

@@ -53,7 +53,8 @@ def test_summary_checks_its_parts() -> None:
     good = {"trials": 30, "extremes": np.ones(3)}
     for bad, error in (
         ({"trials": 2}, ValueError),
-        ({"trials": 2.5}, TypeError),
+        ({"trials": 30.5}, ValueError),
+        ({"trials": "30"}, TypeError),
         ({"extremes": [1.0, math.nan]}, ValueError),
         ({"center": math.inf}, ValueError),
         ({"power_sums": [1.0, 2.0]}, ValueError),

@@ -150,11 +150,18 @@ def test_a_missing_part_is_named(method: str, part: str) -> None:
 
 
 def test_arguments_are_checked() -> None:
-    for arguments in ({"method": "best"}, {"level": 1.5}, {"groups": 1}, {"variance": -1.0}, {"index": 0.0}):
+    for arguments in (
+        {"method": "best"},
+        {"level": 1.5},
+        {"groups": 1},
+        {"variance": -1.0},
+        {"index": 0.0},
+        {"trim": 1.5},
+    ):
         with pytest.raises(ValueError, match=next(iter(arguments))):
             tails.mean_interval(student(100, 2), **arguments)
     with pytest.raises(TypeError, match="trim"):
-        tails.mean_interval(student(100, 2), "trimmed", trim=1.5)
+        tails.mean_interval(student(100, 2), "trimmed", trim="few")
 
 
 LAWS = {

@@ -1,7 +1,7 @@
 """From a chunk of noise to the weights of its samples, one by one or by lanes.
 
 LLVM makes SIMD of a loop over samples only if the model has no loop inside; a model that has one is compiled for
-several samples at a time (`lanes.py`, `lane_weights.py`), where it can be.
+several samples at a time (`jit/lanes.py`, `lane_weights.py`), where it can be.
 """
 
 from __future__ import annotations

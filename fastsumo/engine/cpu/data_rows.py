@@ -1,6 +1,7 @@
 """Many rows of data in one call: the trials of each row in turn, and a few sums a row. No tally, and no trial is split.
 
-A row takes a pilot, so that its weights lie around 1, and then tiles of trials as in `block.py`.
+A row takes a pilot, so that its weights lie around 1, and then tiles of trials as in `block.py`. What the sums
+are for is in `statistics/row_sums.py`.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Weights by lanes: lazy sums of exponentials of lanes, the weights of log weights, and the way to and from memory.
 
-The arithmetic of lanes is in `lanes.py`; who goes by lanes, in `chunks.py`.
+The arithmetic of lanes is in `jit/lanes.py`; who goes by lanes, in `chunks.py`.
 """
 
 from __future__ import annotations

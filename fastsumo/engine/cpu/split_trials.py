@@ -58,7 +58,7 @@ class SplitTrials:
     def step(self, scratch: Scratch) -> tuple[bool, _SplitTrial | None, int]:
         """Do one piece of work if there is any: whether there was, a trial that is over, and the status.
 
-        `EXTENDED` comes with a trial that has weights outside the linear range: one thread has to run it, from its start.
+        `EXTENDED` comes with a trial whose weights leave the linear range: one thread has to run it, from its start.
         """
         with self._lock:
             task = next((found for split in self._waiting if (found := split.task(self._memory)) is not None), None)

@@ -3,7 +3,7 @@
 Weights come for the linear range or for the extended one (`trial/ranges.py`). What is done with them is elsewhere.
 
 The engine knows a model only as the addresses of these two functions, so it is compiled once for all models; the
-functions are cached under a hash of everything that was inlined into them (`fingerprint.py`), and the one for the
+functions are cached under a hash of everything that was inlined into them (`jit/fingerprint.py`), and the one for the
 extended range is compiled when it is needed.
 """
 

@@ -1,4 +1,4 @@
-"""Derivatives of SUMO with respect to the log weights of its rows (see `rows.py` for what a row is).
+"""Derivatives of SUMO with respect to the log weights of its rows (what a row is: `values.py`).
 
 ``SUMO = sum_k c_k L_k`` and ``dL_k / d log w_i = w_i / S_k`` for ``i <= k``, so the derivative is ``w_i`` times the
 sum of ``c_k / S_k`` over ``k >= max(i, m)``: sums of weights forward, one sum of ratios backward. Prefixes without

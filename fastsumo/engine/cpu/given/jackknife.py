@@ -1,4 +1,4 @@
-"""Jackknife of IWAE (JVI; Nowozin, ICLR 2018) of orders 1 and 2 on rows (see `rows.py` for what a row is).
+"""Jackknife of IWAE (JVI; Nowozin, ICLR 2018) of orders 1 and 2 on rows (what a row is: `values.py`).
 
 Order 1 is ``n L_n - (n-1) mean_i L^(-i)``; order 2 is ``n^2/2 L_n - (n-1)^2 mean_i L^(-i) + (n-2)^2/2 mean_ij
 L^(-ij)``. A subset that leaves out more than half of the total weight is added up afresh, since subtraction would

@@ -1,6 +1,6 @@
-"""Rows of log weights that come from elsewhere, as `runs/given_log_weights.py` hands them over: `SUMO`, `IWAE` and the path of IWAE.
+"""Rows of given log weights, as `runs/given_log_weights.py` hands them over: `SUMO`, `IWAE` and the path of IWAE.
 
-Gradients are in `rows_gradient.py`, the jackknife in `rows_jackknife.py`, the parts they share in `rows_parts.py`.
+Gradients are in `gradient.py`, the jackknife in `jackknife.py`, what they share in `parts.py`, threads in `threads.py`.
 A row is ``used[r]`` log weights from ``values[starts[r]]`` on. Short rows share a buffer, so that exponentials and
 logarithms run over many rows at once; a long row goes by segments. Every kernel returns the first row that holds
 NaN or +inf, or -1.

@@ -1,0 +1,220 @@
+"""What may be typed after ``fastsumo COMMAND``: the arguments of every command, and no more than a parser needs.
+
+What a command does with them is in `trials`, `estimators`, `pages`, `studies` and `setting_up`, which are imported once
+a command runs: help needs no compiler.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from fastsumo.base import words
+from fastsumo.cli import completion
+
+DEFAULT_FIGURE = Path("fastsumo.png")
+DEFAULT_PAGE = Path("report.html")
+DEFAULT_ESTIMATORS = (
+    "iwae:k=100",
+    "jvi:k=100",
+    "sumo:harmonic",
+    "sumo:harmonic:cap=1000",
+    "sumo:harmonic-geometric",
+    "mlmc",
+)
+_SHELLS = """
+bash  put this line into ~/.bashrc:  eval "$(fastsumo completion bash)"
+zsh   put this line into ~/.zshrc:   eval "$(fastsumo completion zsh)"
+fish  fastsumo completion fish > ~/.config/fish/completions/fastsumo.fish
+
+Needs argcomplete beside fastsumo: pip install 'fastsumo[completion]'
+"""
+_STUDY_FILE = "a study, or the TOML file that declares it"
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo run``."""
+    add_model(parser)
+    add_estimator(parser)
+    parser.add_argument("--trials", type=whole, default=10_000_000, metavar="N", help="how many (default: 1e7)")
+    add_seed(parser)
+    add_threads(parser)
+    parser.add_argument("--first-trial", type=whole, default=0, metavar="N", help="to continue an earlier run")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the result, for show and fs.load")
+    add_plot(parser, f" (default: {DEFAULT_FIGURE}; none with --json or --quiet)")
+    parser.add_argument("--no-plot", action="store_true", help="write no figure")
+    add_output(parser)
+
+
+def add_show(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo show``."""
+    added = parser.add_argument("result", type=Path, metavar="RESULT", help="a file of run --save")
+    completion.attach(added, "results")
+    add_plot(parser)
+    add_output(parser)
+
+
+def add_replay(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo replay``."""
+    added = parser.add_argument("source", metavar="RESULT_OR_MODEL", help="a file of run --save, or a model")
+    completion.attach(added, "models_and_results")
+    parser.add_argument("--trial", type=whole, required=True, metavar="N", help="its number")
+    add_estimator(parser)
+    add_seed(parser)
+    added = parser.add_argument(
+        "--model", metavar="MODEL", help="the model of the result, where it is not found by itself"
+    )
+    completion.attach(added, "models")
+    add_output(parser)
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo report``."""
+    source = "a file of run --save, or a study"
+    added = parser.add_argument("source", type=Path, metavar="RESULT_OR_STUDY", help=source)
+    completion.attach(added, "results_and_studies")
+    output = f"the page to write (default: {DEFAULT_PAGE})"
+    parser.add_argument("-o", "--output", type=Path, default=DEFAULT_PAGE, metavar="FILE", help=output)
+    parser.add_argument("--model", metavar="MODEL", help="the model of the result, where it is not found by itself")
+    add_output(parser, json=False)
+
+
+def add_study(parser: argparse.ArgumentParser) -> None:
+    """The actions of ``fastsumo study``, and their arguments."""
+    commands = parser.add_subparsers(metavar="ACTION", title="actions", required=True, parser_class=type(parser))
+    run = commands.add_parser("run", help="run what is not stored yet", allow_abbrev=False)
+    run.add_argument("--executor", default="threads", help="threads (the default), processes, loky, mpi, dask:ADDRESS")
+    run.add_argument("--workers", type=whole, metavar="N", help="how many, where the executor does not know")
+    run.add_argument(
+        "--threads", type=whole, metavar="N", help="chunks at a time; with an executor, threads of a chunk"
+    )
+    run.add_argument("--chunk-seconds", type=float, default=5.0, metavar="S", help="length of a chunk (default: 5)")
+    run.add_argument("--anew", action="store_true", help="begin cells again whose model was edited")
+    add_output(run)
+    run.set_defaults(action="run")
+    status = commands.add_parser("status", help="how far every cell is", allow_abbrev=False)
+    add_output(status)
+    status.set_defaults(action="status")
+    show = commands.add_parser("show", help="print the result of a cell", allow_abbrev=False)
+    show.add_argument("--cell", type=whole, default=0, metavar="N", help="its number (default: 0)")
+    add_output(show)
+    show.set_defaults(action="show")
+    extend = commands.add_parser("extend", help="ask for more trials a cell", allow_abbrev=False)
+    extend.add_argument("--trials", type=whole, required=True, metavar="N", help="those done included")
+    extend.set_defaults(action="extend")
+    export = commands.add_parser("export", help="write a table, one row a cell", allow_abbrev=False)
+    kind = export.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--csv", type=Path, metavar="FILE", help="as comma-separated values")
+    kind.add_argument("--parquet", type=Path, metavar="FILE", help="as Parquet")
+    export.set_defaults(action="export")
+    for command in (run, status, show, extend, export):
+        command.add_argument("file", type=Path, metavar="FILE", help=_STUDY_FILE)
+
+
+def add_compare(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo compare``."""
+    add_model(parser)
+    add_estimator(parser, several=", ".join(DEFAULT_ESTIMATORS))
+    samples = "importance samples that each may spend (default: 1e8)"
+    parser.add_argument("--cost", type=whole, default=10**8, metavar="N", help=samples)
+    add_seed(parser)
+    add_threads(parser)
+    add_plot(parser)
+    add_output(parser)
+
+
+def add_levels(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo levels``."""
+    add_model(parser)
+    largest = "largest k of the increments, and 2^level at most one more (default: 1023)"
+    parser.add_argument("--max-terms", type=whole, default=1023, metavar="N", help=largest)
+    sequences = "independent sequences of importance samples (default: 10k)"
+    parser.add_argument("--samples", type=whole, default=10_000, metavar="N", help=sequences)
+    add_seed(parser)
+    add_threads(parser)
+    add_plot(parser)
+    add_output(parser)
+
+
+def add_theory(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo theory``."""
+    add_model(parser)
+    add_estimator(parser)
+    add_output(parser)
+
+
+def add_init(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo init``."""
+    parser.add_argument("file", type=Path, metavar="FILE.py", help="a file that does not exist yet")
+    add_output(parser, json=False)
+
+
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo doctor``."""
+    add_output(parser)
+
+
+def add_bench(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo bench``."""
+    parser.description = "How fast this machine is: fastsumo against plain Numba (prange over trials, scalar math)."
+    add_threads(parser)
+    parser.add_argument(
+        "--rounds", type=whole, default=3, metavar="N", help="laps of each; the best counts (default: 3)"
+    )
+    add_output(parser)
+
+
+def add_completion(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo completion``."""
+    parser.epilog = _SHELLS
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="yours")
+
+
+def add_model(parser: argparse.ArgumentParser, default: str = "note") -> None:
+    """The model, where there is a usual one."""
+    text = f"built in, or your own; see below (default: {default})"
+    added = parser.add_argument("model", nargs="?", default=default, metavar="MODEL", help=text)
+    completion.attach(added, "models")
+
+
+def add_estimator(parser: argparse.ArgumentParser, *, several: str = "") -> None:
+    """The estimator and its law of `K`; of both as many as one likes, where ``several`` says what is run by default."""
+    what, law = "what one trial computes (default: sumo)", "law of K, the number of terms (default: harmonic)"
+    more: dict[str, Any] = {}
+    if several:
+        what = f"what to compare; give it as often as you like (default: {several})"
+        law = "SUMO under this law of K, beside the estimators; give it as often as you like"
+        more = {"action": "append", "default": []}
+    added = parser.add_argument("--estimator", metavar="ESTIMATOR", help=what, **more)
+    completion.attach(added, "estimators")
+    added = parser.add_argument("--roulette", metavar="ROULETTE", help=law, **more)
+    completion.attach(added, "roulettes")
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=whole, metavar="N", help="default: 0")
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=whole, metavar="N", help="default: the cores this process may use")
+
+
+def add_plot(parser: argparse.ArgumentParser, more: str = "") -> None:
+    parser.add_argument("--plot", type=Path, metavar="FILE", help=f"write the figure: .png, .pdf or .svg{more}")
+
+
+def add_output(parser: argparse.ArgumentParser, json: bool = True) -> None:
+    """``--json`` and ``--quiet``."""
+    if json:
+        text = 'print JSON instead of a table; NaN is null, infinities are "Infinity" and "-Infinity"'
+        parser.add_argument("--json", action="store_true", help=text)
+    parser.add_argument("--quiet", action="store_true", help="no progress, no notes, no table")
+
+
+def whole(text: str) -> int:
+    """A whole number of the command line: 10000000, 1e7 or 10M."""
+    try:
+        return words.number(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
