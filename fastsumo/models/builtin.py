@@ -17,7 +17,7 @@ from fastsumo.vmath import exp, log, logaddexp
 
 
 def _note_log_density(x, params):  # type: ignore[no-untyped-def]
-    """N((-2, 0), I) and N((2, 0), 4 I), half each, times 2 pi."""
+    """The mixture of the note: N((-2, 0), I) and N((2, 0), 4 I), half each, times 2 pi."""
     square = x[1] * x[1]
     left = _LOG_HALF - 0.5 * ((x[0] + 2.0) * (x[0] + 2.0) + square)
     right = _LOG_EIGHTH - 0.125 * ((x[0] - 2.0) * (x[0] - 2.0) + square)
