@@ -26,7 +26,7 @@ def dataframe(rows: Any, columns: Iterable[str] | None = None) -> Any:
     try:
         import pandas  # type: ignore[import-untyped]
     except ImportError:
-        raise ImportError("to_dataframe needs pandas, which is not installed: pip install pandas") from None
+        raise ImportError("this needs pandas, which is not installed: pip install 'fastsumo[parquet]'") from None
     if isinstance(rows, np.ndarray):
         return pandas.DataFrame({name: rows[name] for name in rows.dtype.names or ()})
     return pandas.DataFrame(rows, columns=None if columns is None else list(columns))

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastsumo.base import checks
 from fastsumo.base.files import written_whole
@@ -18,6 +18,7 @@ from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.labels import label
 from fastsumo.estimators.serialization import estimator_from_json
 from fastsumo.models.model import Model
+from fastsumo.report.frames import dataframe
 from fastsumo.runs import rerun
 from fastsumo.runs.provenance import Provenance
 from fastsumo.runs.result import Result
@@ -26,9 +27,6 @@ from fastsumo.statistics.spans import joined
 from fastsumo.study.records import Cell, Run, StoredModel
 from fastsumo.study.store import Store
 from fastsumo.tails._runs import hill_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _NUMBERS = [
     "cost",
@@ -206,7 +204,7 @@ def export(rows: list[dict[str, Any]], target: Path) -> None:
                 ) from None
 
 
-def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def frame(rows: list[dict[str, Any]]) -> Any:
     """Rows as a DataFrame; seeds as unsigned numbers, as they go to 2^64 - 1.
 
     Raises
@@ -214,9 +212,5 @@ def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     ImportError
         If pandas is not installed.
     """
-    try:
-        import pandas as pd
-    except ImportError:
-        raise ImportError("this needs pandas: pip install 'fastsumo[parquet]'") from None
-    table = pd.DataFrame(rows)
-    return table.astype({"seed": "uint64"}) if rows else table
+    made = dataframe(rows)
+    return made.astype({"seed": "uint64"}) if rows else made
