@@ -36,6 +36,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(available_threads(), 8)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What uses everything comes last: then it finds compiled what the others have needed."""
+    items.sort(key=lambda item: item.path.parent.name == "package")
+
+
 @pytest.fixture(autouse=True)
 def close_figures() -> Iterator[None]:
     """Figures that pyplot holds are gone after each test."""

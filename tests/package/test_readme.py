@@ -55,7 +55,7 @@ def test_there_is_something_to_run() -> None:
 
 @pytest.mark.parametrize("code", SNIPPETS, ids=lambda code: code.splitlines()[-1][:40])
 def test_snippets_run(folder: Path, code: str) -> None:
-    environment = os.environ | {"PYTHONPATH": str(Path(fs.__file__).parents[2])}
+    environment = os.environ | {"PYTHONPATH": str(Path(fs.__file__).parents[1])}
     program = folder / "snippet.py"
     program.write_text(cheaper(code), encoding="utf-8")
     done = subprocess.run(
