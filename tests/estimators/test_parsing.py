@@ -1,4 +1,4 @@
-"""Estimators and laws of `K` are read from words, and from what `repr` and `label` say of them."""
+"""Words for estimators and laws of `K`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pytest
 import fastsumo as fs
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.labels import label
-from fastsumo.estimators.parsing import ESTIMATOR_WORDS, parse_estimator, parse_roulette
+from fastsumo.estimators.parsing import ESTIMATOR_WORDS, LAW_WORDS, parse_estimator, parse_roulette
+from fastsumo.estimators.roulette import Roulette
 
 ESTIMATORS = [
     fs.ELBO(),
@@ -23,8 +24,8 @@ ESTIMATORS = [
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 def test_estimators_are_read_from_their_repr(estimator: fs.SUMO) -> None:
-    assert parse_estimator(repr(estimator)) == estimator
-    assert parse_estimator(label(estimator, "plain")) == estimator
+    for text in (repr(estimator), label(estimator), label(estimator, "plain"), label(estimator, "exact")):
+        assert parse_estimator(text) == estimator
 
 
 @pytest.mark.parametrize(
@@ -41,9 +42,14 @@ def test_estimators_are_read_from_their_repr(estimator: fs.SUMO) -> None:
 )
 def test_laws_are_read(text: str, law: fs.roulette.Roulette) -> None:
     assert parse_roulette(text) == law
-    assert parse_estimator(f"sumo:minimum=2,roulette={label(law, 'plain')}") == fs.SUMO(law, minimum=2)
+    assert parse_estimator(f"sumo:minimum=2,roulette={label(law)}") == fs.SUMO(law, minimum=2)
 
 
 def test_every_estimator_has_a_name() -> None:
     public = [getattr(fs, name) for name in fs.__all__ if isinstance(getattr(fs, name), type)]
-    assert {kind for kind in public if issubclass(kind, Estimator)} <= set(ESTIMATOR_WORDS.values())
+    assert {kind for kind in public if issubclass(kind, Estimator)} == set(ESTIMATOR_WORDS.values())
+
+
+def test_every_law_has_a_name() -> None:
+    public = [value for value in vars(fs.roulette).values() if isinstance(value, type)]
+    assert {kind for kind in public if issubclass(kind, Roulette)} - {Roulette} == set(LAW_WORDS.values())

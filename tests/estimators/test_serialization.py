@@ -1,6 +1,8 @@
-"""Estimators as they are stored, and made again."""
+"""Estimators as files keep them."""
 
 from __future__ import annotations
+
+import pytest
 
 import fastsumo as fs
 from fastsumo.estimators.serialization import estimator_from_json, estimator_to_json
@@ -17,3 +19,9 @@ def test_estimators_come_back_from_json() -> None:
     estimators = [fs.ELBO(), fs.IWAE(7), *(fs.SUMO(law, minimum=2) for law in laws)]
     for what in estimators:
         assert estimator_from_json(estimator_to_json(what)) == what
+
+
+def test_ratios_that_are_warned_of_are_read_without_a_word() -> None:
+    with pytest.warns(RuntimeWarning, match="infinite"):
+        heavy = fs.MLMC(0.6)
+    assert estimator_from_json(estimator_to_json(heavy)) == heavy
