@@ -13,7 +13,6 @@ from numba import float64, int64, uint64
 from fastsumo.engine.cpu.given.parts import (
     BUFFER,
     LIGHT,
-    LOG_2,
     MANTISSA,
     ONE,
     OWN_LARGEST,
@@ -33,6 +32,7 @@ from fastsumo.engine.cpu.given.parts import (
 )
 from fastsumo.jit.bits import bits_float, float_bits
 from fastsumo.jit.options import device, kernel
+from fastsumo.trial.ranges import LOG_2
 from fastsumo.vmath import _log_positive
 
 _UNIT = 2.0**-SHIFT  # its scaled logarithm is 0

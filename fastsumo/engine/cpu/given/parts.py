@@ -12,6 +12,7 @@ from numba import float64, int64, uint64
 
 from fastsumo.jit.bits import bits_float, float_bits, fma
 from fastsumo.jit.options import device, inlined
+from fastsumo.trial.ranges import LOG_2
 from fastsumo.trial.survival import reciprocal
 from fastsumo.vmath import _exp_parts, _log_positive, _pow2
 
@@ -27,7 +28,6 @@ OWN_FIRST, OWN_LARGEST = np.bool_(False), np.bool_(True)  # what a row's own ori
 RISE = 1240.0  # 2**1789: with SHIFT, and 2**52 weights, below 2**1023
 SHARED_RISE = 64.0  # log weights so far from a shared origin still have gaps to it accurate to 2**-48,
 LIGHT = 2.0**-92  # ... so have sums of weights above this
-LOG_2 = 0.6931471805599453
 MANTISSA, ONE = int64((1 << 52) - 1), int64(0x3FF << 52)
 _LARGEST = np.finfo(np.float64).max
 

@@ -14,7 +14,6 @@ from numba import float64, int64, uint64
 from fastsumo.engine.cpu.given.parts import (
     BUFFER,
     LIGHT,
-    LOG_2,
     MANTISSA,
     ONE,
     OWN_FIRST,
@@ -40,6 +39,7 @@ from fastsumo.engine.cpu.given.parts import (
 )
 from fastsumo.jit.bits import bits_float, float_bits, fma
 from fastsumo.jit.options import device, inlined, kernel
+from fastsumo.trial.ranges import LOG_2
 from fastsumo.vmath import _log_positive
 
 
