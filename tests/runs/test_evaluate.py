@@ -109,7 +109,7 @@ def test_prepared_rows_depend_on_nothing_but_themselves():
     other[37] = data[37]
     cut = fs.Model(made.function, 1, data=other, prepare=prepare)
     one, two = (fs.evaluate(m, fs.ELBO(), 50).sums for m in (made, cut))
-    assert np.array_equal(one[37], two[37], equal_nan=True)
+    assert one[37].tobytes() == two[37].tobytes()
     assert float(made([0.5], data[37])) == pytest.approx(0.5 * whole[37, 0] + whole[37, 1], rel=1e-14)
 
 
@@ -126,7 +126,7 @@ def test_parameters_reach_prepare_and_rows():
 def test_numbers_of_every_kind(dtype):
     data = (np.arange(24).reshape(12, 2) % 5).astype(dtype)
     found = fs.evaluate(model(data), fs.IWAE(3), 100)
-    assert np.array_equal(found.sums, fs.evaluate(model(data.astype(np.float64)), fs.IWAE(3), 100).sums, equal_nan=True)
+    assert found.sums.tobytes() == fs.evaluate(model(data.astype(np.float64)), fs.IWAE(3), 100).sums.tobytes()
 
 
 def test_a_memory_map_is_read_row_by_row(tmp_path: Path):
@@ -137,9 +137,8 @@ def test_a_memory_map_is_read_row_by_row(tmp_path: Path):
     made = fs.Model(shifted, 2, [0.8, 0.0], data=mapped)
     assert isinstance(made.data, np.memmap)
     estimator = fs.SUMO(fs.roulette.Harmonic(cap=20))
-    assert np.array_equal(
-        fs.evaluate(made, estimator, 20).sums, fs.evaluate(model(data), estimator, 20).sums, equal_nan=True
-    )
+    one, two = (fs.evaluate(each, estimator, 20).sums for each in (made, model(data)))
+    assert one.tobytes() == two.tobytes()
 
 
 @pytest.mark.slow
@@ -252,7 +251,7 @@ def test_what_is_printed_and_stored():
 
 
 def test_lists_and_helpers_work():
-    made = fs.model(1, data=[[1, 2], [3, 4]])(lambda z, row, params: log(exp(row[0])) + row[1])
+    made = fs.model(1, data=[[1, 2], [3, 4]])(lambda z, row, params: log(exp(row[0] + 0.0 * z[0])) + row[1])
     np.testing.assert_allclose(fs.evaluate(made, fs.ELBO(), 2).mean, [3.0, 7.0])
     density = fs.importance(
         lambda x, row, params: -0.5 * (x[0] - row[0]) ** 2, fs.proposals.Gaussian([0.0], 2.0), data=[[0.0], [0.5]]
