@@ -30,6 +30,14 @@ def leaps(z, params):  # type: ignore[no-untyped-def]
     return -params[0] * log(z[0])
 
 
+@fs.model(dim=1, params=[4.5])
+def breaks(z, params):  # type: ignore[no-untyped-def]
+    """NaN in about one trial of 300 000."""
+    if z[0] > params[0]:
+        return math.nan
+    return z[0]
+
+
 @fs.model(dim=2, params=[0.5], noise="uniform")
 def zeros(z, params):  # type: ignore[no-untyped-def]
     """Weights that are zero with probability ``params[0]``."""

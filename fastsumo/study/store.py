@@ -251,19 +251,22 @@ class Store:
             beside.unlink(missing_ok=True)
 
     def _open(self) -> sqlite3.Connection:
-        mode = "rw" if self.write else "ro"
         name = self.path.resolve().as_uri()
-        connection = sqlite3.connect(f"{name}?mode={mode}", uri=True, timeout=BUSY, isolation_level=None)
         try:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return _connected(f"{name}?mode={'rw' if self.write else 'ro'}")
         except sqlite3.OperationalError as error:
-            connection.close()
+            fault = getattr(error, "sqlite_errorname", "")
+            if self.write:
+                raise
+            # Whoever wrote was killed at it. The next to open the file mends it, which one that only reads cannot.
+            if fault in ("SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY"):
+                _connected(f"{name}?mode=rw").close()
+                return _connected(f"{name}?mode=ro")
             # Without write access to its folder SQLite cannot share a file in WAL mode: read it as one that stays as
             # it is.
-            if self.write or getattr(error, "sqlite_errorname", "") != "SQLITE_CANTOPEN" or has_log(self.path):
-                raise
-            return sqlite3.connect(f"{name}?immutable=1", uri=True, isolation_level=None)
-        return connection
+            if fault == "SQLITE_CANTOPEN" and not has_log(self.path):
+                return sqlite3.connect(f"{name}?immutable=1", uri=True, isolation_level=None)
+            raise
 
     def _check_kind(self) -> None:
         application, version = (
@@ -287,3 +290,14 @@ class Store:
             raise StudyError(explanation(self.path, error)) from error
         except OSError as error:
             raise StudyError(f"cannot use {self.path}: {error.strerror or error}") from error
+
+
+def _connected(uri: str) -> sqlite3.Connection:
+    """A connection that has read the file once: what is wrong with it is known."""
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY, isolation_level=None)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

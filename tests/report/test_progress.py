@@ -8,11 +8,11 @@ import re
 import select
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from watching import Watcher
 
 import fastsumo as fs
 from fastsumo.report import progress
@@ -21,22 +21,6 @@ from fastsumo.statistics.snapshot import Snapshot
 
 NOTE = fs.models.note()
 FOUND = Snapshot(1000, 1.84, 0.012, -40.5, 0.05, 2.02, 0.1, 0, (400, 120, 33, 9, 2, 1))
-
-
-class Watcher(Progress):
-    """Looks at the run as often as it can."""
-
-    def __init__(self) -> None:
-        self.stages: list[str] = []
-        self.seen: list[Snapshot] = []
-
-    def stage(self, name: str) -> None:
-        self.stages.append(name)
-
-    def update(self, done: int, glance: Callable[[], Snapshot | None]) -> None:
-        found = glance()
-        if found is not None:
-            self.seen.append(found)
 
 
 def drawn(width: int, encoding: str = "utf-8") -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from complaints import fails
 from zoo import MODELS, shifted
 
 import fastsumo as fs
@@ -24,17 +25,6 @@ def never_compiled(z, params):  # type: ignore[no-untyped-def]
 
 
 FRESH = fs.Model(never_compiled, 1)
-
-
-def fails(act: Callable[[], Any], kind: type[Exception], message: str) -> str:
-    """The message of the error, which is one line."""
-    with pytest.raises(kind, match=message) as caught:
-        act()
-    assert caught.type is kind
-    text = str(caught.value)
-    assert "\n" not in text
-    assert text
-    return text
 
 
 NAN, INF = math.nan, math.inf

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
+from watching import Watcher
 
 import fastsumo as fs
-from fastsumo.report.progress import Progress, lines
-from fastsumo.statistics.snapshot import Snapshot, snapshot_of
+from fastsumo.report.progress import lines
+from fastsumo.statistics.snapshot import snapshot_of
 from fastsumo.statistics.tally import Tally
 
 NOTE = fs.models.note()
-
-
-class Watcher(Progress):
-    """Looks at the run as often as it can."""
-
-    def __init__(self) -> None:
-        self.stages: list[str] = []
-        self.seen: list[Snapshot] = []
-
-    def stage(self, name: str) -> None:
-        self.stages.append(name)
-
-    def update(self, done: int, glance: Callable[[], Snapshot | None]) -> None:
-        found = glance()
-        if found is not None:
-            self.seen.append(found)
 
 
 @pytest.mark.parametrize("estimator", [fs.SUMO(), fs.IWAE(5), fs.MLMC()], ids=repr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 import subprocess
@@ -65,6 +66,26 @@ def test_a_study_at_rest_is_one_file(path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["a.study"]
     assert Study(path).status().complete
     assert [file.name for file in path.parent.iterdir()] == ["a.study"]
+
+
+def test_a_file_whose_writer_was_killed_is_mended_by_who_reads_it(path: Path, tmp_path: Path) -> None:
+    """A copy of the file and its journal from the middle of a transaction: what a kill leaves."""
+    left, journal = tmp_path / "left.study", tmp_path / "left.study-journal"
+    with Store(path) as store:
+        cells = store.cells()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("PRAGMA cache_size = 1")  # changes reach the file before their transaction is over
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("UPDATE cells SET trials = trials + 1")
+        writer.executemany("INSERT INTO study VALUES (?, ?)", [(str(i), "x" * 1000) for i in range(1000)])
+        shutil.copy(path, left)
+        shutil.copy(f"{path}-journal", journal)
+        writer.execute("ROLLBACK")
+    assert left.read_bytes() != path.read_bytes()
+    with Store(left) as store:
+        assert store.cells() == cells
+    assert not journal.exists()
+    assert [cell.state for cell in Study(left).status().cells] == ["done"]
 
 
 @pytest.mark.parametrize(

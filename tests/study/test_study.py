@@ -9,12 +9,13 @@ from __future__ import annotations
 import csv
 import math
 import re
-import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bits import same_bits
+from sources import SHIFTED, source
+from zoo import breaks
 
 import fastsumo as fs
 from fastsumo.errors import StudyError
@@ -24,14 +25,6 @@ from fastsumo.study.study import Study
 NOTE = fs.models.note()
 CAPPED = fs.SUMO(fs.roulette.Harmonic(cap=80))
 QUICK: dict[str, Any] = {"progress": False, "chunk_seconds": 0.02}
-
-
-@fs.model(dim=1, params=[4.5])
-def breaks(z, params):  # type: ignore[no-untyped-def]
-    """NaN in about one trial of 300 000."""
-    if z[0] > params[0]:
-        return math.nan
-    return z[0]
 
 
 @fs.model(dim=1)
@@ -129,25 +122,6 @@ def test_what_cannot_be_added(study: Study) -> None:
     with pytest.raises(TypeError, match="cannot be sent"):
         study.add(locked, CAPPED, 10)
     assert not study.path.exists()
-
-
-def source(tmp_path: Path, text: str) -> str:
-    file = tmp_path / "mine.py"
-    file.write_text("import math\nimport fastsumo as fs\nfrom numba import njit\n" + textwrap.dedent(text))
-    return f"{file}:posterior"
-
-
-SHIFTED = """
-    SCALE = {scale}
-
-    @njit
-    def helper(x):
-        return SCALE * x
-
-    @fs.model(dim=2, params=[1.0])
-    def posterior(z, params):
-        return -params[0] * z[0] * z[0] + helper(z[1])
-"""
 
 
 def test_an_edited_model_does_not_continue_a_cell(tmp_path: Path, study: Study) -> None:

@@ -8,31 +8,13 @@ from typing import Any
 
 import pytest
 from bits import same_bits
+from sources import SHIFTED, source
 
 import fastsumo as fs
 from fastsumo.errors import StudyError
 from fastsumo.study.study import Study
 
 QUICK: dict[str, Any] = {"progress": False, "chunk_seconds": 0.02}
-
-
-def source(tmp_path: Path, text: str) -> str:
-    file = tmp_path / "mine.py"
-    file.write_text("import math\nimport fastsumo as fs\nfrom numba import njit\n" + textwrap.dedent(text))
-    return f"{file}:posterior"
-
-
-SHIFTED = """
-    SCALE = {scale}
-
-    @njit
-    def helper(x):
-        return SCALE * x
-
-    @fs.model(dim=2, params=[1.0])
-    def posterior(z, params):
-        return -params[0] * z[0] * z[0] + helper(z[1])
-"""
 
 
 DECLARED = """
