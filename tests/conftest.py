@@ -16,6 +16,7 @@ from numba.core import event
 
 import fastsumo as fs
 from fastsumo.base.machine import available_threads
+from fastsumo.jit import cache
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,6 +40,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What uses everything comes last: then it finds compiled what the others have needed."""
     items.sort(key=lambda item: item.path.parent.name == "package")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keep_what_is_compiled() -> Iterator[None]:
+    """The models of the suite are more than the cache keeps for a user, and would drive out the engine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "MAX_CACHE_FILES", 100_000)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -75,12 +84,10 @@ def compilations() -> Iterator[Compilations]:
 @pytest.fixture(scope="session")
 def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder with the engine and the built-in models in it, to be copied, not to be written to."""
-    from fastsumo.jit.cache import cache_folder
-
     everything = fs.SUMO(fs.roulette.Harmonic(cap=5))
     fs.simulate(fs.models.note(), everything, 100)
     fs.replay(fs.models.note(), everything, 0)
     fs.simulate(fs.models.gamma(0.5), everything, 100)
     folder = tmp_path_factory.mktemp("engine")
-    shutil.copytree(cache_folder(), folder, dirs_exist_ok=True)
+    shutil.copytree(cache.cache_folder(), folder, dirs_exist_ok=True)
     return folder

@@ -46,6 +46,14 @@ def zeros(z, params):  # type: ignore[no-untyped-def]
     return log(z[1])
 
 
+@fs.model(dim=1, params=[1.5])
+def half_empty(z, params):  # type: ignore[no-untyped-def]
+    """Weights that are zero where the noise is above ``params[0]``, a fifteenth of it."""
+    if z[0] > params[0]:
+        return -math.inf
+    return z[0]
+
+
 @fs.model(dim=3, params=[1.0, 2.0])
 def libm(z, params):  # type: ignore[no-untyped-def]
     """A user's model that knows nothing of vmath, of odd dimension."""
@@ -67,6 +75,9 @@ MODELS = {
     "all zeros": zeros.with_params([1.0]),
     "libm": libm,
 }
+
+constant = fs.Model(shifted.function, 1, [2.0, 0.0], log_evidence=2.0, name="constant")
+empty = fs.Model(zeros.function, 2, [1.0], "uniform", name="empty")
 
 _k = np.arange(1.0, 60.0)
 

@@ -29,6 +29,7 @@ def test_compare_is_that_of_the_library(capsys: pytest.CaptureFixture[str]) -> N
     assert output(capsys, "compare", *asked, "--quiet") == ""
 
 
+@pytest.mark.slow
 def test_compare_has_telling_estimators_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     read = json.loads(output(capsys, "compare", "--cost", "2e4", "--json"))
     assert [row["estimator"] for row in read["rows"]] == [repr(parse_estimator(text)) for text in DEFAULT_ESTIMATORS]

@@ -156,6 +156,7 @@ def short_race(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "CASES", cases)
 
 
+@pytest.mark.slow
 def test_bench_measures_both(short_race: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bench", "--rounds", "1", "--json"]) == 0
     printed = capsys.readouterr()

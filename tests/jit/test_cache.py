@@ -19,6 +19,7 @@ import naive
 import numpy as np
 import pytest
 from numba.core import caching
+from zoo import slow
 
 import fastsumo as fs
 from fastsumo.engine.cpu.kernels import weights
@@ -208,7 +209,9 @@ tell(mean=first, again=fs.simulate(model, SUMO, 100).mean)
 '''
 
 
-@pytest.mark.parametrize(("code", "as_file"), [(SCRIPT, "script.py"), (NOTEBOOK, "")], ids=["script", "notebook"])
+@pytest.mark.parametrize(
+    ("code", "as_file"), [slow(SCRIPT, "script.py", id="script"), pytest.param(NOTEBOOK, "", id="notebook")]
+)
 def test_models_that_have_no_module(child, code, as_file):
     first = child.run(code, as_file=as_file)
     second = child.run(code, as_file=as_file)
@@ -270,7 +273,7 @@ def test_a_folder_that_cannot_be_written_to(empty_cache, monkeypatch):
     assert not empty_cache.exists() or not list(empty_cache.iterdir())
 
 
-@pytest.mark.parametrize("damage", [b"not a cache entry", None], ids=["foreign", "cut short"])
+@pytest.mark.parametrize("damage", [slow(b"not a cache entry", id="foreign"), pytest.param(None, id="cut short")])
 def test_damaged_entries_are_compiled_again(empty_cache, compilations, damage):
     value = fs.replay(slope_model(0.114), fs.ELBO(), 0).value
     entries = list(empty_cache.iterdir())

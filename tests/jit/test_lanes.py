@@ -261,7 +261,7 @@ def test_the_same_bits_of_linear_weights_together(function: Callable[..., Any]) 
 
 
 @pytest.mark.parametrize(
-    "function", [each if each in (mixture, edges) else slow(each) for each in FUNCTIONS], ids=lambda f: f.__name__
+    "function", [each if each is mixture else slow(each) for each in FUNCTIONS], ids=lambda f: f.__name__
 )
 def test_the_same_bits(function: Callable[..., Any]) -> None:
     model = fs.Model(function, 3, PARAMS)
@@ -279,6 +279,7 @@ def test_the_same_bits_of_linear_weights(function: Callable[..., Any]) -> None:
     assert by_lanes.tobytes() == one_by_one.tobytes()
 
 
+@pytest.mark.slow
 def test_edges_are_what_they_should_be() -> None:
     mantissa = weights_of(fs.Model(edges, 3, PARAMS), True, 300)[0]
     assert all(kind.any() for kind in (np.isnan(mantissa), mantissa == 0.0, mantissa > 0.0))
@@ -300,7 +301,7 @@ _STUDENT = fs.proposals.StudentT([0.0, 0.1, 0.0], [1.0, 2.0, 0.5], 4.0)
 @pytest.mark.parametrize("function", [slow(margins), mixture], ids=lambda f: f.__name__)
 @pytest.mark.parametrize(
     "proposal",
-    [slow(_NORMAL), _STUDENT, slow(fs.proposals.Mixture([_NORMAL, _STUDENT], [0.4, 0.6]))],
+    [slow(_NORMAL), slow(_STUDENT), slow(fs.proposals.Mixture([_NORMAL, _STUDENT], [0.4, 0.6]))],
     ids=lambda p: p.transform,
 )
 def test_proposals(function: Callable[..., Any], proposal: fs.proposals.Proposal) -> None:

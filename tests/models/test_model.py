@@ -56,9 +56,9 @@ def test_log_weights_are_those_of_the_python_function(name, trial, count):
 @pytest.mark.parametrize(
     ("dim", "noise"),
     [
-        *((7, "normal"), (64, "normal"), (1, "uniform"), (65, "uniform")),
-        *(slow(dim, "normal") for dim in (1, 2, 3, 4, 65, 256)),
-        *(slow(dim, "uniform") for dim in (2, 3, 4, 7, 64, 256)),
+        *((7, "normal"), (65, "uniform")),
+        *(slow(dim, "normal") for dim in (1, 2, 3, 4, 64, 65, 256)),
+        *(slow(dim, "uniform") for dim in (1, 2, 3, 4, 7, 64, 256)),
     ],
 )
 def test_dimensions(dim, noise):
@@ -72,7 +72,7 @@ def test_dimensions(dim, noise):
     [
         slow(fs.proposals.Gaussian([1.0], 2.0)),
         slow(fs.proposals.Gaussian([1.0, -2.0, 0.5], 0.3)),
-        fs.proposals.Gaussian([1.0, -2.0, 0.5], [0.1, 1.0, 10.0]),
+        slow(fs.proposals.Gaussian([1.0, -2.0, 0.5], [0.1, 1.0, 10.0])),
         fs.proposals.Gaussian([0.0, 1.0, 2.0], correlated(3)),
         slow(fs.proposals.Gaussian(np.zeros(20), correlated(20))),
     ],
@@ -168,7 +168,7 @@ def branches(z, params):  # type: ignore[no-untyped-def]
         slow(lambda z, params: SCALE * z[0], id="with a global"),
         pytest.param(lambda z, params: helper(z[0]), id="with a helper"),
         slow(numba.njit(lambda z, params: 3.0 * z[0]), id="compiled"),
-        pytest.param(with_default, id="with a default"),
+        slow(with_default, id="with a default"),
         slow(branches, id="with branches"),
         slow(lambda z, params: np.sum(z) * 3.0, id="of all noise"),
     ],

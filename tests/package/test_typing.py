@@ -62,15 +62,18 @@ fs.roulette.Harmonic(caps=80)
 """
 
 
-def complaints(script: str, folder: Path) -> list[str]:
-    """What mypy says of a script, the package's own files left out."""
+@pytest.fixture(scope="module")
+def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What mypy says of each script, the package's own files left out."""
     pytest.importorskip("mypy")
-    (folder / "script.py").write_text(script)
+    folder = tmp_path_factory.mktemp("scripts")
+    (folder / "right.py").write_text(SCRIPT)
+    (folder / "wrong.py").write_text(WRONG)
     root = Path(fs.__file__).parents[1]
-    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--config-file=", "script.py"]
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--config-file="]
     environment = os.environ | ({} if "site-packages" in str(root) else {"MYPYPATH": str(root)})
     done = subprocess.run(
-        [*command, "--cache-dir", str(folder / "cache")],
+        [*command, "--cache-dir", str(folder / "cache"), "right.py", "wrong.py"],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -79,18 +82,18 @@ def complaints(script: str, folder: Path) -> list[str]:
         check=False,
     )
     assert done.stderr == ""
-    return [line for line in done.stdout.splitlines() if ": error: " in line]
+    found = [line for line in done.stdout.splitlines() if ": error: " in line]
+    return {name: [line for line in found if line.startswith(f"{name}.py:")] for name in ("right", "wrong")}
 
 
 def test_the_package_says_that_it_is_typed() -> None:
     assert (Path(fs.__file__).parent / "py.typed").is_file()
 
 
-def test_a_script_is_strictly_right(tmp_path: Path) -> None:
-    assert complaints(SCRIPT, tmp_path) == []
+def test_a_script_is_strictly_right(complaints: dict[str, list[str]]) -> None:
+    assert complaints["right"] == []
 
 
-def test_mistakes_are_found(tmp_path: Path) -> None:
+def test_mistakes_are_found(complaints: dict[str, list[str]]) -> None:
     """So that the check above is no check of nothing."""
-    found = complaints(WRONG, tmp_path)
-    assert [line.split(":")[1] for line in found] == ["3", "4", "5"]
+    assert [line.split(":")[1] for line in complaints["wrong"]] == ["3", "4", "5"]

@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from zoo import empty, shifted, slow
 
 import fastsumo as fs
 from fastsumo import plot, tails
 from fastsumo.plot import _target, _values
 
 NOTE = fs.models.note()
+constant = fs.Model(shifted.function, 1, [2.0, 0.0], name="a_name with $signs$ & {braces}")  # every weight the same
 PANELS = {
     "histogram": plot.histogram,
     "tail": plot.tail,
@@ -31,18 +33,6 @@ PANELS = {
     "running_variance": plot.running_variance,
     "octaves": plot.octaves,
 }
-
-
-@fs.model(dim=1)
-def empty(z, params):  # type: ignore[no-untyped-def]
-    """No weight at all."""
-    return -np.inf
-
-
-@fs.model(dim=1, name="a_name with $signs$ & {braces}")
-def constant(z, params):  # type: ignore[no-untyped-def]
-    """Every weight the same."""
-    return 2.0 + 0.0 * z[0]
 
 
 @pytest.fixture(scope="module")
@@ -92,15 +82,15 @@ def test_overview_draws_on_part_of_a_figure(result: fs.Result) -> None:
 @pytest.mark.parametrize(
     "run",
     [
-        (NOTE, fs.SUMO(), 1),
-        (NOTE, fs.SUMO(), 2),
-        (NOTE, fs.SUMO(), 30),
-        (NOTE, fs.ELBO(), 5_000),
-        (NOTE, fs.SUMO(fs.roulette.HarmonicGeometric()), 20_000),
-        (constant, fs.SUMO(), 200),
-        (constant, fs.IWAE(2), 200),
-        (empty, fs.SUMO(fs.roulette.Harmonic(cap=5)), 100),
-        (fs.models.lognormal(3.0), fs.SUMO(), 5_000),
+        pytest.param((NOTE, fs.SUMO(), 1)),
+        slow((NOTE, fs.SUMO(), 2)),
+        slow((NOTE, fs.SUMO(), 30)),
+        slow((NOTE, fs.ELBO(), 5_000)),
+        pytest.param((NOTE, fs.SUMO(fs.roulette.HarmonicGeometric()), 20_000)),
+        pytest.param((constant, fs.SUMO(), 200)),
+        slow((constant, fs.IWAE(2), 200)),
+        pytest.param((empty, fs.SUMO(fs.roulette.Harmonic(cap=5)), 100)),
+        slow((fs.models.lognormal(3.0), fs.SUMO(), 5_000)),
     ],
 )
 def test_every_run_can_be_drawn(run: tuple[fs.Model, fs.SUMO, int], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from zoo import constant, half_empty, slow
 
 import fastsumo as fs
 from fastsumo import cli, plot
@@ -22,18 +23,6 @@ from fastsumo.study.study import Study
 
 NOTE = fs.models.note()
 SECTIONS = ("estimate", "verdict", "again", "figures", "octaves", "extremes", "run", "cost", "versions")
-
-
-@fs.model(dim=1, name="<b>half</b> & empty")
-def half_empty(z, params):  # type: ignore[no-untyped-def]
-    """Half of the weights are zero."""
-    return z[0] if z[0] > 0.0 else -np.inf
-
-
-@fs.model(dim=1)
-def constant(z, params):  # type: ignore[no-untyped-def]
-    """Every weight the same."""
-    return 2.0 + 0.0 * z[0]
 
 
 class Page(HTMLParser):
@@ -136,15 +125,15 @@ def test_the_estimate_is_that_of_the_verdict(page: str, result: fs.Result) -> No
     ("model", "estimator", "trials", "says"),
     [
         (NOTE, fs.SUMO(fs.roulette.HarmonicGeometric()), 20_000, "no mean"),
-        (NOTE, fs.IWAE(5), 20_000, "a lower bound in expectation"),
-        (NOTE, fs.SUMO(), 1, "too few finite trials"),
+        slow(NOTE, fs.IWAE(5), 20_000, "a lower bound in expectation"),
+        slow(NOTE, fs.SUMO(), 1, "too few finite trials"),
         (NOTE, fs.SUMO(), 3, "These trials give no interval"),
-        (NOTE, fs.MLMC(), 5_000, "largest level"),
-        (NOTE, fs.SUMO(fs.roulette.Harmonic(cap=9)), 5_000, r"With its cap the estimate is of E\[L_10\]"),
+        slow(NOTE, fs.MLMC(), 5_000, "largest level"),
+        slow(NOTE, fs.SUMO(fs.roulette.Harmonic(cap=9)), 5_000, r"With its cap the estimate is of E\[L_10\]"),
         (half_empty, fs.SUMO(fs.roulette.Harmonic(cap=9)), 5_000, "and so has the mean"),
         (constant, fs.SUMO(fs.roulette.Harmonic(cap=9)), 5_000, "no tail to speak of"),
-        (fs.models.lognormal(3.0), fs.SUMO(), 5_000, "Known log Z"),
-        (fs.models.gaussian_scale(0.5), fs.SUMO(), 5_000, "Hill path"),
+        slow(fs.models.lognormal(3.0), fs.SUMO(), 5_000, "Known log Z"),
+        slow(fs.models.gaussian_scale(0.5), fs.SUMO(), 5_000, "Hill path"),
     ],
 )
 def test_every_run_has_a_page(model: fs.Model, estimator: fs.SUMO, trials: int, says: str) -> None:
@@ -160,6 +149,7 @@ def test_interruption_and_seeds_are_said(result: fs.Result) -> None:
     assert "--seed 7" in found.text
 
 
+@pytest.mark.slow
 def test_without_the_model_there_are_no_paths_but_a_page(tmp_path: Path) -> None:
     mine = fs.Model(lambda z, params: 0.5 * z[0], 1, name="mine")
     found = fs.simulate(mine, fs.SUMO(), 2_000)

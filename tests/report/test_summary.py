@@ -11,32 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from zoo import constant, empty, half_empty
 
 import fastsumo as fs
 from fastsumo.base.text import with_error
 from fastsumo.report import summary as report
 from fastsumo.tails import TailWarning
-
-
-@fs.model(dim=1)
-def half_empty(z, params):  # type: ignore[no-untyped-def]
-    """Weights that are zero for a fifteenth of the noise."""
-    if z[0] > 1.5:
-        return -math.inf
-    return z[0]
-
-
-@fs.model(dim=1)
-def empty(z, params):  # type: ignore[no-untyped-def]
-    """No weight at all."""
-    return -math.inf
-
-
-@fs.model(dim=1, log_evidence=2.0)
-def constant(z, params):  # type: ignore[no-untyped-def]
-    """Every weight the same."""
-    return 2.0 + 0.0 * z[0]
-
 
 NOTE, GAMMA = fs.models.note(), fs.models.gamma(1.5)
 HARMONIC, CAPPED = fs.SUMO(), fs.SUMO(fs.roulette.Harmonic(cap=80))

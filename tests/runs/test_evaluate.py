@@ -13,6 +13,7 @@ from pathlib import Path
 import naive
 import numpy as np
 import pytest
+from zoo import slow
 
 import fastsumo as fs
 from fastsumo.models.model import ROW_TRIALS
@@ -24,7 +25,7 @@ ESTIMATORS = [
     fs.SUMO(fs.roulette.PowerLaw(1.2, cap=300), minimum=3),
     fs.ELBO(),
     fs.IWAE(200),
-    fs.JVI(5),
+    slow(fs.JVI(5)),
     fs.MLMC(),
     fs.SingleTerm(fs.roulette.PowerLaw(1.5, cap=50)),
 ]

@@ -10,6 +10,7 @@ import math
 import naive
 import numpy as np
 import pytest
+from zoo import shifted, slow
 
 import fastsumo as fs
 from fastsumo.runs.levels import Levels, _rate
@@ -34,7 +35,9 @@ def twin(model: fs.Model, n: int, samples: int, seed: int) -> tuple[np.ndarray, 
     return np.diff(path, axis=1), np.stack(levels, axis=1), np.stack(halves, axis=1)
 
 
-@pytest.mark.parametrize("model", [NOTE, fs.models.gamma(0.5), fs.models.gaussian_scale(0.6)], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "model", [NOTE, fs.models.gamma(0.5), slow(fs.models.gaussian_scale(0.6))], ids=lambda m: m.name
+)
 @pytest.mark.parametrize("n", [2, 37, 64])
 def test_moments_agree_with_the_twin(model, n):
     found = fs.levels(model, n - 1, 50, seed=3)
@@ -94,14 +97,7 @@ def test_rate_of_a_given_power_law():
 
 
 def test_any_scale_of_log_weight():
-    @fs.model(dim=1)
-    def far(z, params):
-        return 1e5 + z[0]
-
-    @fs.model(dim=1)
-    def near(z, params):
-        return z[0]
-
+    far, near = shifted.with_params([1e5, 1.0]), shifted.with_params([0.0, 1.0])
     one, two = fs.levels(far, 31, 500), fs.levels(near, 31, 500)
     assert one.increments["mean"] == pytest.approx(two.increments["mean"], abs=1e-9)
     assert one.dyadic["mean"][1:] == pytest.approx(two.dyadic["mean"][1:], abs=1e-9)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from zoo import slow
 
 import fastsumo as fs
 from fastsumo import cli
@@ -24,8 +25,18 @@ def tilted(z, params):  # type: ignore[no-untyped-def]
     return params[0] * z[0]
 
 
-@pytest.mark.parametrize("model", [NOTE, fs.models.gamma(1.5), fs.models.funnel(3), tilted, tilted.with_params([0.25])])
-@pytest.mark.parametrize("estimator", [fs.SUMO(LONG, 2), fs.MLMC(kind="sum"), fs.SingleTerm(LONG), fs.JVI(5)])
+KINDS = [fs.SUMO(LONG, 2), fs.MLMC(kind="sum"), fs.SingleTerm(LONG), fs.JVI(5)]
+
+
+@pytest.mark.parametrize(
+    ("model", "estimator"),
+    [
+        *((NOTE, estimator) for estimator in KINDS),
+        *((tilted.with_params([0.25]), estimator) for estimator in KINDS[:1]),
+        *(slow(model, what) for model in (fs.models.gamma(1.5), fs.models.funnel(3), tilted) for what in KINDS),
+        *(slow(tilted.with_params([0.25]), estimator) for estimator in KINDS[1:]),
+    ],
+)
 def test_a_loaded_result_is_replayed(model: fs.Model, estimator: fs.SUMO, tmp_path: Path) -> None:
     first = fs.simulate(model, estimator, 300, seed=5)
     first.save(tmp_path / "r.npz")

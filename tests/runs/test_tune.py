@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 from scipy import optimize, stats
+from zoo import slow
 
 import fastsumo as fs
 from fastsumo.engine.cpu.kernels.points import values_at
@@ -51,7 +52,7 @@ def best() -> tuple[float, np.ndarray]:
     return float(found.fun), found.x
 
 
-@pytest.mark.parametrize("start", [[0.0, 0.0], [30.0, -20.0], [-300.0, 500.0]])
+@pytest.mark.parametrize("start", [slow([0.0, 0.0]), [30.0, -20.0], slow([-300.0, 500.0])])
 def test_the_best_normal_for_the_note_is_found_from_anywhere(start, best):
     found = fs.tune(note_from(start))
     least, at = best
@@ -87,6 +88,7 @@ def far_modes(x, params):  # type: ignore[no-untyped-def]
     return logaddexp(-0.5 * a * a, -0.5 * b * b) - 0.5 * x[1] * x[1]
 
 
+@pytest.mark.slow
 def test_a_mode_that_the_proposal_does_not_see_is_not_lost():
     """Under the start, which sits on one of two modes, every weight is the same and chi-square looks like 0."""
     start = fs.importance(far_modes, Gaussian([8.0, 0.0], 1.0))
@@ -119,7 +121,7 @@ def correlated(dim: int) -> tuple[fs.Model, np.ndarray, np.ndarray]:
     return fs.importance(log_density, Gaussian(np.zeros(dim), 1.0)), mean, covariance
 
 
-@pytest.mark.parametrize("dim", [1, 3, 10])
+@pytest.mark.parametrize("dim", [slow(1), 3, slow(10)])
 def test_a_normal_target_is_its_own_best_proposal(dim):
     model, mean, covariance = correlated(dim)
     found = fs.tune(model, samples=40_000)
@@ -138,6 +140,7 @@ def test_a_diagonal_covariance_where_asked_for():
     assert np.all(found.proposal.covariance > 0.9 * np.diag(covariance) / 2)
 
 
+@pytest.mark.slow
 def test_student_t_proposals():
     """A target with tails of t: no normal has a finite chi-square, a t of the same tails is exact."""
 
@@ -152,6 +155,7 @@ def test_student_t_proposals():
     np.testing.assert_allclose(found.proposal.covariance, [[4.0, 0.0], [0.0, 1.0]], atol=0.2)
 
 
+@pytest.mark.slow
 def test_objectives_order_as_they_should():
     """Each objective is best at its own."""
     model = fs.importance(banana, Gaussian([0.0, 0.0], 4.0))

@@ -378,9 +378,10 @@ NOTEBOOK = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
-    [pytest.param(SCRIPT, marks=pytest.mark.slow), MODULE, pytest.param(NOTEBOOK, marks=pytest.mark.slow)],
+    [SCRIPT, MODULE, NOTEBOOK],
     ids=["script", "module", "notebook"],
 )
 def test_users_models_reach_the_workers(study: Study, tmp_path: Path, text: str) -> None:
@@ -451,7 +452,8 @@ DASK = """
 """
 
 
-@pytest.mark.parametrize("slain", [pytest.param(False, marks=pytest.mark.slow), True], ids=["undisturbed", "slain"])
+@pytest.mark.slow
+@pytest.mark.parametrize("slain", [False, True], ids=["undisturbed", "slain"])
 def test_dask(study: Study, dask_cluster: tuple[str, list[subprocess.Popen[bytes]]], slain: bool) -> None:
     """A scheduler and workers of their own, one of which may be killed in the middle: its chunks are done elsewhere."""
     address, workers = dask_cluster

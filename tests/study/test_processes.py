@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from bits import same_bits
 from steps import PLACE
-from zoo import breaks
+from zoo import breaks, slow
 
 import fastsumo as fs
 from fastsumo.study.study import Study
@@ -166,7 +166,7 @@ KILLS = """
     from steps import after_each_store, chunks_of
 
     path, kills, most = sys.argv[1], int(sys.argv[2]), 6
-    chunks_of(2**17)
+    chunks_of(2**14)
     random.seed(7)
     fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=80)), 1000)
     study = fs.Study(path)
@@ -206,11 +206,9 @@ KILLS = """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize(
-    ("kills", "trials"), [(10, 32_000_000), pytest.param(100, 320_000_000, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("kills", "trials"), [(10, 4_000_000), slow(100, 40_000_000)])
 def test_kill_at_random_moments_and_resume_to_the_same_bits(study: Study, kills: int, trials: int) -> None:
-    """A fork has at most 4 chunks of 2^17 trials in hand and stores at most 6 times: there is enough left for all."""
+    """A fork has at most 4 chunks of 2^14 trials in hand and stores at most 6 times: there is enough left for all."""
     half = trials // 2 + 77
     study.add([NOTE, fs.models.gamma(0.5)], CAPPED, 5000)
     study.run(threads=1, **QUICK)

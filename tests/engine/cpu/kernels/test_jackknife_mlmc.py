@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from mpmath import mpf
 from scipy.special import digamma, polygamma
-from zoo import MODELS, shifted
+from zoo import MODELS, shifted, slow
 
 import fastsumo as fs
 from fastsumo.jit.cache import cache_folder
@@ -138,7 +138,7 @@ def test_levels(name, estimator):
         check(MODELS[name], estimator, trial, values[trial])
 
 
-@pytest.mark.parametrize("base", [60, 127, 128, 129, 2047, 4096])
+@pytest.mark.parametrize("base", [slow(60), 127, 128, 129, slow(2047), slow(4096)])
 @pytest.mark.parametrize("kind", ["single", "sum"])
 def test_levels_of_many_samples(kind, base):
     """Parts that end inside buffers and at their borders, up to 2^14 samples."""
@@ -246,7 +246,7 @@ def test_a_bad_weight_names_its_trial(estimator):
     assert np.isnan(fs.replay(rarely_bad, estimator, int(trial[1]), SEED).log_weights).any()
 
 
-@pytest.mark.parametrize(("estimator", "family"), [(fs.JVI(3), "jackknife"), (fs.MLMC(), "levels")], ids=repr)
+@pytest.mark.parametrize(("estimator", "family"), [(fs.JVI(3), "jackknife"), (fs.MLMC(), "mlmc")], ids=repr)
 def test_each_family_has_cached_kernels_of_its_own(estimator, family):
     fs.simulate(MODELS["note"], estimator, 10)
     fs.sample(MODELS["note"], estimator, 10)
@@ -276,7 +276,7 @@ def _assert_variance(result: fs.Result, variance: float) -> None:
 
 
 @pytest.mark.parametrize(("k", "order"), [(2, 1), (5, 1), (20, 1), (3, 2), (6, 2), (20, 2)])
-@pytest.mark.parametrize("shape", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("shape", [0.5, slow(1.0), slow(2.0)])
 def test_moments_of_the_jackknife(shape, k, order):
     estimator = fs.JVI(k, order=order)
     result = fs.simulate(fs.models.gamma(shape), estimator, 10**6, seed=201)
@@ -287,7 +287,7 @@ def test_moments_of_the_jackknife(shape, k, order):
 
 
 @pytest.mark.parametrize("estimator", [*LEVELS, fs.MLMC(0.45), fs.MLMC(0.45, kind="sum", first=False)], ids=repr)
-@pytest.mark.parametrize("shape", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("shape", [0.5, slow(1.0), slow(2.0)])
 def test_moments_of_levels(shape, estimator):
     """`D` of a level depends on the share of its first half only: a beta variable, independent of the other levels'.
 
