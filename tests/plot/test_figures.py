@@ -15,14 +15,15 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from zoo import empty, shifted, slow
+from zoo import constant as same
+from zoo import empty, slow
 
 import fastsumo as fs
 from fastsumo import plot, tails
 from fastsumo.plot import _target, _values
 
 NOTE = fs.models.note()
-constant = fs.Model(shifted.function, 1, [2.0, 0.0], name="a_name with $signs$ & {braces}")  # every weight the same
+constant = fs.Model(same.function, 1, same.params, name="a_name with $signs$ & {braces}")
 PANELS = {
     "histogram": plot.histogram,
     "tail": plot.tail,
