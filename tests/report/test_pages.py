@@ -172,7 +172,7 @@ def test_a_path_ends_where_the_trial_does() -> None:
     assert len(points) == trial.iwae.size
     heights = [float(point.split(",")[1]) for point in points]
     assert np.argmin(heights) == np.argmax(trial.iwae)
-    empty = int(np.flatnonzero(np.isinf(fs.sample(half_empty, fs.ELBO(), 20)[0]))[0])
+    empty = int(np.flatnonzero(np.isinf(fs.sample(half_empty, fs.ELBO(), 200)[0]))[0])
     assert svg.path(fs.replay(half_empty, fs.ELBO(), empty), 0.0) == "no finite path"
 
 
