@@ -308,7 +308,7 @@ def lane_pair(typingctx, a, b):  # type: ignore[no-untyped-def]
 # The way to and from memory.
 
 
-POINTS = types.Array(LANES, 1, "A")
+POINTS = types.Array(LANES, 1, "A", readonly=True)
 
 
 @intrinsic

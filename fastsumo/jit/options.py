@@ -19,7 +19,7 @@ from numba.core.sigutils import normalize_signature
 from numba.extending import overload
 
 from fastsumo.jit.cache import ContentCache
-from fastsumo.jit.pipeline import EngineCompiler, PartCompiler
+from fastsumo.jit.pipeline import EngineCompiler, ModelCompiler, PartCompiler
 from fastsumo.jit.powers import power, whole_power
 from fastsumo.jit.sources import source_digest
 
@@ -43,6 +43,14 @@ def _power(x, n):  # type: ignore[no-untyped-def]
 def inlined(function: Callable[..., Any]) -> Any:
     """A small device function that LLVM must inline, so that the loop around it vectorises."""
     return numba.njit(**INLINED)(function)
+
+
+def checked(function: Callable[..., Any]) -> Any:
+    """A user's function, inlined likewise. Indices are checked, in its helpers too, and cost nothing where LLVM sees
+    that they are in range; one that is not raises.
+    """
+    compiler = type("OneModel", (ModelCompiler,), {"twins": {}})
+    return numba.njit(**{**INLINED, "boundscheck": True, "pipeline_class": compiler})(function)
 
 
 def device(function: Callable[..., Any]) -> Any:
@@ -84,6 +92,28 @@ def _no_collections() -> Iterator[None]:
             gc.enable()
 
 
+class _Unsaved:
+    """A cache that is read, but not written to before `save`."""
+
+    def __init__(self, cache: ContentCache | None) -> None:
+        self._cache, self._what = cache, None
+
+    def load_overload(self, *what: Any) -> Any:
+        return None if self._cache is None else self._cache.load_overload(*what)
+
+    def save_overload(self, *what: Any) -> None:
+        self._what: Any = what
+
+    @property
+    def is_new(self) -> bool:
+        """Whether something was compiled."""
+        return self._what is not None
+
+    def save(self) -> None:
+        if self._cache is not None and self._what is not None:
+            self._cache.save_overload(*self._what)
+
+
 class _Callback(CFunc):
     """A native function that has something to do before it is compiled, but not before it is read from the cache."""
 
@@ -96,16 +126,23 @@ class _Callback(CFunc):
 
 
 def callback(
-    function: Callable[..., Any], signature: Any, digest: str | None, before: Callable[[], None] | None = None
+    function: Callable[..., Any],
+    signature: Any,
+    digest: str | None,
+    before: Callable[[], None] | None = None,
+    proof: Callable[[int], None] | None = None,
 ) -> Any:
     """A native function with a C address, compiled at once; cached under ``digest`` unless that is None.
 
-    ``before`` is called if it has to be compiled; what it raises is raised.
+    ``before`` is called if it has to be compiled, and ``proof`` with the address of what was; only what has passed its
+    proof is cached. What these raise is raised.
     """
     compiled: Any = _Callback(function, normalize_signature(signature), {}, dict(_OPTIONS))
     compiled.before = before
-    if digest is not None:
-        compiled._cache = ContentCache(function, lambda: digest)
+    compiled._cache = cache = _Unsaved(None if digest is None else ContentCache(function, lambda: digest))
     with _no_collections():
         compiled.compile()
+    if cache.is_new and proof is not None:
+        proof(compiled.address)
+    cache.save()
     return compiled

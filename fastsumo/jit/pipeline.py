@@ -5,12 +5,13 @@ Subclasses of Numba's own classes; `numba_internals.py` lists them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, DefaultPassBuilder
 from numba.core.untyped_passes import ReconstructSSA
 
+from fastsumo.jit.helpers import CheckedHelpers
 from fastsumo.jit.powers import ConstantPowers
 
 _IDLE_PASSES = ("InlineClosureLikes", "GenericRewrites", "NopythonRewrites", "InlineInlinables", "LiteralUnroll")
@@ -49,6 +50,18 @@ class PartCompiler(Compiler):
     def define_pipelines(self) -> list[Any]:
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
         passes.add_pass_after(ConstantPowers, ReconstructSSA)
+        passes.finalize()
+        return [passes]
+
+
+class ModelCompiler(PartCompiler):
+    """For a user's function and its helpers; ``twins`` are those that stand for the helpers, see `helpers.py`."""
+
+    twins: ClassVar[dict[Any, Any]] = {}
+
+    def define_pipelines(self) -> list[Any]:
+        (passes,) = super().define_pipelines()
+        passes.add_pass_after(CheckedHelpers, ReconstructSSA)
         passes.finalize()
         return [passes]
 

@@ -16,7 +16,7 @@ from fastsumo.engine.faults import compiling
 from fastsumo.errors import ModelError
 from fastsumo.jit import options
 from fastsumo.jit.fingerprint import fingerprint
-from fastsumo.jit.memory import table_at
+from fastsumo.jit.memory import readonly, table_at
 from fastsumo.jit.sources import source_digest
 
 if TYPE_CHECKING:
@@ -58,18 +58,18 @@ def values_at(model: Model, points: np.ndarray) -> np.ndarray:
 def _compile(function: Any, shape: tuple[int, int, int], digest: str | None) -> Any:
     dim, params_size, columns = shape
     columns_size = max(columns, 1)
-    density = options.inlined(function)
+    density = options.checked(function)
 
     if columns:
 
         @options.inlined
         def density_at(x, i, row, params):
-            return float(density(x[:, i], row, params))
+            return float(density(readonly(x[:, i]), readonly(row), readonly(params)))
     else:
 
         @options.inlined
         def density_at(x, i, row, params):
-            return float(density(x[:, i], params))
+            return float(density(readonly(x[:, i]), readonly(params)))
 
     def values(points_at, n, numbers_at, row_at, out_at):
         numbers, row = carray(numbers_at, (params_size + 1,)), carray(row_at, (columns_size,))

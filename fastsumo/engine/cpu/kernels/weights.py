@@ -23,7 +23,7 @@ from fastsumo.jit.bits import fabs
 from fastsumo.jit.calls import by_address
 from fastsumo.jit.fingerprint import fingerprint
 from fastsumo.jit.lanes import WIDTH
-from fastsumo.jit.memory import floats, words
+from fastsumo.jit.memory import floats, table_at, words
 from fastsumo.jit.sources import source_digest
 from fastsumo.models import transforms
 from fastsumo.trial.lazy_sums import with_lazy_sums
@@ -36,8 +36,8 @@ _BUFFER = 4096  # float64 numbers of noise worked on at a time: 32 KiB, a first-
 _MOST, _FEWEST = 1024, 64  # samples that they are for
 
 _SIGNATURE = types.int64(
-    types.int64,  # address of trials, uint64
-    types.int64,  # of samples, uint64
+    types.int64,  # address of trials, uint64; or 0
+    types.int64,  # of samples, uint64; or of points (dim, n), float64, that are taken as they are, without a proposal
     types.int64,  # how many pairs
     types.uint64,  # key
     types.int64,  # address of the numbers of the model, float64, see Model.packed
@@ -145,7 +145,7 @@ def _compile(function: Any, shape: _Shape, digest: str | None, linear: bool) -> 
 def _callback(function: Any, shape: _Shape, digest: str | None, linear: bool, by_lanes: bool) -> Any:
     samples = max(_FEWEST, min(_MOST, _BUFFER // shape.noise_dim)) // WIDTH * WIDTH
     chunk = Chunk(shape.dim, shape.columns, shape.params, samples)
-    density = options.inlined(function)
+    density = options.checked(function)
     before = partial(try_lanes, density, chunk) if by_lanes else None
     return options.callback(_weights(density, shape, chunk, linear, by_lanes), _SIGNATURE, digest, before)
 
@@ -164,10 +164,13 @@ def _weights(density: Any, shape: _Shape, chunk: Chunk, linear: bool, by_lanes: 
         start, outside = 0, int(linear and not fabs(shift) < _LARGEST_SHIFT)
         try:
             while start < n and outside == 0:  # and no way out in the middle: what raises would not be caught
-                size, at = min(samples, n - start), 8 * start
-                fill_noise(words(trials_at + at, size), words(samples_at + at, size), key, noise)
+                size, at, given = min(samples, n - start), 8 * start, trials_at == 0
+                if given:
+                    _take_points(samples_at, start, n, size, noise)
+                else:
+                    fill_noise(words(trials_at + at, size), words(samples_at + at, size), key, noise)
                 result, power = floats(result_at + at, size), floats(power_at + at, size)
-                outside = weigh_chunk(noise, numbers, row, shift, result, power)
+                outside = weigh_chunk(noise, given, numbers, row, shift, result, power)
                 start += size
         except Exception:
             return FAILED
@@ -175,6 +178,15 @@ def _weights(density: Any, shape: _Shape, chunk: Chunk, linear: bool, by_lanes: 
 
     weights.__name__ = "linear_weights" if linear else "extended_weights"  # what it is cached under
     return weights
+
+
+@options.device
+def _take_points(points_at, start, n, size, z):
+    """``size`` points from number ``start`` on, of ``n`` of them."""
+    points = table_at(points_at, z.shape[0], n)
+    for j in range(z.shape[0]):
+        for i in range(size):
+            z[j, i] = points[j, start + i]
 
 
 call_weights = by_address(_SIGNATURE)  # of a model's compiled function, its address first
