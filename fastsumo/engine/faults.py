@@ -24,6 +24,8 @@ def compiling(model: Model) -> Iterator[None]:
     """Turn the compiler's complaint about a model into a `ModelError` that points at the user's line."""
     try:
         yield
+    except ModelError:
+        raise
     except Exception as error:  # mostly NumbaError, but what the compiler meets in a user's code can raise anything
         why = _no_number(model) or _complaint(error, model)
         raise ModelError(f"model {model.name!r} cannot be compiled: {why}") from None

@@ -7,17 +7,39 @@ in a model's code is left of what its helpers were when somebody first called th
 from __future__ import annotations
 
 import operator
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numba
-from numba.core import ir
+from numba.core import ir, registry
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.dispatcher import Dispatcher
 
 from fastsumo.jit.fingerprint import is_known
 
 _ITS_OWN = {"boundscheck": True, "parallel": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+class Twins:
+    """The twins of one model's helpers, made when they are asked for, by a compiler that has `CheckedHelpers`."""
+
+    def __init__(self, compiler: type) -> None:
+        self._compiler = type("OneHelper", (compiler,), {"twins": self})
+        self._made: dict[Any, Any] = {}
+
+    def of(self, value: Any) -> Any:
+        """What stands for a value: itself, if it is no helper and holds none."""
+        if type(value) is tuple:
+            twins = tuple(map(self.of, value))
+            return value if all(map(operator.is_, twins, value)) else twins
+        function = getattr(value, "py_func", None) if isinstance(value, Dispatcher) else _jitable(value)
+        if function is None or value in self._made.values() or is_known(function.__module__ or ""):
+            return value
+        if value not in self._made:
+            given, kinds = (value.targetoptions, value.locals) if isinstance(value, Dispatcher) else ({}, {})
+            options = {"nopython": True, **given, **_ITS_OWN, "pipeline_class": self._compiler}
+            self._made[value] = numba.jit(locals=kinds, **options)(function)
+        return self._made[value]
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
@@ -35,7 +57,7 @@ class CheckedHelpers(FunctionPass):
             for step in block.body:
                 if isinstance(step, ir.Assign):
                     name, value = _constant(state.func_ir, step.value)
-                    twin = _twin(value, type(state.pipeline))
+                    twin = state.pipeline.twins.of(value)
                     if twin is not value:
                         step.value, found = ir.Global(name, twin, step.value.loc), True
         return found
@@ -53,15 +75,13 @@ def _constant(function: Any, value: Any) -> tuple[str, Any]:
     return "", None
 
 
-def _twin(value: Any, compiler: Any) -> Any:
-    """What stands for a value: itself, if it is no helper and holds none."""
-    if isinstance(value, tuple) and type(value) is tuple:
-        twins = tuple(_twin(each, compiler) for each in value)
-        return value if all(map(operator.is_, twins, value)) else twins
-    if not isinstance(value, Dispatcher) or is_known(value.py_func.__module__ or ""):
-        return value
-    if value not in compiler.twins:
-        options = {**value.targetoptions, **_ITS_OWN, "pipeline_class": compiler}
-        compiler.twins[value] = numba.jit(locals=value.locals, **options)(value.py_func)
-        compiler.twins[compiler.twins[value]] = compiler.twins[value]
-    return compiler.twins[value]
+def _jitable(value: Any) -> Any:
+    """The function itself, if it is one that `numba.extending.register_jitable` has registered."""
+    if not isinstance(value, FunctionType) or is_known(value.__module__ or ""):
+        return None
+    known = registry.cpu_target.typing_context._lookup_global(value)
+    for template in getattr(known, "templates", ()):
+        overload = getattr(template, "_overload_func", None)
+        if any(cell.cell_contents is value for cell in getattr(overload, "__closure__", None) or ()):
+            return value
+    return None

@@ -19,7 +19,8 @@ from numba.core.sigutils import normalize_signature
 from numba.extending import overload
 
 from fastsumo.jit.cache import ContentCache
-from fastsumo.jit.pipeline import EngineCompiler, ModelCompiler, PartCompiler
+from fastsumo.jit.helpers import Twins
+from fastsumo.jit.pipeline import EngineCompiler, HelperCompiler, ModelCompiler, PartCompiler
 from fastsumo.jit.powers import power, whole_power
 from fastsumo.jit.sources import source_digest
 
@@ -49,7 +50,7 @@ def checked(function: Callable[..., Any]) -> Any:
     """A user's function, inlined likewise. Indices are checked, in its helpers too, and cost nothing where LLVM sees
     that they are in range; one that is not raises.
     """
-    compiler = type("OneModel", (ModelCompiler,), {"twins": {}})
+    compiler = type("OneModel", (ModelCompiler,), {"twins": Twins(HelperCompiler)})
     return numba.njit(**{**INLINED, "boundscheck": True, "pipeline_class": compiler})(function)
 
 

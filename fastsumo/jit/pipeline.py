@@ -5,7 +5,7 @@ Subclasses of Numba's own classes; `numba_internals.py` lists them.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, DefaultPassBuilder
@@ -55,15 +55,27 @@ class PartCompiler(Compiler):
 
 
 class ModelCompiler(PartCompiler):
-    """For a user's function and its helpers; ``twins`` are those that stand for the helpers, see `helpers.py`."""
+    """For a user's function; ``twins`` are what stands for its helpers, see `helpers.py`."""
 
-    twins: ClassVar[dict[Any, Any]] = {}
+    twins: Any
 
     def define_pipelines(self) -> list[Any]:
-        (passes,) = super().define_pipelines()
-        passes.add_pass_after(CheckedHelpers, ReconstructSSA)
-        passes.finalize()
-        return [passes]
+        return [_with_twins(passes) for passes in super().define_pipelines()]
+
+
+class HelperCompiler(Compiler):
+    """For the helpers of a user's function, which may call themselves: Numba sees to that in code of their own."""
+
+    twins: Any
+
+    def define_pipelines(self) -> list[Any]:
+        return [_with_twins(DefaultPassBuilder.define_nopython_pipeline(self.state))]
+
+
+def _with_twins(passes: Any) -> Any:
+    passes.add_pass_after(CheckedHelpers, ReconstructSSA)
+    passes.finalize()
+    return passes
 
 
 class EngineCompiler(PartCompiler):

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.models.plain import plain, readonly
+from fastsumo.models.proof import Proof
+
 if TYPE_CHECKING:
     from fastsumo.models.model import Model
 
@@ -115,7 +118,7 @@ def log_weights_at(model: Model, noise: Floats) -> Floats:
 def _together(model: Model, points: Floats) -> Floats | None:
     with np.errstate(all="ignore"):
         try:
-            values: Any = model.function(points.T, *model.arguments())
+            values: Any = plain(model.function)(readonly(points.T), *model.arguments())
             values = np.asarray(values, dtype=np.float64)
         except Exception:  # whatever a function of scalars makes of arrays
             return None
@@ -127,6 +130,7 @@ def _together(model: Model, points: Floats) -> Floats | None:
 @lru_cache(maxsize=32)
 def _find(key: ByContent) -> Weights | None:
     model = key.model
+    Proof(model).look()
     box = _box(model)
     if box is None:
         return None

@@ -9,6 +9,7 @@ extended range is compiled when it is needed.
 
 from __future__ import annotations
 
+import ctypes
 import warnings
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,8 +27,10 @@ from fastsumo.jit.lanes import WIDTH
 from fastsumo.jit.memory import floats, table_at, words
 from fastsumo.jit.sources import source_digest
 from fastsumo.models import transforms
+from fastsumo.models.proof import Proof
 from fastsumo.trial.lazy_sums import with_lazy_sums
 from fastsumo.trial.philox import fill_normals, fill_uniforms
+from fastsumo.trial.ranges import LARGEST_LINEAR, LOG_2, SMALLEST_LINEAR
 
 if TYPE_CHECKING:
     from fastsumo.models.model import Model
@@ -46,6 +49,14 @@ _SIGNATURE = types.int64(
     types.int64,  # address of the result, float64: linear weights, or mantissas (NaN for a log weight NaN or +inf)
     types.int64,  # of powers of 2, float64; not used for linear weights
 )
+_CALL = ctypes.CFUNCTYPE(
+    ctypes.c_int64,
+    *[ctypes.c_int64] * 3,
+    ctypes.c_uint64,
+    *[ctypes.c_int64] * 2,
+    ctypes.c_double,
+    *[ctypes.c_int64] * 2,
+)
 WEIGHED, FAILED, OUTSIDE = 0, 1, 2  # what it returns; OUTSIDE: some weight is not in the linear range
 _LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for anything
 
@@ -58,16 +69,17 @@ class CompiledModel(NamedTuple):
     function: Any
     shape: _Shape
     digest: str | None  # of the function and all that it reaches, as they are now
+    proof: Proof
 
     @property
     def linear_at(self) -> int:
         """Of the function for the linear range; compiled or read from the cache at the first call."""
-        return int(_compile(self.function, self.shape, self.digest, True).address)
+        return int(_compile(self.function, self.shape, self.digest, True, self.proof).address)
 
     @property
     def extended_at(self) -> int:
         """Of that for the extended range, likewise."""
-        return int(_compile(self.function, self.shape, self.digest, False).address)
+        return int(_compile(self.function, self.shape, self.digest, False, self.proof).address)
 
 
 class _Shape(NamedTuple):
@@ -102,18 +114,20 @@ def compiled(model: Model) -> CompiledModel:
         function,
         shape,
         fingerprint(function, source_digest(__name__), shape),
+        Proof(model),
     )
     assert found.linear_at
     return found
 
 
 @lru_cache(maxsize=256)
-def _compile(function: Any, shape: _Shape, digest: str | None, linear: bool) -> Any:
-    """The compiled function; the cache keeps it alive.
+def _compile(function: Any, shape: _Shape, digest: str | None, linear: bool, proof: Proof | None = None) -> Any:
+    """The compiled function, proved; the cache keeps it alive.
 
     Tried in turn: by lanes, if that promises anything, and with lazy sums. The function may do more than lanes can, or
     more with a sum of exponentials than to add to it, and the compiler then says so; what compiles is cached as the one
-    code of the model. Any other error means that something is broken: the model runs, but slower than it could.
+    code of the model. Any other error, or a proof that fails, means that something is broken: the model runs, but slower
+    than it could.
     """
     lazy = with_lazy_sums(function)
     sums = [function] if lazy is None else [lazy, function]
@@ -123,14 +137,14 @@ def _compile(function: Any, shape: _Shape, digest: str | None, linear: bool) -> 
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "(?s).*Lanes")  # the user has none
-                found = _callback(each, shape, digest, linear, by_lanes)
+                found = _callback(each, shape, digest, linear, by_lanes, proof)
             break
         except options.REFUSED:
             continue
         except Exception as error:
             broken = broken or error
     else:
-        found = _callback(ways[-1][0], shape, digest, linear, False)
+        found = _callback(ways[-1][0], shape, digest, linear, False, proof)
     if broken is not None:
         name, why = getattr(function, "__qualname__", "?"), f"{type(broken).__name__}: {broken}".splitlines()[0]
         warnings.warn(
@@ -142,12 +156,51 @@ def _compile(function: Any, shape: _Shape, digest: str | None, linear: bool) -> 
     return found
 
 
-def _callback(function: Any, shape: _Shape, digest: str | None, linear: bool, by_lanes: bool) -> Any:
+def _callback(
+    function: Any, shape: _Shape, digest: str | None, linear: bool, by_lanes: bool, proof: Proof | None = None
+) -> Any:
     samples = max(_FEWEST, min(_MOST, _BUFFER // shape.noise_dim)) // WIDTH * WIDTH
     chunk = Chunk(shape.dim, shape.columns, shape.params, samples)
     density = options.checked(function)
-    before = partial(try_lanes, density, chunk) if by_lanes else None
-    return options.callback(_weights(density, shape, chunk, linear, by_lanes), _SIGNATURE, digest, before)
+
+    def before() -> None:
+        if proof is not None:
+            proof.look()
+        if by_lanes:
+            try_lanes(density, chunk)
+
+    def check(address: int) -> None:
+        if proof is not None:
+            proof.compare(partial(_values_at, address, shape, linear))
+
+    return options.callback(_weights(density, shape, chunk, linear, by_lanes), _SIGNATURE, digest, before, check)
+
+
+def _values_at(
+    address: int, shape: _Shape, linear: bool, z: np.ndarray, row: np.ndarray | None, params: np.ndarray, near: np.ndarray
+) -> list[float | None]:
+    """What the compiled function gives at points: see `proof.Compiled`. Linear weights are known only where expected."""
+    numbers = np.append(params, np.zeros(max(shape.numbers, 1) - params.size))
+    held = np.zeros(1) if row is None else np.ascontiguousarray(row)
+    shifts = np.where(np.abs(near) < _LARGEST_SHIFT, np.rint(near / LOG_2), 0.0)
+
+    def called(points: np.ndarray, shift: float) -> np.ndarray | None:
+        count, columns = len(points), np.ascontiguousarray(points.T)
+        weight, power = np.empty(count), np.full(count, shift)
+        given = columns.ctypes.data, count, 0, numbers.ctypes.data, held.ctypes.data
+        if _CALL(address)(0, *given, shift, weight.ctypes.data, power.ctypes.data) == FAILED:
+            return None
+        known = (weight == 0.0) | ((weight >= SMALLEST_LINEAR) & (weight <= LARGEST_LINEAR)) if linear else weight >= 0.0
+        with np.errstate(all="ignore"):
+            return np.where(known, np.log(weight) + power * LOG_2, np.nan)
+
+    found: list[float | None] = [None] * len(z)
+    for shift in np.unique(shifts).tolist():
+        together = called(z, shift)
+        for i in np.flatnonzero(shifts == shift).tolist():
+            alone = called(z[i : i + 1], shift) if together is None else together[i : i + 1]
+            found[i] = None if alone is None else float(alone[0])
+    return found
 
 
 def _weights(density: Any, shape: _Shape, chunk: Chunk, linear: bool, by_lanes: bool) -> Any:
