@@ -15,6 +15,7 @@ import numpy as np
 
 from fastsumo.engine.blocks import Blocks, block_size, rows_of_block
 from fastsumo.engine.cpu.crew import Crew
+from fastsumo.engine.cpu.culprit import culprit
 from fastsumo.engine.cpu.kernels.block import log_weights_of
 from fastsumo.engine.cpu.kernels.increments import increments_block
 from fastsumo.engine.cpu.kernels.scratch import Scratch
@@ -78,7 +79,8 @@ class OpenModel:
 
     def error(self, trial: int, status: int) -> Exception:
         """What is wrong with a trial."""
-        return trial_error(self.model, self.estimator, self.seed, trial, status)
+        found = culprit(self.model, self._compiled, self.seed, trial)
+        return trial_error(self.model, self.estimator, self.seed, trial, status, found)
 
 
 class CpuEngine(OpenModel):

@@ -203,6 +203,29 @@ def _values_at(
     return found
 
 
+def first_failure(
+    compiled: CompiledModel, trials: np.ndarray, samples: np.ndarray, key: int, row: np.ndarray | None
+) -> int | None:
+    """The place of the first (trial, sample) for which the model raises or has no log weight."""
+    mantissa, power = np.zeros(trials.size), np.zeros(trials.size)
+    held = compiled.row if row is None else np.ascontiguousarray(row)
+    given, run = (key, compiled.numbers.ctypes.data, held.ctypes.data, 0.0), _CALL(compiled.extended_at)
+
+    def fails(begin: int, end: int) -> bool:
+        pairs = trials[begin:].ctypes.data, samples[begin:].ctypes.data, end - begin
+        raised = run(*pairs, *given, mantissa[begin:].ctypes.data, power[begin:].ctypes.data) == FAILED
+        return raised or not np.all(mantissa[begin:end] >= 0.0)
+
+    for begin in range(0, trials.size, _BUFFER):
+        end = min(begin + _BUFFER, trials.size)
+        if fails(begin, end):
+            while end - begin > 1:
+                middle = (begin + end) // 2
+                begin, end = (begin, middle) if fails(begin, middle) else (middle, end)
+            return begin
+    return None
+
+
 def _weights(density: Any, shape: _Shape, chunk: Chunk, linear: bool, by_lanes: bool) -> Any:
     """The function to compile, with the model's function and the sizes as constants in its closure."""
     samples, noise_dim = chunk.samples, shape.noise_dim
