@@ -100,6 +100,7 @@ def test_a_cell_that_is_not_there(folder: Path, capsys: pytest.CaptureFixture[st
     assert "no trials yet" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_failed_cell_is_in_the_exit_code_and_the_others_are_done(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -149,6 +149,7 @@ tell(values=values)
 """
 
 
+@pytest.mark.slow
 def test_a_users_models_compile_once_and_edits_are_seen(child):
     """Functions of every kind of dependence: nothing is compiled the second time, everything that changed the third."""
     z = naive.noise(0, 5, np.arange(3), 1)[:, 0]
@@ -290,6 +291,7 @@ def test_damaged_entries_are_compiled_again(empty_cache, compilations, damage):
     assert compilations.passes == again
 
 
+@pytest.mark.slow
 def test_the_folder_does_not_grow_without_bound(empty_cache, monkeypatch):
     monkeypatch.setattr(cache, "MAX_CACHE_FILES", 4)
     sizes = []

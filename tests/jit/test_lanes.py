@@ -314,7 +314,8 @@ def test_rows_of_data() -> None:
     assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
 
 
-@pytest.mark.parametrize("dim", [31, slow(100)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dim", [31, 100])
 def test_chunks_of_any_dimension(dim: int) -> None:
     model = fs.Model(chain, dim, PARAMS)
     assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
@@ -336,6 +337,7 @@ def test_nothing_is_asked_of_lanes_that_has_one_answer(question: str) -> None:
         weights_of(fs.Model(scope["asks"], 3, PARAMS), True, 1)
 
 
+@pytest.mark.slow
 def test_a_warning_about_lanes_is_not_shown() -> None:
     def dots(z, params):  # type: ignore[no-untyped-def]
         total = 0.0

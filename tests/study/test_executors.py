@@ -504,6 +504,7 @@ def test_mpi_in_a_script(study: Study, tmp_path: Path) -> None:
     assert (done.stdout, done.returncode) == ("same\n", 0), done.stderr
 
 
+@pytest.mark.slow
 def test_mpi_on_the_command_line(study: Study, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "import fastsumo as fs\n\n@fs.model(dim=1)\ndef mine(z, params):\n    return z[0]\n"
