@@ -210,6 +210,7 @@ tell(mean=first, again=fs.simulate(model, SUMO, 100).mean)
 '''
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "as_file"), [slow(SCRIPT, "script.py", id="script"), pytest.param(NOTEBOOK, "", id="notebook")]
 )
@@ -311,6 +312,7 @@ def test_pruning_keeps_the_youngest(tmp_path, monkeypatch):
     assert sorted(int(path.name) for path in tmp_path.iterdir()) == list(range(10))
 
 
+@pytest.mark.slow
 def test_entries_that_are_used_stay_young(empty_cache):
     """The engine is older than any edit of a model: it must not be the first to go."""
     fs.simulate(slope_model(0.31), fs.ELBO(), 1)

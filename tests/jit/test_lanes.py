@@ -247,6 +247,7 @@ def shape_of(model: fs.Model) -> weights._Shape:
     return weights._Shape(model.noise, transform, *sizes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", TOGETHER, ids=lambda f: f.__name__)
 def test_the_same_bits_together(function: Callable[..., Any]) -> None:
     by_lanes, one_by_one = (weights_of(together(function), way, 300) for way in (True, False))
@@ -260,6 +261,7 @@ def test_the_same_bits_of_linear_weights_together(function: Callable[..., Any]) 
     assert by_lanes.tobytes() == one_by_one.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "function", [each if each is mixture else slow(each) for each in FUNCTIONS], ids=lambda f: f.__name__
 )
@@ -309,6 +311,7 @@ def test_proposals(function: Callable[..., Any], proposal: fs.proposals.Proposal
     assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
 
 
+@pytest.mark.slow
 def test_rows_of_data() -> None:
     model = fs.models.random_effects_logistic(rows=2, observations=9).at_row(1)
     assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()

@@ -148,6 +148,7 @@ def noise_of(trial: int, samples: int, noise_dim: int) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proposal", COMPILED, ids=lambda p: p.transform)
 def test_compiled_log_weights_are_those_of_plain_python(proposal: Proposal) -> None:
     model = fs.importance(bowl, proposal, [0.3])

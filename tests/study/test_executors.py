@@ -93,6 +93,7 @@ def test_a_pilot_finds_the_center_and_the_time_of_a_trial(monkeypatch: pytest.Mo
     assert pilot["provenance"]["model"] == "note"
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_in_a_task_is_in_its_outcome() -> None:
     @fs.model(dim=1)
     def broken(z, params):  # type: ignore[no-untyped-def]

@@ -175,6 +175,7 @@ def test_kernels_keep_to_their_memory_and_read_what_they_wrote(
     assert [each.gone for each in Guarded.made] == [0] * len(Guarded.made)
 
 
+@pytest.mark.slow
 def test_tallies_and_rows_of_data_keep_to_their_memory(guarded: type[Guarded]) -> None:
     fs.simulate(MODELS["linear"], fs.SUMO(harmonic(cap=300)), 2 * TILE, threads=1, progress=False)
     fs.evaluate(fs.models.random_effects_logistic(rows=3), fs.SUMO(harmonic(cap=300)), 300, threads=1, progress=False)
