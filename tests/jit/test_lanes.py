@@ -222,14 +222,22 @@ def weights_of(model: fs.Model, by_lanes: bool | None, count: int, linear: bool 
 
     ``by_lanes`` None is for that which the engine would choose.
     """
-    callback = compiled(model.function, shape_of(model), by_lanes, linear)
+    shape = shape_of(model)
+    callback = compiled(model.function, shape, by_lanes, linear)
     row = np.zeros(1) if model.row is None else model.row
     trials, samples = np.full(count, 5, np.uint64), np.arange(count, dtype=np.uint64)
     out, numbers = np.full((2, count + 2 * lanes.WIDTH), 7.5), np.append(model.packed(), 0.0)
-    call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 6, ctypes.c_double, *[ctypes.c_int64] * 2)
-    addresses = [array.ctypes.data for array in (trials, samples, numbers, row, out[0], out[1])]
-    found = call(callback.address)(*addresses[:2], count, 3, *addresses[2:4], SHIFT, *addresses[4:])
-    assert found == 0 or linear
+    address, size = ctypes.c_int64, weights._chunk(shape)
+    noise = np.zeros((shape.noise_dim, size))
+    fill = ctypes.CFUNCTYPE(address, *[address] * 7)(weights._noise(shape.noise).address)
+    call = ctypes.CFUNCTYPE(address, *[address] * 4, ctypes.c_double, *[address] * 2)(callback.address)
+    for start in range(0, count, size):
+        n = min(size, count - start)
+        pairs = [each[start:].ctypes.data for each in (trials, samples)]
+        fill(*pairs, n, 3, noise.ctypes.data, *noise.shape)
+        results = [each[start:].ctypes.data for each in out]
+        found = call(noise.ctypes.data, n, numbers.ctypes.data, row.ctypes.data, SHIFT, *results)
+        assert found == 0 or linear
     assert np.all(out[:, count:] == 7.5)
     return out[: 2 - linear, :count]
 
