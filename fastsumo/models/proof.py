@@ -197,7 +197,9 @@ def _points(model: Model) -> Iterator[Point]:
     if model.params.size:
         generator = np.random.default_rng(1)
         for factor in (0.5, 2.0, -1.0):
-            noise = generator.standard_normal(model.noise_dim) if model.noise == "normal" else generator.random(model.dim)
+            noise = (
+                generator.standard_normal(model.noise_dim) if model.noise == "normal" else generator.random(model.dim)
+            )
             z = noise if model.proposal is None else model.proposal.points(noise[None])[0]
             yield Point(z, rows[0], factor * model.params, False)
 

@@ -8,8 +8,7 @@ import numpy as np
 from numba import int64, uint64
 
 from fastsumo.jit.bits import bits_float
-from fastsumo.jit.memory import table_at
-from fastsumo.jit.options import device, inlined, kernel
+from fastsumo.jit.options import device, inlined
 from fastsumo.vmath import _minus_two_log, _sincos_turns
 
 _LOW = np.uint64(0xFFFFFFFF)
@@ -104,13 +103,3 @@ def fill_normals(trials, samples, key, z):
         for i in range(n):
             u1, u2 = uniform_pair(trials[i], samples[i], block, key)
             last[i] = polar(u1, u2)[0]
-
-
-@kernel
-def noise_of(trial, sample, key, is_uniform, noise_at, dim):
-    """The noise of one sample, to an address."""
-    trials, samples = np.full(1, trial), np.full(1, sample)
-    if is_uniform:
-        fill_uniforms(trials, samples, key, table_at(noise_at, dim, 1))
-    else:
-        fill_normals(trials, samples, key, table_at(noise_at, dim, 1))

@@ -16,6 +16,7 @@ from fastsumo.jit.pairs import LANE_PAIR, PAIR, pair
 from fastsumo.trial import lazy_sums
 from fastsumo.vmath import lifted as _functions  # noqa: F401 - what a model may call: declared there, used by no name
 
+
 def _mixed(x: Any, y: Any) -> bool:
     """Whether a sum and a number have lanes, one of them at least."""
     return (x is LANE_PAIR and (y is LANES or is_number(y))) or (x is PAIR and y is LANES)

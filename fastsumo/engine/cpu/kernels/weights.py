@@ -1,10 +1,10 @@
-"""What is compiled of a model: the weights of a list of (trial, sample) pairs, and the call to that.
+"""What is compiled of a model: from a chunk of noise to the weights of its samples; and the calls to that.
 
 Weights come for the linear range or for the extended one (`trial/ranges.py`). What is done with them is elsewhere.
 
-The engine knows a model only as the addresses of these two functions, so it is compiled once for all models; the
-functions are cached under a hash of everything that was inlined into them (`jit/fingerprint.py`), and the one for the
-extended range is compiled when it is needed.
+The engine knows a model only as addresses: of the function that fills a chunk with noise, which models share, and of
+these two, so it is compiled once for all models; they are cached under a hash of everything that was inlined into them
+(`jit/fingerprint.py`), and the one for the extended range is compiled when it is needed.
 """
 
 from __future__ import annotations
@@ -38,11 +38,19 @@ if TYPE_CHECKING:
 _BUFFER = 4096  # float64 numbers of noise worked on at a time: 32 KiB, a first-level cache
 _MOST, _FEWEST = 1024, 64  # samples that they are for
 
-_SIGNATURE = types.int64(
-    types.int64,  # address of trials, uint64; or 0
-    types.int64,  # of samples, uint64; or of points (dim, n), float64, that are taken as they are, without a proposal
+_NOISE = types.int64(
+    types.int64,  # address of trials, uint64
+    types.int64,  # of samples, uint64
     types.int64,  # how many pairs
     types.uint64,  # key
+    types.int64,  # address of the chunk, float64: a row for each number of a sample
+    types.int64,  # how many rows
+    types.int64,  # numbers of a row, of which the first are filled
+)
+_WEIGHTS = types.int64(
+    types.int64,  # address of the chunk of noise, which is used up; or of points
+    types.int64,  # for how many samples
+    types.int64,  # 1 if they are points, that are taken as they are, without a proposal
     types.int64,  # address of the numbers of the model, float64, see Model.packed
     types.int64,  # of the row of data, float64
     types.float64,  # shift: linear weights are relative to 2**shift
@@ -51,13 +59,12 @@ _SIGNATURE = types.int64(
 )
 _CALL = ctypes.CFUNCTYPE(
     ctypes.c_int64,
-    *[ctypes.c_int64] * 3,
-    ctypes.c_uint64,
-    *[ctypes.c_int64] * 2,
+    *[ctypes.c_int64] * 5,
     ctypes.c_double,
     *[ctypes.c_int64] * 2,
 )
-WEIGHED, FAILED, OUTSIDE = 0, 1, 2  # what it returns; OUTSIDE: some weight is not in the linear range
+_NOISE_CALL = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 4, ctypes.c_uint64, *[ctypes.c_int64] * 3)
+WEIGHED, FAILED, OUTSIDE = 0, 1, 2  # what that returns; OUTSIDE: some weight is not in the linear range
 _LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for anything
 
 
@@ -70,6 +77,20 @@ class CompiledModel(NamedTuple):
     shape: _Shape
     digest: str | None  # of the function and all that it reaches, as they are now
     proof: Proof
+
+    @property
+    def noise_at(self) -> int:
+        """Of the function that fills a chunk with noise."""
+        return int(_noise(self.shape.noise).address)
+
+    @property
+    def noise_dim(self) -> int:
+        return self.shape.noise_dim
+
+    @property
+    def chunk(self) -> int:
+        """How many samples' noise is worked on at a time, a multiple of `WIDTH`."""
+        return _chunk(self.shape)
 
     @property
     def linear_at(self) -> int:
@@ -156,11 +177,27 @@ def _compile(function: Any, shape: _Shape, digest: str | None, linear: bool, pro
     return found
 
 
+def _chunk(shape: _Shape) -> int:
+    return max(_FEWEST, min(_MOST, _BUFFER // shape.noise_dim)) // WIDTH * WIDTH
+
+
+@lru_cache
+def _noise(kind: str) -> Any:
+    """The function that fills a chunk with noise of a kind."""
+    fill_noise = fill_normals if kind == "normal" else fill_uniforms
+
+    def noise(trials_at, samples_at, n, key, chunk_at, rows, columns):
+        fill_noise(words(trials_at, n), words(samples_at, n), key, table_at(chunk_at, rows, columns))
+        return 0
+
+    noise.__name__ = f"{kind}_noise"  # what it is cached under
+    return options.callback(noise, _NOISE, source_digest(__name__, kind))
+
+
 def _callback(
     function: Any, shape: _Shape, digest: str | None, linear: bool, by_lanes: bool, proof: Proof | None = None
 ) -> Any:
-    samples = max(_FEWEST, min(_MOST, _BUFFER // shape.noise_dim)) // WIDTH * WIDTH
-    chunk = Chunk(shape.dim, shape.columns, shape.params, samples)
+    chunk = Chunk(shape.dim, shape.columns, shape.params, _chunk(shape))
     density = options.checked(function)
 
     def before() -> None:
@@ -173,11 +210,17 @@ def _callback(
         if proof is not None:
             proof.compare(partial(_values_at, address, shape, linear))
 
-    return options.callback(_weights(density, shape, chunk, linear, by_lanes), _SIGNATURE, digest, before, check)
+    return options.callback(_weights(density, shape, chunk, linear, by_lanes), _WEIGHTS, digest, before, check)
 
 
 def _values_at(
-    address: int, shape: _Shape, linear: bool, z: np.ndarray, row: np.ndarray | None, params: np.ndarray, near: np.ndarray
+    address: int,
+    shape: _Shape,
+    linear: bool,
+    z: np.ndarray,
+    row: np.ndarray | None,
+    params: np.ndarray,
+    near: np.ndarray,
 ) -> list[float | None]:
     """What the compiled function gives at points: see `proof.Compiled`. Linear weights are known only where expected."""
     numbers = np.append(params, np.zeros(max(shape.numbers, 1) - params.size))
@@ -185,12 +228,15 @@ def _values_at(
     shifts = np.where(np.abs(near) < _LARGEST_SHIFT, np.rint(near / LOG_2), 0.0)
 
     def called(points: np.ndarray, shift: float) -> np.ndarray | None:
-        count, columns = len(points), np.ascontiguousarray(points.T)
-        weight, power = np.empty(count), np.full(count, shift)
-        given = columns.ctypes.data, count, 0, numbers.ctypes.data, held.ctypes.data
-        if _CALL(address)(0, *given, shift, weight.ctypes.data, power.ctypes.data) == FAILED:
+        count = len(points)
+        chunk, weight, power = np.zeros((shape.noise_dim, _chunk(shape))), np.empty(count), np.full(count, shift)
+        chunk[: shape.dim, :count] = points.T
+        given = chunk.ctypes.data, count, 1, numbers.ctypes.data, held.ctypes.data
+        if _CALL(address)(*given, shift, weight.ctypes.data, power.ctypes.data) == FAILED:
             return None
-        known = (weight == 0.0) | ((weight >= SMALLEST_LINEAR) & (weight <= LARGEST_LINEAR)) if linear else weight >= 0.0
+        known = (
+            (weight == 0.0) | ((weight >= SMALLEST_LINEAR) & (weight <= LARGEST_LINEAR)) if linear else weight >= 0.0
+        )
         with np.errstate(all="ignore"):
             return np.where(known, np.log(weight) + power * LOG_2, np.nan)
 
@@ -205,24 +251,29 @@ def _values_at(
 
 def first_failure(
     compiled: CompiledModel, trials: np.ndarray, samples: np.ndarray, key: int, row: np.ndarray | None
-) -> int | None:
-    """The place of the first (trial, sample) for which the model raises or has no log weight."""
-    mantissa, power = np.zeros(trials.size), np.zeros(trials.size)
+) -> tuple[int, np.ndarray] | None:
+    """The place of the first (trial, sample) for which the model raises or has no log weight, and its noise."""
+    size, shape = compiled.chunk, compiled.shape
+    noise, mantissa, power = np.zeros((shape.noise_dim, size)), np.zeros(size), np.zeros(size)
     held = compiled.row if row is None else np.ascontiguousarray(row)
-    given, run = (key, compiled.numbers.ctypes.data, held.ctypes.data, 0.0), _CALL(compiled.extended_at)
+    numbers = compiled.numbers.ctypes.data, held.ctypes.data, 0.0, mantissa.ctypes.data, power.ctypes.data
 
     def fails(begin: int, end: int) -> bool:
         pairs = trials[begin:].ctypes.data, samples[begin:].ctypes.data, end - begin
-        raised = run(*pairs, *given, mantissa[begin:].ctypes.data, power[begin:].ctypes.data) == FAILED
-        return raised or not np.all(mantissa[begin:end] >= 0.0)
+        _NOISE_CALL(compiled.noise_at)(*pairs, key, noise.ctypes.data, *noise.shape)
+        raised = _CALL(compiled.extended_at)(noise.ctypes.data, end - begin, 0, *numbers) == FAILED
+        return raised or not np.all(mantissa[: end - begin] >= 0.0)
 
-    for begin in range(0, trials.size, _BUFFER):
-        end = min(begin + _BUFFER, trials.size)
+    for begin in range(0, trials.size, size):
+        end = min(begin + size, trials.size)
         if fails(begin, end):
             while end - begin > 1:
                 middle = (begin + end) // 2
                 begin, end = (begin, middle) if fails(begin, middle) else (middle, end)
-            return begin
+            _NOISE_CALL(compiled.noise_at)(
+                trials[begin:].ctypes.data, samples[begin:].ctypes.data, 1, key, noise.ctypes.data, *noise.shape
+            )
+            return begin, noise[:, 0].copy()
     return None
 
 
@@ -230,24 +281,16 @@ def _weights(density: Any, shape: _Shape, chunk: Chunk, linear: bool, by_lanes: 
     """The function to compile, with the model's function and the sizes as constants in its closure."""
     samples, noise_dim = chunk.samples, shape.noise_dim
     numbers_size, columns_size = max(shape.numbers, 1), max(shape.columns, 1)
-    fill_noise = fill_normals if shape.noise == "normal" else fill_uniforms
     transform = getattr(transforms, shape.transform) if shape.transform else None
     weigh_chunk = weigher(density, transform, chunk, linear, by_lanes)
 
-    def weights(trials_at, samples_at, n, key, numbers_at, row_at, shift, result_at, power_at):
+    def weights(noise_at, n, given, numbers_at, row_at, shift, result_at, power_at):
+        if linear and not fabs(shift) < _LARGEST_SHIFT:
+            return OUTSIDE
         numbers, row = floats(numbers_at, numbers_size), floats(row_at, columns_size)
-        noise = np.empty((noise_dim, samples))
-        start, outside = 0, int(linear and not fabs(shift) < _LARGEST_SHIFT)
+        noise, result, power = table_at(noise_at, noise_dim, samples), floats(result_at, n), floats(power_at, n)
         try:
-            while start < n and outside == 0:  # and no way out in the middle: what raises would not be caught
-                size, at, given = min(samples, n - start), 8 * start, trials_at == 0
-                if given:
-                    _take_points(samples_at, start, n, size, noise)
-                else:
-                    fill_noise(words(trials_at + at, size), words(samples_at + at, size), key, noise)
-                result, power = floats(result_at + at, size), floats(power_at + at, size)
-                outside = weigh_chunk(noise, given, numbers, row, shift, result, power)
-                start += size
+            outside = weigh_chunk(noise, given != 0, numbers, row, shift, result, power)
         except Exception:
             return FAILED
         return OUTSIDE if outside else WEIGHED
@@ -256,13 +299,5 @@ def _weights(density: Any, shape: _Shape, chunk: Chunk, linear: bool, by_lanes: 
     return weights
 
 
-@options.device
-def _take_points(points_at, start, n, size, z):
-    """``size`` points from number ``start`` on, of ``n`` of them."""
-    points = table_at(points_at, z.shape[0], n)
-    for j in range(z.shape[0]):
-        for i in range(size):
-            z[j, i] = points[j, start + i]
-
-
-call_weights = by_address(_SIGNATURE)  # of a model's compiled function, its address first
+call_noise = by_address(_NOISE)  # its address first, like ...
+call_weights = by_address(_WEIGHTS)  # ... that of a model's compiled function
