@@ -125,10 +125,28 @@ def _lines_naming(code: types.CodeType, message: str) -> list[int]:
     return [line for name in quoted[::-1] for used, line in where if used == name and line is not None]
 
 
+_HINTS = (
+    (r"readonly array", "a model must not write into z, rows of data or params: work on a copy, such as z.copy()"),
+    (r"Untyped global name .*<class 'function'>", "decorate it with numba.njit"),
+    (
+        r"Untyped global name|Unknown attribute",
+        "a model can use numbers, arrays, the modules math and numpy as far as Numba knows them, fastsumo.vmath, and "
+        "functions compiled by numba.njit",
+    ),
+)
+
+
 def _gist(text: str) -> str:
-    """The first informative sentence of a Numba message."""
+    """The first informative sentence of a Numba message, and what to do about it where that is known."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    hint = next((hint for pattern, hint in _HINTS if re.search(pattern, plain)), None)
+    return _sentence(plain) + (f"; {hint}" if hint else "")
+
+
+def _sentence(text: str) -> str:
     skipped = ("Failed in nopython", "During", "File ", "<source", "Overload", "Use of unsupported", "This error")
     patterns = (
+        r"Cannot modify readonly array",
         r"NameError: .*",
         r"module '[^']+' has no attribute .*",
         r"Untyped global name '[^']+'.*",
@@ -139,7 +157,7 @@ def _gist(text: str) -> str:
         r"Use of unsupported[^\n]+",
         r"Invalid use of [^\n]+",
     )
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", text).split(" Raised from ")[0]
+    plain = text.split(" Raised from ")[0]
     for pattern in patterns:
         found = re.search(pattern, plain)
         if found:

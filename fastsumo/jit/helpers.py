@@ -1,7 +1,7 @@
 """Helpers of a user's model, compiled as the model itself: anew, with checked indices, inside of it.
 
-A helper that the user's script has compiled stays as it is; a twin of it is made of the same Python function. So nothing
-in a model's code is left of what its helpers were when somebody first called them, and none reads out of range.
+A helper that the user's script has compiled stays as it is; a twin is made of its Python function. So nothing of
+what its helpers were when somebody first called them is left in a model's code, and none reads out of range.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import numba
-from numba.core import ir, registry
+import numpy as np
+from numba import types
+from numba.core import errors, ir, registry
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.dispatcher import Dispatcher
 
@@ -85,3 +87,37 @@ def _jitable(value: Any) -> Any:
         if any(cell.cell_contents is value for cell in getattr(overload, "__closure__", None) or ()):
             return value
     return None
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class NoBackDoors(FunctionPass):
+    """Refuse what Numba lets a function do to an array without looking at bounds, or at whether it is read-only."""
+
+    _name = "no_back_doors"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        for block in state.func_ir.blocks.values():
+            for step in block.body:
+                why = _back_door(step, state.typemap)
+                if why:
+                    raise errors.TypingError(why, loc=step.loc)
+        return False
+
+
+def _back_door(step: Any, kinds: Any) -> str:
+    value = getattr(step, "value", None)
+    target = step.target if isinstance(step, ir.SetItem | ir.StaticSetItem) else None
+    if isinstance(value, ir.Expr) and value.op in ("getitem", "static_getitem"):
+        target = value.value
+    if target is not None and isinstance(kinds[target.name], types.NumpyFlatType):
+        return "an index of .flat is not checked: use one of the array itself"
+    if isinstance(value, ir.Expr) and value.op == "call":
+        function: Any = getattr(kinds[value.func.name], "typing_key", None)
+        given = [kinds[each.name] for each in (*value.args, *dict(value.kws).values())]
+        writes = function in (np.nditer, np.fill_diagonal) or (function is np.nan_to_num and len(given) > 1)
+        if writes and any(isinstance(kind, types.Array) and not kind.mutable for kind in given):
+            return f"numpy.{function.__name__} can write into a readonly array, as z, rows of data and params are"
+    return ""

@@ -7,6 +7,7 @@ replayed trial round alike, on every CPU. Where compiled code is kept is in `cac
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numba
 from numba import types
 from numba.core.ccallback import CFunc
-from numba.core.errors import NumbaError
+from numba.core.errors import NumbaError, NumbaWarning
 from numba.core.sigutils import normalize_signature
 from numba.extending import overload
 
@@ -41,9 +42,15 @@ def _power(x, n):  # type: ignore[no-untyped-def]
     return lambda x, n: x**n
 
 
+def _njit(function: Callable[..., Any], **options: Any) -> Any:
+    if numba.config.DISABLE_JIT:
+        raise ImportError("fastsumo is compiled code, and NUMBA_DISABLE_JIT turns the compiler off: unset it")
+    return numba.njit(**options)(function)
+
+
 def inlined(function: Callable[..., Any]) -> Any:
     """A small device function that LLVM must inline, so that the loop around it vectorises."""
-    return numba.njit(**INLINED)(function)
+    return _njit(function, **INLINED)
 
 
 def checked(function: Callable[..., Any]) -> Any:
@@ -51,12 +58,12 @@ def checked(function: Callable[..., Any]) -> Any:
     that they are in range; one that is not raises.
     """
     compiler = type("OneModel", (ModelCompiler,), {"twins": Twins(HelperCompiler)})
-    return numba.njit(**{**INLINED, "boundscheck": True, "pipeline_class": compiler})(function)
+    return _njit(function, **{**INLINED, "boundscheck": True, "pipeline_class": compiler})
 
 
 def device(function: Callable[..., Any]) -> Any:
     """A device function that is called, not inlined; compiled once, not again for an argument that is a constant."""
-    dispatcher = numba.njit(**{**_PART, "pipeline_class": EngineCompiler}, **_NO_HEAP)(function)
+    dispatcher = _njit(function, **{**_PART, "pipeline_class": EngineCompiler}, **_NO_HEAP)
     resolve = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: resolve([types.unliteral(each) for each in args], kws)
     return dispatcher
@@ -67,7 +74,7 @@ def kernel(function: Callable[..., Any], *more: str) -> Any:
 
     ``more`` are modules that the function reaches through its closure and not through the imports of its own.
     """
-    dispatcher = numba.njit(**_OPTIONS, **_NO_HEAP)(function)
+    dispatcher = _njit(function, **_OPTIONS, **_NO_HEAP)
     dispatcher._cache = ContentCache(function, lambda: source_digest(function.__module__, *more))
     return dispatcher
 
@@ -97,21 +104,21 @@ class _Unsaved:
     """A cache that is read, but not written to before `save`."""
 
     def __init__(self, cache: ContentCache | None) -> None:
-        self._cache, self._what = cache, None
+        self._cache, self._what = cache, tuple[Any, ...]()
 
     def load_overload(self, *what: Any) -> Any:
         return None if self._cache is None else self._cache.load_overload(*what)
 
     def save_overload(self, *what: Any) -> None:
-        self._what: Any = what
+        self._what = what
 
     @property
     def is_new(self) -> bool:
         """Whether something was compiled."""
-        return self._what is not None
+        return bool(self._what)
 
     def save(self) -> None:
-        if self._cache is not None and self._what is not None:
+        if self._cache is not None and self._what:
             self._cache.save_overload(*self._what)
 
 
@@ -141,7 +148,8 @@ def callback(
     compiled: Any = _Callback(function, normalize_signature(signature), {}, dict(_OPTIONS))
     compiled.before = before
     compiled._cache = cache = _Unsaved(None if digest is None else ContentCache(function, lambda: digest))
-    with _no_collections():
+    with _no_collections(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumbaWarning)  # about a user's function, it would name a line of the package
         compiled.compile()
     if cache.is_new and proof is not None:
         proof(compiled.address)

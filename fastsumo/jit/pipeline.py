@@ -9,9 +9,10 @@ from typing import Any
 
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, DefaultPassBuilder
+from numba.core.typed_passes import NopythonTypeInference
 from numba.core.untyped_passes import ReconstructSSA
 
-from fastsumo.jit.helpers import CheckedHelpers
+from fastsumo.jit.helpers import CheckedHelpers, NoBackDoors
 from fastsumo.jit.powers import ConstantPowers
 
 _IDLE_PASSES = ("InlineClosureLikes", "GenericRewrites", "NopythonRewrites", "InlineInlinables", "LiteralUnroll")
@@ -74,6 +75,7 @@ class HelperCompiler(Compiler):
 
 def _with_twins(passes: Any) -> Any:
     passes.add_pass_after(CheckedHelpers, ReconstructSSA)
+    passes.add_pass_after(NoBackDoors, NopythonTypeInference)
     passes.finalize()
     return passes
 

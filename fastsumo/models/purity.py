@@ -70,7 +70,7 @@ def _impurity(value: Any) -> str | None:
 
 def _line_using(function: types.FunctionType, word: str) -> int | None:
     """The first line that uses a name of `reached` and can be come to; None if there is none."""
-    kind, _, name = word.partition(" ")
+    name = word.partition(" ")[2]
     for code in nested(function.__code__):
         dead = set(_dead(function, code))
         for step in dis.get_instructions(code):

@@ -3,8 +3,8 @@
 `linear_weight` gives it for the linear range, `extended_weight` for the extended one (`ranges.py` says which is which).
 
 A mixture ends in ``logaddexp(a, b)``, minus `log q`, and the engine then wants its exponential. So within a model
-`logaddexp` gives a pair, ``a`` and ``b``: two exponentials in place of two and a logarithm. All that can be done with it
-is to add a number; a model that does more with it is compiled without.
+`logaddexp` gives a pair, ``a`` and ``b``: two exponentials in place of two and a logarithm. All that can be done with
+it is to add a number; a model that does more with it is compiled without.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from numba import types
 from numba.extending import overload
 
 from fastsumo import vmath
+from fastsumo.jit.bits import fabs
 from fastsumo.jit.options import INLINED, inlined
 from fastsumo.jit.pairs import PAIR, pair
-from fastsumo.jit.bits import fabs
 from fastsumo.trial.ranges import FURTHEST, is_log_weight
 from fastsumo.vmath import _exp_over, _exp_parts, _pow2
 

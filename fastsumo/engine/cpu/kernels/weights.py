@@ -146,8 +146,8 @@ def _compile(function: Any, shape: _Shape, digest: str | None, linear: bool, pro
     """The compiled function, proved; the cache keeps it alive.
 
     Tried in turn: by lanes, if that promises anything, and with lazy sums. The function may do more than lanes can, or
-    more with a sum of exponentials than to add to it, and the compiler then says so; what compiles is cached as the one
-    code of the model. Any other error, or a proof that fails, means that something is broken: the model runs, but slower
+    more with a sum of exponentials than to add to it, and the compiler then says so; what compiles and passes its proof
+    is cached as the one code of the model. Any other error means that something is broken: the model runs, but slower
     than it could.
     """
     lazy = with_lazy_sums(function)
@@ -156,9 +156,7 @@ def _compile(function: Any, shape: _Shape, digest: str | None, linear: bool, pro
     broken: Exception | None = None
     for each, by_lanes in ways[:-1]:
         try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "(?s).*Lanes")  # the user has none
-                found = _callback(each, shape, digest, linear, by_lanes, proof)
+            found = _callback(each, shape, digest, linear, by_lanes, proof)
             break
         except options.REFUSED:
             continue
@@ -222,7 +220,7 @@ def _values_at(
     params: np.ndarray,
     near: np.ndarray,
 ) -> list[float | None]:
-    """What the compiled function gives at points: see `proof.Compiled`. Linear weights are known only where expected."""
+    """What the compiled function gives at points: see `proof.Compiled`. Linear weights are known where expected."""
     numbers = np.append(params, np.zeros(max(shape.numbers, 1) - params.size))
     held = np.zeros(1) if row is None else np.ascontiguousarray(row)
     shifts = np.where(np.abs(near) < _LARGEST_SHIFT, np.rint(near / LOG_2), 0.0)
