@@ -78,7 +78,7 @@ def _no_number(model: Model) -> str:
         returned = plain(model.function)(readonly(np.full(model.dim, 0.5)), *arguments)
     except Exception:
         return ""
-    if isinstance(returned, numbers.Real) or (isinstance(returned, np.ndarray) and returned.ndim == 0):
+    if isinstance(returned, numbers.Real | np.bool_) or (isinstance(returned, np.ndarray) and returned.ndim == 0):
         return ""
     return f"it must return one number, the log weight, but returned {returned!r}"
 

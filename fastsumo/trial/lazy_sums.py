@@ -88,8 +88,8 @@ def _sub(x, y):
 def _extended_weight(log_weight):
     if log_weight is PAIR:
         return lambda log_weight: _extended_of_sum(log_weight.a, log_weight.b)
-    if _is_number(log_weight):
-        return lambda log_weight: _extended_of_number(float(log_weight))
+    if _is_number(log_weight) or isinstance(log_weight, types.Boolean):
+        return lambda log_weight: _extended_of_number(1.0 * log_weight)
     return None
 
 
@@ -97,8 +97,8 @@ def _extended_weight(log_weight):
 def _linear_weight(log_weight, shift):
     if log_weight is PAIR:
         return lambda log_weight, shift: _linear_of_sum(log_weight.a, log_weight.b, shift)
-    if _is_number(log_weight):
-        return lambda log_weight, shift: _linear_of_number(float(log_weight), shift)
+    if _is_number(log_weight) or isinstance(log_weight, types.Boolean):
+        return lambda log_weight, shift: _linear_of_number(1.0 * log_weight, shift)
     return None
 
 

@@ -79,12 +79,12 @@ def _compile(function: Any, shape: tuple[int, int, int], digest: str | None, pro
 
         @options.inlined
         def density_at(x, i, row, params):
-            return float(density(readonly(x[:, i]), readonly(row), readonly(params)))
+            return 1.0 * density(readonly(x[:, i]), readonly(row), readonly(params))
     else:
 
         @options.inlined
         def density_at(x, i, row, params):
-            return float(density(readonly(x[:, i]), readonly(params)))
+            return 1.0 * density(readonly(x[:, i]), readonly(params))
 
     def values(points_at, n, numbers_at, row_at, out_at):
         numbers, row = carray(numbers_at, (params_size + 1,)), carray(row_at, (columns_size,))

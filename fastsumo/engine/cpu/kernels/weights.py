@@ -223,11 +223,11 @@ def _values_at(
     """What the compiled function gives at points: see `proof.Compiled`. Linear weights are known where expected."""
     numbers = np.append(params, np.zeros(max(shape.numbers, 1) - params.size))
     held = np.zeros(1) if row is None else np.ascontiguousarray(row)
-    shifts = np.where(np.abs(near) < _LARGEST_SHIFT, np.rint(near / LOG_2), 0.0)
+    shifts = np.where(np.abs(near) < 0.5 * _LARGEST_SHIFT, np.rint(near / LOG_2), 0.0)
 
     def called(points: np.ndarray, shift: float) -> np.ndarray | None:
         count = len(points)
-        chunk, weight, power = np.zeros((shape.noise_dim, _chunk(shape))), np.empty(count), np.full(count, shift)
+        chunk, weight, power = np.zeros((shape.noise_dim, _chunk(shape))), np.full(count, np.nan), np.full(count, shift)
         chunk[: shape.dim, :count] = points.T
         given = chunk.ctypes.data, count, 1, numbers.ctypes.data, held.ctypes.data
         if _CALL(address)(*given, shift, weight.ctypes.data, power.ctypes.data) == FAILED:
