@@ -15,6 +15,7 @@ LOG_2 = 0.6931471805599453
 RANGE = 300.0  # powers of 2 around the shift, up and down, for which weights, their sums and ratios are linear
 SMALLEST_LINEAR, LARGEST_LINEAR = 2.0**-RANGE, 2.0**RANGE
 _FAR = 1000.0  # powers of 2
+LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for linear weights
 FURTHEST = 2.0**500  # log weights are at most so far from 0, so that squares of them are numbers
 
 

@@ -79,7 +79,7 @@ class OpenModel:
 
     def error(self, trial: int, status: int) -> Exception:
         """What is wrong with a trial."""
-        found = culprit(self.model, self._compiled, self.seed, trial)
+        found = culprit(self.model, self._compiled, self.params, self.plan, trial)
         return trial_error(self.model, self.estimator, self.seed, trial, status, found)
 
 

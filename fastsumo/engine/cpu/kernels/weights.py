@@ -30,7 +30,7 @@ from fastsumo.models import transforms
 from fastsumo.models.proof import Proof
 from fastsumo.trial.lazy_sums import with_lazy_sums
 from fastsumo.trial.philox import fill_normals, fill_uniforms
-from fastsumo.trial.ranges import LARGEST_LINEAR, LOG_2, SMALLEST_LINEAR
+from fastsumo.trial.ranges import LARGEST_LINEAR, LARGEST_SHIFT, LOG_2, SMALLEST_LINEAR
 
 if TYPE_CHECKING:
     from fastsumo.models.model import Model
@@ -65,7 +65,6 @@ _CALL = ctypes.CFUNCTYPE(
 )
 _NOISE_CALL = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 4, ctypes.c_uint64, *[ctypes.c_int64] * 3)
 WEIGHED, FAILED, OUTSIDE = 0, 1, 2  # what that returns; OUTSIDE: some weight is not in the linear range
-_LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for anything
 
 
 class CompiledModel(NamedTuple):
@@ -223,7 +222,7 @@ def _values_at(
     """What the compiled function gives at points: see `proof.Compiled`. Linear weights are known where expected."""
     numbers = np.append(params, np.zeros(max(shape.numbers, 1) - params.size))
     held = np.zeros(1) if row is None else np.ascontiguousarray(row)
-    shifts = np.where(np.abs(near) < 0.5 * _LARGEST_SHIFT, np.rint(near / LOG_2), 0.0)
+    shifts = np.where(np.abs(near) < 0.5 * LARGEST_SHIFT, np.rint(near / LOG_2), 0.0)
 
     def called(points: np.ndarray, shift: float) -> np.ndarray | None:
         count = len(points)
@@ -283,7 +282,7 @@ def _weights(density: Any, shape: _Shape, chunk: Chunk, linear: bool, by_lanes: 
     weigh_chunk = weigher(density, transform, chunk, linear, by_lanes)
 
     def weights(noise_at, n, given, numbers_at, row_at, shift, result_at, power_at):
-        if linear and not fabs(shift) < _LARGEST_SHIFT:
+        if linear and not fabs(shift) < LARGEST_SHIFT:
             return OUTSIDE
         numbers, row = floats(numbers_at, numbers_size), floats(row_at, columns_size)
         noise, result, power = table_at(noise_at, noise_dim, samples), floats(result_at, n), floats(power_at, n)
