@@ -9,6 +9,10 @@ from typing import Any
 import numba
 import numpy as np
 
+from fastsumo import vmath
+
+globals().update({name: getattr(vmath, name) for name in vmath.__all__})  # what the lines below call
+
 DIM, PARAMS = 3, np.array([0.75, -1.5, 2.0, 0.3])
 TABLE = np.linspace(-1.0, 1.0, 12).reshape(4, 3)
 COUNTS = np.array([3, 1, 4, 1, 5, 9])

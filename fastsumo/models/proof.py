@@ -103,7 +103,7 @@ class Proof:
             values = self._plain(point), self._plain(point)
             if not _same(*values):
                 raise ModelError(
-                    f"model {self._model.name!r} gives {_said(values[0])} and then {_said(values[1])} {_at(point)}: "
+                    f"model {self._model.name!r} gives {_said(values[0])} and then {_said(values[1])} {self._at(point)}: "
                     "a log weight must be a function of z, the data and params alone"
                 )
             found.append((point, values[0]))
@@ -118,7 +118,7 @@ class Proof:
                 raise
             except IndexError as error:
                 if point.ordinary and noisy is None:
-                    why = f"raises IndexError: {error}, {_at(point)}{_line(error, self._model)}"
+                    why = f"raises IndexError: {error}, {self._at(point)}{_line(error)}"
                     raise ModelError(f"model {self._model.name!r} {why}") from None
                 return error
             except Exception as error:
@@ -139,12 +139,12 @@ class Proof:
                 if not _same(one, other):
                     raise ModelError(
                         f"model {self._model.name!r} gives {_said(one)} and then {_said(other)} when it is compiled, "
-                        f"{_at(point)}: a log weight must be a function of z, the data and params alone"
+                        f"{self._at(point)}: a log weight must be a function of z, the data and params alone"
                     )
                 if not self._agree(point, value, one):
                     raise ModelError(
                         f"model {self._model.name!r} gives {_said(value)} in plain Python but {_said(one)} when it is "
-                        f"compiled, {_at(point)}: what Numba makes of it is something else"
+                        f"compiled, {self._at(point)}: what Numba makes of it is something else"
                     )
 
     def _agree(self, point: Point, value: Any, compiled: float | None) -> bool:
@@ -165,6 +165,15 @@ class Proof:
             z, params = moved[0], moved[-1]
             row = None if point.row is None else moved[1]
             yield self._plain(Point(z, row, params, False), generator)
+
+    def _at(self, point: Point) -> str:
+        named = {"z" if self._model.proposal is None else "x": point.z, "row": point.row, "params": point.params}
+        shown = (
+            f"{name} = {np.array2string(each, separator=', ', threshold=12, edgeitems=3, max_line_width=10**6)}"
+            for name, each in named.items()
+            if each is not None and each.size
+        )
+        return f"at {', '.join(shown)}"
 
 
 def _agree(value: Any, compiled: float | None, spread: float) -> bool:
@@ -256,17 +265,7 @@ def _said(value: Any) -> str:
     return f"{type(value).__name__}: {value}" if isinstance(value, Exception) else repr(value)
 
 
-def _at(point: Point) -> str:
-    named = {"z": point.z, "row": point.row, "params": point.params}
-    shown = (
-        f"{name} = {np.array2string(each, separator=', ', threshold=12, edgeitems=3, max_line_width=10**6)}"
-        for name, each in named.items()
-        if each is not None and each.size
-    )
-    return f"at {', '.join(shown)}"
-
-
-def _line(error: Exception, model: Model) -> str:
+def _line(error: Exception) -> str:
     """Where in the user's files an exception was raised."""
     frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename != __file__]
     return f" ({frames[-1].filename}, line {frames[-1].lineno}: `{frames[-1].line}`)" if frames else ""

@@ -199,12 +199,12 @@ def counts(z, params):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize(
     ("function", "word"),
     [
-        (lambda z, params: z[0] + np.random.normal(), "np.random.normal, which draws random numbers"),
+        (lambda z, params: np.random.normal(), "np.random.normal, which draws random numbers"),  # noqa: NPY002
         (lambda z, params: random.gauss(0.0, 1.0), "random.gauss, which draws random numbers"),
         (lambda z, params: noisy(z[0]), "np.random.random, which draws random numbers"),
         (lambda z, params: GENERATOR.normal(), "GENERATOR, which draws random numbers"),
         (lambda z, params: z[0] if z[0] < 99.0 else time.time(), "time.time, which reads a clock"),
-        (lambda z, params: float(open("file").read()), "open, which reads or writes files"),
+        (lambda z, params: float(open("file").read()), "open, which reads or writes files"),  # noqa: SIM115
         (prints, "print, which prints"),
         (objects, "objmode, which runs Python"),
     ],
