@@ -7,10 +7,10 @@ what its helpers were when somebody first called them is left in a model's code,
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 from numba.core import errors, ir, registry
@@ -19,14 +19,12 @@ from numba.core.dispatcher import Dispatcher
 
 from fastsumo.jit.fingerprint import is_known
 
-_ITS_OWN = {"boundscheck": True, "parallel": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-
 
 class Twins:
-    """The twins of one model's helpers, made when they are asked for, by a compiler that has `CheckedHelpers`."""
+    """The twins of one model's helpers, made when they are asked for: ``make(function, options, locals, twins)``."""
 
-    def __init__(self, compiler: type) -> None:
-        self._compiler = type("OneHelper", (compiler,), {"twins": self})
+    def __init__(self, make: Callable[..., Any]) -> None:
+        self._make = make
         self._made: dict[Any, Any] = {}
 
     def of(self, value: Any) -> Any:
@@ -38,9 +36,8 @@ class Twins:
         if function is None or value in self._made.values() or is_known(function.__module__ or ""):
             return value
         if value not in self._made:
-            given, kinds = (value.targetoptions, value.locals) if isinstance(value, Dispatcher) else ({}, {})
-            options = {"nopython": True, **given, **_ITS_OWN, "pipeline_class": self._compiler}
-            self._made[value] = numba.jit(locals=kinds, **options)(function)
+            options, kinds = (value.targetoptions, value.locals) if isinstance(value, Dispatcher) else ({}, {})
+            self._made[value] = self._make(function, options, kinds, self)
         return self._made[value]
 
 

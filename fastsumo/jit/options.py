@@ -57,8 +57,15 @@ def checked(function: Callable[..., Any]) -> Any:
     """A user's function, inlined likewise. Indices are checked, in its helpers too, and cost nothing where LLVM sees
     that they are in range; one that is not raises.
     """
-    compiler = type("OneModel", (ModelCompiler,), {"twins": Twins(HelperCompiler)})
+    compiler = type("OneModel", (ModelCompiler,), {"twins": Twins(_twin)})
     return _njit(function, **{**INLINED, "boundscheck": True, "pipeline_class": compiler})
+
+
+def _twin(function: Callable[..., Any], options: dict[str, Any], kinds: dict[str, Any], twins: Twins) -> Any:
+    """A user's helper compiled with the options that the user gave, but for indices, and without loops in parallel."""
+    compiler = type("OneHelper", (HelperCompiler,), {"twins": twins})
+    own = {"boundscheck": True, "parallel": False, "pipeline_class": compiler, **_NO_WRAPPERS}
+    return numba.jit(locals=kinds, **{"nopython": True, **options, **own})(function)
 
 
 def device(function: Callable[..., Any]) -> Any:

@@ -20,7 +20,9 @@ def plain(function: Callable[..., Any]) -> Callable[..., Any]:
     Examples
     --------
     >>> import numba
-    >>> double = numba.njit(lambda x: 2.0 * x)
+    >>> @numba.njit
+    ... def double(x):
+    ...     return 2.0 * x
     >>> plain(lambda z, params: double(z[0]))([1.5], ())
     3.0
     """

@@ -103,8 +103,8 @@ class Proof:
             values = self._plain(point), self._plain(point)
             if not _same(*values):
                 raise ModelError(
-                    f"model {self._model.name!r} gives {_said(values[0])} and then {_said(values[1])} {self._at(point)}: "
-                    "a log weight must be a function of z, the data and params alone"
+                    f"model {self._model.name!r} gives {_said(values[0])} and then {_said(values[1])}, "
+                    f"{self._at(point)}: a log weight must be a function of z, the data and params alone"
                 )
             found.append((point, values[0]))
         return found
