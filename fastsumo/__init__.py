@@ -15,6 +15,7 @@ models       `model` makes one of a log weight, `importance` of a log density an
 estimators   `ELBO`, `IWAE`, `JVI`, `SUMO`, `SingleTerm`, `MLMC`, and in `roulette` the laws of the number of terms.
 runs         `simulate` keeps statistics, a `Result`; `sample` gives the values one by one, `replay` one `Trial` whole;
              `load` reads what `Result.save` wrote; `evaluate` goes through data, row by row, and gives an `Evaluation`.
+             `stratify` runs by strata of `K`, each a `Stratum`, and gives the far tail, a `Stratified`.
 studies      `compare` sets estimators side by side at equal cost, `levels` measures increments, `theory` predicts;
              `Study` keeps a grid of runs in one file, and raises `StudyError`.
 tails        `tails` has tail indices, intervals that hold without a variance, tests; `plot` the figures.
@@ -35,7 +36,7 @@ from fastsumo._version import __version__
 if TYPE_CHECKING:
     from fastsumo import models, plot, tails, theory, vmath
     from fastsumo.errors import ModelError, StudyError
-    from fastsumo.estimators.estimators import ELBO, IWAE, JVI, MLMC, SUMO, SingleTerm
+    from fastsumo.estimators.estimators import ELBO, IWAE, JVI, MLMC, SUMO, SingleTerm, Stratum
     from fastsumo.models import proposals
     from fastsumo.models.model import Model, importance, model
     from fastsumo.runs import roulette
@@ -43,9 +44,12 @@ if TYPE_CHECKING:
     from fastsumo.runs.evaluate import Evaluation, evaluate
     from fastsumo.runs.given_log_weights import cumulative_iwae, draw_terms, iwae, jvi, sumo, sumo_coefficients
     from fastsumo.runs.levels import levels
+    from fastsumo.runs.loading import load
     from fastsumo.runs.replay import Trial, replay
-    from fastsumo.runs.result import Result, load
+    from fastsumo.runs.result import Result
     from fastsumo.runs.simulate import sample, simulate
+    from fastsumo.runs.stratified import Stratified
+    from fastsumo.runs.stratify import stratify
     from fastsumo.runs.tune import Tuned, tune
     from fastsumo.study.study import Study
 
@@ -61,15 +65,18 @@ _MODULES = {
 }
 _NAMES = {
     "errors": ("ModelError", "StudyError"),
-    "estimators.estimators": ("ELBO", "IWAE", "JVI", "MLMC", "SUMO", "SingleTerm"),
+    "estimators.estimators": ("ELBO", "IWAE", "JVI", "MLMC", "SUMO", "SingleTerm", "Stratum"),
     "models.model": ("Model", "importance", "model"),
     "runs.compare": ("compare",),
     "runs.evaluate": ("Evaluation", "evaluate"),
     "runs.given_log_weights": ("cumulative_iwae", "draw_terms", "iwae", "jvi", "sumo", "sumo_coefficients"),
     "runs.levels": ("levels",),
     "runs.replay": ("Trial", "replay"),
-    "runs.result": ("Result", "load"),
+    "runs.loading": ("load",),
+    "runs.result": ("Result",),
     "runs.simulate": ("sample", "simulate"),
+    "runs.stratified": ("Stratified",),
+    "runs.stratify": ("stratify",),
     "runs.tune": ("Tuned", "tune"),
     "study.study": ("Study",),
 }
@@ -86,6 +93,8 @@ __all__ = [
     "ModelError",
     "Result",
     "SingleTerm",
+    "Stratified",
+    "Stratum",
     "Study",
     "StudyError",
     "Trial",
@@ -108,6 +117,7 @@ __all__ = [
     "roulette",
     "sample",
     "simulate",
+    "stratify",
     "sumo",
     "sumo_coefficients",
     "tails",
