@@ -19,7 +19,7 @@ from fastsumo.trial.plan import MAX_TERMS, NO_TABLE, Law, Plan, always
 from fastsumo.trial.survival import survival
 
 _MOST_JACKKNIFED = 2**24, 2048  # samples, for orders 1 and 2
-_MOST_SUMMED = 2**20  # values of K, one by one
+_MOST_SUMMED = 2**16  # values of K, one by one; and points of an integral over more
 
 
 @dataclass(frozen=True)
@@ -342,10 +342,10 @@ class Stratum(Estimator):
         return float(-np.diff(survival(self.plan().law, [self.low, self.high + 1]))[0])
 
     def expected_cost(self) -> float:
-        """The mean of `Plan.samples`; a sum over all `K` up to a million of them, else by trapezoids."""
+        """The mean of `Plan.samples`: a sum over all `K`, or where they are many an integral, good to eight digits."""
         plan, beyond = self.plan(), float(survival(self.plan().law, self.high + 1))
         few = self.high - self.low < _MOST_SUMMED
-        terms = np.arange(self.low, self.high + 1) if few else np.linspace(self.low, self.high, _MOST_SUMMED)
+        terms = np.arange(self.low, self.high + 1) if few else np.geomspace(self.low, self.high, _MOST_SUMMED)
         more = np.diff([plan.samples(k) for k in range(self.low, self.high + 1)]) if plan.kind == kinds.MLMC else 1.0
         above = survival(plan.law, terms) - beyond
         total = (above[1:] * more).sum() if few else np.trapezoid(above, terms) + 0.5 * (above[-1] - above[0])

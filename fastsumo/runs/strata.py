@@ -25,7 +25,7 @@ _SINGLE = 16  # terms up to which each is a stratum
 _PARTS = 4  # of an octave beyond
 _USUAL = 200  # trials that each stratum shall have at least, where nothing says how far strata go
 _LEAST = 2.0**-60  # P(K >= low) of the last stratum, likewise
-_MOST = 4096  # strata
+_MOST = 4096  # places where a stratum may end
 _STEPS = 64  # of the way from one allocation to another
 _SURELY = 0.95  # of the variance of plain trials, as a pilot sees both
 
@@ -51,15 +51,16 @@ def parted(estimator: Estimator, cost: float, strata: Iterable[int] | None, larg
         ranges = [(low, high - 1) for low, high in itertools.pairwise([*edges, limit + 1])]
         return tuple(Stratum(estimator, low, high) for low, high in ranges if _probability(estimator, low, high) > 0.0)
     found: list[Stratum] = []
-    low, spent = 1, 0.0
-    while low <= limit and len(found) < _MOST and survival(law, low) > 0.0:
+    low, trial, usual = 1, 0.0, 0  # the cost of a trial in each of the strata so far
+    while low <= limit and survival(law, low) > 0.0:
         high = min(_end(estimator, low), limit)
         if _probability(estimator, low, high) > 0.0:
             stratum = Stratum(estimator, low, high)
-            spent += _USUAL * stratum.expected_cost()
-            if largest is None and found and (spent > cost or survival(law, low) < _LEAST):
-                break
+            trial += stratum.expected_cost()
+            if largest is None and found and (2 * FEWEST * trial > cost or survival(law, low) < _LEAST):
+                return tuple(found[:usual])
             found.append(stratum)
+            usual = len(found) if _USUAL * trial <= cost else max(usual, 1)
         low = high + 1
     return tuple(found)
 

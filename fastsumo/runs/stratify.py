@@ -56,8 +56,8 @@ def stratify(
         The smallest `K` of each stratum, ascending from 1. By default each `K` up to 16 is one, and then a quarter of
         an octave, or less where the survival function falls to its half before; each level of `MLMC`.
     largest_terms : int, optional
-        The largest `K` of all strata. By default the cap of the law, or as far as each stratum can have some 200
-        trials. What lies beyond is ``missing``, and known to be.
+        The largest `K` of all strata. By default the cap of the law, where the cost allows it, or as far as each
+        stratum can have some 200 trials. What lies beyond is ``missing``, and known to be.
     allocation : {"tail", "mean", "variance"} or sequence of int
         "tail" gives strata equal numbers of trials, as far as the mean does not become worse than that of plain trials
         at the same cost; "mean" and "variance" have the least error of these at the given cost (Neyman's allocation,
