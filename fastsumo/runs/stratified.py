@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -95,6 +97,45 @@ class Stratified:
     center: float
     pilot_cost: int
     interrupted: bool = False
+
+    @classmethod
+    def of(cls, results: Iterable[Result]) -> Stratified:
+        """Of results of strata that were run one by one, such as the cells of a `Study`.
+
+        Parameters
+        ----------
+        results : iterable of Result
+            Of one model and of different `Stratum` of one estimator, in any order.
+
+        Raises
+        ------
+        ValueError
+            If they are not, or strata overlap.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> parts = [fs.Stratum(fs.SUMO(), low, high) for low, high in [(1, 1), (2, 3), (4, 100)]]
+        >>> s = fs.Stratified.of(fs.simulate(fs.models.note(), part, 1000) for part in parts)
+        >>> s.strata["high"], round(s.missing, 4)
+        (array([  1,   3, 100]), 0.0099)
+        """
+        parts = list(results)
+        if not parts or not all(isinstance(part.provenance.estimator, Stratum) for part in parts):
+            raise ValueError("Stratified.of takes results of strata: run fs.Stratum(estimator, low, high)")
+        parts.sort(key=lambda part: _stratum(part).low)
+        first = parts[0]
+        for part in parts[1:]:
+            for name in ("model", "params", "source"):
+                if getattr(part.provenance, name) != getattr(first.provenance, name):
+                    raise ValueError(f"the results differ in their {name}")
+            if (part.center, _stratum(part).estimator) != (first.center, _stratum(first).estimator):
+                raise ValueError("the results are of different estimators, or have different centres")
+        for mine, theirs in itertools.pairwise(parts):
+            if _stratum(mine).high >= _stratum(theirs).low:
+                raise ValueError(f"strata overlap: {_stratum(mine)} and {_stratum(theirs)}")
+        interrupted = any(part.interrupted for part in parts)
+        return cls(_stratum(first).estimator, tuple(trimmed(part) for part in parts), first.center, 0, interrupted)
 
     @property
     def provenance(self) -> Provenance:

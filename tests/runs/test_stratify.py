@@ -253,6 +253,26 @@ def test_zero_weights_are_beyond_every_distance() -> None:
     assert "have the value -inf" in str(found)
 
 
+def test_strata_of_a_study_are_put_together(tmp_path: Path) -> None:
+    """Cells of a study, which each have trials from number 0 on under a seed of their own."""
+    parts = [fs.Stratum(CAPPED, low, high) for low, high in [(1, 1), (2, 9), (10, 300)]]
+    study = fs.Study(tmp_path / "strata.study")
+    for seed, part in enumerate(parts):
+        study.add(GAMMA, part, 20_000, seeds=[seed])
+    study.run(threads=1)
+    found = fs.Stratified.of([study[2], study[0], study[1]])
+    mean, variance = closed_forms.sumo(1.5, 1.0 / np.arange(1, 301))
+    assert found.missing == 0.0
+    assert abs(found.mean - mean) < 4.5 * found.std_error
+    assert abs(found.variance - variance) < 4.5 * found.variance_error
+    one = fs.simulate(GAMMA, parts[0], 1000)
+    fails(lambda: fs.Stratified.of([one, one]), ValueError, "overlap")
+    fails(lambda: fs.Stratified.of([fs.simulate(GAMMA, CAPPED, 1000)]), ValueError, "results of strata")
+    fails(lambda: fs.Stratified.of([]), ValueError, "results of strata")
+    other = fs.simulate(fs.models.gamma(2.0), parts[1], 1000)
+    fails(lambda: fs.Stratified.of([one, other]), ValueError, "differ in their model")
+
+
 @pytest.mark.parametrize("width", [50, 80, 132])
 def test_the_table_fits_and_says_what_is_missing(far: fs.Stratified, width: int) -> None:
     text = far.text(width)
@@ -311,12 +331,12 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     ids=repr,
 )
 def test_brute_force_agrees(estimator: Any) -> None:
-    plain = fs.simulate(NOTE, estimator, 100_000_000, seed=1)
-    found, bins = fs.stratify(NOTE, estimator, cost=1e8, seed=2), plain.histogram
+    plain = fs.simulate(NOTE, estimator, 1_000_000_000, seed=1)
+    found, bins = fs.stratify(NOTE, estimator, cost=1e9, seed=2), plain.histogram
     for x in 2.0 ** np.arange(0, 9):
         share = bins.counts[(bins.low >= x) | (bins.high <= -x)].sum() / plain.trials
         tail = found.tail(x)
-        error = math.hypot(float(tail["std_error"]), math.sqrt(max(share, 1e-8) / plain.trials))
+        error = math.hypot(float(tail["std_error"]), math.sqrt(max(share, 1e-9) / plain.trials))
         assert tail["probability"] - 4.5 * error <= share <= tail["probability"] + found.missing + 4.5 * error
 
 
