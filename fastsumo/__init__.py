@@ -20,7 +20,7 @@ studies      `compare` sets estimators side by side at equal cost, `levels` meas
              `Study` keeps a grid of runs in one file, and raises `StudyError`.
 tails        `tails` has tail indices, intervals that hold without a variance, tests; `plot` the figures.
 elsewhere    `sumo`, `iwae`, `jvi`, `cumulative_iwae`, `draw_terms` and `sumo_coefficients` (the gradient) take log
-             weights that were computed elsewhere.
+             weights that were computed elsewhere; `audit` finds mistakes in a SUMO that was written elsewhere.
 functions    `vmath` has the functions to write models with: exp, log and their kin, as SIMD code.
 
 `Tuned` is what `tune` returns; ``help(fs.simulate)`` and so on say more. On the command line: ``fastsumo --help``.
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from fastsumo.models import proposals
     from fastsumo.models.model import Model, importance, model
     from fastsumo.runs import roulette
+    from fastsumo.runs.audit import Audit, audit
     from fastsumo.runs.compare import compare
     from fastsumo.runs.evaluate import Evaluation, evaluate
     from fastsumo.runs.given_log_weights import cumulative_iwae, draw_terms, iwae, jvi, sumo, sumo_coefficients
@@ -67,6 +68,7 @@ _NAMES = {
     "errors": ("ModelError", "StudyError"),
     "estimators.estimators": ("ELBO", "IWAE", "JVI", "MLMC", "SUMO", "SingleTerm", "Stratum"),
     "models.model": ("Model", "importance", "model"),
+    "runs.audit": ("Audit", "audit"),
     "runs.compare": ("compare",),
     "runs.evaluate": ("Evaluation", "evaluate"),
     "runs.given_log_weights": ("cumulative_iwae", "draw_terms", "iwae", "jvi", "sumo", "sumo_coefficients"),
@@ -88,6 +90,7 @@ __all__ = [
     "JVI",
     "MLMC",
     "SUMO",
+    "Audit",
     "Evaluation",
     "Model",
     "ModelError",
@@ -100,6 +103,7 @@ __all__ = [
     "Trial",
     "Tuned",
     "__version__",
+    "audit",
     "compare",
     "cumulative_iwae",
     "draw_terms",
