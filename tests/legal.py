@@ -117,6 +117,8 @@ or_of_numbers: (z[0] > 0 or z[1] < 0) - 0.5
 last: z[-1] + z[-2] - z[-3]
 slices: z[1:].sum() - z[:-1].sum() + z[::-1][0] - z[::2][1]
 length: len(z) + z.size + z.shape[0] + z.ndim - 0.5 * params.size
+by_length: z[4] if len(z) > 4 and z[0] > 9.0 else z[1]
+by_params: z[6] if params[0] > 50.0 else z[2]
 in_a_tuple: z[0] if 2 in (1, 2, 3) else z[1]
 not_in: 1.0 if ORDER not in (1, 2) else 0.0
 is_none: z[0] if params is not None else 0.0

@@ -18,6 +18,7 @@ from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.dispatcher import Dispatcher
 
 from fastsumo.jit.fingerprint import is_known
+from fastsumo.jit.indices import out_of_range
 
 
 class Twins:
@@ -101,6 +102,9 @@ class NoBackDoors(FunctionPass):
                 why = _back_door(step, state.typemap)
                 if why:
                     raise errors.TypingError(why, loc=step.loc)
+        why, where = out_of_range(state.func_ir, state.pipeline.sizes) if state.pipeline.sizes else ("", None)
+        if why:
+            raise errors.TypingError(why, loc=where)
         return False
 
 

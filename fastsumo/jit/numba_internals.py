@@ -17,6 +17,7 @@ IMPORTED = {
     "numba.cloudpickle": (
         *("dumps", "list_registry_pickle_by_value", "register_pickle_by_value", "unregister_pickle_by_value"),
     ),
+    "numba.core.analysis": ("compute_cfg_from_blocks",),
     "numba.core.caching": (
         *("Cache", "CompileResultCacheImpl", "FunctionCache", "IndexDataCacheFile", "_CacheLocator"),
     ),
@@ -30,7 +31,7 @@ IMPORTED = {
     "numba.core.dispatcher": ("Dispatcher",),
     "numba.core.errors": ("ConstantInferenceError", "NumbaError", "NumbaWarning", "TypingError"),
     "numba.core.imputils": ("impl_ret_borrowed",),
-    "numba.core.ir": ("Assign", "Expr", "FreeVar", "Global", "SetItem", "StaticSetItem", "Var"),
+    "numba.core.ir": ("Arg", "Assign", "Branch", "Expr", "FreeVar", "Global", "SetItem", "StaticSetItem", "Var"),
     "numba.core.ir_utils": ("build_definitions",),
     "numba.core.registry": ("cpu_target",),
     "numba.core.sigutils": ("normalize_signature",),

@@ -53,11 +53,13 @@ def inlined(function: Callable[..., Any]) -> Any:
     return _njit(function, **INLINED)
 
 
-def checked(function: Callable[..., Any]) -> Any:
-    """A user's function, inlined likewise. Indices are checked, in its helpers too, and cost nothing where LLVM sees
-    that they are in range; one that is not raises.
+def checked(function: Callable[..., Any], *sizes: int) -> Any:
+    """A user's function of vectors of these sizes, inlined likewise.
+
+    Indices are checked, in its helpers too, and cost nothing where LLVM sees that they are in range. One that is not
+    raises, or cannot be compiled if it is a constant.
     """
-    compiler = type("OneModel", (ModelCompiler,), {"twins": Twins(_twin)})
+    compiler = type("OneModel", (ModelCompiler,), {"twins": Twins(_twin), "sizes": sizes})
     return _njit(function, **{**INLINED, "boundscheck": True, "pipeline_class": compiler})
 
 

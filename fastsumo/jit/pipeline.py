@@ -56,9 +56,10 @@ class PartCompiler(Compiler):
 
 
 class ModelCompiler(PartCompiler):
-    """For a user's function; ``twins`` are what stands for its helpers, see `helpers.py`."""
+    """For a user's function of vectors of some ``sizes``; ``twins`` are what stands for its helpers (`helpers.py`)."""
 
     twins: Any
+    sizes: tuple[int, ...] = ()
 
     def define_pipelines(self) -> list[Any]:
         return [_with_twins(passes) for passes in super().define_pipelines()]
@@ -68,6 +69,7 @@ class HelperCompiler(Compiler):
     """For the helpers of a user's function, which may call themselves: Numba sees to that in code of their own."""
 
     twins: Any
+    sizes: tuple[int, ...] = ()
 
     def define_pipelines(self) -> list[Any]:
         return [_with_twins(DefaultPassBuilder.define_nopython_pipeline(self.state))]

@@ -94,6 +94,21 @@ def test_what_no_point_shows_is_an_error_of_the_trial() -> None:
     assert fs.sample(model, fs.IWAE(2), 1, first_trial=trial + 1)[0].size == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        ("z[7] if z[0] + z[1] > 40.0 else z[0]", 7),
+        slow("params[-9] if np.sum(z) > 80.0 and z[0] > 50.0 else z[0]", -9),
+    ],
+)
+def test_a_constant_index_is_seen_where_nobody_comes(text: str, index: int) -> None:
+    scope = dict(globals())
+    exec(f"def model(z, params):\n return {text}", scope)
+    model = fs.Model(scope["model"], 2, [1.5], name="mine")
+    look(scope["model"], [1.5])
+    fails(lambda: fs.simulate(model, fs.ELBO(), 10), fs.ModelError, f"index {index} is out of bounds for axis 0")
+
+
 # --- writing --------------------------------------------------------------------------------------------------------
 
 

@@ -34,6 +34,11 @@ class Chunk(NamedTuple):
     samples: int
 
 
+def arguments_of(dim: int, columns: int, params: int) -> tuple[int, ...]:
+    """Sizes of what a model's function is given; a row only if there are columns."""
+    return (dim, columns, params) if columns else (dim, params)
+
+
 def weigher(density: Any, transform: Any, chunk: Chunk, linear: bool, by_lanes: bool) -> Any:
     """``weigh_chunk(z, given, numbers, row, shift, result, power)`` for the first ``result.size`` samples of ``z``.
 

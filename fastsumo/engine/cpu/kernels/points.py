@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import carray, types
 
+from fastsumo.engine.cpu.kernels.chunks import arguments_of
 from fastsumo.engine.faults import compiling
 from fastsumo.errors import ModelError
 from fastsumo.jit import options
@@ -73,7 +74,7 @@ def _one_by_one(
 def _compile(function: Any, shape: tuple[int, int, int], digest: str | None, proof: Proof) -> Any:
     dim, params_size, columns = shape
     columns_size = max(columns, 1)
-    density = options.checked(function)
+    density = options.checked(function, *arguments_of(dim, columns, params_size))
 
     if columns:
 

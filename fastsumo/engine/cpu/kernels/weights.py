@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import types
 
-from fastsumo.engine.cpu.kernels.chunks import Chunk, has_loop, try_lanes, weigher
+from fastsumo.engine.cpu.kernels.chunks import Chunk, arguments_of, has_loop, try_lanes, weigher
 from fastsumo.errors import SlowModelWarning
 from fastsumo.jit import options
 from fastsumo.jit.bits import fabs
@@ -195,7 +195,7 @@ def _callback(
     function: Any, shape: _Shape, digest: str | None, linear: bool, by_lanes: bool, proof: Proof | None = None
 ) -> Any:
     chunk = Chunk(shape.dim, shape.columns, shape.params, _chunk(shape))
-    density = options.checked(function)
+    density = options.checked(function, *arguments_of(shape.dim, shape.columns, shape.params))
 
     def before() -> None:
         if proof is not None:
