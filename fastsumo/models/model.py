@@ -230,7 +230,7 @@ class Model:
         """The true ``log Z`` of the rows ``first .. stop - 1``, where it is known."""
         if self.data is None or not callable(self._evidence):
             return None
-        raw = np.ascontiguousarray(self.data[first:stop], dtype=np.float64)
+        raw = readonly(np.ascontiguousarray(self.data[first:stop], dtype=np.float64))
         return np.asarray(self._evidence(raw, self.params), dtype=np.float64)
 
     def at_row(self, row: int) -> Model:
@@ -397,6 +397,10 @@ def model(
     arrays, and helpers: a function with a loop is compiled for 16 samples at a time. It then must not branch on a
     coordinate nor make an array; if it does, it is compiled for one sample at a time, with the same values, several
     times as slow.
+
+    The log weight must be a function of its arguments, which are read-only; -math.inf stands for a weight of zero.
+    Before the first trial what is compiled is held to the Python function (`models/proof.py`), and where they differ, an
+    index is out of range, or something is written, there is a `ModelError`.
 
     Examples
     --------
