@@ -399,7 +399,7 @@ def model(
     times as slow.
 
     The log weight must be a function of its arguments, which are read-only; -math.inf stands for a weight of zero.
-    Before the first trial what is compiled is held to the Python function (`models/proof.py`), and where they differ, an
+    Before the first trial what is compiled is held to the Python function (`models/proof.py`): where they differ, an
     index is out of range, or something is written, there is a `ModelError`.
 
     Examples
