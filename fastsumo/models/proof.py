@@ -144,7 +144,8 @@ class Proof:
                 if not self._agree(point, value, one):
                     raise ModelError(
                         f"model {self._model.name!r} gives {_said(value)} in plain Python but {_said(one)} when it is "
-                        f"compiled, {self._at(point)}: what Numba makes of it is something else"
+                        f"compiled, {self._at(point)}; compiled code adds truth values as numbers and counts in "
+                        "float64, where NumPy does not: int(...) and .astype(float) say what is meant"
                     )
 
     def _agree(self, point: Point, value: Any, compiled: float | None) -> bool:
