@@ -41,7 +41,7 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_proof(benchmark: Any, name: str) -> None:
     model = MODELS[name]()
-    found = weights.compiled(model)
+    found = weights.compiled(model, Proof(model))
     values = partial(weights._values_at, found.linear_at, found.shape, True)
 
     def prove() -> int:

@@ -60,7 +60,7 @@ def test_legal_models_agree_with_python() -> None:
 @pytest.mark.parametrize("name", legal.MODELS)
 def test_a_legal_model_agrees_with_python_as_the_engine_compiles_it(name: str) -> None:
     model = fs.Model(legal.MODELS[name], legal.DIM, legal.PARAMS, name=name)
-    found = weights.compiled(model)
+    found = weights.compiled(model, Proof(model))
     assert found.linear_at
     assert found.extended_at
     assert fs.sample(model, fs.IWAE(2), 100)[0].size == 100

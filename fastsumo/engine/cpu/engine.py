@@ -27,6 +27,7 @@ from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched
 from fastsumo.engine.status import EXTENDED, OK, RAISED
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import Model
+from fastsumo.models.proof import Proof
 from fastsumo.statistics.merger import merged
 from fastsumo.statistics.row_sums import no_trials
 from fastsumo.statistics.spans import joined, without
@@ -60,7 +61,7 @@ class OpenModel:
         self.model, self.estimator, self.seed, self.threads = model, estimator, int(seed), threads
         self.plan = estimator.plan()
         with compiling(model):
-            self._compiled = compiled(model)
+            self._compiled = compiled(model, Proof(model))
         self._owned = make_params(self._compiled, self.plan, self.seed)
         self.params = self._owned.params
         self.crew = Crew()

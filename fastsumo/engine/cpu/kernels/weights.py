@@ -27,13 +27,13 @@ from fastsumo.jit.lanes import WIDTH
 from fastsumo.jit.memory import floats, table_at, words
 from fastsumo.jit.sources import source_digest
 from fastsumo.models import transforms
-from fastsumo.models.proof import Proof
 from fastsumo.trial.lazy_sums import with_lazy_sums
 from fastsumo.trial.philox import fill_normals, fill_uniforms
 from fastsumo.trial.ranges import LARGEST_LINEAR, LARGEST_SHIFT, LOG_2, SMALLEST_LINEAR
 
 if TYPE_CHECKING:
     from fastsumo.models.model import Model
+    from fastsumo.models.proof import Proof
 
 _BUFFER = 4096  # float64 numbers of noise worked on at a time: 32 KiB, a first-level cache
 _MOST, _FEWEST = 1024, 64  # samples that they are for
@@ -75,7 +75,7 @@ class CompiledModel(NamedTuple):
     function: Any
     shape: _Shape
     digest: str | None  # of the function and all that it reaches, as they are now
-    proof: Proof
+    proof: Proof | None
 
     @property
     def noise_at(self) -> int:
@@ -114,8 +114,8 @@ class _Shape(NamedTuple):
     columns: int
 
 
-def compiled(model: Model) -> CompiledModel:
-    """The model with its function compiled for the linear range, and its numbers."""
+def compiled(model: Model, proof: Proof | None = None) -> CompiledModel:
+    """The model with its function compiled for the linear range, proved if there is a proof, and its numbers."""
     numbers = np.ascontiguousarray(model.packed(), dtype=np.float64)
     shape = _Shape(
         model.noise,
@@ -134,7 +134,7 @@ def compiled(model: Model) -> CompiledModel:
         function,
         shape,
         fingerprint(function, source_digest(__name__), shape),
-        Proof(model),
+        proof,
     )
     assert found.linear_at
     return found
