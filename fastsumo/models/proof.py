@@ -32,8 +32,7 @@ Floats = NDArray[np.float64]
 _TOLERANCE = 1e-12  # relative above 1
 _FAR = 5.0  # standard deviations that some trial of a million has; what goes wrong there is an error ...
 _FURTHEST = 8.5  # ... and about the largest that there are, where it only has to go wrong in the compiled code too
-_SECONDS = 0.1  # of plain calls, after which no further point is looked at ...
-_FEWEST = 8  # ... than so many
+_SECONDS = 0.1  # of plain calls, after which no further point is looked at
 _NEIGHBOURS = 12  # calls that tell how far rounding alone can move a value
 _LARGEST_SHIFT = 2.0**38  # log weights beyond are compared where the extended range is compiled
 
@@ -98,15 +97,17 @@ class Proof:
         found: list[tuple[Point, Any]] = []
         begin = time.perf_counter()
         for point in _points(self._model):
-            if len(found) >= _FEWEST and time.perf_counter() - begin > _SECONDS:
-                break
-            values = self._plain(point), self._plain(point)
-            if not _same(*values):
+            value = again = self._plain(point)
+            if time.perf_counter() - begin < _SECONDS:
+                again = self._plain(point)
+            if not _same(value, again):
                 raise ModelError(
-                    f"model {self._model.name!r} gives {_said(values[0])} and then {_said(values[1])}, "
-                    f"{self._at(point)}: a log weight must be a function of z, the data and params alone"
+                    f"model {self._model.name!r} gives {_said(value)} and then {_said(again)}, {self._at(point)}: "
+                    "a log weight must be a function of z, the data and params alone"
                 )
-            found.append((point, values[0]))
+            found.append((point, value))
+            if time.perf_counter() - begin > _SECONDS:
+                break
         return found
 
     def _plain(self, point: Point, noisy: random.Random | None = None) -> Any:
@@ -222,15 +223,14 @@ def _noise(model: Model) -> Iterator[tuple[Floats, bool]]:
     signs = np.where(np.arange(size) % 2, -1.0, 1.0)
     if model.noise == "uniform":
         least = 2.0**-53
-        yield np.full(size, 0.5), True
         for _ in range(8):
             yield generator.random(size), True
             yield 0.5 + signs * (generator.random(size) - 0.5), True
+        yield np.full(size, 0.5), True
         for edge in (1e-6, least):
             for each in (np.full(size, edge), np.full(size, 1.0 - edge), np.where(signs > 0.0, edge, 1.0 - edge)):
                 yield each, edge > least
         return
-    yield np.zeros(size), True
     for i in range(10):
         yield generator.standard_normal(size), True
         yield 2.5 * generator.standard_normal(size).clip(-2.0, 2.0), True
@@ -242,6 +242,7 @@ def _noise(model: Model) -> Iterator[tuple[Floats, bool]]:
             alone = generator.standard_normal(size)
             alone[generator.integers(size)] = (_FAR, -_FAR, _FURTHEST, -_FURTHEST)[i - 3]
             yield alone, i < 5
+    yield np.zeros(size), True
     yield 1e-9 * signs, True
 
 

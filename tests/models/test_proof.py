@@ -401,6 +401,21 @@ def test_a_helper_that_calls_itself_runs_again_in_another_process(tmp_path: Path
     assert outputs[0] == outputs[1]
 
 
+def test_a_model_that_is_slow_in_python_is_looked_at_once() -> None:
+    calls = [0]
+
+    def slow_model(z, params):  # type: ignore[no-untyped-def]
+        calls[0] += 1
+        time.sleep(0.15)
+        return 0.0
+
+    proof = Proof(fs.Model(slow_model, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fastsumo.models.proof.check_purity", lambda *given: None)  # which sees a clock
+        proof.look()
+    assert calls[0] == 1
+
+
 # --- words ----------------------------------------------------------------------------------------------------------
 
 
