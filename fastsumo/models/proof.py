@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 _TOLERANCE = 1e-12  # relative above 1
 _FAR = 5.0  # standard deviations that some trial of a million has; what goes wrong there is an error ...
 _FURTHEST = 8.5  # ... and about the largest that there are, where it only has to go wrong in the compiled code too
+_FEW = 4  # dimensions
 _SECONDS = 0.1  # of plain calls, after which no further point is looked at
 _NEIGHBOURS = 12  # calls that tell how far rounding alone can move a value
 _LARGEST_SHIFT = 2.0**38  # log weights beyond are compared where the extended range is compiled
@@ -64,8 +65,8 @@ class Proof:
     >>> try:
     ...     Proof(Model(lambda z, params: z[1], 1, name="short")).look()
     ... except ModelError as error:
-    ...     print(str(error).partition(" (")[0])
-    model 'short' raises IndexError: index 1 is out of bounds for axis 0 with size 1, at z = [0.]
+    ...     print(str(error).partition(", at")[0])
+    model 'short' raises IndexError: index 1 is out of bounds for axis 0 with size 1
     """
 
     def __init__(self, model: Model) -> None:
@@ -202,7 +203,7 @@ def _is_arithmetic(error: Exception) -> bool:
 
 
 def _points(model: Model) -> Iterator[Point]:
-    """Ordinary and far points in turn, for a few rows of data; at the end, other parameters."""
+    """Ordinary and far points in turn, for a few rows of data."""
     rows: list[Floats | None] = [model.row]
     if model.data is not None:
         last = model.data.shape[0] - 1
@@ -210,14 +211,6 @@ def _points(model: Model) -> Iterator[Point]:
     for i, (noise, ordinary) in enumerate(_noise(model)):
         z = noise if model.proposal is None else model.proposal.points(noise[None])[0]
         yield Point(z, rows[i % len(rows)], model.params, ordinary)
-    if model.params.size:
-        generator = np.random.default_rng(1)
-        for factor in (0.5, 2.0, -1.0):
-            noise = (
-                generator.standard_normal(model.noise_dim) if model.noise == "normal" else generator.random(model.dim)
-            )
-            z = noise if model.proposal is None else model.proposal.points(noise[None])[0]
-            yield Point(z, rows[0], factor * model.params, False)
 
 
 def _noise(model: Model) -> Iterator[tuple[Floats, bool]]:
@@ -234,17 +227,19 @@ def _noise(model: Model) -> Iterator[tuple[Floats, bool]]:
             for each in (np.full(size, edge), np.full(size, 1.0 - edge), np.where(signs > 0.0, edge, 1.0 - edge)):
                 yield each, edge > least
         return
+    few = size <= _FEW
     for i in range(10):
         yield generator.standard_normal(size), True
-        yield 2.5 * generator.standard_normal(size).clip(-2.0, 2.0), True
+        yield 2.5 * generator.standard_normal(size).clip(-2.0, 2.0), few
         if i < 3:
-            for far in (_FAR, _FURTHEST):
-                sign = (1.0, -1.0, signs)[i]
-                yield sign * np.full(size, far), far == _FAR
-        elif i < 7:
+            direction = (np.ones(size), -np.ones(size), signs)[i]
+            yield _FAR / math.sqrt(size) * direction, True
+            yield _FURTHEST * direction, False
+    for j in range(min(size, _FEW)):
+        for far in (_FAR, -_FAR, _FURTHEST, -_FURTHEST):
             alone = generator.standard_normal(size)
-            alone[generator.integers(size)] = (_FAR, -_FAR, _FURTHEST, -_FURTHEST)[i - 3]
-            yield alone, i < 5
+            alone[j] = far
+            yield alone, abs(far) == _FAR
     yield np.zeros(size), True
     yield 1e-9 * signs, True
 
