@@ -47,6 +47,7 @@ def trial_error(
 
     ``culprit`` are the trial and the noise of such a sample, where they were found.
     """
+    near = "near" if culprit is None else "in"
     trial, noise = (trial, None) if culprit is None else culprit
     row, at, where = None, trial, f"trial {trial} of seed {seed}"
     again = f"fs.replay(model, {estimator!r}, trial={trial}, seed={seed})"
@@ -57,7 +58,7 @@ def trial_error(
     found = _found(model, row, noise)
     if status == RAISED:
         raised = f"{type(found).__name__}: {found}" if isinstance(found, Exception) else "an exception"
-        error = ModelError(f"model {model.name!r} raised {raised} near {where}; see {again}")
+        error = ModelError(f"model {model.name!r} raised {raised} {near} {where}; see {again}")
     else:
         far = isinstance(found, float) and math.isfinite(found)
         what, allowed = "NaN or +inf", "finite numbers and -inf"

@@ -87,7 +87,7 @@ def test_what_no_point_shows_is_an_error_of_the_trial() -> None:
     text = fails(
         lambda: fs.simulate(model, fs.IWAE(2), 100_000), fs.ModelError, "model 'mine' raised IndexError: index 5"
     )
-    trial = int(re.findall(r"near trial (\d+) of seed 0", text)[0])
+    trial = int(re.findall(r"in trial (\d+) of seed 0", text)[0])
     assert f"trial={trial}, seed=0" in text
     fails(lambda: fs.replay(model, fs.IWAE(2), trial), fs.ModelError, "index 5 is out of bounds for axis 0 with size 2")
     assert fs.replay(model, fs.IWAE(2), trial + 1).log_weights.size == 2
