@@ -27,13 +27,16 @@ IMPORTED = {
     "numba.core.codegen": ("JITCodeLibrary",),
     "numba.core.compiler": ("Compiler", "DefaultPassBuilder"),
     "numba.core.compiler_machinery": ("FunctionPass", "register_pass"),
+    "numba.core.config": ("reload_config",),
+    "numba.core.dispatcher": ("Dispatcher",),
     "numba.core.errors": ("ConstantInferenceError", "NumbaError"),
     "numba.core.ir": ("Assign", "Expr", "Global", "Var"),
     "numba.core.ir_utils": ("build_definitions",),
     "numba.core.sigutils": ("normalize_signature",),
     "numba.core.typeconv": ("Conversion",),
-    "numba.core.typing.templates": ("AbstractTemplate", "infer_global", "signature"),
+    "numba.core.typing.templates": ("AbstractTemplate", "builtin_registry", "infer_global", "signature"),
     "numba.core.untyped_passes": ("ReconstructSSA",),
+    "numba.np.ufunc.dufunc": ("DUFunc",),
 }
 
 # What is called, replaced or set on instances of its classes.
@@ -48,5 +51,7 @@ ATTRIBUTES = {
     "numba.core.compiler.Compiler": ("define_pipelines",),
     "numba.core.compiler.DefaultPassBuilder": ("define_nopython_pipeline",),
     "numba.core.compiler_machinery.PassManager": ("add_pass_after", "finalize"),
-    "numba.core.dispatcher.Dispatcher": ("compile", "get_call_template"),
+    "numba.core.dispatcher.Dispatcher": ("compile", "disable_compile", "get_call_template", "nopython_signatures"),
+    "numba.core.typing.templates._OverloadFunctionTemplate": ("get_impl_key",),
+    "numba.np.ufunc.dufunc.DUFunc": ("add", "disable_compile", "identity", "targetoptions"),
 }

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
+from fastsumo.jit.copies import plain
 from fastsumo.jit.fingerprint import source_fingerprint
 from fastsumo.models.proposals import Proposal
 
@@ -98,7 +99,7 @@ class Model:
         self.proposal = proposal
         self.origin: str | None = None
         self.name = str(name) if name is not None else getattr(function, "__name__", "model")
-        self.chi_square = None if chi_square is None else float(chi_square)
+        self.chi_square = None if chi_square is None else float(checks.floats("chi_square", chi_square))
         self.laplace = laplace
         self.weight_tail_index = weight_tail_index
         self._evidence = log_evidence
@@ -216,7 +217,7 @@ class Model:
         block = np.empty((_ROWS_TOGETHER, raw.shape[1]))
         block[:] = raw[0]
         block[: raw.shape[0]] = raw
-        out = np.asarray(self.prepare(block, self.params), dtype=np.float64)
+        out = checks.floats(f"what prepare of model {self.name!r} gives", self.prepare(block, self.params))
         if out.ndim != 2 or out.shape[0] != _ROWS_TOGETHER or out.shape[1] == 0:
             raise ValueError(
                 f"prepare of model {self.name!r} must give one row for each of the {_ROWS_TOGETHER} it is given, "
@@ -229,7 +230,7 @@ class Model:
         if self.data is None or not callable(self._evidence):
             return None
         raw = np.ascontiguousarray(self.data[first:stop], dtype=np.float64)
-        return np.asarray(self._evidence(raw, self.params), dtype=np.float64)
+        return checks.floats(f"log_evidence of model {self.name!r}", self._evidence(raw, self.params))
 
     def at_row(self, row: int) -> Model:
         """A model without data: this one at one row. All rows share compiled code.
@@ -286,20 +287,21 @@ class Model:
         >>> round(float(fs.models.note()([0.0, 0.0])), 6)
         1.505783
         """
-        noise = np.asarray(z, dtype=np.float64)
+        noise = checks.floats("z", z)
         if noise.ndim == 0 or noise.shape[-1] != self.noise_dim:
             raise ValueError(f"z must have {self.noise_dim} numbers in its last axis, got shape {noise.shape}")
         flat = noise.reshape(-1, self.noise_dim)
         points = flat if self.proposal is None else self.proposal.points(flat)
         arguments = self.arguments(row)
         with np.errstate(all="ignore"):
-            log_weights = np.array([float(self.function(point, *arguments)) for point in points])
+            function = plain(self.function)
+            log_weights = np.array([float(function(point, *arguments)) for point in points])
             if self.proposal is not None:
                 log_weights -= self.proposal.log_density(points)
         return log_weights.reshape(noise.shape[:-1])
 
     def _one_row(self, row: ArrayLike) -> NDArray[np.float64]:
-        given = np.asarray(row, dtype=np.float64)
+        given = checks.floats("row", row)
         return given if self.prepare is None else self._prepared(given[None])[0]
 
     def __repr__(self) -> str:
@@ -451,7 +453,7 @@ def importance(
 
 
 def _rows(data: ArrayLike) -> NDArray[Any]:
-    rows = data if isinstance(data, np.ndarray) else np.asarray(data, dtype=np.float64)
+    rows = checks.array("data", data) if isinstance(data, np.ndarray) else checks.floats("data", data)
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise ValueError(f"data must be a table of shape (rows, columns), got shape {rows.shape}")
     if rows.shape[0] == 0:
@@ -464,7 +466,7 @@ def _rows(data: ArrayLike) -> NDArray[Any]:
 def source_hash(model: Model) -> str:
     """Content hash of a model: its function, all it uses, its proposal's numbers. Parameters are not in it.
 
-    A function that cannot be hashed by content (see `jit/fingerprint.py`) is hashed by its code alone.
+    What cannot be hashed by content (see `jit/fingerprint.py`) counts as the same in this process and in no other.
     """
     parts = [source_fingerprint(model.function), model.noise, str(model.dim)]
     if model.row is not None:

@@ -317,7 +317,7 @@ def _set_location(proposal: Any) -> None:
     mean = checks.vector("mean", proposal.mean)
     if mean.size == 0:
         raise ValueError("mean must have at least one coordinate")
-    covariance = np.array(proposal.covariance, dtype=np.float64)
+    covariance = checks.floats("covariance", proposal.covariance)
     scale = _scale(covariance, mean.size)
     covariance.flags.writeable = False
     object.__setattr__(proposal, "mean", mean)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -228,6 +228,10 @@ class Study:
             if cell not in cells:
                 raise KeyError(_no_cell(self.path, cell, len(cells)))
             return table.result_of(store, cells[cell], self._models)
+
+    def __iter__(self) -> Iterator[Result]:
+        """The results of all cells, in order."""
+        return (self[cell] for cell in range(len(self)))
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a cell: what it is, its statistics, its state; statistics are NaN where there are none yet."""

@@ -13,6 +13,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastsumo.base import checks
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Side = Literal["left", "right", "both"]
@@ -54,9 +56,8 @@ def as_sample(values: ArrayLike, name: str = "values") -> FloatArray:
     ValueError
         If the array is empty, not one-dimensional, or holds NaN or an infinity.
     """
-    array = np.asarray(values)
-    if array.dtype.names is not None and "value" in array.dtype.names:
-        array = array["value"]
+    fields = getattr(getattr(values, "dtype", None), "names", None) or ()
+    array = checks.array(name, values["value"] if "value" in fields else values)  # type: ignore[index,call-overload]
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be real numbers, not an array of {array.dtype}")
     if array.ndim != 1:
@@ -73,7 +74,7 @@ def as_sample(values: ArrayLike, name: str = "values") -> FloatArray:
 
 def as_counts(values: ArrayLike, name: str) -> IntArray:
     """Read `values` as a one-dimensional array of whole numbers that are at least 0."""
-    array = np.asarray(values)
+    array = checks.array(name, values)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be whole numbers, not an array of {array.dtype}")
     if array.ndim != 1 or (array < 0).any():

@@ -46,7 +46,7 @@ class Histogram:
 
     def __post_init__(self) -> None:
         """Check the shapes and the order of the bins."""
-        lower, upper = np.asarray(self.low, np.float64), np.asarray(self.high, np.float64)
+        lower, upper = checks.floats("low", self.low), checks.floats("high", self.high)
         counts = as_counts(self.counts, "counts")
         if not lower.shape == upper.shape == counts.shape:
             raise ValueError(f"edges and counts differ in shape: {lower.shape}, {upper.shape}, {counts.shape}")
@@ -174,7 +174,7 @@ def histogram_quantile(histogram: Histogram, q: ArrayLike) -> FloatArray:
     >>> round(float(histogram_quantile(log_histogram([1.0, 10.0, 100.0]), 0.5)), 0)
     10.0
     """
-    wanted = np.asarray(q, dtype=np.float64)
+    wanted = checks.floats("q", q)
     if not ((wanted >= 0) & (wanted <= 1)).all():
         raise ValueError(f"q must lie between 0 and 1, not {q!r}")
     total = int(histogram.counts.sum())

@@ -252,7 +252,7 @@ def _powers(deviations: FloatArray) -> FloatArray:
 
 
 def _power_sums(values: ArrayLike) -> FloatArray:
-    sums = np.asarray(values, dtype=np.float64)
+    sums = checks.floats("power_sums", values)
     if sums.shape != (4,):
         raise ValueError(f"power_sums must be four numbers, not of shape {sums.shape}")
     if not np.isfinite(sums[:2]).all() or sums[1] < 0:

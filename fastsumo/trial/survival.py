@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastsumo.base import checks
 from fastsumo.jit.options import inlined
 from fastsumo.trial.plan import Law
 from fastsumo.vmath import _log_positive, exp
@@ -29,7 +30,7 @@ def survival(law: Law, k: ArrayLike) -> Floats:
     >>> survival(Law(1.0, np.inf, 0.0, 4, np.empty(0)), [0, 1, 2, 4, 5])
     array([1.  , 1.  , 0.5 , 0.25, 0.  ])
     """
-    terms = np.maximum(np.asarray(k, dtype=np.float64), 1.0)
+    terms = np.maximum(checks.floats("k", k), 1.0)
     return np.where(terms > law.cap, 0.0, uncapped(law, terms))
 
 

@@ -14,6 +14,7 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import ArrayLike, NDArray
 
+from fastsumo.base import checks
 from fastsumo.jit.options import INLINED, kernel
 
 
@@ -63,12 +64,7 @@ def compiled_as(function: Callable[..., Any], device: Any) -> None:
 
 
 def _as_float64(value: ArrayLike) -> NDArray[np.float64]:
-    array = np.asarray(value)
-    if array.dtype.kind not in "biufO":
-        raise TypeError(f"expected real numbers, got {array.dtype}: {value!r:.80}")
-    if array.dtype.kind == "O":  # such as fractions; NumPy would take None for NaN
-        return np.array([float(item) for item in array.flat], np.float64).reshape(array.shape)
-    return array.astype(np.float64, copy=False)
+    return checks.array("x", value).astype(np.float64, copy=False)
 
 
 @cache

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import pytest
+from complaints import fails
 
 import fastsumo as fs
 from fastsumo.models.serialization import difference, made, recipe
@@ -26,3 +29,10 @@ def test_recipes_are_compared_with_what_they_make() -> None:
     assert made(recipe(fs.models.lognormal(0.1234567891))).params == [0.1234567891]
     assert difference("a", "a\nb") == "`b` is new"
     assert difference("a\nb", "a") == "`b` is gone"
+
+
+def test_what_cannot_be_told_from_another_is_not_written_down() -> None:
+    labs = ctypes.CDLL(None).labs
+    fails(
+        lambda: recipe(fs.Model(lambda z, params: float(labs(3)), 1)), TypeError, r"whether 'labs' \(_FuncPtr\) is the"
+    )

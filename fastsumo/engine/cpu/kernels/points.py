@@ -15,9 +15,10 @@ from numba import carray, types
 from fastsumo.engine.faults import compiling
 from fastsumo.errors import ModelError
 from fastsumo.jit import options
-from fastsumo.jit.fingerprint import fingerprint
+from fastsumo.jit.copies import thawed
+from fastsumo.jit.fingerprint import by_content, fingerprint
 from fastsumo.jit.memory import table_at
-from fastsumo.jit.sources import source_digest
+from fastsumo.jit.sources import compiler_settings, source_digest
 
 if TYPE_CHECKING:
     from fastsumo.models.model import Model
@@ -38,7 +39,8 @@ def values_at(model: Model, points: np.ndarray) -> np.ndarray:
     function = getattr(model.function, "py_func", model.function)
     shape = model.dim, model.params.size, model.columns
     with compiling(model):
-        callback = _compile(function, shape, fingerprint(function, source_digest(__name__), shape))
+        digest = fingerprint(function, source_digest(__name__), compiler_settings(), shape)
+        callback = by_content(_compile, digest)(function, shape, digest)
     table, out = np.ascontiguousarray(points.T), np.empty(points.shape[0])
     numbers = np.append(model.params, 0.0)
     row = np.zeros(1) if model.row is None else np.ascontiguousarray(model.row)
@@ -56,6 +58,11 @@ def values_at(model: Model, points: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _compile(function: Any, shape: tuple[int, int, int], digest: str | None) -> Any:
+    with thawed(function) as now:
+        return _compile_now(now, shape, digest)
+
+
+def _compile_now(function: Any, shape: tuple[int, int, int], digest: str | None) -> Any:
     dim, params_size, columns = shape
     columns_size = max(columns, 1)
     density = options.inlined(function)
