@@ -71,6 +71,8 @@ class Plan(NamedTuple):
         Whether a trial has a level 0 of its own.
     single : bool
         Whether one level over its probability counts, not the sum of levels over their survival.
+    alive : int
+        The value is -inf where so many first weights are all zero.
     """
 
     kind: int
@@ -80,6 +82,7 @@ class Plan(NamedTuple):
     base: int = 1
     first: bool = True
     single: bool = True
+    alive: int = 1
 
     def samples(self, terms: int) -> int:
         """Importance samples of a trial with ``terms`` terms.
