@@ -25,7 +25,7 @@ def elementwise(device: Any, *arguments: ArrayLike) -> Any:
         result = np.empty(1)
         _loop(device, len(numbers))(*numbers, result)
         return float(result[0])
-    arrays = [_as_float64(value) for value in arguments]
+    arrays = [as_float64(value) for value in arguments]
     if len(arrays) > 1:
         arrays = list(np.broadcast_arrays(*arrays))
     shape = arrays[0].shape
@@ -63,7 +63,7 @@ def compiled_as(function: Callable[..., Any], device: Any) -> None:
     overload(function, jit_options=INLINED)(unary if arity == 1 else binary)
 
 
-def _as_float64(value: ArrayLike) -> NDArray[np.float64]:
+def as_float64(value: ArrayLike) -> NDArray[np.float64]:
     return checks.array("x", value).astype(np.float64, copy=False)
 
 
