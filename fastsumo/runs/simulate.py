@@ -51,7 +51,8 @@ def simulate(
     progress : bool or Progress, optional
         A bar; by default where somebody is looking (a terminal, a notebook).
     first_trial : int
-        Number of the first trial, so that a run can be continued and merged with what came before.
+        Number of the first trial, so that a run can be continued and merged with what came before; to the bits of one
+        run if it is a multiple of 4096 (see `Result.merge`).
     until : dict, optional
         ``dict(std_error=1e-4)`` runs until the standard error of the mean is that small, and refuses to where the
         variance is infinite.

@@ -19,6 +19,7 @@ from zoo import LAWS, MODELS, trial_with
 
 import fastsumo as fs
 from fastsumo.engine.devices import open_engine
+from fastsumo.trial.sizes import TILE
 from fastsumo.vmath import log
 
 SEED = 20_240_607
@@ -194,7 +195,7 @@ def test_statistics_do_not_depend_on_when_a_weight_is_not_plain():
     )
     estimator = fs.SUMO(fs.roulette.Harmonic(cap=200))
     whole = fs.simulate(model, estimator, 200_000, SEED, threads=1)
-    cuts = [0, 20_000, 100_003, 200_000]
+    cuts = [0, 5 * TILE, 25 * TILE, 200_000]
     parts = [fs.simulate(model, estimator, b - a, SEED, first_trial=a) for a, b in itertools.pairwise(cuts)]
     merged = functools.reduce(fs.Result.merge, parts)
     assert (merged.mean, merged.variance, merged.cost) == (whole.mean, whole.variance, whole.cost)
