@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastsumo import plot
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, table
 from fastsumo.engine.devices import open_engine
 from fastsumo.estimators.estimators import ELBO
@@ -183,6 +184,7 @@ class Levels:
         return notes
 
 
+@own_errstate
 def levels(model: Model, max_terms: int, samples: int, seed: int = 0, threads: int | None = None) -> Levels:
     """Means and variances of the increments of IWAE and of the dyadic antithetic differences.
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fastsumo import plot, tails
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import SUMO, SingleTerm
 from fastsumo.report import html, result_page
 from fastsumo.report import summary as words
@@ -205,6 +206,7 @@ class Result:
         """Running statistics: trials, mean, variance, largest."""
         return self.statistics.trace_table(self.center)
 
+    @own_errstate
     def merge(self, other: Result) -> Result:
         """Both runs together, as if they had been one; any order of merging gives the same bits.
 
@@ -258,6 +260,7 @@ class Result:
             _model=self._model or other._model,
         )
 
+    @own_errstate
     def summary(self) -> Summary:
         """What `fastsumo.tails` needs of the finite trials: extremes, power sums, groups, histogram, trace.
 
@@ -429,6 +432,7 @@ class Result:
         model, estimator = self.made_with()
         return replay(model, estimator, trial, next(iter(self.ranges)) if seed is None else seed, **options)
 
+    @own_errstate
     def to_dict(self) -> dict[str, Any]:
         """The numbers that `print` shows and where they come from, ready for JSON.
 
@@ -493,6 +497,7 @@ class Result:
         """
         return dataset(self)
 
+    @own_errstate
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, ``.npz`` by convention; replaced as a whole or not at all.
 
@@ -516,6 +521,7 @@ class Result:
         """
         files.write(self, Path(path))
 
+    @own_errstate
     def plot(self, figure: Any = None) -> Any:
         """Four panels: density, both tails, running mean and variance, share of variance by octave of `K`.
 
@@ -536,6 +542,7 @@ class Result:
         """
         return plot.overview(self, figure)
 
+    @own_errstate
     def report(self, path: str | os.PathLike[str], model: Model | None = None) -> None:
         """Write a page of HTML about the run, one file that needs no network: estimate, verdict, figures, extremes.
 
@@ -553,6 +560,7 @@ class Result:
         page = result_page.result_page(self, rerun.commands(self), replays(self, model))
         result_page.write_page(path, page)
 
+    @own_errstate
     def _repr_html_(self) -> str:
         return html.blocks(words.blocks(self))
 
@@ -560,10 +568,12 @@ class Result:
         what = f"{self.provenance.model!r}, {self.provenance.estimator!r}"
         return f"Result({what}, trials={self.trials}, mean={self.mean:.10g})"
 
+    @own_errstate
     def __str__(self) -> str:
         return words.summary(self)
 
 
+@own_errstate
 def load(path: str | os.PathLike[str]) -> Result:
     """Read a `Result` that `Result.save` wrote.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.engine.devices import open_engine
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.labels import label
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _MOST_UNTIL = 2**50  # trials, where only a standard error is asked for
 
 
+@own_errstate
 def simulate(
     model: Model,
     estimator: Estimator,
@@ -116,6 +118,7 @@ def run_trials(
     )
 
 
+@own_errstate
 def sample(
     model: Model,
     estimator: Estimator,

@@ -39,9 +39,9 @@ class TailWarning(UserWarning):
 
 
 def warn(message: str) -> None:
-    """Issue a `TailWarning` that points at the caller's line, outside this package."""
+    """Issue a `TailWarning` that points at the caller's line, outside fastsumo, whose functions NumPy has decorated."""
     depth, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith("fastsumo.tails"):
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith(("fastsumo.", "numpy.")):
         frame, depth = frame.f_back, depth + 1
     warnings.warn(message, TailWarning, stacklevel=depth - 1)
 

@@ -13,6 +13,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._checks import MIN_POINTS
 from ._index import TailIndex, tail_index
@@ -119,6 +120,7 @@ class Diagnosis:
         return self.text
 
 
+@own_errstate
 def diagnose(
     sample: ArrayLike | Summary,
     *,
@@ -202,6 +204,7 @@ def diagnose(
     return replace(draft, text=_words(draft))
 
 
+@own_errstate
 def trials_needed(error: float, trials: int, half_width: float, index: float) -> float:
     """Trials for an interval of half-length `error`, given its half-length now and the tail index.
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._checks import FloatArray, IntArray, as_counts, as_sample
 
@@ -67,6 +68,7 @@ class Histogram:
         return np.where(straddles, 0.0, low / (0.5 * (1.0 + low / high)))
 
 
+@own_errstate
 def log_histogram(values: ArrayLike, center: float = 0.0, *, accuracy: float = 0.01) -> Histogram:
     """Count values in signed bins whose middles are within a relative `accuracy` of everything in them.
 
@@ -118,6 +120,7 @@ def log_histogram(values: ArrayLike, center: float = 0.0, *, accuracy: float = 0
     )
 
 
+@own_errstate
 def merge_histograms(first: Histogram, second: Histogram) -> Histogram:
     """Add two histograms that share their center and their grid of bins.
 
@@ -148,6 +151,7 @@ def merge_histograms(first: Histogram, second: Histogram) -> Histogram:
     return Histogram(first.center, bins[:, 0], bins[:, 1], counts)
 
 
+@own_errstate
 def histogram_quantile(histogram: Histogram, q: ArrayLike) -> FloatArray:
     """Quantiles of the values counted in a histogram.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._checks import MIN_POINTS, SIDES, Side, warn
 from ._gpd import fit_sorted
@@ -58,6 +59,7 @@ class ParetoKhat:
     reliable: bool
 
 
+@own_errstate
 def pareto_khat(
     sample: ArrayLike | Summary, *, tail: Side = "both", r_eff: float = 1.0, center: float = 0.0
 ) -> ParetoKhat:
@@ -102,6 +104,7 @@ def pareto_khat(
     return ParetoKhat(khat, threshold, min_sample_size(khat), convergence_rate(khat, n), k, n, bool(khat < threshold))
 
 
+@own_errstate
 def khat_threshold(trials: int) -> float:
     """Largest k-hat at which the mean of so many trials is reliable: ``min(1 - 1/log10(trials), 0.7)``.
 
@@ -123,6 +126,7 @@ def khat_threshold(trials: int) -> float:
     return min(1.0 - 1.0 / math.log10(trials), 0.7) if trials > 1 else -math.inf
 
 
+@own_errstate
 def min_sample_size(khat: float) -> float:
     """Sample size from which a mean with this k-hat is reliable: ``10**(1/(1 - max(0, khat)))``.
 
@@ -147,6 +151,7 @@ def min_sample_size(khat: float) -> float:
     return 10.0 ** (1.0 / room) if room > 1.0 / 300.0 else math.inf
 
 
+@own_errstate
 def convergence_rate(khat: float, trials: int) -> float:
     """Rate at which the error of a mean falls with the sample size, relative to ``1/sqrt(n)``.
 
@@ -179,6 +184,7 @@ def convergence_rate(khat: float, trials: int) -> float:
     return min(max(rate, 0.0), 1.0)
 
 
+@own_errstate
 def psis_tail_length(trials: int, r_eff: float = 1.0) -> int:
     """Number of tail values that PSIS fits: ``3*sqrt(n/r_eff)``; a fifth of a sample of at most 225.
 
