@@ -24,6 +24,7 @@ from numba.core import caching
 from zoo import slow
 
 import fastsumo as fs
+from fastsumo.cli import doctor
 from fastsumo.engine.cpu.kernels import weights
 from fastsumo.jit import cache, options
 from fastsumo.jit.fingerprint import fingerprint
@@ -321,6 +322,21 @@ def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch):
     assert fs.simulate(slope_model(0.111), fs.ELBO(), 10).trials == 10
 
 
+def test_a_user_without_a_home_runs_without_a_cache(monkeypatch):
+    def homeless(*_: object, **__: object) -> str:
+        raise RuntimeError("could not determine the home directory for '~/.cache'")
+
+    monkeypatch.delenv("FASTSUMO_CACHE_DIR", raising=False)
+    monkeypatch.setattr(cache.platformdirs, "user_cache_dir", homeless)
+    cache._say_that_nothing_is_kept.cache_clear()
+    with pytest.warns(UserWarning, match="no home folder.*FASTSUMO_CACHE_DIR") as said:
+        assert [options.kernel(_increment)(k) for k in range(3)] == [1, 2, 3]
+    assert len(said) == 1
+    assert doctor.examine()["cache"]["writable"] is False
+    monkeypatch.setattr(cache.platformdirs, "user_cache_dir", lambda *_, **__: "~/.cache/fastsumo")
+    assert cache.cache_folder() is None
+
+
 def test_a_folder_that_cannot_be_written_to(empty_cache, monkeypatch):
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError("read-only file system")
@@ -380,5 +396,7 @@ def test_the_folder_is_the_users_or_the_chosen_one(monkeypatch, tmp_path):
     monkeypatch.setenv("FASTSUMO_CACHE_DIR", str(tmp_path))
     assert cache.cache_folder() == tmp_path
     monkeypatch.delenv("FASTSUMO_CACHE_DIR")
-    assert cache.cache_folder().name == "fastsumo"
-    assert Path(fs.__file__).parent not in cache.cache_folder().parents
+    assert str(cache.cache_folder()).endswith("fastsumo")
+    folder = cache.cache_folder()
+    assert folder is not None
+    assert Path(fs.__file__).parent not in folder.parents
