@@ -22,7 +22,7 @@ MAX_CACHE_FILES = 400  # a user's edits each leave one entry (an index and an ob
 
 
 def cache_folder() -> Path | None:
-    """Where compiled code is kept: ``FASTSUMO_CACHE_DIR`` or the user's cache folder; None for a user without a home."""
+    """Where compiled code is kept: ``FASTSUMO_CACHE_DIR`` or the user's cache folder; None without a home."""
     chosen = os.environ.get("FASTSUMO_CACHE_DIR")
     if chosen:
         return Path(chosen)

@@ -222,7 +222,8 @@ def trials_needed(error: float, trials: int, half_width: float, index: float) ->
     Returns
     -------
     float
-        Infinite for an index of at most 1; NaN if an argument is NaN.
+        Infinite for an index of at most 1, and for no error at all, unless there is none now; NaN if an argument is
+        NaN.
 
     Examples
     --------
@@ -233,6 +234,8 @@ def trials_needed(error: float, trials: int, half_width: float, index: float) ->
         return math.nan
     if index <= 1.0:
         return math.inf
+    if error == 0.0:
+        return float(trials) if half_width == 0.0 else math.inf
     ratio = half_width / error
     if index != 2.0:
         exponent = 1.0 - 1.0 / min(index, 2.0)

@@ -69,7 +69,7 @@ def pareto_khat(
     ----------
     sample : array_like of shape (n,), or Summary
     tail : {"both", "right", "left"}
-        Both is the larger k-hat of the two.
+        Both is the larger k-hat of the two; of the one, with a `TailWarning`, where the other has none.
     r_eff : float
         Effective sample size per value: 1 for independent values.
     center : float
@@ -79,8 +79,8 @@ def pareto_khat(
     -------
     ParetoKhat
         From the ``3*sqrt(n/r_eff)`` largest values of each tail (a fifth of the sample up to 225), or as many
-        as a summary has. NaN, with a `TailWarning`, for fewer than 20 values, fewer than six on a side, or
-        tail values that are all the same.
+        as a summary has. NaN, with a `TailWarning`, for fewer than 20 values, and where no side has a k-hat: fewer
+        than six values, or values that are all the same.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def pareto_khat(
     known = as_summary(sample, center)
     sides = ("left", "right") if tail == "both" else (tail,)
     fits = [_khat_of_side(known, side, r_eff, len(sides)) for side in sides]
-    khat, k = max(fits, key=lambda fit: math.inf if math.isnan(fit[0]) else fit[0])
+    khat, k = max(fits, key=lambda fit: -math.inf if math.isnan(fit[0]) else fit[0])
     n = known.trials
     threshold = khat_threshold(n)
     return ParetoKhat(khat, threshold, min_sample_size(khat), convergence_rate(khat, n), k, n, bool(khat < threshold))
@@ -217,4 +217,8 @@ def _khat_of_side(known: Summary, side: str, r_eff: float, sides: int) -> tuple[
     if known.trials < MIN_POINTS or k < 5:
         warn(f"no k-hat: {known.trials} trials, {len(ordered)} known values on the {side}")
         return math.nan, max(k, 0)
-    return fit_sorted(ordered[:k][::-1] - ordered[k], "zhang-stephens", 0.95).shape, k
+    excesses = ordered[:k][::-1] - ordered[k]
+    if excesses[-1] == 0.0:
+        warn(f"no k-hat on the {side}: the {k + 1} furthest values are all the same")
+        return math.nan, k
+    return fit_sorted(excesses, "zhang-stephens", 0.95).shape, k

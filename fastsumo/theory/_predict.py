@@ -155,6 +155,8 @@ def gamma_shape(model: Model) -> float | None:
 
 
 def _tail(model: Model, estimator: Estimator, chi2: ChiSquare) -> Tail:
+    if float(chi2) == 0.0:
+        return LIGHT  # constant weights
     deviation = _mean_deviation(model) if isinstance(estimator, SingleTerm) else math.nan
     return tail_of(estimator, float(chi2), model.weight_tail_index, deviation)
 
@@ -238,6 +240,8 @@ def _variance(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -
         return INFINITE
     if _has_zeros(model):
         return UNKNOWN
+    if float(chi2) == 0.0:
+        return Quantity(0.0, "exact")  # constant weights
     gamma = gamma_moments(model)
     weights = weights_of(model) if gamma is None else None
     if isinstance(estimator, IWAE) and estimator.k == 1 and weights is not None:
