@@ -65,7 +65,7 @@ def _overloads_of(function: Callable[..., Any]) -> list[Any]:
         if not isinstance(each, types.FunctionType) or id(each) in seen:
             continue
         seen.add(id(each))
-        values = [load.value for load in loads(each)]
+        values = [*(load.value for load in loads(each)), *(each.__defaults__ or ())]
         names = {name for code in nested(each.__code__) for name in code.co_names}
         taught = overloads(values, names)
         found |= {id(template): template for template in taught}
@@ -109,10 +109,11 @@ class _Copies:
             return function
         scope = vars(self._scope(function.__globals__))
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
-        copy = types.FunctionType(function.__code__, scope, function.__name__, function.__defaults__, cells)
+        copy = types.FunctionType(function.__code__, scope, function.__name__, None, cells)
         copy.__kwdefaults__, copy.__module__ = function.__kwdefaults__, function.__module__
         copy.__qualname__, copy.__dict__ = function.__qualname__, dict(vars(function))
         self._made[id(function)] = function, copy  # before what it reaches, which may be itself
+        copy.__defaults__ = self.of(function.__defaults__)
         for cell, old in zip(cells, function.__closure__ or (), strict=True):
             with suppress(ValueError):  # an empty one
                 cell.cell_contents = self.of(old.cell_contents)
@@ -194,6 +195,8 @@ def _reaches_helpers(function: types.FunctionType) -> bool:
             return True
         if isinstance(value, tuple):
             return any(map(search, value))
-        return isinstance(value, types.FunctionType) and any(search(load.value) for load in loads(value))
+        if not isinstance(value, types.FunctionType):
+            return False
+        return search(value.__defaults__) or any(search(load.value) for load in loads(value))
 
     return search(function)

@@ -84,7 +84,14 @@ def made(recipe: Recipe) -> Model:
     fastsumo.ModelError
         If it cannot be made here, or is not the same here.
     """
-    return _made(recipe._replace(params=())).with_params(recipe.params)
+    model = _made(recipe._replace(params=()))
+    here = source_hash(model)  # each time: what it reaches may be changed where it was made
+    if here != recipe.source:
+        raise ModelError(
+            f"model {recipe.name!r} is not the same here (source {here}, not {recipe.source}): "
+            "is it the same version of fastsumo and of the model's modules?"
+        )
+    return model.with_params(recipe.params)
 
 
 @lru_cache(maxsize=64)
@@ -100,12 +107,6 @@ def _made(recipe: Recipe) -> Model:
             model = pickle.loads(recipe.capsule or b"")
         except Exception as error:
             raise ModelError(f"model {recipe.name!r} cannot be made here: {type(error).__name__}: {error}") from None
-    here = source_hash(model)
-    if here != recipe.source:
-        raise ModelError(
-            f"model {recipe.name!r} is not the same here (source {here}, not {recipe.source}): "
-            "is it the same version of fastsumo and of the model's modules?"
-        )
     return model
 
 

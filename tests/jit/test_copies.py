@@ -66,7 +66,13 @@ both = (2.0, helper)
 cfg.helper, cfg.deeper = helper, types.ModuleType("deeper")  # type: ignore[attr-defined]
 cfg.deeper.helper = helper
 
+
+def with_a_default(x, inner=helper):  # type: ignore[no-untyped-def]
+    return inner(x)
+
+
 FUNCTIONS = {
+    "a default": with_a_default,
     "two deep": lambda x: helper(x),
     "in a tuple": lambda x: both[1](x) * both[0],
     "in a module": lambda x: cfg.helper(x) + cfg.deeper.helper(x),
