@@ -73,6 +73,8 @@ class Plan(NamedTuple):
         Whether one level over its probability counts, not the sum of levels over their survival.
     alive : int
         The value is -inf where so many first weights are all zero.
+    low, high : int
+        `K` is drawn from the law given ``low <= K <= high``; weights stay those of the law.
     """
 
     kind: int
@@ -83,6 +85,13 @@ class Plan(NamedTuple):
     first: bool = True
     single: bool = True
     alive: int = 1
+    low: int = 1
+    high: int = MAX_TERMS
+
+    @property
+    def largest(self) -> int:
+        """The largest `K` of a trial."""
+        return min(self.law.cap, self.high)
 
     def samples(self, terms: int) -> int:
         """Importance samples of a trial with ``terms`` terms.
