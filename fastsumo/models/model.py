@@ -453,7 +453,8 @@ def importance(
 
 
 def _rows(data: ArrayLike) -> NDArray[Any]:
-    rows = checks.array("data", data) if isinstance(data, np.ndarray) else checks.floats("data", data)
+    checked = checks.array("data", data)
+    rows = data if isinstance(data, np.ndarray) else checked.astype(np.float64)  # a memory map stays one
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise ValueError(f"data must be a table of shape (rows, columns), got shape {rows.shape}")
     if rows.shape[0] == 0:
