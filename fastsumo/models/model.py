@@ -381,6 +381,10 @@ def model(
     coordinate nor make an array; if it does, it is compiled for one sample at a time, with the same values, several
     times as slow.
 
+    A run takes the function, its helpers and all that they use, such as globals and arrays, as they are when it begins.
+    Compiled code is kept under a hash of all that; a function that uses what cannot be hashed by content, such as a C
+    function by address, is compiled for each run.
+
     Examples
     --------
     >>> @model(dim=1, params=[2.0], log_evidence=0.0)

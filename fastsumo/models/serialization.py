@@ -67,7 +67,7 @@ def recipe(model: Model) -> Recipe:
     unknown = unknown_content(model.function)
     if unknown:
         raise TypeError(
-            f"model {model.name!r} cannot be kept or sent to another process: nothing tells whether {unknown[0]} is "
+            f"model {model.name!r} cannot be sent to another process: nothing tells whether {unknown[0]} is "
             "the same there; its function should use numbers, arrays, modules and other functions only"
         )
     source = source_hash(model)
