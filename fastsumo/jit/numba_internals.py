@@ -17,6 +17,7 @@ IMPORTED = {
     "numba.cloudpickle": (
         *("dumps", "list_registry_pickle_by_value", "register_pickle_by_value", "unregister_pickle_by_value"),
     ),
+    "numba.core.analysis": ("compute_cfg_from_blocks",),
     "numba.core.caching": (
         *("Cache", "CompileResultCacheImpl", "FunctionCache", "IndexDataCacheFile", "_CacheLocator"),
     ),
@@ -29,10 +30,13 @@ IMPORTED = {
     "numba.core.compiler_machinery": ("FunctionPass", "register_pass"),
     "numba.core.config": ("reload_config",),
     "numba.core.dispatcher": ("Dispatcher",),
-    "numba.core.errors": ("ConstantInferenceError", "NumbaError"),
-    "numba.core.ir": ("Assign", "Expr", "Global", "Var"),
+    "numba.core.errors": ("ConstantInferenceError", "NumbaError", "NumbaWarning", "TypingError"),
+    "numba.core.imputils": ("impl_ret_borrowed",),
+    "numba.core.ir": ("Arg", "Assign", "Branch", "Expr", "FreeVar", "Global", "SetItem", "StaticSetItem", "Var"),
     "numba.core.ir_utils": ("build_definitions",),
+    "numba.core.registry": ("cpu_target",),
     "numba.core.sigutils": ("normalize_signature",),
+    "numba.core.typed_passes": ("NopythonTypeInference",),
     "numba.core.typeconv": ("Conversion",),
     "numba.core.typing.templates": ("AbstractTemplate", "builtin_registry", "infer_global", "signature"),
     "numba.core.untyped_passes": ("ReconstructSSA",),
@@ -54,4 +58,5 @@ ATTRIBUTES = {
     "numba.core.dispatcher.Dispatcher": ("compile", "disable_compile", "get_call_template", "nopython_signatures"),
     "numba.core.typing.templates._OverloadFunctionTemplate": ("get_impl_key",),
     "numba.np.ufunc.dufunc.DUFunc": ("add", "disable_compile", "identity", "targetoptions"),
+    "numba.core.typing.context.BaseContext": ("_lookup_global",),
 }

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base.floats import own_errstate
-from fastsumo.jit import copies
 from fastsumo.models.model import Model
 
 from ._style import BLUE, ORANGE, legend, new_axes, plain
@@ -82,8 +81,7 @@ def _on_grid(model: Model) -> tuple[tuple[Floats, Floats], Floats, Floats]:
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     if model.proposal is not None:
         log_q = model.proposal.log_density(grid)
-        log_density = copies.plain(model.function)
-        log_p = np.array([float(log_density(point, *model.arguments(None))) for point in grid])
+        log_p = model.values(grid)
     else:
         log_q = np.zeros(len(grid)) if uniform else -0.5 * np.sum(grid**2, axis=1)
         log_p = model(grid) + log_q

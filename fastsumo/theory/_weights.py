@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from fastsumo.jit.copies import plain
 from fastsumo.jit.fingerprint import fingerprint
-from fastsumo.models.model import Model
+from fastsumo.models.plain import plain, readonly
+from fastsumo.models.proof import Proof
+
+if TYPE_CHECKING:
+    from fastsumo.models.model import Model
 
 Floats = NDArray[np.float64]
 
@@ -89,6 +91,16 @@ class ByContent:
         return isinstance(other, ByContent) and self._key == other._key
 
 
+def look_at(model: Model) -> None:
+    """The part of a model's proof that compiles nothing (`models/proof.py`); once for each of the last 32."""
+    _looked_at(ByContent(model))
+
+
+@lru_cache(maxsize=32)
+def _looked_at(key: ByContent) -> None:
+    Proof(key.model).look()
+
+
 def weights_of(model: Model) -> Weights | None:
     """The weights of a model without data and with at most two random numbers a sample; else None.
 
@@ -100,6 +112,7 @@ def weights_of(model: Model) -> Weights | None:
     >>> round(weights_of(fs.models.lognormal(0.5)).chi_square, 12) == round(math.expm1(0.25), 12)
     True
     """
+    look_at(model)
     return _find(ByContent(model)) if model.noise_dim <= 2 and model.data is None else None
 
 
@@ -121,7 +134,7 @@ def log_weights_at(model: Model, noise: Floats) -> Floats:
 def _together(model: Model, points: Floats) -> Floats | None:
     with np.errstate(all="ignore"):
         try:
-            values: Any = plain(model.function)(points.T, *model.arguments())
+            values: Any = plain(model.function)(readonly(points.T), *model.arguments())
             values = np.asarray(values, dtype=np.float64)
         except Exception:  # whatever a function of scalars makes of arrays
             return None
