@@ -119,6 +119,7 @@ def linear_gaussian(
         prepare=prepare,
         chi_square=_gaussian_chi_square(np.asarray(ratio)),
         weight_tail_index=1.0 / (1.0 - ratio.min()) if ratio.min() < 1.0 else math.inf,
+        weight_zero_index=math.inf,
     )
     _columns(model.data, shift.size)
     return model

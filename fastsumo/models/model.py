@@ -48,6 +48,9 @@ class Model:
         ``t -> E[exp(-t w / Z)]``, where it is known.
     weight_tail_index : float or None
         ``b`` in ``P(w > t) ~ t^-b``, where it is known; infinite for lighter tails.
+    weight_zero_index : float or None
+        ``b`` in ``P(log w < -x) ~ x^-b``, where it is known; infinite for lighter tails. A proposal with heavier tails
+        than the target's has one: a Student t with ``df`` degrees of freedom for a normal target, ``df / 2``.
     data : ndarray or None
         Rows that `fs.evaluate` goes through.
     prepare : callable or None
@@ -84,6 +87,7 @@ class Model:
         chi_square: float | None = None,
         laplace: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
         weight_tail_index: float | None = None,
+        weight_zero_index: float | None = None,
     ) -> None:
         if not callable(function):
             raise TypeError(f"a model is a function of (z, params), got {function!r}")
@@ -100,7 +104,8 @@ class Model:
         self.name = str(name) if name is not None else getattr(function, "__name__", "model")
         self.chi_square = None if chi_square is None else float(chi_square)
         self.laplace = laplace
-        self.weight_tail_index = weight_tail_index
+        self.weight_tail_index = _index("weight_tail_index", weight_tail_index)
+        self.weight_zero_index = _index("weight_zero_index", weight_zero_index)
         self._evidence = log_evidence
         self._check_arity()
         self._check_evidence()
@@ -118,7 +123,7 @@ class Model:
         """A copy with other parameters, as many as before; nothing is compiled again.
 
         A ``log_evidence`` given as a function of the parameters follows them; one given as a number is kept.
-        Known truths of the weights (``chi_square``, ``laplace``, ``weight_tail_index``) are dropped.
+        Known truths of the weights (``chi_square``, ``laplace`` and the two indices) are dropped.
 
         Parameters
         ----------
@@ -140,7 +145,7 @@ class Model:
         other = copy.copy(self)
         other.params = values
         if not np.array_equal(values, self.params):
-            other.chi_square = other.laplace = other.weight_tail_index = None
+            other._forget_weights()
             if self._raw is not None:
                 other.row = other._one_row(self._raw)
                 other._evidence = None
@@ -170,8 +175,12 @@ class Model:
             raise ValueError(f"the proposal must have dimension {self.dim}, got {proposal.dim}")
         other = copy.copy(self)
         other.proposal = proposal
-        other.chi_square = other.laplace = other.weight_tail_index = None
+        other._forget_weights()
         return other
+
+    def _forget_weights(self) -> None:
+        """Drop what was known of the law of the weights."""
+        self.chi_square = self.laplace = self.weight_tail_index = self.weight_zero_index = None
 
     @property
     def columns(self) -> int:
@@ -343,6 +352,8 @@ def model(
     data: ArrayLike | None = None,
     prepare: Prepare | None = None,
     chi_square: float | None = None,
+    weight_tail_index: float | None = None,
+    weight_zero_index: float | None = None,
 ) -> Callable[[Callable[..., float]], Model]:
     """Decorator that makes a `Model` of a plain Python log weight ``f(z, params)``.
 
@@ -365,6 +376,9 @@ def model(
         encoder gives: the function sees the rows that it returns. It is given 16 rows at a time and must not mix them.
     chi_square : float, optional
         The chi-square divergence of the target from the proposal, where it is known.
+    weight_tail_index, weight_zero_index : float, optional
+        ``b`` in ``P(w > t) ~ t^-b`` and in ``P(log w < -x) ~ x^-b``, where they are known; infinite for lighter tails.
+        What is not given `theory` looks for far out in the tails.
 
     Returns
     -------
@@ -391,6 +405,7 @@ def model(
 
     def decorate(function: Callable[..., float]) -> Model:
         options = {"data": data, "prepare": prepare, "chi_square": chi_square}
+        options |= {"weight_tail_index": weight_tail_index, "weight_zero_index": weight_zero_index}
         return Model(function, dim, params, noise, log_evidence, name, **options)  # type: ignore[arg-type]
 
     return decorate
@@ -405,6 +420,8 @@ def importance(
     data: ArrayLike | None = None,
     name: str | None = None,
     chi_square: float | None = None,
+    weight_tail_index: float | None = None,
+    weight_zero_index: float | None = None,
 ) -> Model:
     """A model from an unnormalised log density and a proposal: ``log w = log_density(x) - log q(x)``, ``x ~ q``.
 
@@ -425,6 +442,9 @@ def importance(
         What reports call the model; by default the name of ``log_density``.
     chi_square : float, optional
         The chi-square divergence of the target from the proposal, where it is known.
+    weight_tail_index, weight_zero_index : float, optional
+        ``b`` in ``P(w > t) ~ t^-b`` and in ``P(log w < -x) ~ x^-b``, where they are known; infinite for lighter tails.
+        What is not given `theory` looks for far out in the tails.
 
     Returns
     -------
@@ -447,7 +467,14 @@ def importance(
         name=name,
         proposal=proposal,
         chi_square=chi_square,
+        weight_tail_index=weight_tail_index,
+        weight_zero_index=weight_zero_index,
     )
+
+
+def _index(name: str, value: float | None) -> float | None:
+    """A tail index that was declared: positive or infinite."""
+    return math.inf if value == math.inf else None if value is None else checks.real(name, value, 0.0)
 
 
 def _rows(data: ArrayLike) -> NDArray[Any]:

@@ -6,7 +6,7 @@ The public names of the package; each lives in a file of its own subject. Plain 
 from ._chi_square import chi_square
 from ._frullani import iwae, log_evidence_of
 from ._octaves import Parts, parts
-from ._predict import gamma_moments, last_sample, predict, tail_index
+from ._predict import gamma_moments, last_sample, moment_exists, predict, tail_index
 from ._quantities import ChiSquare, Prediction, Quantity
 from ._runs import PowerTail, tail_law, tail_survival
 
@@ -21,6 +21,7 @@ __all__ = [
     "iwae",
     "last_sample",
     "log_evidence_of",
+    "moment_exists",
     "parts",
     "predict",
     "tail_index",
