@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fastsumo.tails import TailIndex
 
 _SHOWN = 5  # extremes
+_HEAVY = 0.5  # a k-hat of weights beyond which they have no variance
 _FEW = 20  # trials of which nothing is said about the tail
 _BAR = 20
 
@@ -261,16 +262,33 @@ def _tail(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
     """The tail index, measured and predicted, and what follows for the variance."""
     if result.statistics.finite < _FEW or is_constant(result):
         return []
-    law = tail_law(result.provenance)
+    law = tail_law(result.tail_source)
     rows = []
     if hill is not None:
         measured = f"{hill.estimate:.3g}, 95 % {hill.low:.3g} to {hill.high:.3g}"
         rows.append(("tail index", f"{measured}   (Hill, {count(hill.k)} largest trials)"))
-    if law is not None:
+    if law is not None and law.note:
+        rows.append(("", f"Theory: {law.index:.3g}, {law.note}."))
+    elif law is not None and not weights_words(result):
         log = " up to a logarithm" if math.isnan(law.constant) and law.index == 1.0 else ""
-        given = ", if the weights have a finite variance" if result.provenance.chi_square is None else ""
+        sure = result.provenance.chi_square is not None or result.tail_source.weight_tail_index is not None
+        given = "" if sure else ", if the weights have a finite variance"
         rows.append(("", f"First-order theory for this law of K{given}: {law.index:.3g}{log}."))
-    return rows + [("", text) for text in _caveats(result, hill, None if law is None else law.index)]
+    rows += [("", text) for text in _caveats(result, hill, None if law is None else law.index)]
+    return rows + [("weights", text) for text in weights_words(result)[:1]]
+
+
+def weights_words(result: Run) -> list[str]:
+    """That the weights themselves have no variance, or do not seem to; nothing where they have one."""
+    source = result.tail_source
+    khat = source.weight_khat
+    mend = "Single weights rule the largest trials, and no law of K mends that: take a wider proposal, such as "
+    mend += "fs.proposals.StudentT."
+    if source.chi_square == math.inf or source.weight_variance is False:
+        return [f"The weights themselves have no variance. {mend}"]
+    if khat is not None and khat > _HEAVY:
+        return [f"The weights themselves seem to have no variance: the Pareto k-hat of a sample is {khat:.2f}. {mend}"]
+    return []
 
 
 def _caveats(result: Run, hill: TailIndex | None, theory: float | None) -> list[str]:

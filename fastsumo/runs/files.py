@@ -37,7 +37,7 @@ def write(result: Result, target: Path) -> None:
     header = {
         "magic": _MAGIC,
         "format": FORMAT,
-        "provenance": result.provenance.stored(),
+        "provenance": result.tail_source.stored(),
         "ranges": {str(seed): spans for seed, spans in result.ranges.items()},
         "center": result.center,
         "elapsed": result.elapsed,

@@ -74,12 +74,38 @@ def _pilot(model: Model, doubt: str) -> ChiSquare:
     second = float(np.mean(weight**2))
     if second - 1.0 < 1e-14:
         return ChiSquare(0.0, 0.0, "pilot", doubt)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", tails.TailWarning)
-        khat = tails.pareto_khat(weight, tail="right").khat
+    khat = khat_of_weights(model)
     influence = weight**2 - second - 2.0 * second * (weight - 1.0)
     error = float(np.std(influence)) / math.sqrt(weight.size)
     if khat > _TRUSTED or error > 0.5 * second:
         why = f"the largest of {weight.size:,} weights rule their variance (Pareto k-hat {khat:.2f})"
         return ChiSquare(math.nan, 0.0, "unknown", f"{why}; {doubt}" if doubt else why)
     return ChiSquare(second - 1.0, error, "pilot", doubt)
+
+
+def khat_of_weights(model: Model) -> float:
+    """Pareto k-hat of some thousand weights that are drawn; 1/b of weights with the tail index b, NaN of equal ones.
+
+    Parameters
+    ----------
+    model : Model
+        Without data.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> khat_of_weights(fs.models.note()) < 0.5 < khat_of_weights(fs.models.gaussian_scale(0.4))
+    True
+    """
+    log_weight = drawn_log_weights(model)
+    with np.errstate(invalid="ignore"):
+        weight = np.exp(log_weight - np.max(log_weight))
+    if not np.all(np.isfinite(weight)):
+        return math.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tails.TailWarning)
+        return tails.pareto_khat(weight, tail="right").khat

@@ -254,7 +254,9 @@ def _ridges(space: Coordinates, radii: Floats, rng: np.random.Generator) -> tupl
     dim = space.dim
     axes = np.concatenate([np.eye(dim), -np.eye(dim)])[: 4 * _KEPT]
     best = _unit(np.concatenate([axes, rng.standard_normal((128, dim))]))
-    rare, weight, wide = [], [], False
+    rare: list[float] = []
+    weight: list[float] = []
+    wide = False
     rounds = _ROUNDS[0] if space.arrays else _ROUNDS[1]
 
     def judged(u: Floats, log_radius: float) -> tuple[Floats, Floats, Floats]:

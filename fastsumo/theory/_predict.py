@@ -123,31 +123,30 @@ def tail_index(model: Model, estimator: Estimator) -> float:
     >>> tail_index(fs.models.note(), fs.SUMO(fs.roulette.PowerLaw(0.75)))
     3.0
     """
-    check(model, estimator)
-    return _tail(model, estimator, chi_square(model)).index
+    return tail(model, estimator).index
 
 
-def moment_exists(model: Model, estimator: Estimator, moment: float) -> bool | None:
-    """Whether ``E |value|^moment`` is finite, as far as the tail index says; None where that is not known.
+def tail(model: Model, estimator: Estimator) -> Tail:
+    """The tail of an estimator's values on a model: index, constant, and which moments exist.
 
     Parameters
     ----------
     model : Model
     estimator : Estimator
-    moment : float
 
     Returns
     -------
-    bool or None
+    Tail
+        With ``exists(moment)``: whether ``E |value|^moment`` is finite; None where that is not known.
 
     Examples
     --------
     >>> import fastsumo as fs
-    >>> [moment_exists(fs.models.note(), fs.SUMO(), p) for p in (1, 2)]
+    >>> [tail(fs.models.note(), fs.SUMO()).exists(p) for p in (1, 2)]
     [True, False]
     """
     check(model, estimator)
-    return _tail(model, estimator, chi_square(model)).exists(moment)
+    return _tail(model, estimator, chi_square(model))
 
 
 def gamma_moments(model: Model) -> Gamma | None:

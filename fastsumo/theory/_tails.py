@@ -27,6 +27,7 @@ class Tail:
     constant: float  # NaN where it is not known, or the law has a logarithm
     note: str = ""
     slow: bool = False
+    of_weights: bool = False  # whether the weights' own tail sets it, and not the law of K
     low: float = math.nan  # bounds of the index; NaN where they are the index itself
     high: float = math.nan
 
@@ -99,7 +100,9 @@ def first_prefix(estimator: Estimator) -> int:
     """
     if isinstance(estimator, SUMO):
         formula = SurvivalFormula.of(estimator.roulette)
-        steps = np.arange(1.0, min(formula.last, 1e6) + 1.0) if not formula.smooth or formula.law.power == 0.0 else [1.0]
+        steps = (
+            np.arange(1.0, min(formula.last, 1e6) + 1.0) if not formula.smooth or formula.law.power == 0.0 else [1.0]
+        )
         survival = formula.survival(np.asarray(steps) + 1.0) * (np.asarray(steps) < formula.last)
         always = int(np.argmax(survival < 1.0)) if np.any(survival < 1.0) else len(steps) - 1
         return estimator.plan().minimum + 1 + always
@@ -117,8 +120,9 @@ def _left(estimator: Estimator, near_zero: float) -> Tail:
     count = first_prefix(estimator)
     if math.isinf(near_zero):
         return LIGHT
-    note = f"set by weights near zero: P(log w < -x) falls like x^-{near_zero:g}, and {count} of them make a prefix"
-    return Tail(count * near_zero, math.nan, note)
+    note = f"set by weights near zero, of which P(log w < -x) falls like x^-{near_zero:g}"
+    note += f"; it takes {count} of them at once" if count > 1 else ""
+    return Tail(count * near_zero, math.nan, note, of_weights=True)
 
 
 def _right(estimator: Estimator, chi2: float, b: float, deviation: float) -> Tail:
@@ -152,7 +156,7 @@ def _sumo(formula: SurvivalFormula, chi2: float, b: float) -> Tail:
     jump = (b - 1.0 + s) / s
     if jump < long_trial or b < 2.0 or (b == 2.0 and math.isinf(chi2)):
         slow = b < 2.0 or s < 1.0
-        return Tail(min(jump, long_trial), math.nan, f"set by the weights' own tail, of index {b:g}", slow)
+        return Tail(min(jump, long_trial), math.nan, f"set by the weights' own tail, of index {b:g}", slow, True)
     return Tail(long_trial, _sumo_constant(s, chi2))
 
 
@@ -187,7 +191,7 @@ def _mlmc(estimator: MLMC, chi2: float, b: float) -> Tail:
     quiet = math.log(r) / math.log(2.0 * r) if r < 0.5 else math.inf
     jump = 1.0 + (b - 1.0) * math.log(2.0) / -math.log(r)
     if jump < quiet or b <= 2.0:
-        return Tail(min(jump, quiet), math.nan, f"set by the weights' own tail, of index {b:g}", slow=True)
+        return Tail(min(jump, quiet), math.nan, f"set by the weights' own tail, of index {b:g}", True, True)
     if math.isinf(quiet):
         return LIGHT
     scale = chi2 / (4.0 * estimator.base) if estimator.first else chi2 / (2.0 * estimator.base)

@@ -286,7 +286,9 @@ class _Quadrature:
     def sums(self, cells: _Cells, scale: tuple[float, float]) -> tuple[Floats, Floats]:
         """Integrals of the test functions over each cell, and of the size of each over all."""
         has_square = self.far.has_square is not False
-        log_square = cells.log_product + cells.log_weight - scale[1] if has_square else np.full_like(cells.log_mass, -np.inf)
+        log_square = (
+            cells.log_product + cells.log_weight - scale[1] if has_square else np.full_like(cells.log_mass, -np.inf)
+        )
         size = np.log(np.maximum(np.where(np.isneginf(cells.log_weight), 1.0, np.abs(cells.log_weight)), 1.0))
         top = np.maximum(np.maximum(cells.log_mass + size, cells.log_product - scale[0]), log_square)
         some = np.max(top, axis=1) > _SMALL

@@ -395,11 +395,21 @@ def test_diagnose_knows_what_theory_predicts():
     assert run.diagnose(index=1.5).constant is None
 
 
-@pytest.mark.parametrize("model", [shifted, fs.models.gaussian_scale(0.6)], ids=["no chi-square", "no variance"])
-def test_diagnose_measures_where_theory_is_silent(model):
+@pytest.mark.parametrize(
+    ("model", "index"), [(shifted, 2.0), (fs.models.gaussian_scale(0.6), 1.5625)], ids=["no chi-square", "no variance"]
+)
+def test_diagnose_knows_the_tails_of_the_weights(model, index):
     found = fs.simulate(model, SUMO, 50_000, seed=1).diagnose()
-    assert found.index_source == "measured"
+    assert (found.index_source, found.index) == ("predicted", pytest.approx(index))
     assert found.constant is None
+
+
+def test_what_is_known_of_the_weights_is_kept_in_the_file(tmp_path):
+    heavy = fs.simulate(fs.models.gaussian_scale(0.6), SUMO, 2_000)
+    heavy.save(tmp_path / "run.npz")
+    assert "The weights themselves have no variance" in " ".join(str(heavy).split())
+    assert "First-order theory" not in str(heavy)
+    assert str(fs.load(tmp_path / "run.npz")) == str(heavy)
 
 
 def test_diagnose_advises_another_law_only_where_there_is_one():

@@ -60,11 +60,18 @@ def test_tail_constant_is_where_the_first_order_tail_ends(s: float) -> None:
         (NOTE, CAPPED),
         (NOTE, fs.SUMO(fs.roulette.Table([1.0, 0.5]))),
         (NOTE, fs.SUMO(fs.roulette.PowerLaw(0.5))),
-        (fs.models.gaussian_scale(0.5), HARMONIC),
+        (fs.importance(NOTE.function, NOTE.proposal, chi_square=math.inf), HARMONIC),
     ],
 )
 def test_no_power_law_where_there_is_none(model: fs.Model, estimator: fs.SUMO) -> None:
     assert theory.tail_law(fs.simulate(model, estimator, 1).provenance) is None
+
+
+def test_heavy_weights_set_the_power_law() -> None:
+    law = theory.tail_law(fs.simulate(fs.models.gaussian_scale(0.5), HARMONIC, 1).provenance)
+    assert law is not None
+    assert law.index == pytest.approx(4 / 3)
+    assert "weights" in law.note
 
 
 def test_the_tail_follows_first_order_theory() -> None:
