@@ -219,7 +219,10 @@ def truth(result: Run, mean: float, error: float) -> list[tuple[str, str]]:
     elif _capped(result):
         plan = run.estimator.plan()
         samples = plan.samples(plan.law.cap)
-        text = f"With its cap the estimate is of E[L_{samples}], just below log Z"
+        text = f"With its cap the estimate is of E[L_{samples}], "
+        if result.zero_weight_trials:
+            return [*rows, ("", f"{text}which is -inf, since all of {samples:,} weights may be zero.")]
+        text += "below log Z"
         known = run.chi_square is not None and math.isfinite(run.chi_square)
         text += f": by about {run.chi_square / (2 * samples):.2g}." if known and run.chi_square else "."
         rows.append(("", text))

@@ -361,12 +361,11 @@ def _interval_words(d: Diagnosis) -> str:
     if math.isinf(d.trials_needed):
         needed = "No number of trials promises a smaller error."
     subject = "If there is one, the mean" if d.regime == "mean in doubt" else "The mean"
-    center, low, high, normal_low, normal_high = (
-        _to_error(value, d.error)
-        for value in (d.interval.center, d.interval.low, d.interval.high, d.normal.low, d.normal.high)
+    mean, low, high, normal_low, normal_high = (
+        _to_error(value, d.error) for value in (d.mean, d.interval.low, d.interval.high, d.normal.low, d.normal.high)
     )
     return (
-        f"{subject} is {center}, between {low} and {high} at {100 * d.interval.level:g} % "
+        f"{subject} is {mean}, between {low} and {high} at {100 * d.interval.level:g} % "
         f"({d.interval.method}; the normal interval would be {normal_low} to {normal_high}). {needed}"
     )
 

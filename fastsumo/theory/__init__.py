@@ -7,6 +7,7 @@ from ._chi_square import chi_square, khat_of_weights
 from ._far import FarOut, far_out
 from ._frullani import iwae, log_evidence_of
 from ._octaves import Parts, parts
+from ._pairs import terms_of_sumo
 from ._predict import gamma_moments, last_sample, predict, tail, tail_index
 from ._quantities import ChiSquare, Prediction, Quantity
 from ._runs import PowerTail, tail_law, tail_survival
@@ -31,4 +32,5 @@ __all__ = [
     "tail_index",
     "tail_law",
     "tail_survival",
+    "terms_of_sumo",
 ]

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm
 
+from ._chi_square import chi_square
 from ._content import ByContent
 from ._far import far_out
 from ._frullani import log_laplace_table
-from ._moments import FirstOrder
+from ._moments import FirstOrder, gamma_of
 from ._sums import series
 from ._survival import SurvivalFormula
 from ._weights import GOOD, weights_of
@@ -147,6 +148,39 @@ def _variance(found: _Variances, model: Model, estimator: Estimator) -> tuple[fl
     if isinstance(estimator, JVI):
         return found.jackknife(estimator)
     return found.iwae(estimator.k) if isinstance(estimator, IWAE) else None
+
+
+def terms_of_sumo(model: Model, last: int) -> tuple[float, Floats] | None:
+    """``fixed`` and ``beta``: SUMO with ``K <= last`` has the variance ``fixed + sum beta_k / P(K >= k)``, or None.
+
+    From closed forms for gamma weights; else from the Laplace transform, where it is known, and to first order beyond
+    log averages of 512 weights.
+    """
+    gamma = gamma_of(model)
+    k = np.arange(1.0, last + 1.0)
+    if gamma is not None:
+        mean, spread = gamma.mean_increment(k), gamma.var_increment(k)
+        below = float(gamma.bias(last + 1.0))
+        rest = below - gamma.bias(k + 1.0)
+        first, end = float(gamma.variance(1.0)), float(gamma.variance(last + 1.0))
+        fixed = first - 2.0 * (first - end) - (below - float(gamma.bias(1.0))) ** 2
+        return fixed, spread + mean * (mean + 2.0 * rest)
+    pairs = pairs_of(model)
+    chi2 = float(chi_square(model))
+    if chi2 == 0.0:
+        return 0.0, np.zeros(last)
+    if pairs is None or not chi2 < _LARGEST or not pairs.vanishes(2, far_out(model).near_zero.low):
+        return None
+    with np.errstate(over="ignore", under="ignore"):
+        found = _Variances(pairs, FirstOrder(chi2), far_out(model).near_zero.low)
+        near = min(last + 1, _NEAR)
+        square, with_last = found._moments(1, near, last + 1.0)
+        end = pairs.bias(last + 1.0)
+        beta = 2.0 * np.diff(with_last) - np.diff(square)
+        k = k[near - 1 :]
+        step = found.far.mean_increment(k)
+        beyond = found.far.var_increment(k) + step * (step + 2.0 * (end - found.far.bias(k + 1.0)))
+    return float(2.0 * with_last[0] - square[0] - end**2), np.append(beta, beyond)
 
 
 class _Variances:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm
-from fastsumo.models.builtin import _gamma_log_weight
 from fastsumo.models.model import Model
 
 from . import _pairs, _variances
 from ._chi_square import chi_square
 from ._far import far_out
 from ._frullani import MOST_SAMPLES, NO_WEIGHT, log_evidence_of, mean_log_average
-from ._moments import FirstOrder, Gamma, Moments
+from ._moments import FirstOrder, Gamma, Moments, gamma_of
 from ._quantities import INFINITE, UNKNOWN, ChiSquare, Prediction, Quantity
 from ._survival import SurvivalFormula
 from ._tails import Tail, tail_of
@@ -169,13 +168,13 @@ def gamma_moments(model: Model) -> Gamma | None:
     >>> float(gamma_moments(fs.models.gamma(1.0)).mean_increment(np.array(1.0))).__round__(6)
     0.306853
     """
-    shape = gamma_shape(model)
-    return None if shape is None else Gamma(shape)
+    return gamma_of(model)
 
 
 def gamma_shape(model: Model) -> float | None:
     """The shape of gamma weights, or None for other models."""
-    return model.dim / 2.0 if model.function is _gamma_log_weight else None
+    gamma = gamma_of(model)
+    return None if gamma is None else gamma.shape
 
 
 def _tail(model: Model, estimator: Estimator, chi2: ChiSquare) -> Tail:

@@ -65,9 +65,9 @@ class PowerTail:
 def tail_law(run: TailSource) -> PowerTail | None:
     """The power law that the tail of a run follows; None where there is none or it is unknown.
 
-    That of an uncapped law of `K`: ``P_k = k^-s`` with ``s > 1/2`` gives the index ``2 s / (2 s - 1)``, a geometric tail
-    of `K` the index 1 up to a logarithm. Or that of the weights, where theirs is heavier: far out, or near zero. What is
-    not known of the weights is taken to be light.
+    That of an uncapped law of `K`: ``P_k = k^-s`` with ``s > 1/2`` gives the index ``2 s / (2 s - 1)``, a geometric
+    tail of `K` the index 1 up to a logarithm. Or that of the weights, where theirs is heavier: far out, or near zero.
+    What is not known of the weights is taken to be light.
 
     Parameters
     ----------
@@ -137,8 +137,8 @@ def _chi_square(run: TailSource) -> float:
 
 def _formula(run: TailSource) -> Law | None:
     """The law of `K` of a SUMO run, if it is given by a formula and it is what the tail follows from."""
-    law = tail_law(run)
-    if not isinstance(run.estimator, SUMO) or _chi_square(run) == math.inf or (law is not None and law.note):
+    followed = tail_law(run)
+    if not isinstance(run.estimator, SUMO) or _chi_square(run) == math.inf or (followed is not None and followed.note):
         return None
     law = run.estimator.roulette.law()
     return None if law.table.size else law
