@@ -31,9 +31,9 @@ def log_density(x, params):
     return total
 
 
-# Trials draw x from the proposal. It must cover the density, above all in its tails: a Gaussian as narrow as this one has
-# lighter tails than the prior, so that weights far out have no variance, and no estimator mends that. Student's t covers
-# it. The smaller the chi-square that theory names, the better a proposal does; fs.tune finds a better one.
+# Trials draw x from the proposal. It must cover the density, above all in its tails: a Gaussian as narrow as this one
+# has lighter tails than the prior, so that weights far out have no variance, and no estimator mends that. Student's t
+# covers it. The smaller the chi-square that theory names, the better a proposal does; fs.tune finds a better one.
 proposal = fs.proposals.StudentT(mean=[0.0, -1.5], covariance=[[0.6, 0.0], [0.0, 0.9]], df=5.0)
 
 model = fs.importance(log_density, proposal, params=[2.0], name="curve")

@@ -26,7 +26,7 @@ _RAREST = 1e-12  # the least P(K >= k) of a table, so that no trial is divided b
 def optimal(
     source: Model | Levels, cap: int, *, expected_cost: float | None = None, variance: float | None = None
 ) -> Table:
-    """The law of ``K <= cap`` with the least variance of SUMO at a given expected cost; or the least cost at a variance.
+    """The law of ``K <= cap`` with the least variance of SUMO at an expected cost; or the least cost at a variance.
 
     For a given cap all laws have the same mean, and nothing beats ``P(K >= k) = 1``, which is `IWAE` with ``cap + 1``
     samples, in variance times cost. What a law can do is to spend less on a trial.
@@ -147,8 +147,8 @@ def _root_of_variance(falling: Floats, budget: float) -> float:
     rest = np.append(np.cumsum(roots[::-1])[::-1], 0.0)
     if budget < before[-1] - 1e-9 * float(before[-1]):
         raise ValueError(
-            f"no law with a cap of {falling.size + 1} has so small a variance: the least, with P(K >= k) = 1, is larger "
-            f"by {before[-1] - budget:.4g}"
+            f"no law with a cap of {falling.size + 1} has so small a variance: the least, with P(K >= k) = 1, is "
+            f"larger by {before[-1] - budget:.4g}"
         )
     for count in range(roots.size):
         if budget <= before[count]:

@@ -7,6 +7,7 @@ Each method is one function of a `Summary`; `mean_interval` checks and dispatche
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,10 +16,14 @@ from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
 
-from ._checks import MIN_POINTS, FloatArray, normal_quantile, warn
-from ._index import tail_index
+from ._checks import MIN_POINTS, FloatArray, Side, TailWarning, normal_quantile, warn
+from ._index import TailIndex, tail_index
 from ._khat import psis_tail_length
 from ._summary import Summary, summarize
+
+
+_LIGHT = 4.0  # a tail index from which nothing is extrapolated
+_BALANCED = 0.3  # how far from a half the share of one side may be
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ ASSUMES = {
     "self-normalised": "nearly symmetric deviations, with tails of any weight",
     "index-2": "a tail index of exactly 2, and a tail that is a power law beyond the extremes",
     "subsampling": "the right tail index, and groups large enough to be near their stable limit",
+    "semi-parametric": "power tails beyond the extremes that Hill's estimate uses, with an index above 1",
 }
 
 
@@ -374,6 +380,50 @@ def _rate_index(known: Summary, index: float | None) -> tuple[float, bool]:
     return (2.0, True) if hill.low <= 2.0 <= hill.high else (hill.estimate, False)
 
 
+def _semi_parametric(known: Summary, options: _Options) -> _Bounds:
+    """The mean up to a threshold on each heavy side, and ``p t a / (a - 1)`` beyond it."""
+    n, normal = known.trials, normal_quantile(options.level)
+    first = (known.mean - known.center) * n
+    second = known.variance * (n - 1) + first**2 / n
+    middle, below, above = 0.0, 0.0, 0.0
+    for side, sign in (("right", 1.0), ("left", -1.0)):
+        hill = _hill_of_side(known, side, options.level)
+        if hill is None:
+            continue
+        if not hill.low > 1.0:
+            return _nothing(f"no semi-parametric interval: the index of the {side} tail may be {hill.low:.3g}")
+        top, share = known.deviations(side)[: hill.k], hill.k / n
+        first -= sign * float(top.sum())
+        second -= float((top**2).sum())
+        mean, least, most = (share * hill.threshold * a / (a - 1.0) for a in (hill.estimate, hill.high, hill.low))
+        count = normal * share * hill.threshold / (hill.estimate - 1.0) / math.sqrt(hill.k)
+        middle += sign * mean
+        lower, upper = math.hypot(mean - least, count), math.hypot(most - mean, count)
+        below, above = (
+            (math.hypot(below, lower), math.hypot(above, upper))
+            if sign > 0.0
+            else (math.hypot(below, upper), math.hypot(above, lower))
+        )
+    body = normal * math.sqrt(max(second / n - (first / n) ** 2, 0.0) / n)
+    middle += first / n
+    return middle - math.hypot(below, body), middle, middle + math.hypot(above, body)
+
+
+def _hill_of_side(known: Summary, side: Side, level: float) -> TailIndex | None:
+    """Hill's estimate of one tail, where that is heavy enough to be extrapolated."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TailWarning)
+        hill = tail_index(known, side=side, level=level)
+    return hill if hill.estimate < _LIGHT else None
+
+
+def one_sided(known: Summary, k: int) -> bool:
+    """Whether one side has nearly all of the largest deviations."""
+    largest = known.extremes[np.argsort(-np.abs(known.extremes - known.center))[:k]]
+    share = float(np.mean(largest > known.center))
+    return abs(share - 0.5) > _BALANCED
+
+
 _METHODS: dict[str, Callable[[Summary, _Options], _Bounds]] = {
     "normal": _normal,
     "median-of-means": _median_of_means,
@@ -382,4 +432,5 @@ _METHODS: dict[str, Callable[[Summary, _Options], _Bounds]] = {
     "self-normalised": _self_normalised,
     "index-2": _index_two,
     "subsampling": _subsampling,
+    "semi-parametric": _semi_parametric,
 }
