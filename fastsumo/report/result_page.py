@@ -117,7 +117,7 @@ def estimate(result: Run, found: Diagnosis | None = None) -> str:
         lines.append(f'<p class="big">no mean</p><p>The sample mean, {found.mean:.6g}, is of no use.</p>')
     elif found is not None and found.error > 0.0:
         shown = found.interval
-        digits = max(0, min(12, 1 - math.floor(math.log10(found.error))))
+        digits = max(0, min(12, 1 - math.floor(math.log10(min(found.error, abs(found.mean) + 1.0)))))
         mean, low, high = (f"{value:.{digits}f}" for value in (found.mean, shown.low, shown.high))
         lines.append(f'<p class="big">{mean}</p>')
         words = f"The mean; {100 * shown.level:g} % interval {low} to {high} ({shown.method})"
