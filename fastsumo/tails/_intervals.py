@@ -402,7 +402,8 @@ def _extrapolated(known: Summary, options: _Options) -> _Bounds:
     first = (known.mean - known.center) * n
     second = known.variance * (n - 1) + first**2 / n
     middle, below, above = 0.0, 0.0, 0.0
-    for side, sign in (("right", 1.0), ("left", -1.0)):
+    sides: tuple[tuple[Side, float], ...] = (("right", 1.0), ("left", -1.0))
+    for side, sign in sides:
         hill = _hill_of_side(known, side, options.level)
         if hill is None:
             continue

@@ -24,6 +24,7 @@ from ._frullani import log_laplace_table
 from ._moments import FirstOrder, gamma_of
 from ._sums import series
 from ._survival import SurvivalFormula
+from ._tails import MOST
 from ._weights import GOOD, weights_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ _PANELS = ((-40.0, -10.0, 3, 12), (-10.0, 14.0, 6, 16))  # of log t: from, to, h
 _GROWTH, _NODES = 1.4, 12  # of panels beyond
 _NEAR = 512  # log averages of up to so many weights are taken as they are, of more to first order
 _LEVELS = 50
-_LARGEST = 1e50  # a chi-square of which first order says anything at all
 _ROUNDING = 3e-11  # of the interpolated transform
 
 
@@ -132,7 +132,7 @@ def variance(model: Model, estimator: Estimator, chi2: float) -> tuple[float, fl
     pairs = pairs_of(model)
     if pairs is None:
         return None
-    far = FirstOrder(chi2 if chi2 < _LARGEST else math.nan)
+    far = FirstOrder(chi2 if chi2 < MOST else math.nan)
     with np.errstate(over="ignore", under="ignore"):
         found = _variance(_Variances(pairs, far, far_out(model).near_zero.low), model, estimator)
     return None if found is None or math.isnan(found[0]) else (float(found[0]), float(found[1]))
@@ -169,7 +169,7 @@ def terms_of_sumo(model: Model, last: int) -> tuple[float, Floats] | None:
     chi2 = float(chi_square(model))
     if chi2 == 0.0:
         return 0.0, np.zeros(last)
-    if pairs is None or not chi2 < _LARGEST or not pairs.vanishes(2, far_out(model).near_zero.low):
+    if pairs is None or not chi2 < MOST or not pairs.vanishes(2, far_out(model).near_zero.low):
         return None
     with np.errstate(over="ignore", under="ignore"):
         found = _Variances(pairs, FirstOrder(chi2), far_out(model).near_zero.low)

@@ -17,11 +17,10 @@ from ._frullani import MOST_SAMPLES, NO_WEIGHT, log_evidence_of, mean_log_averag
 from ._moments import FirstOrder, Gamma, Moments, gamma_of
 from ._quantities import INFINITE, UNKNOWN, ChiSquare, Prediction, Quantity
 from ._survival import SurvivalFormula
-from ._tails import Tail, tail_of
+from ._tails import MOST, Tail, tail_of
 from ._weights import GOOD, drawn_log_weights, weights_of, zero_weights
 
 CLOSE = 0.1  # relative error up to which a variance is of first order
-MOST = 1e50  # a chi-square of which first order says anything at all
 DEPTH = 0.25  # chi-square per sample up to which first order is taken for an answer
 
 if TYPE_CHECKING:
@@ -235,14 +234,14 @@ def _mean(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -> Qu
         if len(known) == len(parts):
             total = math.fsum(c * value for (c, _), (value, _) in zip(parts, known, strict=True))
             error = math.fsum(abs(c) * error for (c, _), (_, error) in zip(parts, known, strict=True))
-            if error < GOOD:
+            if error < GOOD * math.fsum(abs(c) for c, _ in parts):
                 return Quantity(total, "exact", error)
     if evidence is None or tail.exists(1.0) is None:
         return UNKNOWN
     if math.isinf(parts[0][1]):
         weights = weights_of(model) if model.log_evidence is None else None
         return Quantity(evidence, "exact", 0.0 if weights is None else weights.error)
-    if not float(chi2) <= DEPTH * parts[0][1]:
+    if not float(chi2) <= DEPTH * parts[0][1] * (0.2 if isinstance(estimator, JVI) else 1.0):
         return UNKNOWN
     return Quantity(evidence - (0.0 if isinstance(estimator, JVI) else 0.5 * float(chi2) / parts[0][1]), "first-order")
 
@@ -315,7 +314,7 @@ def _is_near_its_limit(model: Model, k: int, chi2: float) -> bool:
         return True
     top = groups.max(axis=1)
     spread = float(np.var(top + np.log(np.mean(np.exp(groups - top[:, None]), axis=1))))
-    return bool(abs(spread * k / chi2 - 1.0) < 0.3 + 6.0 / math.sqrt(len(groups)))
+    return bool(abs(spread * k / chi2 - 1.0) < 0.2 + 4.0 / math.sqrt(len(groups)))
 
 
 def _out_of_depth(model: Model, value: float, chi2: float, fewest: int) -> str:

@@ -45,6 +45,7 @@ class Tail:
         return None if high > moment or (self.slow and high == moment) else False
 
 
+MOST = 1e50  # a chi-square of which first order says anything at all
 LIGHT = Tail(math.inf, math.nan)
 
 
@@ -162,7 +163,7 @@ def _sumo(formula: SurvivalFormula, chi2: float, b: float) -> Tail:
 
 def _sumo_constant(s: float, chi2: float) -> float:
     """``(chi2 / (2 s - 1))^(s / (2 s - 1)) E|N|^a`` with ``a = 2 s / (2 s - 1)``."""
-    if s <= 0.5 or not math.isfinite(chi2):
+    if s <= 0.5 or not chi2 < MOST:
         return math.nan
     index = 2.0 * s / (2.0 * s - 1.0)
     if index > 150.0:
@@ -200,7 +201,7 @@ def _mlmc(estimator: MLMC, chi2: float, b: float) -> Tail:
 
 def _mlmc_constant(estimator: MLMC, index: float, scale: float) -> float:
     r = estimator.ratio
-    if index > 60.0:
+    if index > 60.0 or not scale < MOST:
         return math.nan
     if estimator.kind == "single":
         moment = _normal_moment(2.0 * index)
