@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm
+from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm, Stratum
 from fastsumo.estimators.roulette import Roulette
 from fastsumo.trial.plan import MAX_TERMS
 
@@ -107,6 +107,8 @@ def first_prefix(estimator: Estimator) -> int:
         survival = formula.survival(np.asarray(steps) + 1.0) * (np.asarray(steps) < formula.last)
         always = int(np.argmax(survival < 1.0)) if np.any(survival < 1.0) else len(steps) - 1
         return estimator.plan().minimum + 1 + always
+    if isinstance(estimator, Stratum):
+        return first_prefix(estimator.estimator)
     if isinstance(estimator, SingleTerm):
         return 2 if SurvivalFormula.of(estimator.roulette).last == 1.0 else 1
     if isinstance(estimator, MLMC):
