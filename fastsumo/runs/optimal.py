@@ -64,8 +64,8 @@ def optimal(
     --------
     >>> import fastsumo as fs
     >>> law = optimal(fs.models.gamma(1.0), cap=1000, expected_cost=6.0)
-    >>> law.survival([1, 2, 4, 1000]).round(4), round(1.0 + law.expected_terms(), 6)
-    (array([1.    , 0.3386, 0.1678, 0.0006]), 6.0)
+    >>> law.survival([1, 2, 4]).round(4), round(1.0 + law.expected_terms(), 6)
+    (array([1.    , 0.3272, 0.1588]), 6.0)
     """
     last = checks.whole("cap", cap, 1, _LARGEST_TABLE)
     if expected_cost is not None and variance is not None:

@@ -76,6 +76,13 @@ class FarOut:
         ``b`` in ``P(log w < -x) ~ x^-b``.
     has_square : bool or None
         Whether ``E w^2`` is finite, as far as the tails go.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> found = far_out(fs.models.gaussian_scale(0.5))
+    >>> round(found.weight.low, 6), found.near_zero, found.has_square
+    (1.333333, Index(low=inf, high=inf), False)
     """
 
     weight: Index
@@ -85,6 +92,15 @@ class FarOut:
 
 def far_out(model: Model) -> FarOut:
     """The tails of a model's weights: as it declares them, else by calls of its function far out.
+
+    Parameters
+    ----------
+    model : Model
+        Without data; of one with data nothing is known.
+
+    Returns
+    -------
+    FarOut
 
     Examples
     --------

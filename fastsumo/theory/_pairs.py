@@ -155,6 +155,24 @@ def terms_of_sumo(model: Model, last: int) -> tuple[float, Floats] | None:
 
     From closed forms for gamma weights; else from the Laplace transform, where it is known, and to first order beyond
     log averages of 512 weights.
+
+    Parameters
+    ----------
+    model : Model
+    last : int
+        The cap of `K`.
+
+    Returns
+    -------
+    fixed : float
+    beta : ndarray of float64, shape (last,)
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> fixed, beta = terms_of_sumo(fs.models.gamma(1.0), 3)
+    >>> round(fixed + float(beta.sum()), 6)  # of a K that is always 3: IWAE(4)
+    0.283823
     """
     gamma = gamma_of(model)
     k = np.arange(1.0, last + 1.0)

@@ -157,7 +157,7 @@ class Prediction:
         --------
         >>> import fastsumo as fs
         >>> fs.theory.predict(fs.models.note(), fs.ELBO()).to_dict()["cost"]
-        {'value': 1.0, 'kind': 'exact'}
+        {'value': 1.0, 'kind': 'exact', 'error': 0.0}
         """
         return asdict(self) | {"estimator": repr(self.estimator)}
 
