@@ -147,7 +147,9 @@ class Prediction:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, ready for JSON but for NaN and infinities; quantities as value and kind, the estimator as text.
+        """All of it, ready for JSON but for NaN and infinities; quantities as value, kind and error where there is one.
+
+        The estimator is text.
 
         Returns
         -------
@@ -157,9 +159,13 @@ class Prediction:
         --------
         >>> import fastsumo as fs
         >>> fs.theory.predict(fs.models.note(), fs.ELBO()).to_dict()["cost"]
-        {'value': 1.0, 'kind': 'exact', 'error': 0.0}
+        {'value': 1.0, 'kind': 'exact'}
         """
-        return asdict(self) | {"estimator": repr(self.estimator)}
+        numbers = asdict(self) | {"estimator": repr(self.estimator)}
+        for value in numbers.values():
+            if isinstance(value, dict) and value.get("error") == 0.0 and "kind" in value:
+                del value["error"]
+        return numbers
 
     def text(self, width: int = WIDTH) -> str:
         """What ``print`` shows, in at most ``width`` columns.
