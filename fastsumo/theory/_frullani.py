@@ -19,7 +19,7 @@ from fastsumo.base import checks
 
 from ._content import ByContent
 from ._far import Index, far_out
-from ._weights import GOOD, attempt, weights_of
+from ._weights import GOOD, attempt, tails_of_weights, weights_of
 
 if TYPE_CHECKING:
     from fastsumo.models.model import Model
@@ -89,14 +89,14 @@ def _why_not(model: Model) -> str:
 def mean_log_average(model: Model, k: int) -> tuple[float, float] | None:
     """``E[L_k]`` and its error, or None where no quadrature can tell; ``-inf`` where that is the mean."""
     evidence = log_evidence_of(model)
-    exists = _times(far_out(model).near_zero, k).above(1.0)
+    exists = _times(tails_of_weights(model).near_zero, k).above(1.0)
     if evidence is None or exists is None:
         return None
     weights = weights_of(model) if model.laplace is None else None
     if exists is False or (weights is not None and weights.zero_mass > NO_WEIGHT):
         return -math.inf, 0.0
     if k == 1 and weights is not None:
-        return evidence + weights.mean_log, weights.log_error + weights.error
+        return evidence + weights.mean_log, weights.log_error * (1.0 + abs(weights.mean_log)) + weights.error
     table = log_laplace_table(model)
     if table is None:
         return None

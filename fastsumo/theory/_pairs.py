@@ -25,7 +25,7 @@ from ._moments import FirstOrder, gamma_of
 from ._sums import series
 from ._survival import SurvivalFormula
 from ._tails import MOST
-from ._weights import GOOD, weights_of
+from ._weights import GOOD, tails_of_weights, weights_of
 
 if TYPE_CHECKING:
     from fastsumo.models.model import Model
@@ -134,7 +134,7 @@ def variance(model: Model, estimator: Estimator, chi2: float) -> tuple[float, fl
         return None
     far = FirstOrder(chi2 if chi2 < MOST else math.nan)
     with np.errstate(over="ignore", under="ignore"):
-        found = _variance(_Variances(pairs, far, far_out(model).near_zero.low), model, estimator)
+        found = _variance(_Variances(pairs, far, tails_of_weights(model).near_zero.low), model, estimator)
     return None if found is None or math.isnan(found[0]) else (float(found[0]), float(found[1]))
 
 

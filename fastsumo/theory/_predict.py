@@ -12,13 +12,12 @@ from fastsumo.models.model import Model
 
 from . import _pairs, _variances
 from ._chi_square import chi_square
-from ._far import far_out
 from ._frullani import MOST_SAMPLES, NO_WEIGHT, log_evidence_of, mean_log_average
 from ._moments import FirstOrder, Gamma, Moments, gamma_of
 from ._quantities import INFINITE, UNKNOWN, ChiSquare, Prediction, Quantity
 from ._survival import SurvivalFormula
 from ._tails import MOST, Tail, tail_of
-from ._weights import GOOD, drawn_log_weights, weights_of, zero_weights
+from ._weights import GOOD, drawn_log_weights, tails_of_weights, weights_of, zero_weights
 
 CLOSE = 0.1  # relative error up to which a variance is of first order
 DEPTH = 0.25  # chi-square per sample up to which first order is taken for an answer
@@ -180,7 +179,7 @@ def gamma_shape(model: Model) -> float | None:
 
 def _tail(model: Model, estimator: Estimator, chi2: ChiSquare) -> Tail:
     deviation = _mean_deviation(model) if isinstance(estimator, SingleTerm) else math.nan
-    far = far_out(model)
+    far = tails_of_weights(model)
     return tail_of(estimator, float(chi2), far.weight, far.near_zero, deviation)
 
 
@@ -267,8 +266,9 @@ def _variance(
         return UNKNOWN, ()
     if isinstance(estimator, IWAE) and estimator.k == 1 and gamma_shape(model) is None:
         weights = weights_of(model)
-        if weights is not None and weights.log_square_error < GOOD * (1.0 + weights.var_log):
-            return Quantity(weights.var_log, "exact", weights.log_square_error * (1.0 + weights.var_log)), ()
+        if weights is not None and weights.log_square_error < GOOD:
+            error = weights.log_square_error * (1.0 + weights.var_log + weights.mean_log**2)
+            return Quantity(weights.var_log, "exact", error), ()
     gamma = gamma_moments(model)
     found = _pairs.variance(model, estimator, float(chi2)) if gamma is None else None
     if found is not None:
@@ -324,7 +324,7 @@ def _out_of_depth(model: Model, value: float, chi2: float, fewest: int) -> str:
     text = f"first order would say {value:.4g} for the variance, but needs chi-square / {fewest} = {chi2 / fewest:.3g} "
     text += "to be small, and weights that do not come near zero: simulate"
     weights = weights_of(model)
-    if weights is not None and weights.log_square_error < GOOD * (1.0 + weights.var_log):
+    if weights is not None and weights.log_square_error < GOOD:
         text += f"; the variance of one log weight is {weights.var_log:.6g} (exact)"
     return text
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -17,9 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo import tails
+
 from ._content import ByContent
 from ._coordinates import Coordinates, log_weights_of
-from ._far import far_out
+from ._far import ANY, LIGHT, FarOut, Index, far_out
 
 if TYPE_CHECKING:
     from fastsumo.models.model import Model
@@ -38,6 +41,8 @@ GOOD = 1e-6  # what counts as exact, to its stated error
 _SMALL, _LEFT_OUT = -50.0, -40.0  # logs of what is left out of cells, and of the points
 _RULING = slice(0, 3)  # of the test functions: mass, weight and square
 _LOG_T = np.concatenate([np.arange(-8.0, 8.0, 2.0), np.geomspace(8.0, 600.0, 12)])
+_SINGULAR = 8.0  # a log weight that only a singularity, or a very narrow peak, reaches
+_HEAVY = 0.5  # a k-hat beyond which there may be no variance
 _EQUAL = 1e-8  # a chi-square that is lost in rounding
 _SURPRISE = 1.0  # of a drawn log weight beyond those at the points of its cell
 _DOUBTFUL = 6.0  # standard errors
@@ -116,6 +121,38 @@ def weights_of(model: Model) -> Weights | None:
 def attempt(model: Model) -> Weights | None:
     """As `weights_of`, but with what is doubtful, and says why; None in more dimensions and with data."""
     return _find(ByContent(model)) if model.dim <= 2 and model.data is None else None
+
+
+def tails_of_weights(model: Model) -> FarOut:
+    """`far_out`, but for what lies nearer: where weights are singular inside, the tails do not tell.
+
+    What a model declares is taken as it is.
+    """
+    far, found = far_out(model), attempt(model)
+    weight, near_zero = far.weight, far.near_zero
+    if found is None:
+        if model.weight_zero_index is None and near_zero == LIGHT and model.data is None and _logs_look_heavy(model):
+            near_zero = ANY
+        return FarOut(weight, near_zero, far.has_square)
+    rough = bool(found.doubt) or found.square_error > GOOD
+    singular = float(np.max(found.log_weight, initial=-math.inf)) > _SINGULAR
+    if model.weight_tail_index is None and rough and singular and far.has_square is not False:
+        weight = Index(2.0 if model.chi_square is not None else 1.0, weight.high)
+    if model.weight_zero_index is None:
+        if found.log_error > GOOD and near_zero.above(1.0) is not False:
+            near_zero = ANY
+        elif found.log_square_error > GOOD and near_zero.above(2.0) is not False:
+            near_zero = Index(1.0, math.inf)
+    return FarOut(weight, near_zero, far.has_square)
+
+
+def _logs_look_heavy(model: Model) -> bool:
+    """Whether drawn log weights have a tail near zero that may have no variance."""
+    log_weights = drawn_log_weights(model)
+    finite = log_weights[np.isfinite(log_weights)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tails.TailWarning)
+        return bool(tails.pareto_khat(-finite, tail="right").khat > _HEAVY) if finite.size > 100 else False
 
 
 def zero_weights(model: Model) -> float:
