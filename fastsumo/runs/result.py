@@ -29,6 +29,7 @@ from fastsumo.statistics.merger import merged
 from fastsumo.statistics.spans import joined
 from fastsumo.statistics.statistics import Statistics, to_float
 from fastsumo.tails import Histogram
+from fastsumo.tails._diagnose import with_advice
 from fastsumo.theory import tail_law
 
 if TYPE_CHECKING:
@@ -379,7 +380,9 @@ class Result:
         if self.zero_weight_trials:
             message = f"{self.zero_weight_trials} trials have the value -inf, and so has the mean: these are the others"
             warnings.warn(message, tails.TailWarning, stacklevel=2)
-        return tails.diagnose(self.summary(), **options)
+        found = tails.diagnose(self.summary(), **options)
+        weights = words.weights_words(self)
+        return with_advice(found, weights[0]) if weights else found
 
     def made_with(self) -> tuple[Model, Estimator]:
         """The model and the estimator of the run, as far as they can be had again.

@@ -199,8 +199,13 @@ def diagnose(
         "text": "",
     }
     draft = Diagnosis(**parts)
-    draft = replace(draft, advice=_advice(draft, can_change_law))
-    return replace(draft, text=_words(draft))
+    return with_advice(draft, _advice(draft, can_change_law))
+
+
+def with_advice(found: Diagnosis, advice: str) -> Diagnosis:
+    """The same verdict with another advice."""
+    told = replace(found, advice=advice)
+    return replace(told, text=_words(told))
 
 
 def _finite(interval: Interval, normal: Interval) -> float:
