@@ -129,7 +129,7 @@ def _one_by_one(model: Model, points: Floats) -> Floats:
         for i, point in enumerate(points):
             try:
                 values[i] = model.function(point, *arguments)
-            except (ArithmeticError, ValueError):  # of a function far out
+            except Exception:  # whatever a function meets far out, or in plain Python at all
                 values[i] = math.nan
     return values
 

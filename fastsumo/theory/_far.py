@@ -229,7 +229,10 @@ def _spheres(space: Coordinates) -> FarOut:
     if rare.size > searched and (rare[searched - 1] > _RARE or _lost(weight / rare, searched)):
         rare, weight = rare[:searched], weight[:searched]
     if rare.size < 4:
-        return FarOut(ANY, near_zero, None)
+        far = np.repeat(directions, 4, axis=0)
+        weights = space.log_weight(space.outwards(far, np.tile(radii[-4:], len(directions))))
+        bounded = bool(np.all(np.isneginf(weights)))  # a target without tails
+        return FarOut(LIGHT, near_zero, True) if bounded else FarOut(ANY, near_zero, None)
     index = _index(rare, weight) if weight[-1] > 0.0 else LIGHT
     square = index.above(2.0)
     power = rare[-1] < 100.0 * radii[: rare.size][-1] * space.dim

@@ -138,7 +138,7 @@ def tails_of_weights(model: Model) -> FarOut:
     singular = float(np.max(found.log_weight, initial=-math.inf)) > _SINGULAR
     if model.weight_tail_index is None and rough and singular and far.has_square is not False:
         weight = Index(2.0 if model.chi_square is not None else 1.0, weight.high)
-    if model.weight_zero_index is None:
+    if model.weight_zero_index is None and found.zero_mass == 0.0:
         if found.log_error > GOOD and near_zero.above(1.0) is not False:
             near_zero = ANY
         elif found.log_square_error > GOOD and near_zero.above(2.0) is not False:
