@@ -17,6 +17,8 @@ from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, count, labelled, 
 from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, SingleTerm
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run, Trial
+from fastsumo.tails import mean_interval
+from fastsumo.tails._intervals import one_sided
 from fastsumo.tails._runs import hill_of, is_constant
 from fastsumo.theory import tail_law
 
@@ -60,7 +62,7 @@ def blocks(result: Run) -> list[Rows | list[Column]]:
     hill = hill_of(result)
     return [
         what(result),
-        Rows([*_estimate(result), *_spread(result, hill), *_tail(result, hill)]),
+        Rows([*_estimate(result, hill), *_spread(result, hill), *_tail(result, hill)]),
         extremes(result),
         octaves(result),
         Rows(_speed(result)),
@@ -161,7 +163,7 @@ def _zero_weight(result: Run) -> list[tuple[str, str]]:
     return [("zero weight", text)]
 
 
-def _estimate(result: Run) -> list[tuple[str, str]]:
+def _estimate(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
     finite = result.statistics.finite
     if finite == 0:
         return [("estimate", "-inf: no trial has a finite value")]
@@ -179,7 +181,7 @@ def _estimate(result: Run) -> list[tuple[str, str]]:
     if result.zero_weight_trials:
         rows = [("finite mean", rows[0][1])]
     rows += truth(result, mean, error)
-    return rows + _interval(result)
+    return rows + _interval(result, hill)
 
 
 def _is_fixed(result: Run) -> bool:
@@ -229,17 +231,19 @@ def truth(result: Run, mean: float, error: float) -> list[tuple[str, str]]:
     return rows
 
 
-def _interval(result: Run) -> list[tuple[str, str]]:
+def _interval(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
     if result.zero_weight_trials:
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = result.interval(0.95)
+        lopsided = hill is not None and hill.low <= 2.0 and one_sided(result.summary(), hill.k)
+        found = mean_interval(result.summary(), "one-sided") if lopsided else result.interval(0.95)
     if math.isnan(found.low):
         return [("95 % interval", "none" if is_constant(result) else "none: too few trials")]
-    digits = max(0, 2 - math.floor(math.log10(found.half_width))) if found.half_width > 0 else 12
+    size = found.half_width if math.isfinite(found.half_width) else _error(result)
+    digits = max(0, 2 - math.floor(math.log10(size))) if size > 0 else 12
     low, high = (f"{bound:.{min(digits, 15)}f}" for bound in (found.low, found.high))
-    return [("95 % interval", f"{low} to {high}   (median of means)")]
+    return [("95 % interval", f"{low} to {high}   ({'one-sided' if lopsided else 'median of means'})")]
 
 
 def _spread(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
