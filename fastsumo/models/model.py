@@ -102,7 +102,7 @@ class Model:
         self.proposal = proposal
         self.origin: str | None = None
         self.name = str(name) if name is not None else getattr(function, "__name__", "model")
-        self.chi_square = None if chi_square is None else float(chi_square)
+        self.chi_square = _chi_square(chi_square)
         self.laplace = laplace
         self.weight_tail_index = _index("weight_tail_index", weight_tail_index)
         self.weight_zero_index = _index("weight_zero_index", weight_zero_index)
@@ -470,6 +470,14 @@ def importance(
         weight_tail_index=weight_tail_index,
         weight_zero_index=weight_zero_index,
     )
+
+
+def _chi_square(value: float | None) -> float | None:
+    """A chi-square that was declared: at least 0, but for rounding, or infinite."""
+    if value is None or value == math.inf:
+        return value
+    rounded = isinstance(value, (int, float)) and -1e-9 < value < 0.0
+    return checks.real("chi_square", 0.0 if rounded else value, 0.0, closed="low")
 
 
 def _index(name: str, value: float | None) -> float | None:

@@ -149,6 +149,10 @@ def _normal_mixture(law: Law) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     cap = float(law.cap)
     far = np.floor(_EXACT * _RATIO ** np.arange(1, math.ceil(math.log(MAX_TERMS / _EXACT, _RATIO))))
     last = np.concatenate([np.arange(1.0, _EXACT + 1.0), far])  # of each cell
+    if -math.inf < law.log_decay < 0.0:  # beyond the head survival falls by a twentieth in a cell, or one by one
+        step = max(1.0, math.floor(-0.05 / law.log_decay))
+        steep = law.head + step * np.arange(math.ceil(-45.0 / law.log_decay / step) + 1.0)
+        last = np.union1d(last[last <= law.head], steep)
     last = np.append(last[last < cap], cap) if cap < last[-1] else last
     last = last[: int(np.count_nonzero(survival(law, last) > _RAREST)) or 1]
     first = np.append(1.0, last[:-1] + 1.0)

@@ -34,6 +34,8 @@ def naive_survival(law: fs.roulette.Roulette, chi_square: float, x: float, large
         (fs.roulette.HarmonicGeometric(alpha=80, rate=0.1), 400, 1e-9),
         (fs.roulette.PowerLaw(1.2, cap=300), 300, 1e-12),
         (fs.roulette.Geometric(0.4), 80, 1e-9),
+        (fs.roulette.HarmonicGeometric(alpha=5000, rate=0.5), 5050, 1e-3),
+        (fs.roulette.Geometric(0.001), 30_000, 0.02),
     ],
 )
 def test_first_order_tail_is_the_sum_over_terms(law: fs.roulette.Roulette, largest: int, tolerance: float) -> None:

@@ -78,6 +78,9 @@ def test_a_declared_index_near_zero_is_taken_and_dropped_with_other_parameters()
     assert predict(plain.with_params([2.0]), fs.SUMO()).mean.kind == "exact"
     with pytest.raises(ValueError, match="weight_zero_index must be"):
         fs.Model(lambda z, params: 0.0, 1, weight_zero_index=-1.0)
+    with pytest.raises(ValueError, match="chi_square must be"):
+        fs.Model(lambda z, params: 0.0, 1, chi_square=-0.5)
+    assert fs.Model(lambda z, params: 0.0, 1, chi_square=-4.4e-16).chi_square == 0.0
 
 
 def test_a_target_that_falls_like_an_exponential_of_an_exponential():
