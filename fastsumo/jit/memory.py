@@ -6,6 +6,7 @@ bounds.
 
 from numba import types
 from numba.core import cgutils
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 
 _BYTES = 8  # of every number here
@@ -89,3 +90,13 @@ def table_at(typingctx, address, m, n):
         return _array(context, builder, kind, args[0], [args[1], args[2]], [builder.mul(item, args[2]), item])
 
     return kind(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def readonly(typingctx, array):
+    """The same array, which the compiler does not let anyone write into."""
+
+    def codegen(context, builder, signature, args):
+        return impl_ret_borrowed(context, builder, signature.return_type, args[0])
+
+    return array.copy(readonly=True)(array), codegen

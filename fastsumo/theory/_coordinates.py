@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.models.plain import plain, readonly
 from fastsumo.models.proposals import Mixture
 
 if TYPE_CHECKING:
@@ -123,12 +124,12 @@ def values_of(model: Model, points: Floats, arrays: bool) -> Floats:
 
 
 def _one_by_one(model: Model, points: Floats) -> Floats:
-    arguments = model.arguments()
-    values = np.empty(len(points))
+    function, arguments = plain(model.function), model.arguments()
+    values, points = np.empty(len(points)), readonly(points)
     with np.errstate(all="ignore"):
         for i, point in enumerate(points):
             try:
-                values[i] = model.function(point, *arguments)
+                values[i] = function(point, *arguments)
             except Exception:  # whatever a function meets far out, or in plain Python at all
                 values[i] = math.nan
     return values
@@ -137,7 +138,7 @@ def _one_by_one(model: Model, points: Floats) -> Floats:
 def _together(model: Model, points: Floats) -> Floats | None:
     with np.errstate(all="ignore"):
         try:
-            values: Any = model.function(points.T, *model.arguments())
+            values: Any = plain(model.function)(readonly(points.T), *model.arguments())
             values = np.asarray(values, dtype=np.float64)
         except Exception:  # whatever a function of scalars makes of arrays
             return None

@@ -12,6 +12,7 @@ from fastsumo.models.model import Model
 
 from . import _pairs, _variances
 from ._chi_square import chi_square
+from ._content import look_at
 from ._frullani import MOST_SAMPLES, NO_WEIGHT, log_evidence_of, mean_log_average
 from ._moments import FirstOrder, Gamma, Moments, gamma_of
 from ._quantities import INFINITE, UNKNOWN, ChiSquare, Prediction, Quantity
@@ -47,6 +48,8 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
     ------
     TypeError, ValueError
         If the arguments are no model and estimator, or the model has data.
+    fastsumo.ModelError
+        If the model's function is none of its arguments, writes into them, or takes an index out of range.
 
     Notes
     -----
@@ -69,6 +72,7 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
         length
     """
     check(model, estimator)
+    look_at(model)
     chi2 = chi_square(model)
     tail = _tail(model, estimator, chi2)
     mean = _mean(model, estimator, chi2, tail)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from fastsumo import tails
 
-from ._content import ByContent
+from ._content import ByContent, look_at
 from ._coordinates import Coordinates, log_weights_of
 from ._far import ANY, LIGHT, FarOut, Index, far_out
 
@@ -114,6 +114,7 @@ def weights_of(model: Model) -> Weights | None:
     >>> round(weights_of(fs.models.lognormal(0.5)).chi_square, 12) == round(math.expm1(0.25), 12)
     True
     """
+    look_at(model)
     found = attempt(model)
     return found if found is not None and not found.doubt else None
 
