@@ -24,7 +24,7 @@ _RAREST = 1e-12  # the least P(K >= k) of a table, so that no trial is divided b
 
 
 def optimal(
-    source: Model | Levels, cap: int, *, expected_cost: float | None = None, variance: float | None = None
+    source: Model | Levels, cap: int, expected_cost: float | None = None, *, variance: float | None = None
 ) -> Table:
     """The law of ``K <= cap`` with the least variance of SUMO at an expected cost; or the least cost at a variance.
 
