@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.engine.devices import open_engine
 from fastsumo.estimators.estimators import ELBO
 from fastsumo.estimators.roulette import Harmonic, Table
@@ -23,6 +24,7 @@ _PILOT_TERMS, _PILOT_SEQUENCES = 128, 20_000
 _RAREST = 1e-12  # the least P(K >= k) of a table, so that no trial is divided by 0
 
 
+@own_errstate
 def optimal(
     source: Model | Levels, cap: int, expected_cost: float | None = None, *, variance: float | None = None
 ) -> Table:

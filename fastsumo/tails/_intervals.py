@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._checks import MIN_POINTS, FloatArray, Side, TailWarning, normal_quantile, warn
 from ._index import TailIndex, tail_index
@@ -88,6 +89,7 @@ ASSUMES = {
 }
 
 
+@own_errstate
 def mean_interval(
     sample: ArrayLike | Summary,
     method: str = "median-of-means",

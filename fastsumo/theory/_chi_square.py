@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastsumo import tails
+from fastsumo.base.floats import own_errstate
 
 from ._far import far_out
 from ._quantities import ChiSquare
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _TRUSTED = 0.5  # inverse tail index of the weights up to which their sample variance is one
 
 
+@own_errstate
 def chi_square(model: Model) -> ChiSquare:
     """``Var(w) / Z^2`` of a model's weights, the number that all first-order theory hangs on.
 
@@ -83,6 +85,7 @@ def _pilot(model: Model, doubt: str) -> ChiSquare:
     return ChiSquare(second - 1.0, error, "pilot", doubt)
 
 
+@own_errstate
 def khat_of_weights(model: Model) -> float:
     """Pareto k-hat of some thousand weights that are drawn; 1/b of weights with the tail index b, NaN of equal ones.
 

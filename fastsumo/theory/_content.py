@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from fastsumo.jit.fingerprint import source_fingerprint
+from fastsumo.jit.fingerprint import fingerprint
 from fastsumo.models.proof import Proof
 
 if TYPE_CHECKING:
@@ -13,14 +13,17 @@ if TYPE_CHECKING:
 
 
 class ByContent:
-    """A model as a key: two that are made alike, such as ``fs.models.note()`` twice, are the same."""
+    """A model as a key: two that are made alike, such as ``fs.models.note()`` twice, are the same.
+
+    What its function reaches is in the key as it is now; a function that cannot be told by content is like no other.
+    """
 
     def __init__(self, model: Model) -> None:
         proposal = model.proposal
         packed = None if proposal is None else (type(proposal), proposal.packed().tobytes())
         self.model = model
         self._key = (
-            model.function,
+            fingerprint(model.function) or object(),
             model.noise,
             model.dim,
             model.params.tobytes(),
@@ -28,7 +31,6 @@ class ByContent:
             None if model.data is None else id(model.data),
             packed,
             model.log_evidence,
-            source_fingerprint(model.function),
         )
 
     def __hash__(self) -> int:

@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.models.model import Model
 
 from ._content import ByContent
@@ -90,6 +91,7 @@ class FarOut:
     has_square: bool | None
 
 
+@own_errstate
 def far_out(model: Model) -> FarOut:
     """The tails of a model's weights: as it declares them, else by calls of its function far out.
 

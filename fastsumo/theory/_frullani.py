@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._content import ByContent
 from ._far import Index, far_out
@@ -35,6 +36,7 @@ NO_WEIGHT = 1e-12  # a probability of zero weights below it is none
 MOST_SAMPLES = 10**8  # where the Laplace transform still has digits enough
 
 
+@own_errstate
 def iwae(model: Model, k: int) -> float:
     """``E[L_k]``, the expectation of IWAE with ``k`` samples, by quadrature.
 
@@ -144,6 +146,7 @@ def covariance(log_phi: LogLaplace, common: float, left: float, right: float) ->
     return _STEP**2 * float(np.sum(factor * np.expm1(np.minimum(common * (together - apart), 700.0))))
 
 
+@own_errstate
 def log_evidence_of(model: Model) -> float | None:
     """The log evidence, where it is known or can be integrated.
 

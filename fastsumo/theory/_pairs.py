@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm
 
 from ._chi_square import chi_square
@@ -150,6 +151,7 @@ def _variance(found: _Variances, model: Model, estimator: Estimator) -> tuple[fl
     return found.iwae(estimator.k) if isinstance(estimator, IWAE) else None
 
 
+@own_errstate
 def terms_of_sumo(model: Model, last: int) -> tuple[float, Floats] | None:
     """``fixed`` and ``beta``: SUMO with ``K <= last`` has the variance ``fixed + sum beta_k / P(K >= k)``, or None.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm, Stratum
 from fastsumo.models.model import Model
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+@own_errstate
 def predict(model: Model, estimator: Estimator) -> Prediction:
     """What theory says of an estimator on a model, without a simulation.
 
@@ -105,6 +107,7 @@ def check(model: object, estimator: object) -> None:
         raise ValueError(f"model {model.name!r} has data: every row is a model of its own, and theory is of one")
 
 
+@own_errstate
 def tail_index(model: Model, estimator: Estimator) -> float:
     """The tail index of an estimator's values on a model; infinite for tails lighter than any power, NaN if not known.
 
@@ -129,6 +132,7 @@ def tail_index(model: Model, estimator: Estimator) -> float:
     return tail(model, estimator).index
 
 
+@own_errstate
 def tail(model: Model, estimator: Estimator) -> Tail:
     """The tail of an estimator's values on a model: index, constant, and which moments exist.
 
@@ -152,6 +156,7 @@ def tail(model: Model, estimator: Estimator) -> Tail:
     return _tail(model, estimator, chi_square(model))
 
 
+@own_errstate
 def gamma_moments(model: Model) -> Gamma | None:
     """Moments of the increments in closed form for gamma weights, or None for other models.
 
@@ -196,6 +201,7 @@ def _mean_deviation(model: Model) -> float:
     return math.nan if weights is None else weights.mean_deviation()
 
 
+@own_errstate
 def last_sample(estimator: Estimator) -> float:
     """The ``k`` of the ``L_k`` that the expectation is of; infinite if unbiased, and for the jackknife.
 

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import SUMO, Estimator
 from fastsumo.trial.plan import MAX_TERMS, Law
 from fastsumo.trial.survival import survival
@@ -62,6 +63,7 @@ class PowerTail:
     note: str = ""
 
 
+@own_errstate
 def tail_law(run: TailSource) -> PowerTail | None:
     """The power law that the tail of a run follows; None where there is none or it is unknown.
 
@@ -97,6 +99,7 @@ def tail_law(run: TailSource) -> PowerTail | None:
     return PowerTail(tail.index, tail.constant, tail.note if tail.of_weights else "") if tail.index < math.inf else None
 
 
+@own_errstate
 def tail_survival(run: TailSource, x: ArrayLike) -> NDArray[np.float64] | None:
     """First-order ``P(|value - log Z| > x)`` of a SUMO run under any law but a table; good in the tail only.
 
