@@ -19,7 +19,7 @@ from numba.core.sigutils import normalize_signature
 from numba.extending import overload
 
 from fastsumo.jit.cache import ContentCache
-from fastsumo.jit.pipeline import EngineCompiler, PartCompiler
+from fastsumo.jit.pipeline import EngineCompiler, PartCompiler, SettledCompiler
 from fastsumo.jit.powers import power, whole_power
 from fastsumo.jit.sources import source_digest
 
@@ -96,13 +96,19 @@ class _Callback(CFunc):
 
 
 def callback(
-    function: Callable[..., Any], signature: Any, digest: str | None, before: Callable[[], None] | None = None
+    function: Callable[..., Any],
+    signature: Any,
+    digest: str | None,
+    before: Callable[[], None] | None = None,
+    branches: bool = False,
 ) -> Any:
     """A native function with a C address, compiled at once; cached under ``digest`` unless that is None.
 
-    ``before`` is called if it has to be compiled; what it raises is raised.
+    ``before`` is called if it has to be compiled; what it raises is raised. ``branches`` says that code of a user's
+    that has some is inlined into it.
     """
-    compiled: Any = _Callback(function, normalize_signature(signature), {}, dict(_OPTIONS))
+    pipeline = {"pipeline_class": SettledCompiler} if branches else {}
+    compiled: Any = _Callback(function, normalize_signature(signature), {}, dict(_OPTIONS), **pipeline)
     compiled.before = before
     if digest is not None:
         compiled._cache = ContentCache(function, lambda: digest)

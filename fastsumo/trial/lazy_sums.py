@@ -18,6 +18,7 @@ from numba import types
 from numba.extending import overload
 
 from fastsumo import vmath
+from fastsumo.jit.bits import select
 from fastsumo.jit.options import INLINED, inlined
 from fastsumo.vmath import _exp_over, _exp_parts, _pow2
 
@@ -112,19 +113,19 @@ def _linear_weight(log_weight, shift):
 @inlined
 def _linear_of_number(x, shift):
     weight = _exp_over(x, shift, _LINEAR_LIMIT)
-    return 0.0 if x == -math.inf else weight
+    return select(x == -math.inf, 0.0, weight)
 
 
 @inlined
 def _linear_of_sum(a, b, shift):
     weight = _exp_over(a, shift, _LINEAR_LIMIT) + _exp_over(b, shift, _LINEAR_LIMIT)
-    return 0.0 if (a if a > b else b) == -math.inf else weight
+    return select(select(a > b, a, b) == -math.inf, 0.0, weight)
 
 
 @inlined
 def _extended_of_number(x):
     mantissa, power = _exp_parts(x)
-    return (mantissa if x <= _LARGEST else math.nan), power
+    return select(x <= _LARGEST, mantissa, math.nan), power
 
 
 @inlined
@@ -133,5 +134,5 @@ def _extended_of_sum(a, b):
     right, right_power = _extended_of_number(b)
     rise = right_power - left_power
     up = rise > 0.0
-    small, large = (left if up else right), (right if up else left)
-    return small * _pow2(-rise if up else rise) + large, (right_power if up else left_power)
+    small, large = select(up, left, right), select(up, right, left)
+    return small * _pow2(select(up, -rise, rise)) + large, select(up, right_power, left_power)

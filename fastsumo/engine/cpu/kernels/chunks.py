@@ -7,7 +7,7 @@ several samples at a time (`jit/lanes.py`, `lane_weights.py`), where it can be.
 from __future__ import annotations
 
 import dis
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from fastsumo.engine.cpu.kernels.lane_weights import lane_extended, lane_linear
 from fastsumo.jit.bits import float_bits
 from fastsumo.jit.fingerprint import is_known, nested, reached
 from fastsumo.jit.lanes import POINTS, WIDTH, points, put, take
-from fastsumo.jit.memory import table_at
+from fastsumo.jit.memory import copied, table_at
 from fastsumo.jit.options import inlined
 from fastsumo.trial.lazy_sums import extended_weight, linear_weight
 from fastsumo.trial.ranges import LARGEST_LINEAR, SMALLEST_LINEAR, count_outside
@@ -42,6 +42,7 @@ def weigher(density: Any, transform: Any, chunk: Chunk, linear: bool, by_lanes: 
     ``transform`` is a proposal's map, or None.
     """
     dim, samples, params_size = chunk.dim, chunk.samples, chunk.params
+    params_of = copied(params_size)
     if transform is None:
 
         @inlined
@@ -59,7 +60,7 @@ def weigher(density: Any, transform: Any, chunk: Chunk, linear: bool, by_lanes: 
 
         @inlined
         def weigh_chunk(z, numbers, row, shift, weight, power):
-            x, params, n = mapped(z, numbers, weight), numbers[:params_size], weight.size
+            x, params, n = mapped(z, numbers, weight), params_of(numbers), weight.size
             for i in range(0, n, WIDTH):
                 put(weight.ctypes.data + 8 * i, n - i, lane_linear(log_weight(x, i, row, params, weight), shift))
             return count_outside(weight)
@@ -67,7 +68,7 @@ def weigher(density: Any, transform: Any, chunk: Chunk, linear: bool, by_lanes: 
 
         @inlined
         def weigh_chunk(z, numbers, row, shift, weight, power):
-            x, params = mapped(z, numbers, weight), numbers[:params_size]
+            x, params = mapped(z, numbers, weight), params_of(numbers)
             smallest, largest = _LARGEST_LINEAR_BITS, _SMALLEST_LINEAR_BITS
             for i in range(weight.size):
                 found = linear_weight(log_weight(x, i, row, params, weight), shift)
@@ -78,7 +79,7 @@ def weigher(density: Any, transform: Any, chunk: Chunk, linear: bool, by_lanes: 
 
         @inlined
         def weigh_chunk(z, numbers, row, shift, mantissa, power):
-            x, params, n = mapped(z, numbers, power), numbers[:params_size], power.size
+            x, params, n = mapped(z, numbers, power), params_of(numbers), power.size
             for i in range(0, n, WIDTH):
                 f, e = lane_extended(log_weight(x, i, row, params, power))
                 put(mantissa.ctypes.data + 8 * i, n - i, f)
@@ -88,7 +89,7 @@ def weigher(density: Any, transform: Any, chunk: Chunk, linear: bool, by_lanes: 
 
         @inlined
         def weigh_chunk(z, numbers, row, shift, mantissa, power):
-            x, params = mapped(z, numbers, power), numbers[:params_size]
+            x, params = mapped(z, numbers, power), params_of(numbers)
             for i in range(power.size):
                 mantissa[i], power[i] = extended_weight(log_weight(x, i, row, params, power))
             return 0
@@ -147,16 +148,21 @@ def try_lanes(density: Any, chunk: Chunk) -> None:
 
 def has_loop(function: Callable[..., Any]) -> bool:
     """Whether the code of a function, or of a helper that it calls, jumps back."""
-    seen: set[int] = set()
+    return any(step.argval < step.offset for step in _jumps(function, set()))
 
-    def search(each: Any) -> bool:
-        each = getattr(each, "py_func", each)
-        if id(each) in seen or not hasattr(each, "__code__") or is_known(each.__module__ or ""):
-            return False
-        seen.add(id(each))
-        jumps = (step for code in nested(each.__code__) for step in dis.get_instructions(code))
-        if any(step.opcode in (*dis.hasjrel, *dis.hasjabs) and step.argval < step.offset for step in jumps):
-            return True
-        return any(search(value) for _, value in reached(each))
 
-    return search(function)
+def has_branch(function: Callable[..., Any]) -> bool:
+    """Whether what a function, or a helper that it calls, does next depends on a value."""
+    return any("_IF_" in step.opname for step in _jumps(function, set()))
+
+
+def _jumps(function: Any, seen: set[int]) -> Iterator[dis.Instruction]:
+    """All jumps in the code of a function and of its helpers."""
+    function = getattr(function, "py_func", function)
+    if id(function) in seen or not hasattr(function, "__code__") or is_known(function.__module__ or ""):
+        return
+    seen.add(id(function))
+    for code in nested(function.__code__):
+        yield from (step for step in dis.get_instructions(code) if step.opcode in (*dis.hasjrel, *dis.hasjabs))
+    for _, value in reached(function):
+        yield from _jumps(value, seen)

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import types
 
-from fastsumo.engine.cpu.kernels.chunks import Chunk, has_loop, try_lanes, weigher
+from fastsumo.engine.cpu.kernels.chunks import Chunk, has_branch, has_loop, try_lanes, weigher
 from fastsumo.errors import SlowModelWarning
 from fastsumo.jit import options
 from fastsumo.jit.bits import fabs
 from fastsumo.jit.calls import by_address
 from fastsumo.jit.fingerprint import fingerprint
 from fastsumo.jit.lanes import WIDTH
-from fastsumo.jit.memory import floats, words
+from fastsumo.jit.memory import copied, floats, words
 from fastsumo.jit.sources import source_digest
 from fastsumo.models import transforms
 from fastsumo.trial.lazy_sums import with_lazy_sums
@@ -147,19 +147,21 @@ def _callback(function: Any, shape: _Shape, digest: str | None, linear: bool, by
     chunk = Chunk(shape.dim, shape.columns, shape.params, samples)
     density = options.inlined(function)
     before = partial(try_lanes, density, chunk) if by_lanes else None
-    return options.callback(_weights(density, shape, chunk, linear, by_lanes), _SIGNATURE, digest, before)
+    weights = _weights(density, shape, chunk, linear, by_lanes)
+    return options.callback(weights, _SIGNATURE, digest, before, has_branch(function))
 
 
 def _weights(density: Any, shape: _Shape, chunk: Chunk, linear: bool, by_lanes: bool) -> Any:
     """The function to compile, with the model's function and the sizes as constants in its closure."""
     samples, noise_dim = chunk.samples, shape.noise_dim
     numbers_size, columns_size = max(shape.numbers, 1), max(shape.columns, 1)
+    row_of = copied(shape.columns)
     fill_noise = fill_normals if shape.noise == "normal" else fill_uniforms
     transform = getattr(transforms, shape.transform) if shape.transform else None
     weigh_chunk = weigher(density, transform, chunk, linear, by_lanes)
 
     def weights(trials_at, samples_at, n, key, numbers_at, row_at, shift, result_at, power_at):
-        numbers, row = floats(numbers_at, numbers_size), floats(row_at, columns_size)
+        numbers, row = floats(numbers_at, numbers_size), row_of(floats(row_at, columns_size))
         noise = np.empty((noise_dim, samples))
         start, outside = 0, int(linear and not fabs(shift) < _LARGEST_SHIFT)
         try:
