@@ -25,6 +25,12 @@ class Weigher(Protocol):
     """A compiled model: addresses of its functions, and the numbers and the row of data that they read."""
 
     @property
+    def noise_at(self) -> int: ...
+    @property
+    def noise_dim(self) -> int: ...
+    @property
+    def chunk(self) -> int: ...
+    @property
     def linear_at(self) -> int: ...
     @property
     def numbers(self) -> NDArray[np.float64]: ...
@@ -35,6 +41,9 @@ class Weigher(Protocol):
 class KernelParams(NamedTuple):
     """A run as kernels see it; what ends in ``_at`` is an address."""
 
+    noise_at: int  # of the function that fills a chunk with noise
+    noise_dim: int  # numbers of noise a sample
+    chunk: int  # samples of a chunk, and the space between two numbers of one
     linear_at: int  # of the model's function for weights in the linear range
     extended_at: int  # of that for the extended range; 0 as long as there was no need to compile it
     key: np.uint64
@@ -71,6 +80,9 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
     law, factors = plan.law, _factors(plan)
     numbers, row = (np.zeros(1), np.zeros(1)) if weigher is None else (weigher.numbers, weigher.row)
     params = KernelParams(
+        noise_at=0 if weigher is None else weigher.noise_at,
+        noise_dim=0 if weigher is None else weigher.noise_dim,
+        chunk=0 if weigher is None else weigher.chunk,
         linear_at=0 if weigher is None else weigher.linear_at,
         extended_at=0,
         key=np.uint64(seed),

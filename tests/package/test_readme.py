@@ -53,6 +53,7 @@ def test_there_is_something_to_run() -> None:
     assert sum(command.startswith("fastsumo ") for command in COMMANDS) >= 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", SNIPPETS, ids=lambda code: code.splitlines()[-1][:40])
 def test_snippets_run(folder: Path, code: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(fs.__file__).parents[1])}
@@ -66,6 +67,7 @@ def test_snippets_run(folder: Path, code: str) -> None:
     assert re.search("^estimat", done.stdout, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_commands_run_in_their_order(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

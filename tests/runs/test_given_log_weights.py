@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from zoo import slow
 
 import fastsumo as fs
 from fastsumo.engine.cpu.given.threads import rows_of
@@ -252,7 +251,8 @@ def test_ragged_and_flat_rows_agree(lengths: list[int]) -> None:
         )
 
 
-@pytest.mark.parametrize("shape", [(7, 3), slow((300, 90)), slow((3, 3000))], ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(7, 3), (300, 90), (3, 3000)], ids=str)
 def test_layouts_and_types_of_a_matrix_agree(shape: tuple[int, int]) -> None:
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     terms = np.random.default_rng(1).integers(1, shape[1], shape[0])

@@ -134,7 +134,7 @@ class CpuEngine(OpenModel):
 
         def batch(first: int) -> Floats:
             if not hasattr(local, "scratch"):
-                local.scratch, local.log_weights = Scratch(), np.empty(n)
+                local.scratch, local.log_weights = Scratch(self.params), np.empty(n)
             rows = np.empty((min(size, count - first), marks.size + 1 + 3 * (n.bit_length() - 1)))
             where = local.scratch.address, np.uint64(first), rows.shape[0], n, marks.ctypes.data, marks.size
             addresses = local.log_weights.ctypes.data, rows.ctypes.data
@@ -164,7 +164,7 @@ class CpuEngine(OpenModel):
 
     def _first_log_weights(self, params: KernelParams, trial: int, count: int) -> tuple[Floats, int]:
         """The first log weights of a trial, NaN from where the model raises; and the status."""
-        out, scratch = np.full(count, np.nan), Scratch()
+        out, scratch = np.full(count, np.nan), Scratch(self.params)
         where = scratch.address, np.uint64(trial), 0, count, out.ctypes.data
         status = log_weights_of(params, *where)
         if status == EXTENDED:
