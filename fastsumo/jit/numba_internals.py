@@ -9,10 +9,10 @@ TRIED = ("0.61", "0.62", "0.63", "0.64", "0.65", "0.66", "0.67", "0.68")  # mino
 
 IMPORTED = {
     "llvmlite": ("__version__",),
-    "llvmlite.binding": ("get_host_cpu_name",),
+    "llvmlite.binding": ("create_pass_builder", "create_pipeline_tuning_options", "get_host_cpu_name"),
     "llvmlite.ir": (
-        *("ArrayType", "Constant", "DoubleType", "FunctionType", "IntType", "MDValue", "Module", "Type", "Undefined"),
-        "VectorType",
+        *("ArrayType", "Constant", "DoubleType", "FunctionType", "IntType", "MDValue", "Module", "PointerType"),
+        *("Type", "Undefined", "VectorType"),
     ),
     "numba.cloudpickle": (
         *("dumps", "list_registry_pickle_by_value", "register_pickle_by_value", "unregister_pickle_by_value"),

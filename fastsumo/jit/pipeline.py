@@ -53,7 +53,7 @@ class _Settled(JITCodeLibrary):
 
     def _optimize_final_module(self) -> None:
         module, before = self._final_module, 0
-        while hasattr(llvm, "create_pass_builder") and before != (before := _blocks(module)):
+        while before != (before := _blocks(module)):
             tuning = llvm.create_pipeline_tuning_options(speed_level=2)
             tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_unrolling = False
             passes = llvm.create_pass_builder(self._codegen._tm, tuning)
