@@ -1,7 +1,5 @@
 """Drawing `K`: the largest k with ``u <= P(K >= k)``, from the roulette uniform of each trial; and what it costs."""
 
-import math
-
 import numpy as np
 from numba import int64, uint64
 
@@ -18,7 +16,7 @@ _FINITE = 1e300
 def draw(params, first, terms_at, n):
     """`K` of the ``n`` trials from number ``first`` on, to ``terms_at``."""
     terms, highest = ints(terms_at, n), float(params.cap)
-    log_head = params.power * math.log(params.head) if params.head < _FINITE else np.inf
+    log_head = params.power * log(params.head) if params.head < _FINITE else np.inf
     if params.kind == kinds.IWAE or params.kind == kinds.JVI:
         for t in range(n):
             terms[t] = params.cap

@@ -6,12 +6,12 @@ alive that addresses point to.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.base import exact
 from fastsumo.trial import kinds
 from fastsumo.trial.plan import Plan
 from fastsumo.trial.ranges import LOG_2
@@ -129,8 +129,8 @@ def _factors(plan: Plan) -> NDArray[np.float64]:
     law = plan.law
     if plan.kind != kinds.MLMC:
         return reciprocals(law, SHORT + 2)
-    factors, level = np.ones(SHORT + 2), np.arange(law.cap)
-    factors[0], factors[1 : law.cap + 1] = 0.0, np.exp(-level * law.log_decay)
+    factors = np.ones(SHORT + 2)
+    factors[0], factors[1 : law.cap + 1] = 0.0, [exact.exp(-level * law.log_decay) for level in range(law.cap)]
     if plan.single:
-        factors[1 : law.cap] /= -math.expm1(law.log_decay)
+        factors[1 : law.cap] /= -exact.expm1(law.log_decay)
     return factors

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastsumo.base import exact
 from fastsumo.jit.options import inlined
 from fastsumo.trial.plan import Law
 from fastsumo.vmath import _log_positive, exp
@@ -47,8 +48,14 @@ def reciprocals(law: Law, size: int) -> Floats:
         known = min(law.table.size, size - 1)
         out[1 : known + 1] = 1.0 / law.table[:known]
         return out
-    with np.errstate(over="ignore"):
-        return _formula(np.maximum(np.arange(size, dtype=np.float64), 1.0), -law.power, law.head, -law.log_decay)
+    terms = np.maximum(np.arange(size, dtype=np.float64), 1.0).tolist()
+    return np.array([_exact_reciprocal(law, k) for k in terms])
+
+
+def _exact_reciprocal(law: Law, k: float) -> float:
+    """``1 / P(K >= k)`` for ``k >= 1`` of a law that is no table, as kernels count it: correctly rounded."""
+    beyond = max(k - law.head, 0.0)
+    return exact.power_product(min(k, law.head), law.power, -law.log_decay * beyond if beyond > 0.0 else 0.0)
 
 
 def _formula(k: Floats, power: float, head: float, log_decay: float) -> Floats:
