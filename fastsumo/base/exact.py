@@ -71,7 +71,7 @@ def log_product(numbers: Iterable[float]) -> float:
 
     Examples
     --------
-    >>> log_product([1e300] * 4 + [1e-300] * 4 + [2.0])
+    >>> log_product([2.0**1000] * 4 + [2.0**-1000] * 4 + [2.0])
     0.6931471805599453
     """
     product = Decimal(1)

@@ -14,6 +14,7 @@ from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.serialization import estimator_from_json, estimator_to_json
 from fastsumo.jit.machine import cpu_name
 from fastsumo.models.model import Model, source_hash
+from fastsumo.models.portable import is_portable
 from fastsumo.models.serialization import origin_of
 
 
@@ -33,6 +34,10 @@ class Provenance:
     version, numba, cpu : str
     origin : str or None
         A word by which `models.parsing.parse_model` makes the model, with other parameters perhaps.
+    portable : bool or None
+        Whether the trials have the same bits on every machine, since the model is written with `vmath` alone; False
+        where it calls libm, NumPy or somebody else's code: then values agree to about 10^-12 relative between kinds of
+        machine. None in results of versions that did not know.
 
     Examples
     --------
@@ -52,6 +57,7 @@ class Provenance:
     numba: str
     cpu: str
     origin: str | None = None
+    portable: bool | None = None
 
     @classmethod
     def of(cls, model: Model, estimator: Estimator) -> Provenance:
@@ -68,6 +74,7 @@ class Provenance:
             numba.__version__,
             cpu_name(),
             origin_of(model, source),
+            is_portable(model),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,5 +108,6 @@ class Provenance:
         """What was stored; with ``estimator`` in the place of the stored one, where one is given."""
         if estimator is None:
             estimator = estimator_from_json(json.dumps(stored["estimator"]))
-        known = {field.name: stored[field.name] for field in fields(cls) if field.name != "estimator"}
+        known = {field.name: stored[field.name] for field in fields(cls) if field.name not in ("estimator", "portable")}
+        known["portable"] = stored.get("portable")  # which versions before this one did not store
         return cls(**known | {"params": tuple(known["params"]), "estimator": estimator})
