@@ -1,4 +1,7 @@
-"""Drawing `K`: the largest k with ``u <= P(K >= k)``, from the roulette uniform of each trial; and what it costs."""
+"""Drawing `K`: the largest k with ``u <= P(K >= k)``, from the roulette uniform of each trial; and what it costs.
+
+For the law given ``lowest <= K <= highest`` the uniform is taken to ``(P(K > highest), P(K >= lowest)]`` first.
+"""
 
 import numpy as np
 from numba import int64, uint64
@@ -15,7 +18,7 @@ _FINITE = 1e300
 @device
 def draw(params, first, terms_at, n):
     """`K` of the ``n`` trials from number ``first`` on, to ``terms_at``."""
-    terms, highest = ints(terms_at, n), float(params.cap)
+    terms, lowest, highest = ints(terms_at, n), float(params.lowest), float(params.highest)
     log_head = params.power * log(params.head) if params.head < _FINITE else np.inf
     if params.kind == kinds.IWAE or params.kind == kinds.JVI:
         for t in range(n):
@@ -23,17 +26,24 @@ def draw(params, first, terms_at, n):
     elif params.table_size:
         table = floats(params.table_at, params.table_size)
         for t in range(n):
-            terms[t] = _from_table(table, roulette_uniform(first + uint64(t), params.key))
+            k = _from_table(table, _uniform(params, first + uint64(t)))
+            terms[t] = max(min(k, params.highest), params.lowest)
     elif params.power == 1.0:  # P(K >= k) = 1 / k means K = floor(1 / u); beyond the head, logs for the few
         for t in range(n):
-            terms[t] = int64(min(1.0 / roulette_uniform(first + uint64(t), params.key), highest))
+            terms[t] = int64(max(min(1.0 / _uniform(params, first + uint64(t)), highest), lowest))
         head = int64(min(params.head, highest))
         for t in range(n if params.head < _FINITE else 0):
             if terms[t] >= head:
-                terms[t] = _from_formula(params, log_head, roulette_uniform(first + uint64(t), params.key))
+                terms[t] = _from_formula(params, log_head, _uniform(params, first + uint64(t)))
     else:
         for t in range(n):
-            terms[t] = _from_formula(params, log_head, roulette_uniform(first + uint64(t), params.key))
+            terms[t] = _from_formula(params, log_head, _uniform(params, first + uint64(t)))
+
+
+@inlined
+def _uniform(params, trial):
+    """The uniform that draws `K`; exactly the roulette uniform where the law is whole."""
+    return params.uniform_low + params.uniform_width * roulette_uniform(trial, params.key)
 
 
 @inlined
@@ -43,7 +53,7 @@ def _from_formula(params, log_head, u):
     head = 1.0 / u if params.power == 1.0 else exp(min(-log_u / max(params.power, 1e-300), 700.0))
     tail = params.head + np.floor((log_u + log_head) / params.log_decay)
     k = tail if log_u + log_head <= 0.0 else head
-    return int64(max(min(k, float(params.cap)), 1.0))
+    return int64(max(min(k, float(params.highest)), float(params.lowest)))
 
 
 @device

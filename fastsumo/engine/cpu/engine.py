@@ -95,7 +95,7 @@ class CpuEngine(OpenModel):
         if not along_samples:
             self.extend_range()
             self.linear = False
-        if threads > 1 and along_samples and self.plan.samples(self.plan.law.cap) > SPLIT_ABOVE:
+        if threads > 1 and along_samples and self.plan.samples(self.plan.largest) > SPLIT_ABOVE:
             self.params = self.params._replace(split_above=SPLIT_ABOVE)
             self.split = SplitTrials(self.params, threads)
 
@@ -192,7 +192,7 @@ class CpuEngine(OpenModel):
         """The probability that a trial is split."""
         if self.plan.kind == kinds.IWAE:
             return 1.0
-        return float(survival(self.plan.law, SPLIT_ABOVE))
+        return min(1.0, float(survival(self.plan.law, SPLIT_ABOVE) / survival(self.plan.law, self.plan.low)))
 
 
 class CpuRowEngine(OpenModel):
