@@ -16,7 +16,7 @@ from fastsumo.trial import kinds
 from fastsumo.trial.plan import Plan
 from fastsumo.trial.ranges import LOG_2
 from fastsumo.trial.sizes import SHORT
-from fastsumo.trial.survival import reciprocals, survival
+from fastsumo.trial.survival import exact_survival, reciprocals
 
 NEVER = 2**62  # samples that no trial has
 
@@ -83,7 +83,7 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
     """The run of a plan on a compiled model; without one, only `K` can be drawn."""
     law, factors = plan.law, _factors(plan)
     numbers, row = (np.zeros(1), np.zeros(1)) if weigher is None else (weigher.numbers, weigher.row)
-    beyond = float(survival(law, plan.largest + 1)) if plan.high < law.cap else 0.0
+    beyond = exact_survival(law, plan.largest + 1) if plan.high < law.cap else 0.0
     params = KernelParams(
         noise_at=0 if weigher is None else weigher.noise_at,
         noise_dim=0 if weigher is None else weigher.noise_dim,
@@ -102,7 +102,7 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
         lowest=plan.low,
         highest=plan.largest,
         uniform_low=beyond,
-        uniform_width=float(survival(law, plan.low)) - beyond,
+        uniform_width=exact_survival(law, plan.low) - beyond,
         table_at=law.table.ctypes.data,
         table_size=law.table.size,
         product=plan.kind == kinds.SUMO and law.power == 1.0 and law.table.size == 0,

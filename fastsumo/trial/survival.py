@@ -49,13 +49,27 @@ def reciprocals(law: Law, size: int) -> Floats:
         out[1 : known + 1] = 1.0 / law.table[:known]
         return out
     terms = np.maximum(np.arange(size, dtype=np.float64), 1.0).tolist()
-    return np.array([_exact_reciprocal(law, k) for k in terms])
+    return np.array([_exact(k, law.power, law.head, -law.log_decay) for k in terms])
 
 
-def _exact_reciprocal(law: Law, k: float) -> float:
-    """``1 / P(K >= k)`` for ``k >= 1`` of a law that is no table, as kernels count it: correctly rounded."""
-    beyond = max(k - law.head, 0.0)
-    return exact.power_product(min(k, law.head), law.power, -law.log_decay * beyond if beyond > 0.0 else 0.0)
+def exact_survival(law: Law, k: int) -> float:
+    """`survival` at one whole number, as kernels are told it: correctly rounded.
+
+    Examples
+    --------
+    >>> law = Law(1.0, np.inf, 0.0, 4, np.empty(0))
+    >>> exact_survival(law, 1), exact_survival(law, 3), exact_survival(law, 5)
+    (1.0, 0.3333333333333333, 0.0)
+    """
+    if k > law.cap or law.table.size:
+        return 0.0 if k > law.cap else float(law.table[max(k, 1) - 1])
+    return _exact(float(max(k, 1)), -law.power, law.head, law.log_decay)
+
+
+def _exact(k: float, power: float, head: float, log_decay: float) -> float:
+    """`_formula` at one number, correctly rounded."""
+    beyond = max(k - head, 0.0)
+    return exact.power_product(min(k, head), power, beyond * log_decay if beyond > 0.0 else 0.0)
 
 
 def _formula(k: Floats, power: float, head: float, log_decay: float) -> Floats:
