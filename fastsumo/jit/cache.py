@@ -15,6 +15,8 @@ from typing import Any
 import platformdirs
 from numba.core import caching
 
+from fastsumo.jit.vectors import uses_all
+
 MAX_CACHE_FILES = 400  # a user's edits each leave one entry (an index and an object file); the oldest go first
 
 
@@ -113,7 +115,7 @@ class ContentCache:
 
 class _Keyed(caching.FunctionCache):
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
-        return signature, codegen.magic_tuple()
+        return signature, codegen.magic_tuple(), uses_all(codegen)
 
 
 def _prune(folder: Path) -> None:

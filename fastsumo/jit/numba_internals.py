@@ -9,7 +9,7 @@ TRIED = ("0.61", "0.62", "0.63", "0.64", "0.65", "0.66", "0.67", "0.68")  # mino
 
 IMPORTED = {
     "llvmlite": ("__version__",),
-    "llvmlite.binding": ("create_pass_builder", "create_pipeline_tuning_options", "get_host_cpu_name"),
+    "llvmlite.binding": ("Target", "create_pass_builder", "create_pipeline_tuning_options", "get_host_cpu_name"),
     "llvmlite.ir": (
         *("ArrayType", "Constant", "DoubleType", "FunctionType", "IntType", "MDValue", "Module", "PointerType"),
         *("Type", "Undefined", "VectorType"),
@@ -29,7 +29,9 @@ IMPORTED = {
     "numba.core.compiler_machinery": ("FunctionPass", "register_pass"),
     "numba.core.errors": ("ConstantInferenceError", "NumbaError"),
     "numba.core.ir": ("Assign", "Expr", "Global", "Var"),
+    "numba.core.config": ("CPU_FEATURES",),
     "numba.core.ir_utils": ("build_definitions",),
+    "numba.core.registry": ("cpu_target",),
     "numba.core.sigutils": ("normalize_signature",),
     "numba.core.typeconv": ("Conversion",),
     "numba.core.typing.templates": ("AbstractTemplate", "infer_global", "signature"),

@@ -19,7 +19,7 @@ from numba.core.sigutils import normalize_signature
 from numba.extending import overload
 
 from fastsumo.jit.cache import ContentCache
-from fastsumo.jit.pipeline import EngineCompiler, PartCompiler, SettledCompiler
+from fastsumo.jit.pipeline import EngineCompiler, EntryCompiler, PartCompiler, SettledCompiler
 from fastsumo.jit.powers import power, whole_power
 from fastsumo.jit.sources import source_digest
 
@@ -58,7 +58,7 @@ def kernel(function: Callable[..., Any], *more: str) -> Any:
 
     ``more`` are modules that the function reaches through its closure and not through the imports of its own.
     """
-    dispatcher = numba.njit(**_OPTIONS, **_NO_HEAP)(function)
+    dispatcher = numba.njit(**_OPTIONS, **_NO_HEAP, pipeline_class=EntryCompiler)(function)
     dispatcher._cache = ContentCache(function, lambda: source_digest(function.__module__, *more))
     return dispatcher
 
@@ -107,8 +107,8 @@ def callback(
     ``before`` is called if it has to be compiled; what it raises is raised. ``branches`` says that code of a user's
     that has some is inlined into it.
     """
-    pipeline = {"pipeline_class": SettledCompiler} if branches else {}
-    compiled: Any = _Callback(function, normalize_signature(signature), {}, dict(_OPTIONS), **pipeline)
+    pipeline = SettledCompiler if branches else EntryCompiler
+    compiled: Any = _Callback(function, normalize_signature(signature), {}, dict(_OPTIONS), pipeline_class=pipeline)
     compiled.before = before
     if digest is not None:
         compiled._cache = ContentCache(function, lambda: digest)

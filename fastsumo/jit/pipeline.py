@@ -13,6 +13,7 @@ from numba.core.compiler import Compiler, DefaultPassBuilder
 from numba.core.untyped_passes import ReconstructSSA
 
 from fastsumo.jit.powers import ConstantPowers
+from fastsumo.jit.vectors import made_wide
 
 _IDLE_PASSES = ("InlineClosureLikes", "GenericRewrites", "NopythonRewrites", "InlineInlinables", "LiteralUnroll")
 
@@ -65,12 +66,22 @@ def _blocks(module: Any) -> int:
     return sum(1 for function in module.functions for _ in function.blocks)
 
 
-class SettledCompiler(Compiler):
+class EntryCompiler(Compiler):
+    """For what is called from outside: kernels, and models."""
+
+    _code: type[JITCodeLibrary] = JITCodeLibrary
+
     def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
         if library is None:
-            library = _Settled(targetctx.codegen(), "settled")
+            library = self._code(made_wide(targetctx.codegen()), "entry")
             library.enable_object_caching()
         super().__init__(typingctx, targetctx, library, *rest)
+
+
+class SettledCompiler(EntryCompiler):
+    """For entries with branches of a user's."""
+
+    _code = _Settled
 
 
 class PartCompiler(Compiler):
