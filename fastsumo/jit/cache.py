@@ -18,6 +18,7 @@ from numba.core import caching
 from fastsumo.jit.vectors import uses_all
 
 MAX_CACHE_FILES = 400  # a user's edits each leave one entry (an index and an object file); the oldest go first
+_UNRESOLVED = ".numba.unresolved$"  # how a function refers to one that is being compiled, as one that calls itself
 
 
 def cache_folder() -> Path:
@@ -49,7 +50,9 @@ class _Impl(caching.CompileResultCacheImpl):
         self._filename_base = self.get_filename_base(f"{function.__module__}.{function.__name__}", "")
 
     def check_cachable(self, data: Any) -> bool:
-        return not data.library.has_dynamic_globals
+        names = (variable.name for variable in data.library._final_module.global_variables)
+        recursive = any(name.startswith(_UNRESOLVED) for name in names)  # what is read back would end the process
+        return not data.library.has_dynamic_globals and not recursive
 
 
 class ContentCache:

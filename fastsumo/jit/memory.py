@@ -7,6 +7,7 @@ bounds.
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 
 _BYTES = 8  # of every number here
@@ -86,22 +87,22 @@ def copied(n):
     """An intrinsic ``array -> array`` of a copy of the first ``n`` numbers, float64, for the function at hand alone.
 
     LLVM sees that nothing else writes to the copy, so that what depends on it alone is computed before a loop and not
-    in every lane of it. Beyond `_MOST_COPIED` numbers the result is the array itself, cut.
+    in every lane of it. Nobody may write to it. Beyond `_MOST_COPIED` numbers the result is the array itself, cut.
     """
-    kind = types.Array(types.float64, 1, "C", aligned=True)
+    kind = types.Array(types.float64, 1, "C", aligned=True, readonly=True)
 
     @intrinsic
     def copied_from(typingctx, array):
         def codegen(context, builder, signature, args):
             size, item = context.get_constant(types.int64, n), context.get_constant(types.intp, _BYTES)
-            where = context.make_array(kind)(context, builder, args[0]).data
+            where = context.make_array(array)(context, builder, args[0]).data
             if n <= _MOST_COPIED:
                 copy = cgutils.alloca_once(builder, ir.ArrayType(ir.DoubleType(), n))
                 cgutils.raw_memcpy(builder, copy, builder.bitcast(where, copy.type), size, item)
                 where = copy
             return _array(context, builder, kind, where, [size], [item])
 
-        return kind(kind), codegen
+        return kind(array), codegen
 
     return copied_from
 
@@ -116,3 +117,13 @@ def table_at(typingctx, address, m, n):
         return _array(context, builder, kind, args[0], [args[1], args[2]], [builder.mul(item, args[2]), item])
 
     return kind(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def readonly(typingctx, array):
+    """The same array, which the compiler does not let anyone write into."""
+
+    def codegen(context, builder, signature, args):
+        return impl_ret_borrowed(context, builder, signature.return_type, args[0])
+
+    return array.copy(readonly=True)(array), codegen

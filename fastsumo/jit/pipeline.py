@@ -10,8 +10,11 @@ from typing import Any
 import llvmlite.binding as llvm
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, DefaultPassBuilder
+from numba.core.runtime.nrtopt import remove_redundant_nrt_refct
+from numba.core.typed_passes import NopythonTypeInference
 from numba.core.untyped_passes import ReconstructSSA
 
+from fastsumo.jit.helpers import CheckedHelpers, NoBackDoors
 from fastsumo.jit.powers import ConstantPowers
 from fastsumo.jit.vectors import made_wide
 
@@ -50,7 +53,12 @@ class _Settled(JITCodeLibrary):
     Where two ways differ by numbers that are the same for all lanes, LLVM takes the numbers out of the loop, then has a
     choice in place of the branch, which it takes out of the loop the next time. What is left inside, and is the same
     for all lanes, costs its vectoriser (20 to 22) time that doubles with every operation.
+
+    Then references are counted no more than they have to be: counting those to nobody, as of arrays over addresses,
+    is a call, and where one is left there are no vectors.
     """
+
+    _final_module: Any
 
     def _optimize_final_module(self) -> None:
         module, before = self._final_module, 0
@@ -59,6 +67,7 @@ class _Settled(JITCodeLibrary):
             tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_unrolling = False
             passes = llvm.create_pass_builder(self._codegen._tm, tuning)
             passes.getModulePassManager().run(module, passes)
+        self._final_module = remove_redundant_nrt_refct(module)
         super()._optimize_final_module()
 
 
@@ -79,7 +88,7 @@ class EntryCompiler(Compiler):
 
 
 class SettledCompiler(EntryCompiler):
-    """For entries with branches of a user's."""
+    """For entries with a user's code in them."""
 
     _code = _Settled
 
@@ -93,6 +102,33 @@ class PartCompiler(Compiler):
         passes.add_pass_after(ConstantPowers, ReconstructSSA)
         passes.finalize()
         return [passes]
+
+
+class ModelCompiler(PartCompiler):
+    """For a user's function of vectors of some ``sizes``; ``twins`` are what stands for its helpers (`helpers.py`)."""
+
+    twins: Any
+    sizes: tuple[int, ...] = ()
+
+    def define_pipelines(self) -> list[Any]:
+        return [_with_twins(passes) for passes in super().define_pipelines()]
+
+
+class HelperCompiler(Compiler):
+    """For the helpers of a user's function, which may call themselves: Numba sees to that in code of their own."""
+
+    twins: Any
+    sizes: tuple[int, ...] = ()
+
+    def define_pipelines(self) -> list[Any]:
+        return [_with_twins(DefaultPassBuilder.define_nopython_pipeline(self.state))]
+
+
+def _with_twins(passes: Any) -> Any:
+    passes.add_pass_after(CheckedHelpers, ReconstructSSA)
+    passes.add_pass_after(NoBackDoors, NopythonTypeInference)
+    passes.finalize()
+    return passes
 
 
 class EngineCompiler(PartCompiler):

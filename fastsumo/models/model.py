@@ -17,7 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
 from fastsumo.jit.fingerprint import source_fingerprint
+from fastsumo.models.plain import plain, readonly, writing_is_an_error
 from fastsumo.models.proposals import Proposal
+from fastsumo.models.purity import check_purity
 
 Noise = Literal["normal", "uniform"]
 Prepare = Callable[[NDArray[np.float64], NDArray[np.float64]], ArrayLike]
@@ -102,6 +104,7 @@ class Model:
         self.laplace = laplace
         self.weight_tail_index = weight_tail_index
         self._evidence = log_evidence
+        self._is_pure = False  # as far as is known
         self._check_arity()
         self._check_evidence()
 
@@ -183,10 +186,10 @@ class Model:
     def arguments(self, row: ArrayLike | None = None) -> tuple[NDArray[np.float64], ...]:
         """What the function takes after ``z``, for a row as the data have it: ``(row, params)`` or ``(params,)``."""
         if row is not None:
-            return self._one_row(row), self.params
+            return readonly(self._one_row(row)), self.params
         if self.data is not None:
             raise ValueError(f"model {self.name!r} has data: it needs a row, or take one with at_row")
-        return (self.params,) if self.row is None else (self.row, self.params)
+        return (self.params,) if self.row is None else (readonly(self.row), self.params)
 
     def rows(self, first: int, stop: int) -> NDArray[np.float64]:
         """The rows ``first .. stop - 1`` as the function is given them: float64, contiguous, prepared.
@@ -228,7 +231,7 @@ class Model:
         """The true ``log Z`` of the rows ``first .. stop - 1``, where it is known."""
         if self.data is None or not callable(self._evidence):
             return None
-        raw = np.ascontiguousarray(self.data[first:stop], dtype=np.float64)
+        raw = readonly(np.ascontiguousarray(self.data[first:stop], dtype=np.float64))
         return np.asarray(self._evidence(raw, self.params), dtype=np.float64)
 
     def at_row(self, row: int) -> Model:
@@ -291,12 +294,31 @@ class Model:
             raise ValueError(f"z must have {self.noise_dim} numbers in its last axis, got shape {noise.shape}")
         flat = noise.reshape(-1, self.noise_dim)
         points = flat if self.proposal is None else self.proposal.points(flat)
-        arguments = self.arguments(row)
-        with np.errstate(all="ignore"):
-            log_weights = np.array([float(self.function(point, *arguments)) for point in points])
-            if self.proposal is not None:
+        log_weights = self.values(points, row)
+        if self.proposal is not None:
+            with np.errstate(all="ignore"):
                 log_weights -= self.proposal.log_density(points)
         return log_weights.reshape(noise.shape[:-1])
+
+    def values(self, points: NDArray[np.float64], row: ArrayLike | None = None) -> NDArray[np.float64]:
+        """What the function gives at points (n, dim), in plain Python: log densities where there is a proposal.
+
+        Raises
+        ------
+        fastsumo.ModelError
+            If it is no function of its arguments, or writes into them.
+
+        Examples
+        --------
+        >>> Model(lambda z, params: z[0] * params[0], 1, [2.0]).values(np.array([[1.0], [3.0]]))
+        array([2., 6.])
+        """
+        arguments, function = self.arguments(row), plain(self.function)
+        if not self._is_pure:
+            check_purity(self.function, self.name)
+            self._is_pure = True
+        with np.errstate(all="ignore"), writing_is_an_error(self.name):
+            return np.array([float(function(point, *arguments)) for point in readonly(points)])
 
     def _one_row(self, row: ArrayLike) -> NDArray[np.float64]:
         given = np.asarray(row, dtype=np.float64)
@@ -378,6 +400,10 @@ def model(
     arrays, and helpers: a function with a loop is compiled for 16 samples at a time. It then must not branch on a
     coordinate nor make an array; if it does, it is compiled for one sample at a time, with the same values, several
     times as slow.
+
+    The log weight must be a function of its arguments, which are read-only; -math.inf stands for a weight of zero.
+    Before the first trial what is compiled is held to the Python function (`models/proof.py`): where they differ, an
+    index is out of range, or something is written, there is a `ModelError`.
 
     Examples
     --------

@@ -79,7 +79,7 @@ def _on_grid(model: Model) -> tuple[tuple[Floats, Floats], Floats, Floats]:
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     if model.proposal is not None:
         log_q = model.proposal.log_density(grid)
-        log_p = np.array([float(model.function(point, *model.arguments(None))) for point in grid])
+        log_p = model.values(grid)
     else:
         log_q = np.zeros(len(grid)) if uniform else -0.5 * np.sum(grid**2, axis=1)
         log_p = model(grid) + log_q

@@ -18,7 +18,7 @@ from ._moments import FirstOrder, Gamma, Moments
 from ._quantities import INFINITE, UNKNOWN, ChiSquare, Prediction, Quantity
 from ._survival import SurvivalFormula
 from ._tails import LIGHT, Tail, tail_of
-from ._weights import weights_of
+from ._weights import look_at, weights_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,6 +43,8 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
     ------
     TypeError, ValueError
         If the arguments are no model and estimator, or the model has data.
+    fastsumo.ModelError
+        If the model's function is none of its arguments, writes into them, or takes an index out of range.
 
     Notes
     -----
@@ -65,6 +67,7 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
         length
     """
     check(model, estimator)
+    look_at(model)
     chi2 = chi_square(model)
     tail = _tail(model, estimator, chi2)
     mean = _mean(model, estimator, chi2)

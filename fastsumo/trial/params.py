@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fastsumo.base import exact
 from fastsumo.trial import kinds
 from fastsumo.trial.plan import Plan
-from fastsumo.trial.ranges import LOG_2
+from fastsumo.trial.ranges import LARGEST_SHIFT, LOG_2
 from fastsumo.trial.sizes import SHORT
 from fastsumo.trial.survival import exact_survival, reciprocals
 
@@ -120,7 +120,8 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
 
 def shift_of(center: float) -> float:
     """The power of 2 that weights are relative to where log weights are expected around ``center``."""
-    return float(round(center / LOG_2))
+    shift = float(round(center / LOG_2))
+    return shift if abs(shift) < LARGEST_SHIFT else 0.0
 
 
 def _longest_short(plan: Plan) -> int:

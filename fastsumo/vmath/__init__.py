@@ -17,6 +17,7 @@ from fastsumo.vmath._logarithm import _minus_two_log as _minus_two_log
 from fastsumo.vmath._logarithm import log, log1p, log2, log10, log_sigmoid, logaddexp, softplus
 from fastsumo.vmath._normal import erf, erfc, normal_cdf, normal_log_pdf
 from fastsumo.vmath._plain import fabs, maximum, minimum, sqrt
+from fastsumo.vmath._references import by_references as by_references
 from fastsumo.vmath._trigonometric import _sincos_turns as _sincos_turns
 from fastsumo.vmath._trigonometric import cos, sin, tan
 

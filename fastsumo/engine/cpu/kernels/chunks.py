@@ -17,7 +17,7 @@ from fastsumo.engine.cpu.kernels.lane_weights import lane_extended, lane_linear
 from fastsumo.jit.bits import float_bits
 from fastsumo.jit.fingerprint import is_known, nested, reached
 from fastsumo.jit.lanes import POINTS, WIDTH, points, put, take
-from fastsumo.jit.memory import copied, table_at
+from fastsumo.jit.memory import copied, readonly, table_at
 from fastsumo.jit.options import inlined
 from fastsumo.trial.lazy_sums import extended_weight, linear_weight
 from fastsumo.trial.ranges import LARGEST_LINEAR, SMALLEST_LINEAR, count_outside
@@ -34,41 +34,52 @@ class Chunk(NamedTuple):
     samples: int
 
 
+def arguments_of(dim: int, columns: int, params: int) -> tuple[int, ...]:
+    """Sizes of what a model's function is given; a row only if there are columns."""
+    return (dim, columns, params) if columns else (dim, params)
+
+
 def weigher(density: Any, transform: Any, chunk: Chunk, linear: bool, by_lanes: bool) -> Any:
-    """``weigh_chunk(z, numbers, row, shift, result, power)`` for the first ``result.size`` samples of the noise ``z``.
+    """``weigh_chunk(z, given, numbers, row, shift, result, power)`` for the first ``result.size`` samples of ``z``.
 
     ``result`` becomes weights for the linear range, and how many are outside of it is returned; or it becomes
     mantissas, and ``power`` powers. ``density`` takes points, a row of data if the model has ``columns``, and params;
-    ``transform`` is a proposal's map, or None.
+    ``transform`` is a proposal's map, or None. ``z`` is noise or, if ``given``, points to take as they are, where the
+    weight is the exponential of the density alone.
     """
     dim, samples, params_size = chunk.dim, chunk.samples, chunk.params
     params_of = copied(params_size)
     if transform is None:
 
         @inlined
-        def mapped(z, numbers, log_q):
-            return z
+        def mapped(z, given, numbers, log_q):
+            return readonly(z)
     else:
 
         @inlined
-        def mapped(z, numbers, log_q):
-            transform(z, dim, numbers[params_size:], log_q)
-            return table_at(z.ctypes.data, dim, samples)  # its owner, the noise, lives until the loop over chunks ends
+        def mapped(z, given, numbers, log_q):
+            if given:
+                log_q[:] = 0.0
+            else:
+                transform(z, dim, numbers[params_size:], log_q)
+            return readonly(
+                table_at(z.ctypes.data, dim, samples)
+            )  # its owner, the noise, lives until the loop over chunks ends
 
     log_weight = _log_weight(density, transform is not None, chunk, by_lanes)
     if linear and by_lanes:
 
         @inlined
-        def weigh_chunk(z, numbers, row, shift, weight, power):
-            x, params, n = mapped(z, numbers, weight), params_of(numbers), weight.size
+        def weigh_chunk(z, given, numbers, row, shift, weight, power):
+            x, params, n = mapped(z, given, numbers, weight), params_of(numbers), weight.size
             for i in range(0, n, WIDTH):
                 put(weight.ctypes.data + 8 * i, n - i, lane_linear(log_weight(x, i, row, params, weight), shift))
             return count_outside(weight)
     elif linear:
 
         @inlined
-        def weigh_chunk(z, numbers, row, shift, weight, power):
-            x, params = mapped(z, numbers, weight), params_of(numbers)
+        def weigh_chunk(z, given, numbers, row, shift, weight, power):
+            x, params = mapped(z, given, numbers, weight), params_of(numbers)
             smallest, largest = _LARGEST_LINEAR_BITS, _SMALLEST_LINEAR_BITS
             for i in range(weight.size):
                 found = linear_weight(log_weight(x, i, row, params, weight), shift)
@@ -78,8 +89,8 @@ def weigher(density: Any, transform: Any, chunk: Chunk, linear: bool, by_lanes: 
     elif by_lanes:
 
         @inlined
-        def weigh_chunk(z, numbers, row, shift, mantissa, power):
-            x, params, n = mapped(z, numbers, power), params_of(numbers), power.size
+        def weigh_chunk(z, given, numbers, row, shift, mantissa, power):
+            x, params, n = mapped(z, given, numbers, power), params_of(numbers), power.size
             for i in range(0, n, WIDTH):
                 f, e = lane_extended(log_weight(x, i, row, params, power))
                 put(mantissa.ctypes.data + 8 * i, n - i, f)
@@ -88,8 +99,8 @@ def weigher(density: Any, transform: Any, chunk: Chunk, linear: bool, by_lanes: 
     else:
 
         @inlined
-        def weigh_chunk(z, numbers, row, shift, mantissa, power):
-            x, params = mapped(z, numbers, power), params_of(numbers)
+        def weigh_chunk(z, given, numbers, row, shift, mantissa, power):
+            x, params = mapped(z, given, numbers, power), params_of(numbers)
             for i in range(power.size):
                 mantissa[i], power[i] = extended_weight(log_weight(x, i, row, params, power))
             return 0
@@ -143,17 +154,12 @@ def _log_weight(density: Any, has_proposal: bool, chunk: Chunk, by_lanes: bool) 
 
 def try_lanes(density: Any, chunk: Chunk) -> None:
     """Compile a density for lanes, before all that is around it; an exception if lanes cannot do what it does."""
-    density.compile((POINTS, *[types.float64[::1]] * (2 if chunk.columns else 1)))
+    density.compile((POINTS, *[types.Array(types.float64, 1, "C", readonly=True)] * (2 if chunk.columns else 1)))
 
 
 def has_loop(function: Callable[..., Any]) -> bool:
     """Whether the code of a function, or of a helper that it calls, jumps back."""
     return any(step.argval < step.offset for step in _jumps(function, set()))
-
-
-def has_branch(function: Callable[..., Any]) -> bool:
-    """Whether what a function, or a helper that it calls, does next depends on a value."""
-    return any("_IF_" in step.opname for step in _jumps(function, set()))
 
 
 def _jumps(function: Any, seen: set[int]) -> Iterator[dis.Instruction]:
