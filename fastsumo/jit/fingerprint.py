@@ -10,6 +10,7 @@ import dis
 import hashlib
 import types
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,7 @@ def reached(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
     for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
         yield f"cell {name}", cell.cell_contents
     for code in nested(function.__code__):
-        instructions = list(dis.get_instructions(code))
+        instructions = instructions_of(code)
         for i, instruction in enumerate(instructions):
             if instruction.opname not in ("LOAD_GLOBAL", "LOAD_NAME"):
                 continue
@@ -121,6 +122,12 @@ def reached(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
                     break
                 name, value = f"{name}.{step.argval}", getattr(value, step.argval, None)
             yield f"global {name}", value
+
+
+@lru_cache(maxsize=1024)
+def instructions_of(code: types.CodeType) -> tuple[dis.Instruction, ...]:
+    """The instructions of a code object, which take longer to list than short runs take to run."""
+    return tuple(dis.get_instructions(code))
 
 
 def nested(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsumo.jit.fingerprint import nested, reached
+from fastsumo.jit.fingerprint import instructions_of, nested, reached
 from fastsumo.models.model import Model
 
 _EXACT = {
@@ -76,7 +76,7 @@ def _has_power(function: types.FunctionType) -> bool:
     """Whether it takes powers other than constant whole ones."""
     for code in nested(function.__code__):
         before: dis.Instruction | None = None
-        for step in dis.get_instructions(code):
+        for step in instructions_of(code):
             if step.opname == "BINARY_OP" and step.argrepr.startswith("**"):
                 exponent: Any = before.argval if before is not None and before.opname.startswith("LOAD_") else None
                 if not isinstance(exponent, int) or abs(exponent) > _LARGEST_POWER:

@@ -6,6 +6,7 @@ same formula with the opposite ``power`` and ``log_decay``.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -48,8 +49,15 @@ def reciprocals(law: Law, size: int) -> Floats:
         known = min(law.table.size, size - 1)
         out[1 : known + 1] = 1.0 / law.table[:known]
         return out
+    return _reciprocals(law.power, law.head, law.log_decay, size)
+
+
+@lru_cache(maxsize=64)
+def _reciprocals(power: float, head: float, log_decay: float, size: int) -> Floats:
     terms = np.maximum(np.arange(size, dtype=np.float64), 1.0).tolist()
-    return np.array([_exact(k, law.power, law.head, -law.log_decay) for k in terms])
+    found = np.array([_exact(k, power, head, -log_decay) for k in terms])
+    found.flags.writeable = False
+    return found
 
 
 def exact_survival(law: Law, k: int) -> float:

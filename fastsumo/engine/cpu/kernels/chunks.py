@@ -15,7 +15,7 @@ from numba import types
 
 from fastsumo.engine.cpu.kernels.lane_weights import lane_extended, lane_linear
 from fastsumo.jit.bits import float_bits
-from fastsumo.jit.fingerprint import is_known, nested, reached
+from fastsumo.jit.fingerprint import instructions_of, is_known, nested, reached
 from fastsumo.jit.lanes import POINTS, WIDTH, points, put, take
 from fastsumo.jit.memory import copied, readonly, table_at
 from fastsumo.jit.options import inlined
@@ -169,6 +169,6 @@ def _jumps(function: Any, seen: set[int]) -> Iterator[dis.Instruction]:
         return
     seen.add(id(function))
     for code in nested(function.__code__):
-        yield from (step for step in dis.get_instructions(code) if step.opcode in (*dis.hasjrel, *dis.hasjabs))
+        yield from (step for step in instructions_of(code) if step.opcode in (*dis.hasjrel, *dis.hasjabs))
     for _, value in reached(function):
         yield from _jumps(value, seen)
