@@ -17,8 +17,8 @@ from numba.core import errors, ir, registry
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.dispatcher import Dispatcher
 
-from fastsumo.jit.fingerprint import is_known
 from fastsumo.jit.indices import out_of_range
+from fastsumo.jit.reached import of_library
 
 
 class Twins:
@@ -34,7 +34,7 @@ class Twins:
             twins = tuple(map(self.of, value))
             return value if all(map(operator.is_, twins, value)) else twins
         function = getattr(value, "py_func", None) if isinstance(value, Dispatcher) else _jitable(value)
-        if function is None or value in self._made.values() or is_known(function.__module__ or ""):
+        if function is None or value in self._made.values() or of_library(value):
             return value
         if value not in self._made:
             options, kinds = (value.targetoptions, value.locals) if isinstance(value, Dispatcher) else ({}, {})
@@ -77,7 +77,7 @@ def _constant(function: Any, value: Any) -> tuple[str, Any]:
 
 def _jitable(value: Any) -> Any:
     """The function itself, if it is one that `numba.extending.register_jitable` has registered."""
-    if not isinstance(value, FunctionType) or is_known(value.__module__ or ""):
+    if not isinstance(value, FunctionType) or of_library(value):
         return None
     known = registry.cpu_target.typing_context._lookup_global(value)
     for template in getattr(known, "templates", ()):

@@ -28,7 +28,7 @@ IMPORTED = {
     "numba.core.codegen": ("JITCodeLibrary",),
     "numba.core.compiler": ("Compiler", "DefaultPassBuilder"),
     "numba.core.compiler_machinery": ("FunctionPass", "register_pass"),
-    "numba.core.config": ("CPU_FEATURES",),
+    "numba.core.config": ("CPU_FEATURES", "reload_config"),
     "numba.core.dispatcher": ("Dispatcher",),
     "numba.core.errors": ("ConstantInferenceError", "NumbaError", "NumbaWarning", "TypingError"),
     "numba.core.imputils": ("impl_ret_borrowed",),
@@ -39,8 +39,9 @@ IMPORTED = {
     "numba.core.sigutils": ("normalize_signature",),
     "numba.core.typed_passes": ("NopythonTypeInference",),
     "numba.core.typeconv": ("Conversion",),
-    "numba.core.typing.templates": ("AbstractTemplate", "infer_global", "signature"),
+    "numba.core.typing.templates": ("AbstractTemplate", "builtin_registry", "infer_global", "signature"),
     "numba.core.untyped_passes": ("ReconstructSSA",),
+    "numba.np.ufunc.dufunc": ("DUFunc",),
 }
 
 # What is called, replaced or set on instances of its classes.
@@ -55,6 +56,8 @@ ATTRIBUTES = {
     "numba.core.compiler.Compiler": ("define_pipelines",),
     "numba.core.compiler.DefaultPassBuilder": ("define_nopython_pipeline",),
     "numba.core.compiler_machinery.PassManager": ("add_pass_after", "finalize"),
-    "numba.core.dispatcher.Dispatcher": ("compile", "get_call_template"),
+    "numba.core.dispatcher.Dispatcher": ("compile", "disable_compile", "get_call_template", "nopython_signatures"),
+    "numba.core.typing.templates._OverloadFunctionTemplate": ("get_impl_key",),
+    "numba.np.ufunc.dufunc.DUFunc": ("add", "disable_compile", "identity", "targetoptions"),
     "numba.core.typing.context.BaseContext": ("_lookup_global",),
 }

@@ -100,7 +100,7 @@ class Model:
         self.proposal = proposal
         self.origin: str | None = None
         self.name = str(name) if name is not None else getattr(function, "__name__", "model")
-        self.chi_square = None if chi_square is None else float(chi_square)
+        self.chi_square = None if chi_square is None else float(checks.floats("chi_square", chi_square))
         self.laplace = laplace
         self.weight_tail_index = weight_tail_index
         self._evidence = log_evidence
@@ -219,7 +219,7 @@ class Model:
         block = np.empty((_ROWS_TOGETHER, raw.shape[1]))
         block[:] = raw[0]
         block[: raw.shape[0]] = raw
-        out = np.asarray(self.prepare(block, self.params), dtype=np.float64)
+        out = checks.floats(f"what prepare of model {self.name!r} gives", self.prepare(block, self.params))
         if out.ndim != 2 or out.shape[0] != _ROWS_TOGETHER or out.shape[1] == 0:
             raise ValueError(
                 f"prepare of model {self.name!r} must give one row for each of the {_ROWS_TOGETHER} it is given, "
@@ -232,7 +232,7 @@ class Model:
         if self.data is None or not callable(self._evidence):
             return None
         raw = readonly(np.ascontiguousarray(self.data[first:stop], dtype=np.float64))
-        return np.asarray(self._evidence(raw, self.params), dtype=np.float64)
+        return checks.floats(f"log_evidence of model {self.name!r}", self._evidence(raw, self.params))
 
     def at_row(self, row: int) -> Model:
         """A model without data: this one at one row. All rows share compiled code.
@@ -289,7 +289,7 @@ class Model:
         >>> round(float(fs.models.note()([0.0, 0.0])), 6)
         1.505783
         """
-        noise = np.asarray(z, dtype=np.float64)
+        noise = checks.floats("z", z)
         if noise.ndim == 0 or noise.shape[-1] != self.noise_dim:
             raise ValueError(f"z must have {self.noise_dim} numbers in its last axis, got shape {noise.shape}")
         flat = noise.reshape(-1, self.noise_dim)
@@ -321,7 +321,7 @@ class Model:
             return np.array([float(function(point, *arguments)) for point in readonly(points)])
 
     def _one_row(self, row: ArrayLike) -> NDArray[np.float64]:
-        given = np.asarray(row, dtype=np.float64)
+        given = checks.floats("row", row)
         return given if self.prepare is None else self._prepared(given[None])[0]
 
     def __repr__(self) -> str:
@@ -405,6 +405,10 @@ def model(
     Before the first trial what is compiled is held to the Python function (`models/proof.py`): where they differ, an
     index is out of range, or something is written, there is a `ModelError`.
 
+    A run takes the function, its helpers and all that they use, such as globals and arrays, as they are when it begins.
+    Compiled code is kept under a hash of all that; a function that uses what cannot be hashed by content, such as a C
+    function by address, is compiled for each run.
+
     Examples
     --------
     >>> @model(dim=1, params=[2.0], log_evidence=0.0)
@@ -477,7 +481,8 @@ def importance(
 
 
 def _rows(data: ArrayLike) -> NDArray[Any]:
-    rows = data if isinstance(data, np.ndarray) else np.asarray(data, dtype=np.float64)
+    checked = checks.array("data", data)
+    rows = data if isinstance(data, np.ndarray) else checked.astype(np.float64)  # a memory map stays one
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise ValueError(f"data must be a table of shape (rows, columns), got shape {rows.shape}")
     if rows.shape[0] == 0:
@@ -490,7 +495,7 @@ def _rows(data: ArrayLike) -> NDArray[Any]:
 def source_hash(model: Model) -> str:
     """Content hash of a model: its function, all it uses, its proposal's numbers. Parameters are not in it.
 
-    A function that cannot be hashed by content (see `jit/fingerprint.py`) is hashed by its code alone.
+    What cannot be hashed by content (see `jit/fingerprint.py`) counts as the same in this process and in no other.
     """
     parts = [source_fingerprint(model.function), model.noise, str(model.dim)]
     if model.row is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsumo.jit.fingerprint import instructions_of, nested, reached
+from fastsumo.jit.reached import instructions_of, nested, reached
 from fastsumo.models.model import Model
 
 _EXACT = {

@@ -22,6 +22,7 @@ from fastsumo.base import checks, exact
 from fastsumo.vmath import normal_cdf
 
 _LOG_2PI = exact.log(2.0 * math.pi)
+_far_out = np.errstate(all="ignore")  # with few degrees of freedom points are infinite where noise is rare enough
 
 
 class Proposal(ABC):
@@ -151,9 +152,11 @@ class Gaussian(Proposal):
         constant = -self._log_determinant - self.dim * _LOG_2PI / 2  # type: ignore[attr-defined]
         return np.concatenate([[constant], self.mean, _lower(scale)])
 
+    @_far_out
     def points(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.mean + _times(self._scale, noise)  # type: ignore[attr-defined]
 
+    @_far_out
     def log_density(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         noise = _over(self._scale, x - self.mean)  # type: ignore[attr-defined]
         return self.packed()[0] - np.sum(noise**2, axis=-1) / 2
@@ -206,9 +209,11 @@ class StudentT(Proposal):
         constant = exact.log_student(self.df, self.dim) - self._log_determinant  # type: ignore[attr-defined]
         return np.concatenate([[constant, self.df], self.mean, _lower(scale)])
 
+    @_far_out
     def points(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.mean + _times(self._scale, _student_points(noise, self.dim, self.df))  # type: ignore[attr-defined]
 
+    @_far_out
     def log_density(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         square = np.sum(_over(self._scale, x - self.mean) ** 2, axis=-1)  # type: ignore[attr-defined]
         return self.packed()[0] - (self.df + self.dim) / 2 * np.log1p(square / self.df)
@@ -300,6 +305,7 @@ class Mixture(Proposal):
         ]
         return np.array([*limits, np.inf])
 
+    @_far_out
     def points(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
         chosen = np.searchsorted(self._limits(), noise[:, -1], side="right")
         points = np.empty((noise.shape[0], self.dim))
@@ -307,6 +313,7 @@ class Mixture(Proposal):
             points[chosen == c] = part.points(noise[chosen == c, : part.noise_dim])
         return points
 
+    @_far_out
     def log_density(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         parts = [np.log(w) + part.log_density(x) for part, w in zip(self.components, self.weights, strict=True)]
         return np.logaddexp.reduce(parts, axis=0)
@@ -320,7 +327,7 @@ def _set_location(proposal: Any) -> None:
     mean = checks.vector("mean", proposal.mean)
     if mean.size == 0:
         raise ValueError("mean must have at least one coordinate")
-    covariance = np.array(proposal.covariance, dtype=np.float64)
+    covariance = checks.floats("covariance", proposal.covariance)
     scale = _scale(covariance, mean.size)
     covariance.flags.writeable = False
     object.__setattr__(proposal, "mean", mean)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastsumo.errors import ModelError
-from fastsumo.jit.fingerprint import is_known, nested, reached
+from fastsumo.jit.reached import nested, of_library, python_function, reached
 
 _IMPURE = {
     "random": "draws random numbers of its own",
@@ -38,9 +38,9 @@ def check_purity(function: Callable[..., Any], name: str) -> None:
     """
     waiting, seen = [function], set()
     while waiting:
-        each = waiting.pop()
-        each = getattr(each, "py_func", each)
-        if id(each) in seen or not isinstance(each, types.FunctionType) or is_known(each.__module__ or ""):
+        found = waiting.pop()
+        each = python_function(found)
+        if id(each) in seen or not isinstance(each, types.FunctionType) or of_library(found):
             continue
         seen.add(id(each))
         for word, value in reached(each):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.models.model import Model
 
 from ._style import BLUE, ORANGE, legend, new_axes, plain
@@ -24,6 +25,7 @@ _PILOT = 4000  # samples, which say how far to look
 _OUTER = 1e-3  # quantile at the edge of the view
 
 
+@own_errstate
 def density(source: Model | Run, *, ax: Axes | None = None) -> Axes:
     """A two-dimensional target, and over it the contours of its proposal.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastsumo import plot
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import Rows
 from fastsumo.estimators.estimators import JVI, Estimator
 from fastsumo.models.model import Model
@@ -184,6 +185,7 @@ class Comparison:
         return self.text()
 
 
+@own_errstate
 def compare(
     model: Model,
     estimators: Iterable[Estimator] | Estimator,

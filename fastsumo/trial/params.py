@@ -51,6 +51,7 @@ class KernelParams(NamedTuple):
     row_at: int
     kind: int
     minimum: int
+    alive: int  # the value is -inf where so many first weights are all zero
     power: float  # of the law of K, see `plan.Law`; so are the next five
     head: float
     log_decay: float
@@ -95,6 +96,7 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
         row_at=row.ctypes.data,
         kind=plan.kind,
         minimum=plan.minimum,
+        alive=plan.alive,
         power=float(law.power),
         head=float(law.head),
         log_decay=float(law.log_decay),

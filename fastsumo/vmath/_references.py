@@ -26,6 +26,7 @@ REFERENCES: dict[str, Callable[..., float]] = {
     **{name: getattr(np, name) for name in ("sin", "cos", "tan", "tanh", "sqrt", "fabs", "minimum", "maximum")},
     "erf": math.erf,
     "erfc": math.erfc,
+    "lgamma": lambda x: math.inf if x <= 0.0 and x == math.floor(x) else math.lgamma(x),
     "log_sigmoid": lambda x: -np.logaddexp(0.0, -x),
     "normal_cdf": lambda x: 0.5 * math.erfc(-x * math.sqrt(0.5)),
     "normal_log_pdf": lambda x: -0.5 * x * x - 0.5 * math.log(2.0 * math.pi),

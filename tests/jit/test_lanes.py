@@ -150,8 +150,18 @@ def constant(z, params):  # type: ignore[no-untyped-def]
 
 _UNARY = [name for name in vmath.__all__ if len(inspect.signature(getattr(vmath, name)).parameters) == 1]
 _POSITIVE = ("log", "log1p", "log2", "log10", "sqrt")
-_CALLS = [f"{n}({'u' if n in _POSITIVE else 'v' if n in _UNARY else 'v, u'})" for n in vmath.__all__]
-_SCOPE: dict[str, Any] = {"vmath": vmath}
+_CALLS = [
+    f"{n}({'u' if n in _POSITIVE else 'v' if n in _UNARY else 'v, u'})" for n in vmath.__all__ if n != "logsumexp"
+]
+_CALLS += ["logsumexp(component, 3, v, u)", "logsumexp((v, 1.0 - u, u))", "logsumexp(z)"]
+
+
+@numba.njit
+def component(k, v, u):  # type: ignore[no-untyped-def]
+    return u - k * v
+
+
+_SCOPE: dict[str, Any] = {"vmath": vmath, "component": component}
 exec(
     "def all_of_vmath(z, params):\n total = 0.0\n for v in z:\n  u = vmath.fabs(v)\n"
     + "".join(f"  total += 0.01 * vmath.{call}\n" for call in _CALLS)

@@ -7,7 +7,7 @@ several samples at a time (`jit/lanes.py`, `lane_weights.py`), where it can be.
 from __future__ import annotations
 
 import dis
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +15,13 @@ from numba import types
 
 from fastsumo.engine.cpu.kernels.lane_weights import lane_extended, lane_linear
 from fastsumo.jit.bits import float_bits
-from fastsumo.jit.fingerprint import instructions_of, is_known, nested, reached
 from fastsumo.jit.lanes import POINTS, WIDTH, points, put, take
 from fastsumo.jit.memory import copied, readonly, table_at
 from fastsumo.jit.options import inlined
+from fastsumo.jit.reached import nested, of_library, python_function, reached
 from fastsumo.trial.lazy_sums import extended_weight, linear_weight
 from fastsumo.trial.ranges import LARGEST_LINEAR, SMALLEST_LINEAR, count_outside
+from fastsumo.vmath import logsumexp
 
 _SMALLEST_LINEAR_BITS, _LARGEST_LINEAR_BITS = np.array([SMALLEST_LINEAR, LARGEST_LINEAR]).view(np.int64).tolist()
 
@@ -159,16 +160,18 @@ def try_lanes(density: Any, chunk: Chunk) -> None:
 
 def has_loop(function: Callable[..., Any]) -> bool:
     """Whether the code of a function, or of a helper that it calls, jumps back."""
-    return any(step.argval < step.offset for step in _jumps(function, set()))
+    seen: set[int] = set()
 
+    def search(each: Any) -> bool:
+        if each is logsumexp:  # which is a loop wherever it is called
+            return True
+        plain = python_function(each)
+        if id(plain) in seen or not hasattr(plain, "__code__") or of_library(each):
+            return False
+        seen.add(id(plain))
+        jumps = (step for code in nested(plain.__code__) for step in dis.get_instructions(code))
+        if any(step.opcode in (*dis.hasjrel, *dis.hasjabs) and step.argval < step.offset for step in jumps):
+            return True
+        return any(search(value) for _, value in reached(plain))
 
-def _jumps(function: Any, seen: set[int]) -> Iterator[dis.Instruction]:
-    """All jumps in the code of a function and of its helpers."""
-    function = getattr(function, "py_func", function)
-    if id(function) in seen or not hasattr(function, "__code__") or is_known(function.__module__ or ""):
-        return
-    seen.add(id(function))
-    for code in nested(function.__code__):
-        yield from (step for step in instructions_of(code) if step.opcode in (*dis.hasjrel, *dis.hasjabs))
-    for _, value in reached(function):
-        yield from _jumps(value, seen)
+    return search(function)

@@ -16,9 +16,10 @@ from fastsumo.engine.cpu.kernels.chunks import arguments_of
 from fastsumo.engine.faults import compiling
 from fastsumo.errors import ModelError
 from fastsumo.jit import options
-from fastsumo.jit.fingerprint import fingerprint
+from fastsumo.jit.copies import thawed
+from fastsumo.jit.fingerprint import by_content, fingerprint
 from fastsumo.jit.memory import readonly, table_at
-from fastsumo.jit.sources import source_digest
+from fastsumo.jit.sources import compiler_settings, source_digest
 from fastsumo.models.proof import Proof
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def values_at(model: Model, points: np.ndarray) -> np.ndarray:
     function = getattr(model.function, "py_func", model.function)
     shape = model.dim, model.params.size, model.columns
     with compiling(model):
-        digest = fingerprint(function, source_digest(__name__), shape)
-        callback = _compile(function, shape, digest, Proof(model))
+        digest = fingerprint(function, source_digest(__name__), compiler_settings(), shape)
+        callback = by_content(_compile, digest)(function, shape, digest, Proof(model))
     out = _called(callback.address, points, model.row, model.params)
     if out is None:
         raise ModelError(f"model {model.name!r} raised an exception at one of {points.shape[0]} points")
@@ -72,6 +73,11 @@ def _one_by_one(
 
 @lru_cache(maxsize=64)
 def _compile(function: Any, shape: tuple[int, int, int], digest: str | None, proof: Proof) -> Any:
+    with thawed(function) as now:
+        return _compile_now(now, shape, digest, proof)
+
+
+def _compile_now(function: Any, shape: tuple[int, int, int], digest: str | None, proof: Proof) -> Any:
     dim, params_size, columns = shape
     columns_size = max(columns, 1)
     density = options.checked(function, *arguments_of(dim, columns, params_size))

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import ctypes
 import warnings
-from functools import lru_cache, partial
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,10 +23,11 @@ from fastsumo.errors import SlowModelWarning
 from fastsumo.jit import options
 from fastsumo.jit.bits import fabs
 from fastsumo.jit.calls import by_address
-from fastsumo.jit.fingerprint import fingerprint
+from fastsumo.jit.copies import thawed
+from fastsumo.jit.fingerprint import by_content, fingerprint
 from fastsumo.jit.lanes import WIDTH
 from fastsumo.jit.memory import copied, floats, table_at, words
-from fastsumo.jit.sources import source_digest
+from fastsumo.jit.sources import compiler_settings, source_digest
 from fastsumo.models import transforms
 from fastsumo.trial.lazy_sums import with_lazy_sums
 from fastsumo.trial.philox import fill_normals, fill_uniforms
@@ -67,8 +69,9 @@ _NOISE_CALL = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 4, ctypes.c_uint64, *[ctypes.
 WEIGHED, FAILED, OUTSIDE = 0, 1, 2  # what that returns; OUTSIDE: some weight is not in the linear range
 
 
-class CompiledModel(NamedTuple):
-    """A model as the engine sees it: its numbers, and the addresses of its compiled functions."""
+@dataclass(frozen=True)
+class CompiledModel:
+    """A model as the engine sees it: its numbers, and the addresses of its compiled functions, which it keeps alive."""
 
     numbers: np.ndarray
     row: np.ndarray  # the one row of data of a model made by `Model.at_row`
@@ -94,12 +97,20 @@ class CompiledModel(NamedTuple):
     @property
     def linear_at(self) -> int:
         """Of the function for the linear range; compiled or read from the cache at the first call."""
-        return int(_compile(self.function, self.shape, self.digest, True, self.proof).address)
+        return int(self._linear.address)
 
     @property
     def extended_at(self) -> int:
         """Of that for the extended range, likewise."""
-        return int(_compile(self.function, self.shape, self.digest, False, self.proof).address)
+        return int(self._extended.address)
+
+    @cached_property
+    def _linear(self) -> Any:
+        return by_content(_compile, self.digest)(self.function, self.shape, self.digest, True, self.proof)
+
+    @cached_property
+    def _extended(self) -> Any:
+        return by_content(_compile, self.digest)(self.function, self.shape, self.digest, False, self.proof)
 
 
 class _Shape(NamedTuple):
@@ -133,7 +144,7 @@ def compiled(model: Model, proof: Proof | None = None) -> CompiledModel:
         row,
         function,
         shape,
-        fingerprint(function, source_digest(__name__), shape),
+        fingerprint(function, source_digest(__name__), compiler_settings(), shape),
         proof,
     )
     assert found.linear_at
@@ -149,6 +160,11 @@ def _compile(function: Any, shape: _Shape, digest: str | None, linear: bool, pro
     is cached as the one code of the model. Any other error means that something is broken: the model runs, but slower
     than it could.
     """
+    with thawed(function) as now:
+        return _compile_now(now, shape, digest, linear, proof)
+
+
+def _compile_now(function: Any, shape: _Shape, digest: str | None, linear: bool, proof: Proof | None) -> Any:
     lazy = with_lazy_sums(function)
     sums = [function] if lazy is None else [lazy, function]
     ways = [(each, by_lanes) for by_lanes in ((True, False) if has_loop(function) else (False,)) for each in sums]
