@@ -20,7 +20,7 @@ from fastsumo._version import __version__
 from fastsumo.base.machine import available_threads
 from fastsumo.base.text import WIDTH, labelled
 from fastsumo.jit.cache import cache_folder
-from fastsumo.jit.machine import assembly_of, cpu_name, is_tried
+from fastsumo.jit.machine import assembly_of, cpu_name, is_tried, vectors_chosen
 from fastsumo.jit.numba_internals import TRIED
 
 _LIBRARIES = ("numba", "llvmlite", "numpy", "scipy", "matplotlib", "rich")
@@ -54,8 +54,8 @@ def examine() -> dict[str, Any]:
     -------
     dict
         Ready for JSON: ``fastsumo``, ``python``, ``system``, ``cpu``, ``vector_bits`` (0 where loops are not
-        vectorised), ``threads``, ``cores``, ``libraries`` and ``optional`` by name (a version, or None),
-        ``cache`` (folder, files, bytes, writable), ``mpi_launcher``,
+        vectorised), ``vectors_chosen`` (by whom), ``threads``, ``cores``, ``libraries`` and ``optional`` by name (a
+        version, or None), ``cache`` (folder, files, bytes, writable), ``mpi_launcher``,
         ``settings`` (environment variables that matter here), ``mend`` (advice).
 
     Examples
@@ -71,6 +71,7 @@ def examine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "cpu": cpu_name(),
         "vector_bits": vector_bits(),
+        "vectors_chosen": vectors_chosen(),
         "threads": available_threads(),
         "cores": os.cpu_count() or 1,
         "libraries": {name: _version(name) for name in _LIBRARIES},
@@ -161,6 +162,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("system", facts["system"]),
         ("CPU", facts["cpu"]),
         ("vectors", f"{width} (seen in a loop that was just compiled)"),
+        ("", facts["vectors_chosen"]),
         ("threads", f"{facts['threads']} of {facts['cores']} cores; fastsumo has threads of its own"),
         ("libraries", ", ".join(f"{name} {version or 'ABSENT'}" for name, version in facts["libraries"].items())),
         ("cache", f"{cache['folder']}"),

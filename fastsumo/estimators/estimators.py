@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fastsumo.base import checks
+from fastsumo.base import checks, exact
 from fastsumo.estimators.roulette import Harmonic, Roulette
 from fastsumo.trial import kinds
 from fastsumo.trial.plan import MAX_TERMS, NO_TABLE, Law, Plan, always
@@ -267,7 +267,7 @@ class MLMC(Estimator):
     1
     """
 
-    ratio: float = 2.0**-1.5
+    ratio: float = math.sqrt(0.125)  # 2**-1.5
     base: int = 1
     first: bool = True
     kind: str = "single"
@@ -288,7 +288,7 @@ class MLMC(Estimator):
 
     def plan(self) -> Plan:
         cap = 52 - (self.base - 1).bit_length()
-        law = Law(0.0, 1.0, math.log(self.ratio), cap, NO_TABLE)
+        law = Law(0.0, 1.0, exact.log(self.ratio), cap, NO_TABLE)
         return Plan(kinds.MLMC, 0, law, base=self.base, first=self.first, single=self.kind == "single")
 
     def expected_cost(self) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastsumo.base import checks
+from fastsumo.base import checks, exact
 from fastsumo.base.floats import own_errstate
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import draw_terms
@@ -163,7 +163,7 @@ class HarmonicGeometric(Roulette):
         _set_cap(self)
 
     def law(self) -> Law:
-        return Law(1.0, float(self.alpha), _log1p(-self.rate), self.cap or MAX_TERMS, NO_TABLE)
+        return Law(1.0, float(self.alpha), exact.log1p(-self.rate), self.cap or MAX_TERMS, NO_TABLE)
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ class Geometric(Roulette):
         _set_cap(self)
 
     def law(self) -> Law:
-        return Law(0.0, 1.0, _log1p(-self.p), self.cap or MAX_TERMS, NO_TABLE)
+        return Law(0.0, 1.0, exact.log1p(-self.p), self.cap or MAX_TERMS, NO_TABLE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,10 +277,6 @@ LAWS: tuple[type[Roulette], ...] = (Harmonic, HarmonicGeometric, PowerLaw, Geome
 def _set_cap(law: Any) -> None:
     if law.cap is not None:
         object.__setattr__(law, "cap", checks.whole("cap", law.cap, 1, MAX_TERMS))
-
-
-def _log1p(x: float) -> float:
-    return -math.inf if x == -1.0 else math.log1p(x)
 
 
 def _power_sum(s: float, n: float) -> float:

@@ -73,3 +73,16 @@ def sqrt(typingctx, x):
         return builder.call(function, args)
 
     return types.float64(types.float64), codegen
+
+
+@intrinsic
+def select(typingctx, condition, x, y):
+    """``x if condition else y`` of numbers that are both at hand: an instruction where Numba would make a branch.
+
+    LLVM takes what is the same in all lanes out of a loop if no branch is in the way.
+    """
+
+    def codegen(context, builder, signature, args):
+        return builder.select(*args)
+
+    return types.float64(types.boolean, types.float64, types.float64), codegen

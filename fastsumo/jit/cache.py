@@ -17,6 +17,7 @@ import platformdirs
 from numba.core import caching
 
 from fastsumo.jit.sources import compiler_settings
+from fastsumo.jit.vectors import uses_all
 
 MAX_CACHE_FILES = 400  # a user's edits each leave one entry (an index and an object file); the oldest go first
 _UNRESOLVED = ".numba.unresolved$"  # how a function refers to one that is being compiled, as one that calls itself
@@ -141,7 +142,7 @@ class ContentCache:
 
 class _Keyed(caching.FunctionCache):
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
-        return signature, codegen.magic_tuple(), compiler_settings()
+        return signature, codegen.magic_tuple(), uses_all(codegen), compiler_settings()
 
 
 def _prune(folder: Path) -> None:

@@ -6,8 +6,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from numba.core.registry import cpu_target
+
 from fastsumo.jit import options
 from fastsumo.jit.numba_internals import TRIED
+from fastsumo.jit.vectors import why
 
 
 def cpu_name() -> str:
@@ -20,6 +23,11 @@ def cpu_name() -> str:
 def assembly_of(function: Callable[..., Any], signature: Any) -> str:
     """What a function of a signature of types becomes on this machine."""
     return str(options.callback(function, signature, None)._library.get_asm_str())
+
+
+def vectors_chosen() -> str:
+    """Who chose the width of vectors on this machine, in words."""
+    return why(cpu_target.target_context.codegen())
 
 
 def is_tried(version: str | None) -> bool:

@@ -4,18 +4,21 @@ What lies where is not known here (`engine/cpu/kernels/scratch.py`). The caller 
 bounds.
 """
 
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 
 _BYTES = 8  # of every number here
+_MOST_COPIED = 2048  # numbers, 16 KiB of a thread's stack
 
 
-def _array(context, builder, kind, address, shape, strides):
-    """The LLVM value of an array of a type over an address."""
+def _array(context, builder, kind, where, shape, strides):
+    """The LLVM value of an array of a type over an address or at a pointer."""
     array = context.make_array(kind)(context, builder)
-    array.data = builder.inttoptr(address, array.data.type)
+    cast = builder.bitcast if isinstance(where.type, ir.PointerType) else builder.inttoptr
+    array.data = cast(where, array.data.type)
     array.shape = cgutils.pack_array(builder, shape)
     array.strides = cgutils.pack_array(builder, strides)
     array.itemsize = context.get_constant(types.intp, _BYTES)
@@ -78,6 +81,30 @@ def address_past(offset):
         return types.int64(types.int64, types.int64), codegen
 
     return moved
+
+
+def copied(n):
+    """An intrinsic ``array -> array`` of a copy of the first ``n`` numbers, float64, for the function at hand alone.
+
+    LLVM sees that nothing else writes to the copy, so that what depends on it alone is computed before a loop and not
+    in every lane of it. Nobody may write to it. Beyond `_MOST_COPIED` numbers the result is the array itself, cut.
+    """
+    kind = types.Array(types.float64, 1, "C", aligned=True, readonly=True)
+
+    @intrinsic
+    def copied_from(typingctx, array):
+        def codegen(context, builder, signature, args):
+            size, item = context.get_constant(types.int64, n), context.get_constant(types.intp, _BYTES)
+            where = context.make_array(array)(context, builder, args[0]).data
+            if n <= _MOST_COPIED:
+                copy = cgutils.alloca_once(builder, ir.ArrayType(ir.DoubleType(), n))
+                cgutils.raw_memcpy(builder, copy, builder.bitcast(where, copy.type), size, item)
+                where = copy
+            return _array(context, builder, kind, where, [size], [item])
+
+        return kind(array), codegen
+
+    return copied_from
 
 
 @intrinsic

@@ -9,10 +9,10 @@ TRIED = ("0.61", "0.62", "0.63", "0.64", "0.65", "0.66", "0.67", "0.68")  # mino
 
 IMPORTED = {
     "llvmlite": ("__version__",),
-    "llvmlite.binding": ("get_host_cpu_name",),
+    "llvmlite.binding": ("Target", "create_pass_builder", "create_pipeline_tuning_options", "get_host_cpu_name"),
     "llvmlite.ir": (
-        *("ArrayType", "Constant", "DoubleType", "FunctionType", "IntType", "MDValue", "Module", "Type", "Undefined"),
-        "VectorType",
+        *("ArrayType", "Constant", "DoubleType", "FunctionType", "IntType", "MDValue", "Module", "PointerType"),
+        *("Type", "Undefined", "VectorType"),
     ),
     "numba.cloudpickle": (
         *("dumps", "list_registry_pickle_by_value", "register_pickle_by_value", "unregister_pickle_by_value"),
@@ -28,13 +28,14 @@ IMPORTED = {
     "numba.core.codegen": ("JITCodeLibrary",),
     "numba.core.compiler": ("Compiler", "DefaultPassBuilder"),
     "numba.core.compiler_machinery": ("FunctionPass", "register_pass"),
-    "numba.core.config": ("reload_config",),
+    "numba.core.config": ("CPU_FEATURES", "reload_config"),
     "numba.core.dispatcher": ("Dispatcher",),
     "numba.core.errors": ("ConstantInferenceError", "NumbaError", "NumbaWarning", "TypingError"),
     "numba.core.imputils": ("impl_ret_borrowed",),
     "numba.core.ir": ("Arg", "Assign", "Branch", "Expr", "FreeVar", "Global", "SetItem", "StaticSetItem", "Var"),
     "numba.core.ir_utils": ("build_definitions",),
     "numba.core.registry": ("cpu_target",),
+    "numba.core.runtime.nrtopt": ("remove_redundant_nrt_refct",),
     "numba.core.sigutils": ("normalize_signature",),
     "numba.core.typed_passes": ("NopythonTypeInference",),
     "numba.core.typeconv": ("Conversion",),

@@ -21,7 +21,14 @@ from numba.extending import overload
 
 from fastsumo.jit.cache import ContentCache
 from fastsumo.jit.helpers import Twins
-from fastsumo.jit.pipeline import EngineCompiler, HelperCompiler, ModelCompiler, PartCompiler
+from fastsumo.jit.pipeline import (
+    EngineCompiler,
+    EntryCompiler,
+    HelperCompiler,
+    ModelCompiler,
+    PartCompiler,
+    SettledCompiler,
+)
 from fastsumo.jit.powers import power, whole_power
 from fastsumo.jit.sources import source_digest
 
@@ -83,7 +90,7 @@ def kernel(function: Callable[..., Any], *more: str) -> Any:
 
     ``more`` are modules that the function reaches through its closure and not through the imports of its own.
     """
-    dispatcher = _njit(function, **_OPTIONS, **_NO_HEAP)
+    dispatcher = _njit(function, **_OPTIONS, **_NO_HEAP, pipeline_class=EntryCompiler)
     dispatcher._cache = ContentCache(function, lambda: source_digest(function.__module__, *more))
     return dispatcher
 
@@ -154,7 +161,9 @@ def callback(
     ``before`` is called if it has to be compiled, and ``proof`` with the address of what was; only what has passed its
     proof is cached. What these raise is raised.
     """
-    compiled: Any = _Callback(function, normalize_signature(signature), {}, dict(_OPTIONS))
+    compiled: Any = _Callback(
+        function, normalize_signature(signature), {}, dict(_OPTIONS), pipeline_class=SettledCompiler
+    )
     compiled.before = before
     compiled._cache = cache = _Unsaved(None if digest is None else ContentCache(function, lambda: digest))
     with _no_collections(), warnings.catch_warnings():

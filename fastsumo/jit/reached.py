@@ -54,7 +54,7 @@ def loads(function: types.FunctionType) -> Iterator[Load]:
         except ValueError:
             continue
     for code in nested(function.__code__):
-        instructions = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
+        instructions = [step for step in instructions_of(code) if step.opname != "EXTENDED_ARG"]
         for i, instruction in enumerate(instructions):
             if instruction.opname not in ("LOAD_GLOBAL", "LOAD_NAME"):
                 continue
@@ -65,6 +65,12 @@ def loads(function: types.FunctionType) -> Iterator[Load]:
                 attributes.append(step.argval)
                 value = getattr(value, step.argval, None)
             yield Load("global", instruction.argval, tuple(attributes), value)
+
+
+@lru_cache(maxsize=1024)
+def instructions_of(code: types.CodeType) -> tuple[dis.Instruction, ...]:
+    """The instructions of a code object, which take longer to list than short runs take to run."""
+    return tuple(dis.get_instructions(code))
 
 
 def nested(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.base import checks
+from fastsumo.base import checks, exact
 from fastsumo.models.model import Model, importance
 from fastsumo.models.proposals import Gaussian, Proposal, StudentT
 from fastsumo.vmath import exp, log, logaddexp
@@ -24,7 +24,7 @@ def _note_log_density(x, params):  # type: ignore[no-untyped-def]
     return logaddexp(left, right)
 
 
-_LOG_HALF, _LOG_EIGHTH = math.log(0.5), math.log(0.125)
+_LOG_HALF, _LOG_EIGHTH = exact.log(0.5), exact.log(0.125)
 
 
 def note() -> Model:
@@ -45,7 +45,7 @@ def note() -> Model:
     return importance(
         _note_log_density,
         Gaussian([0.0, 0.0], 5.0),
-        log_evidence=math.log(2.0 * math.pi),
+        log_evidence=exact.log(2.0 * math.pi),
         name="note",
         chi_square=_NOTE_CHI_SQUARE,
         weight_tail_index=math.inf,
@@ -181,7 +181,7 @@ def _funnel_log_density(x, params):  # type: ignore[no-untyped-def]
     return -x[0] * x[0] / 18.0 - 0.5 * (rest * x[0] + square * exp(-x[0])) - _LOG_3 - 0.5 * x.size * _LOG_2PI
 
 
-_LOG_3, _LOG_2PI = math.log(3.0), math.log(2.0 * math.pi)
+_LOG_3, _LOG_2PI = exact.log(3.0), exact.log(2.0 * math.pi)
 
 
 def funnel(dim: int, proposal: str | Proposal = "gaussian") -> Model:
@@ -209,7 +209,7 @@ def funnel(dim: int, proposal: str | Proposal = "gaussian") -> Model:
     if not isinstance(proposal, Proposal):
         checks.choice("proposal", proposal, ("gaussian", "student"))
         chi_square = math.inf if proposal == "gaussian" else None
-        spread = np.full(size, 9.0 if proposal == "student" else math.exp(4.5))
+        spread = np.full(size, 9.0 if proposal == "student" else exact.exp(4.5))
         spread[0] = 9.0
         proposal = StudentT(np.zeros(size), spread, 3.0) if chi_square is None else Gaussian(np.zeros(size), spread)
     return importance(_funnel_log_density, proposal, log_evidence=0.0, name=f"funnel({size})", chi_square=chi_square)

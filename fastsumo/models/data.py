@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastsumo.base import checks
+from fastsumo.base import checks, exact
 from fastsumo.models.model import Model, importance
 from fastsumo.models.proposals import Gaussian, Proposal, StudentT
 from fastsumo.vmath import log, log_sigmoid
 
 Floats = NDArray[np.float64]
 
-_LOG_2PI = math.log(2.0 * math.pi)
+_LOG_2PI = exact.log(2.0 * math.pi)
 _MOST_FROZEN = 2**20  # numbers of X that are compiled into a function
 
 

@@ -12,14 +12,16 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastsumo.base import checks
+from fastsumo.base import checks, exact
+from fastsumo.vmath import normal_cdf
 
-_LOG_2PI = math.log(2.0 * math.pi)
+_LOG_2PI = exact.log(2.0 * math.pi)
 _far_out = np.errstate(all="ignore")  # with few degrees of freedom points are infinite where noise is rare enough
 
 
@@ -147,7 +149,7 @@ class Gaussian(Proposal):
 
     def packed(self) -> NDArray[np.float64]:
         scale = self._scale  # type: ignore[attr-defined]
-        constant = -_log_determinant(scale) - self.dim * _LOG_2PI / 2
+        constant = -self._log_determinant - self.dim * _LOG_2PI / 2  # type: ignore[attr-defined]
         return np.concatenate([[constant], self.mean, _lower(scale)])
 
     @_far_out
@@ -204,7 +206,7 @@ class StudentT(Proposal):
 
     def packed(self) -> NDArray[np.float64]:
         scale = self._scale  # type: ignore[attr-defined]
-        constant = _log_t_constant(self.df, self.dim) - _log_determinant(scale)
+        constant = exact.log_student(self.df, self.dim) - self._log_determinant  # type: ignore[attr-defined]
         return np.concatenate([[constant, self.df], self.mean, _lower(scale)])
 
     @_far_out
@@ -258,7 +260,7 @@ class Mixture(Proposal):
         weights = checks.vector("weights", self.weights)
         if weights.size != len(components) or np.any(weights <= 0):
             raise ValueError(f"weights must be {len(components)} positive numbers, got {weights.tolist()}")
-        weights = weights / weights.sum()
+        weights = weights / math.fsum(weights)
         weights.flags.writeable = False
         object.__setattr__(self, "components", components)
         object.__setattr__(self, "weights", weights)
@@ -291,16 +293,17 @@ class Mixture(Proposal):
         for part, weight in zip(self.components, self.weights, strict=True):
             df = part.df if isinstance(part, StudentT) else 0.0
             scale = np.diag(part._scale) if full and part._scale.ndim == 1 else part._scale
-            blocks.append([[math.log(weight) + part.packed()[0], df], part.mean, _lower(scale)])
+            blocks.append([[exact.log(weight) + part.packed()[0], df], part.mean, _lower(scale)])
         numbers = [number for block in blocks for number in block]
         return np.concatenate([[len(self.components), float(full)], self._limits(), *numbers])
 
     def _limits(self) -> NDArray[np.float64]:
         """Where one component's share of a standard normal ends and the next begins; the last is infinite."""
-        from scipy.special import ndtri
-
         below, above = np.cumsum(self.weights), np.cumsum(self.weights[::-1])[::-1]
-        return np.append(np.where(below[:-1] < 0.5, ndtri(below[:-1]), -ndtri(above[1:])), np.inf)
+        limits = [
+            _normal_quantile(p) if p < 0.5 else -_normal_quantile(q) for p, q in zip(below, above[1:], strict=False)
+        ]
+        return np.array([*limits, np.inf])
 
     @_far_out
     def points(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -330,11 +333,18 @@ def _set_location(proposal: Any) -> None:
     object.__setattr__(proposal, "mean", mean)
     object.__setattr__(proposal, "covariance", covariance)
     object.__setattr__(proposal, "_scale", scale)
+    diagonal = scale if scale.ndim == 1 else np.diag(scale)
+    object.__setattr__(proposal, "_log_determinant", exact.log_product(diagonal.tolist()))
     object.__setattr__(proposal, "dim", mean.size)
 
 
-def _log_determinant(scale: NDArray[np.float64]) -> float:
-    return float(np.sum(np.log(scale if scale.ndim == 1 else np.diag(scale))))
+@lru_cache(maxsize=1024)
+def _normal_quantile(p: float) -> float:
+    """The smallest number whose `normal_cdf` is at least ``p``, for ``0 < p <= 1/2``; bisected to the last bit."""
+    low, high = -39.0, 0.0
+    while low < (middle := 0.5 * (low + high)) < high:
+        low, high = (middle, high) if normal_cdf(middle) < p else (low, middle)
+    return high
 
 
 def _lower(scale: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -363,19 +373,6 @@ def _student_points(noise: NDArray[np.float64], dim: int, df: float) -> NDArray[
     return np.concatenate(pairs, axis=1)[:, :dim]
 
 
-def _log_t_constant(df: float, dim: int) -> float:
-    """``log Gamma((df + dim) / 2) - log Gamma(df / 2) - dim / 2 log(pi df)``, without cancellation for large df."""
-    pairs = sum(math.log1p(2 * j / df) for j in range(dim // 2)) - (dim // 2) * _LOG_2PI
-    if dim % 2 == 0:
-        return pairs
-    a = (df + dim - 1) / 2  # the last coordinate: log Gamma(a + 1/2) - log Gamma(a) - log(pi df) / 2
-    if a < 20.0:
-        return pairs + math.lgamma(a + 0.5) - math.lgamma(a) - math.log(math.pi * df) / 2
-    r = 1.0 / a  # Stirling's series
-    series = -r / 8 + r**3 / 192 - r**5 / 640 + 17 * r**7 / 14336 - 31 * r**9 / 18432
-    return pairs + series + math.log1p((dim - 1) / df) / 2 - _LOG_2PI / 2
-
-
 def _scale(covariance: NDArray[np.float64], dim: int) -> NDArray[np.float64]:
     """The standard deviations (dim,) of a diagonal covariance, or the lower Cholesky factor (dim, dim)."""
     if not np.all(np.isfinite(covariance)):
@@ -393,11 +390,24 @@ def _scale(covariance: NDArray[np.float64], dim: int) -> NDArray[np.float64]:
         )
     if not np.allclose(covariance, covariance.T, rtol=1e-10, atol=0.0):
         raise ValueError("covariance must be symmetric")
-    try:
-        factor = np.linalg.cholesky(covariance)
-    except np.linalg.LinAlgError:
+    factor = _cholesky(covariance)
+    if factor is None:
         low = np.linalg.eigvalsh(covariance)[0]
-        raise ValueError(f"covariance must be positive definite; its smallest eigenvalue is {low:.3g}") from None
+        raise ValueError(f"covariance must be positive definite; its smallest eigenvalue is {low:.3g}")
     if np.count_nonzero(factor - np.diag(np.diag(factor))) == 0:
         return np.diag(factor).copy()
-    return np.asarray(factor, dtype=np.float64)
+    return factor
+
+
+def _cholesky(matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """The lower Cholesky factor, or None where there is none; column by column, so that its bits are those of IEEE.
+
+    LAPACK's depend on the CPU.
+    """
+    rest, factor = matrix.copy(), np.zeros_like(matrix)
+    for j in range(matrix.shape[0]):
+        if not rest[j, j] > 0.0:
+            return None
+        factor[j:, j] = column = rest[j:, j] / math.sqrt(rest[j, j])
+        rest[j:, j:] -= column[:, None] * column
+    return factor

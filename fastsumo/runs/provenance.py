@@ -14,6 +14,7 @@ from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.serialization import estimator_from_json, estimator_to_json
 from fastsumo.jit.machine import cpu_name
 from fastsumo.models.model import Model, source_hash
+from fastsumo.models.portable import is_portable
 from fastsumo.models.serialization import origin_of
 from fastsumo.theory import far_out, khat_of_weights
 
@@ -38,6 +39,10 @@ class Provenance:
     version, numba, cpu : str
     origin : str or None
         A word by which `models.parsing.parse_model` makes the model, with other parameters perhaps.
+    portable : bool or None
+        Whether the trials have the same bits on every machine, since the model is written with `vmath` alone; False
+        where it calls libm, NumPy or somebody else's code: then values agree to about 10^-12 relative between kinds of
+        machine. None in results of versions that did not know.
 
     Examples
     --------
@@ -57,6 +62,7 @@ class Provenance:
     numba: str
     cpu: str
     origin: str | None = None
+    portable: bool | None = None
     weight_tail_index: float | None = field(default=None, compare=False)
     weight_zero_index: float | None = field(default=None, compare=False)
     weight_variance: bool | None = field(default=None, compare=False)
@@ -77,6 +83,7 @@ class Provenance:
             numba.__version__,
             cpu_name(),
             origin_of(model, source),
+            is_portable(model),
             model.weight_tail_index,
             model.weight_zero_index,
         )

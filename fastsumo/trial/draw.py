@@ -3,8 +3,6 @@
 For the law given ``lowest <= K <= highest`` the uniform is taken to ``(P(K > highest), P(K >= lowest)]`` first.
 """
 
-import math
-
 import numpy as np
 from numba import int64, uint64
 
@@ -21,7 +19,7 @@ _FINITE = 1e300
 def draw(params, first, terms_at, n):
     """`K` of the ``n`` trials from number ``first`` on, to ``terms_at``."""
     terms, lowest, highest = ints(terms_at, n), float(params.lowest), float(params.highest)
-    log_head = params.power * math.log(params.head) if params.head < _FINITE else np.inf
+    log_head = params.power * log(params.head) if params.head < _FINITE else np.inf
     if params.kind == kinds.IWAE or params.kind == kinds.JVI:
         for t in range(n):
             terms[t] = params.cap

@@ -19,7 +19,7 @@ from numba import types
 from numba.extending import overload
 
 from fastsumo import vmath
-from fastsumo.jit.bits import fabs
+from fastsumo.jit.bits import fabs, select
 from fastsumo.jit.options import INLINED, inlined
 from fastsumo.jit.pairs import PAIR, pair
 from fastsumo.trial.ranges import FURTHEST, is_log_weight
@@ -105,19 +105,19 @@ def _linear_weight(log_weight, shift):
 @inlined
 def _linear_of_number(x, shift):
     weight = _exp_over(x, shift, _LINEAR_LIMIT)
-    return 0.0 if x == -math.inf else weight
+    return select(x == -math.inf, 0.0, weight)
 
 
 @inlined
 def _linear_of_sum(a, b, shift):
     weight = _exp_over(a, shift, _LINEAR_LIMIT) + _exp_over(b, shift, _LINEAR_LIMIT)
-    return 0.0 if (a if a > b else b) == -math.inf else weight
+    return select(select(a > b, a, b) == -math.inf, 0.0, weight)
 
 
 @inlined
 def _extended_of_number(x):
     mantissa, power = _any_parts(x)
-    return (mantissa if is_log_weight(x) else math.nan), power
+    return select(is_log_weight(x), mantissa, math.nan), power
 
 
 @inlined
@@ -126,9 +126,9 @@ def _extended_of_sum(a, b):
     right, right_power = _any_parts(b)
     rise = right_power - left_power
     up = rise > 0.0
-    small, large = (left if up else right), (right if up else left)
-    mantissa = small * _pow2(-rise if up else rise) + large
-    return (mantissa if is_log_weight(a if a > b else b) else math.nan), (right_power if up else left_power)
+    small, large = select(up, left, right), select(up, right, left)
+    mantissa = small * _pow2(select(up, -rise, rise)) + large
+    return select(is_log_weight(select(a > b, a, b)), mantissa, math.nan), select(up, right_power, left_power)
 
 
 @inlined
@@ -138,4 +138,4 @@ def _any_parts(x):
     y = min(max(x, -FURTHEST), FURTHEST)
     far = fabs(y) > _DIGITS
     whole = (y * _LOG2_E + _ROUND) - _ROUND  # integral, as all numbers that far out are
-    return (0.0 if x == -math.inf else 1.0 if far else mantissa), (whole if far else power)
+    return select(x == -math.inf, 0.0, select(far, 1.0, mantissa)), select(far, whole, power)

@@ -6,17 +6,17 @@ alive that addresses point to.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.base import exact
 from fastsumo.trial import kinds
 from fastsumo.trial.plan import Plan
 from fastsumo.trial.ranges import LARGEST_SHIFT, LOG_2
 from fastsumo.trial.sizes import SHORT
-from fastsumo.trial.survival import reciprocals, survival
+from fastsumo.trial.survival import exact_survival, reciprocals
 
 NEVER = 2**62  # samples that no trial has
 
@@ -84,7 +84,7 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
     """The run of a plan on a compiled model; without one, only `K` can be drawn."""
     law, factors = plan.law, _factors(plan)
     numbers, row = (np.zeros(1), np.zeros(1)) if weigher is None else (weigher.numbers, weigher.row)
-    beyond = float(survival(law, plan.largest + 1)) if plan.high < law.cap else 0.0
+    beyond = exact_survival(law, plan.largest + 1) if plan.high < law.cap else 0.0
     params = KernelParams(
         noise_at=0 if weigher is None else weigher.noise_at,
         noise_dim=0 if weigher is None else weigher.noise_dim,
@@ -104,7 +104,7 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
         lowest=plan.low,
         highest=plan.largest,
         uniform_low=beyond,
-        uniform_width=float(survival(law, plan.low)) - beyond,
+        uniform_width=exact_survival(law, plan.low) - beyond,
         table_at=law.table.ctypes.data,
         table_size=law.table.size,
         product=plan.kind == kinds.SUMO and law.power == 1.0 and law.table.size == 0,
@@ -141,8 +141,8 @@ def _factors(plan: Plan) -> NDArray[np.float64]:
     law = plan.law
     if plan.kind != kinds.MLMC:
         return reciprocals(law, SHORT + 2)
-    factors, level = np.ones(SHORT + 2), np.arange(law.cap)
-    factors[0], factors[1 : law.cap + 1] = 0.0, np.exp(-level * law.log_decay)
+    factors = np.ones(SHORT + 2)
+    factors[0], factors[1 : law.cap + 1] = 0.0, [exact.exp(-level * law.log_decay) for level in range(law.cap)]
     if plan.single:
-        factors[1 : law.cap] /= -math.expm1(law.log_decay)
+        factors[1 : law.cap] /= -exact.expm1(law.log_decay)
     return factors

@@ -6,12 +6,13 @@ same formula with the opposite ``power`` and ``log_decay``.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastsumo.base import checks
+from fastsumo.base import checks, exact
 from fastsumo.base.floats import own_errstate
 from fastsumo.jit.options import inlined
 from fastsumo.trial.plan import Law
@@ -52,8 +53,35 @@ def reciprocals(law: Law, size: int) -> Floats:
         known = min(law.table.size, size - 1)
         out[1 : known + 1] = 1.0 / law.table[:known]
         return out
-    with np.errstate(over="ignore"):
-        return _formula(np.maximum(np.arange(size, dtype=np.float64), 1.0), -law.power, law.head, -law.log_decay)
+    return _reciprocals(law.power, law.head, law.log_decay, size)
+
+
+@lru_cache(maxsize=64)
+def _reciprocals(power: float, head: float, log_decay: float, size: int) -> Floats:
+    terms = np.maximum(np.arange(size, dtype=np.float64), 1.0).tolist()
+    found = np.array([_exact(k, power, head, -log_decay) for k in terms])
+    found.flags.writeable = False
+    return found
+
+
+def exact_survival(law: Law, k: int) -> float:
+    """`survival` at one whole number, as kernels are told it: correctly rounded.
+
+    Examples
+    --------
+    >>> law = Law(1.0, np.inf, 0.0, 4, np.empty(0))
+    >>> exact_survival(law, 1), exact_survival(law, 3), exact_survival(law, 5)
+    (1.0, 0.3333333333333333, 0.0)
+    """
+    if k > law.cap or law.table.size:
+        return 0.0 if k > law.cap else float(law.table[max(k, 1) - 1])
+    return _exact(float(max(k, 1)), -law.power, law.head, law.log_decay)
+
+
+def _exact(k: float, power: float, head: float, log_decay: float) -> float:
+    """`_formula` at one number, correctly rounded."""
+    beyond = max(k - head, 0.0)
+    return exact.power_product(min(k, head), power, beyond * log_decay if beyond > 0.0 else 0.0)
 
 
 def _formula(k: Floats, power: float, head: float, log_decay: float) -> Floats:

@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from fastsumo.jit.bits import bits_float, fabs, float_bits, fma
+from fastsumo.jit.bits import bits_float, fabs, float_bits, fma, select
 from fastsumo.jit.options import inlined
 from fastsumo.vmath._call import compiled_as, elementwise
 from fastsumo.vmath._polynomial import polynomial
@@ -55,14 +55,14 @@ _EXP2 = (
 @inlined
 def _clamp(x, low, high):
     """``x`` limited to ``[low, high]``; NaN stays NaN."""
-    x = low if x < low else x
-    return high if x > high else x
+    x = select(x < low, low, x)
+    return select(x > high, high, x)
 
 
 @inlined
 def _pow2(n):
     """Exactly ``2**n`` for integral ``n <= 1023``; 0 below -1022."""
-    n = -1023.0 if n < -1023.0 else n
+    n = select(n < -1023.0, -1023.0, n)
     return bits_float(float_bits(n + (_ROUND + 1023.0)) << 52)
 
 
@@ -90,7 +90,7 @@ def _exp_parts(x):
     y = _clamp(x, -1125899906842624.0, 1125899906842624.0)
     n = fma(y, _LOG2_E, _ROUND) - _ROUND
     f = 1.0 + _expm1_fraction(fma(-n, _LN2_LOW, fma(-n, _LN2_HIGH, y)))
-    return (0.0 if x == -_INF else f), n
+    return select(x == -_INF, 0.0, f), n
 
 
 @inlined
@@ -155,7 +155,7 @@ def _expm1(x):
     # h is exact; what rounding it off left in r goes into the small last term.
     rest = fma(r * r, polynomial(r, _EXP), r - h)
     result = 2.0 * fma(half, rest, fma(half, h, half - 0.5))
-    return x if fabs(x) < 1e-16 else result  # keeps -0 and the last bit of subnormals
+    return select(fabs(x) < 1e-16, x, result)  # keeps -0 and the last bit of subnormals
 
 
 @inlined
@@ -170,7 +170,7 @@ def _tanh(x):
 @inlined
 def _sigmoid(x):
     e = _exp(-fabs(x))
-    return (1.0 if x >= 0.0 else e) / (1.0 + e)
+    return select(x >= 0.0, 1.0, e) / (1.0 + e)
 
 
 def exp(x: ArrayLike) -> Any:

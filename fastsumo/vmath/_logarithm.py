@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from fastsumo.jit.bits import bits_float, fabs, float_bits, fma
+from fastsumo.jit.bits import bits_float, fabs, float_bits, fma, select
 from fastsumo.jit.options import inlined
 from fastsumo.vmath._call import compiled_as, elementwise
 from fastsumo.vmath._exponential import _exp
@@ -118,15 +118,15 @@ def _log_of(x, n):
 def _split_any(x):
     """`_split` that takes subnormal numbers too."""
     tiny = x < 2.2250738585072014e-308
-    e, f = _split(x * 18014398509481984.0 if tiny else x)
-    return (e - 54.0 if tiny else e), f
+    e, f = _split(select(tiny, x * 18014398509481984.0, x))
+    return select(tiny, e - 54.0, e), f
 
 
 @inlined
 def _log_edges(x, result):
     """``result`` where ``0 < x < inf``, else what a logarithm gives at 0, below it, at inf and NaN."""
-    result = result if x < _INF else x
-    return result if x > 0.0 else (-_INF if x == 0.0 else _NAN)
+    result = select(x < _INF, result, x)
+    return select(x > 0.0, result, select(x == 0.0, -_INF, _NAN))
 
 
 @inlined
@@ -183,7 +183,7 @@ def _log1p_unit(e):
 
 @inlined
 def _softplus(x):
-    return (0.0 if x < 0.0 else x) + _log1p_unit(_exp(-fabs(x)))
+    return select(x < 0.0, 0.0, x) + _log1p_unit(_exp(-fabs(x)))
 
 
 @inlined
@@ -193,8 +193,8 @@ def _log_sigmoid(x):
 
 @inlined
 def _logaddexp(x, y):
-    gap = 0.0 if x == y else fabs(x - y)  # inf - inf has no difference
-    top, e = (x if x > y else y), _exp(-gap)
+    gap = select(x == y, 0.0, fabs(x - y))  # inf - inf has no difference
+    top, e = select(x > y, x, y), _exp(-gap)
     # log(1 + e) = 2 atanh(s), s = e / (2 + e), in two parts: where the sum is near 0, each of its roundings counts.
     total = 2.0 + e
     s = e / total
@@ -206,7 +206,7 @@ def _logaddexp(x, y):
     part = result - top
     rest += (top - (result - part)) + (large - part)  # what rounding the sum took off (Knuth's two-sum)
     finite = result - result == 0.0
-    return result + (rest if finite else 0.0)
+    return result + select(finite, rest, 0.0)
 
 
 def log(x: ArrayLike) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from fastsumo.jit.bits import bits_float, fabs, float_bits, fma
+from fastsumo.jit.bits import bits_float, fabs, float_bits, fma, select
 from fastsumo.jit.options import inlined
 from fastsumo.vmath._call import compiled_as, elementwise
 from fastsumo.vmath._exponential import _expm1_sum, _scale
@@ -100,18 +100,18 @@ def _upper(t, scale, offset, coefficients):
 @inlined
 def _erfc(x):
     t = fabs(x)
-    t = 28.0 if t > 28.0 else t
+    t = select(t > 28.0, 28.0, t)
     tail = _upper(t, 1.0, 4.0, _ERFCX)
     near = fma(-x, polynomial(x * x, _ERF), 1.0)
-    far = tail if x > 0.0 else 2.0 - tail
-    return near if t < 0.5 else far
+    far = select(x > 0.0, tail, 2.0 - tail)
+    return select(t < 0.5, near, far)
 
 
 @inlined
 def _erf(x):
     t = fabs(x)
-    t = 28.0 if t > 28.0 else t
-    value = t * polynomial(t * t, _ERF) if t < 0.5 else 1.0 - _upper(t, 1.0, 4.0, _ERFCX)
+    t = select(t > 28.0, 28.0, t)
+    value = select(t < 0.5, t * polynomial(t * t, _ERF), 1.0 - _upper(t, 1.0, 4.0, _ERFCX))
     return bits_float(float_bits(value) | (float_bits(x) & _SIGN))
 
 
@@ -119,13 +119,13 @@ def _erf(x):
 def _lower_half(x):
     """``normal_cdf(-|x|)``."""
     t = fabs(x)
-    return _upper(39.5 if t > 39.5 else t, 0.5, 5.5, _MILLS)
+    return _upper(select(t > 39.5, 39.5, t), 0.5, 5.5, _MILLS)
 
 
 @inlined
 def _normal_cdf(x):
     tail = _lower_half(x)
-    return 1.0 - tail if x > 0.0 else tail
+    return select(x > 0.0, 1.0 - tail, tail)
 
 
 @inlined

@@ -12,6 +12,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from fastsumo.jit import bits
+from fastsumo.jit.bits import select
 from fastsumo.jit.options import inlined
 from fastsumo.vmath._call import compiled_as, elementwise
 
@@ -28,12 +29,12 @@ def _fabs(x):
 
 @inlined
 def _minimum(x, y):
-    return x if x < y or x != x else y
+    return select((x < y) | (x != x), x, y)
 
 
 @inlined
 def _maximum(x, y):
-    return x if x > y or x != x else y
+    return select((x > y) | (x != x), x, y)
 
 
 def sqrt(x: ArrayLike) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from fastsumo.jit.bits import bits_float, fabs, float_bits, fma
+from fastsumo.jit.bits import bits_float, fabs, float_bits, fma, select
 from fastsumo.jit.options import inlined
 from fastsumo.vmath._call import compiled_as, elementwise
 from fastsumo.vmath._polynomial import polynomial
@@ -19,6 +19,7 @@ from fastsumo.vmath._polynomial import polynomial
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer in the low bits of the sum
 _TWO_OVER_PI = 0.6366197723675814
 # pi / 2 in three doubles, 160 bits (Cody and Waite 1980; fma keeps their products whole).
+_NAN = float("nan")
 _HALF_PI_1, _HALF_PI_2, _HALF_PI_3 = 1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33
 _LARGEST = 35184372088832.0  # 2**45: beyond, the nearest quarter turn is no longer found
 
@@ -72,8 +73,8 @@ def _sincos_octant(t, quarter):
 def _turned(s, c, quarter):
     """Sine and cosine of an angle plus ``quarter`` right angles."""
     swap = (quarter & 1) != 0
-    sine = c if swap else s
-    cosine = s if swap else c
+    sine = select(swap, c, s)
+    cosine = select(swap, s, c)
     sine = bits_float(float_bits(sine) ^ ((quarter & 2) << 62))
     cosine = bits_float(float_bits(cosine) ^ (((quarter + 1) & 2) << 62))
     return sine, cosine
@@ -100,12 +101,12 @@ def _sincos(x):
 @inlined
 def _in_range(x, result):
     """``result``, or NaN where the reduction of ``x`` has failed."""
-    return result if fabs(x) <= _LARGEST else float("nan")
+    return select(fabs(x) <= _LARGEST, result, _NAN)
 
 
 @inlined
 def _sin(x):
-    return _in_range(x, x if fabs(x) < 1e-9 else _sincos(x)[0])
+    return _in_range(x, select(fabs(x) < 1e-9, x, _sincos(x)[0]))
 
 
 @inlined
@@ -127,8 +128,8 @@ def _tan(x):
     s = t + fma(z * t, polynomial(z, _SIN), low)
     c = 1.0 + fma(z, fma(z, polynomial(z, _COS), -0.5), -t * low)
     odd = (float_bits(shifted) & 1) != 0
-    quotient = (-c if odd else s) / (s if odd else c)
-    return _in_range(x, x if fabs(x) < 1e-9 else quotient)
+    quotient = select(odd, -c, s) / select(odd, s, c)
+    return _in_range(x, select(fabs(x) < 1e-9, x, quotient))
 
 
 def sin(x: ArrayLike) -> Any:

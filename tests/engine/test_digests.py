@@ -1,7 +1,8 @@
-"""The bits of 36 pairs of model and estimator, as they were: values, terms and all that is kept of the trials.
+"""The bits of 48 pairs of model and estimator, as they were: values, terms and all that is kept of the trials.
 
 A change here is a change of what seeds give, which a version must not bring by accident. `digests.json` has the hashes;
-where one is meant to change, ``python tests/engine/test_digests.py`` writes it anew.
+where one is meant to change, ``python tests/engine/test_digests.py --write`` writes it anew; without ``--write`` that
+program says which differ on a machine, such as one with a CPU of another kind. All models are written with `vmath`.
 """
 
 from __future__ import annotations
@@ -9,15 +10,20 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from zoo import slow
 
 import fastsumo as fs
-from fastsumo.vmath import exp, log, logaddexp, tanh
+from fastsumo.vmath import erfc, exp, log, log1p, logaddexp, normal_cdf, sin, tanh
 
 FILE = Path(__file__).with_name("digests.json")
 
@@ -49,6 +55,11 @@ def with_row(z, row, params):  # type: ignore[no-untyped-def]
     return row[0] * z[0] - 0.5 * row[1] * z[1] * z[1] + row[2]
 
 
+def choices(z, params):  # type: ignore[no-untyped-def]
+    a = log1p(exp(params[0])) if params[0] > params[1] else tanh(params[0])
+    return a * sin(z[0]) - normal_cdf(z[1]) ** 3 if z[0] > a - 1.0 else exp(log(a) * params[1]) + erfc(z[1])
+
+
 GAUSSIAN, STUDENT = fs.proposals.Gaussian, fs.proposals.StudentT
 FULL = np.array([[2.0, 0.5], [0.5, 1.5]])
 ROWS = np.linspace(-1.5, 2.0, 24).reshape(8, 3)
@@ -67,6 +78,7 @@ MODELS = {
     ),
     "steep": fs.Model(steep, 1),
     "zero weights": fs.Model(some, 1),
+    "choices": fs.Model(choices, 2, [0.7, -0.2]),
     "one row": fs.Model(with_row, 2, data=ROWS).at_row(3),
 }
 
@@ -108,6 +120,18 @@ PAIRS: list[tuple[str, Any, int]] = [
     ("zero weights", fs.SUMO(HARMONIC(cap=300)), 10_000),
     ("zero weights", fs.MLMC(), 10_000),
     ("one row", fs.SUMO(HARMONIC(cap=80), minimum=3), 10_000),
+    ("note", fs.SUMO(fs.roulette.PowerLaw(0.7, cap=5000)), 10_000),
+    ("note", fs.SUMO(fs.roulette.PowerLaw(2.5)), 20_000),
+    ("note", fs.SUMO(PAPER(6, 1.0)), 20_000),
+    ("note", fs.SUMO(fs.roulette.Geometric(0.6, cap=30)), 20_000),
+    ("note", fs.SingleTerm(PAPER(20, 0.3)), 10_000),
+    ("note", fs.IWAE(2), 50_000),
+    ("note", fs.MLMC(0.3, base=4), 10_000),
+    ("gamma", fs.JVI(7), 10_000),
+    ("lognormal", fs.IWAE(1500), 200),
+    ("lognormal", fs.SingleTerm(HARMONIC(cap=300)), 10_000),
+    ("quartic by lanes", fs.IWAE(20), 5_000),
+    ("choices", fs.SUMO(HARMONIC(cap=80)), 20_000),
 ]
 KEYS = [f"{model} · {estimator!r}" for model, estimator, _ in PAIRS]
 COMPILED_HERE_ALONE = {
@@ -117,6 +141,7 @@ COMPILED_HERE_ALONE = {
     "full Gaussian",
     "full t",
     "mixture",
+    "choices",
     "one row",
 }  # for the slow tests
 
@@ -151,6 +176,44 @@ def test_the_bits_are_what_they_were(pair: tuple[str, Any, int], key: str) -> No
     assert digest_of(MODELS[name], estimator, trials) == known[key]
 
 
-if __name__ == "__main__":
+# What a CPU must have to run code that is compiled for others, by the names that LLVM has for both.
+_AVX2 = {"avx2", "bmi", "bmi2", "fma", "f16c", "lzcnt", "movbe", "popcnt"}
+_AVX512 = _AVX2 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
+_NEWEST = _AVX512 | {"avx512bf16", "avx512bitalg", "avx512ifma", "avx512vbmi", "avx512vbmi2", "avx512vnni", "gfni"}
+CPUS = {
+    "haswell": _AVX2,
+    "znver3": _AVX2 | {"adx", "clzero", "sse4a", "vaes", "vpclmulqdq"},
+    "skylake-avx512": _AVX512 | {"adx", "clflushopt"},
+    "znver4": _NEWEST | {"adx", "clzero", "sse4a", "vaes"},
+    "sapphirerapids": _NEWEST | {"adx", "avx512fp16", "avxvnni", "vaes"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cpu", CPUS)
+def test_the_bits_are_the_same_on_other_cpus(cpu: str, tmp_path: Path) -> None:
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        pytest.skip("names of x86-64 CPUs")
+    lacking = sorted(name for name in CPUS[cpu] if not llvm.get_host_cpu_features().get(name))
+    if lacking:
+        pytest.skip(f"this CPU cannot run what is compiled for {cpu}: it lacks {', '.join(lacking)}")
+    compiler = {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": "", "FASTSUMO_CACHE_DIR": str(tmp_path)}
+    where = {"PYTHONPATH": os.pathsep.join([str(Path(fs.__file__).parents[1]), str(FILE.parents[1])])}
+    done = subprocess.run([sys.executable, __file__], env=os.environ | compiler | where, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "all 48 as they were\n"), done.stdout + done.stderr
+
+
+def main() -> int:
+    """Compare all digests, or write them anew."""
     found = {key: digest_of(MODELS[name], *what) for (name, *what), key in zip(PAIRS, KEYS, strict=True)}
-    FILE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if "--write" in sys.argv:
+        FILE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        return 0
+    known = json.loads(FILE.read_text(encoding="utf-8"))
+    others = [key for key in found if found[key] != known.get(key)]
+    print("\n".join(others) or f"all {len(found)} as they were")
+    return len(others)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

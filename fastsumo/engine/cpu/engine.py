@@ -6,6 +6,7 @@ buffer and keeps every finished tile. What one thread does is in `workers.py`.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fastsumo.base import exact
 from fastsumo.engine.blocks import Blocks, block_size, rows_of_block
 from fastsumo.engine.cpu.crew import Crew
 from fastsumo.engine.cpu.culprit import culprit
@@ -36,6 +38,7 @@ from fastsumo.trial import kinds
 from fastsumo.trial.draw import draw_terms
 from fastsumo.trial.params import KernelParams, make_params, shift_of
 from fastsumo.trial.survival import survival
+from fastsumo.vmath import exp
 
 _LAST_TRIAL = 2**63 - 1
 _PILOT_SAMPLES = 2**12
@@ -163,7 +166,7 @@ class CpuEngine(OpenModel):
         if finite.size == 0:
             return 0.0
         top = finite.max()
-        return float(top + np.log(np.sum(np.exp(finite - top)) / log_weights.size))
+        return float(top + exact.log(math.fsum(exp(finite - top)) / log_weights.size))
 
     def _first_log_weights(self, params: KernelParams, trial: int, count: int) -> tuple[Floats, int]:
         """The first log weights of a trial, NaN from where the model raises; and the status."""

@@ -5,8 +5,6 @@ sum of ``c_k / S_k`` over ``k >= max(i, m)``: sums of weights forward, one sum o
 weight are left out.
 """
 
-import math
-
 import numpy as np
 from numba import float64, int64, uint64
 
@@ -31,6 +29,7 @@ from fastsumo.engine.cpu.given.parts import (
 )
 from fastsumo.jit.bits import fma
 from fastsumo.jit.options import device, kernel
+from fastsumo.vmath import exp, log
 
 
 @kernel
@@ -141,11 +140,11 @@ def _slow_gradient(values, start, n, minimum, law, out):
         if not v < np.inf:
             return False
         if v > top:
-            total = (total * math.exp(top - v) if total > 0.0 else 0.0) + 1.0
+            total = (total * exp(top - v) if total > 0.0 else 0.0) + 1.0
             top = v
         elif v > -np.inf:
-            total += math.exp(v - top)
-        out[i] = top + math.log(total) if total > 0.0 else -np.inf
+            total += exp(v - top)
+        out[i] = top + log(total) if total > 0.0 else -np.inf
     rest, level = 0.0, np.inf  # the sum of ratios is rest * exp(-level); going down, log S_k falls
     for i in range(n - 1, -1, -1):
         v, log_sum, j = float64(values[start + i]), out[i], i + 1 - minimum
@@ -158,7 +157,7 @@ def _slow_gradient(values, start, n, minimum, law, out):
         elif j > 0:
             c = reciprocal_any(law, j) - reciprocal_any(law, j + 1)
         if c != 0.0:
-            rest = (rest * math.exp(log_sum - level) if rest != 0.0 else 0.0) + c
+            rest = (rest * exp(log_sum - level) if rest != 0.0 else 0.0) + c
             level = log_sum
-        out[i] = rest * math.exp(v - level) if v > -np.inf else 0.0
+        out[i] = rest * exp(v - level) if v > -np.inf else 0.0
     return True

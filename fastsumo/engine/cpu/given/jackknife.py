@@ -5,8 +5,6 @@ L^(-ij)``. A subset that leaves out more than half of the total weight is added 
 cancel.
 """
 
-import math
-
 import numpy as np
 from numba import float64, int64, uint64
 
@@ -33,7 +31,7 @@ from fastsumo.engine.cpu.given.parts import (
 from fastsumo.jit.bits import bits_float, float_bits
 from fastsumo.jit.options import device, kernel
 from fastsumo.trial.ranges import LOG_2
-from fastsumo.vmath import _log_positive
+from fastsumo.vmath import _log_positive, exp, log
 
 _UNIT = 2.0**-SHIFT  # its scaled logarithm is 0
 _TINY = 2.0**-960  # relative weights below it have lost digits
@@ -133,7 +131,7 @@ def _without_one(values, start, n, origin, high, low, scratch):
         if part == -np.inf:
             return part
         sums, sums_low = add(sums, sums_low, part)
-    return (sums + sums_low) / n - math.log(n - 1.0)
+    return (sums + sums_low) / n - log(n - 1.0)
 
 
 @device
@@ -147,7 +145,7 @@ def _without_two(values, start, n, origin, high, low, scratch):
             if part == -np.inf:
                 return part
             sums, sums_low = add(sums, sums_low, part)
-    return (sums + sums_low) / (0.5 * n * (n - 1.0)) - math.log(n - 2.0)
+    return (sums + sums_low) / (0.5 * n * (n - 1.0)) - log(n - 2.0)
 
 
 @device
@@ -181,5 +179,5 @@ def _log_sum_without(values, start, n, i, j):
         return -np.inf
     for k in range(n):
         if k != i and k != j:
-            total += math.exp(float64(values[start + k]) - top)
-    return top + math.log(total)
+            total += exp(float64(values[start + k]) - top)
+    return top + log(total)

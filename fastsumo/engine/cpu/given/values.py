@@ -6,8 +6,6 @@ logarithms run over many rows at once; a long row goes by segments. Every kernel
 NaN or +inf, or -1.
 """
 
-import math
-
 import numpy as np
 from numba import float64, int64, uint64
 
@@ -40,7 +38,7 @@ from fastsumo.engine.cpu.given.parts import (
 from fastsumo.jit.bits import bits_float, float_bits, fma
 from fastsumo.jit.options import device, inlined, kernel
 from fastsumo.trial.ranges import LOG_2
-from fastsumo.vmath import _log_positive
+from fastsumo.vmath import _log_positive, exp, log, log1p
 
 
 @kernel
@@ -193,19 +191,19 @@ def _slow_sumo(values, start, n, minimum, law):
             return np.nan
         increment = 0.0
         if v > top:
-            scaled = total * math.exp(top - v) if total > 0.0 else 0.0
+            scaled = total * exp(top - v) if total > 0.0 else 0.0
             if total > 0.0:
-                increment = (v - top) + math.log1p(scaled) - math.log(total)
+                increment = (v - top) + log1p(scaled) - log(total)
             top, total = v, scaled + 1.0
         elif v > -np.inf:
-            w = math.exp(v - top)
-            increment = math.log1p(w / total)
+            w = exp(v - top)
+            increment = log1p(w / total)
             total += w
         j = i + 1 - minimum
         if j == 0 and total > 0.0:
-            value = top + math.log(total / minimum)
+            value = top + log(total / minimum)
         elif j > 0:
-            value += (increment - math.log1p(1.0 / i)) * reciprocal_any(law, j)
+            value += (increment - log1p(1.0 / i)) * reciprocal_any(law, j)
     return value
 
 
@@ -325,9 +323,9 @@ def _slow_path(values, start, n, out):
         if not v < np.inf:
             return False
         if v > top:
-            total = (total * math.exp(top - v) if total > 0.0 else 0.0) + 1.0
+            total = (total * exp(top - v) if total > 0.0 else 0.0) + 1.0
             top = v
         elif v > -np.inf:
-            total += math.exp(v - top)
-        out[i] = top + math.log(total / (i + 1)) if total > 0.0 else -np.inf
+            total += exp(v - top)
+        out[i] = top + log(total / (i + 1)) if total > 0.0 else -np.inf
     return True

@@ -16,7 +16,7 @@ from numba import types
 from fastsumo.engine.cpu.kernels.lane_weights import lane_extended, lane_linear
 from fastsumo.jit.bits import float_bits
 from fastsumo.jit.lanes import POINTS, WIDTH, points, put, take
-from fastsumo.jit.memory import readonly, table_at
+from fastsumo.jit.memory import copied, readonly, table_at
 from fastsumo.jit.options import inlined
 from fastsumo.jit.reached import nested, of_library, python_function, reached
 from fastsumo.trial.lazy_sums import extended_weight, linear_weight
@@ -49,11 +49,12 @@ def weigher(density: Any, transform: Any, chunk: Chunk, linear: bool, by_lanes: 
     weight is the exponential of the density alone.
     """
     dim, samples, params_size = chunk.dim, chunk.samples, chunk.params
+    params_of = copied(params_size)
     if transform is None:
 
         @inlined
         def mapped(z, given, numbers, log_q):
-            return z
+            return readonly(z)
     else:
 
         @inlined
@@ -62,14 +63,16 @@ def weigher(density: Any, transform: Any, chunk: Chunk, linear: bool, by_lanes: 
                 log_q[:] = 0.0
             else:
                 transform(z, dim, numbers[params_size:], log_q)
-            return table_at(z.ctypes.data, dim, samples)  # its owner, the noise, lives until the loop over chunks ends
+            return readonly(
+                table_at(z.ctypes.data, dim, samples)
+            )  # its owner, the noise, lives until the loop over chunks ends
 
     log_weight = _log_weight(density, transform is not None, chunk, by_lanes)
     if linear and by_lanes:
 
         @inlined
         def weigh_chunk(z, given, numbers, row, shift, weight, power):
-            x, params, n = mapped(z, given, numbers, weight), numbers[:params_size], weight.size
+            x, params, n = mapped(z, given, numbers, weight), params_of(numbers), weight.size
             for i in range(0, n, WIDTH):
                 put(weight.ctypes.data + 8 * i, n - i, lane_linear(log_weight(x, i, row, params, weight), shift))
             return count_outside(weight)
@@ -77,7 +80,7 @@ def weigher(density: Any, transform: Any, chunk: Chunk, linear: bool, by_lanes: 
 
         @inlined
         def weigh_chunk(z, given, numbers, row, shift, weight, power):
-            x, params = mapped(z, given, numbers, weight), numbers[:params_size]
+            x, params = mapped(z, given, numbers, weight), params_of(numbers)
             smallest, largest = _LARGEST_LINEAR_BITS, _SMALLEST_LINEAR_BITS
             for i in range(weight.size):
                 found = linear_weight(log_weight(x, i, row, params, weight), shift)
@@ -88,7 +91,7 @@ def weigher(density: Any, transform: Any, chunk: Chunk, linear: bool, by_lanes: 
 
         @inlined
         def weigh_chunk(z, given, numbers, row, shift, mantissa, power):
-            x, params, n = mapped(z, given, numbers, power), numbers[:params_size], power.size
+            x, params, n = mapped(z, given, numbers, power), params_of(numbers), power.size
             for i in range(0, n, WIDTH):
                 f, e = lane_extended(log_weight(x, i, row, params, power))
                 put(mantissa.ctypes.data + 8 * i, n - i, f)
@@ -98,7 +101,7 @@ def weigher(density: Any, transform: Any, chunk: Chunk, linear: bool, by_lanes: 
 
         @inlined
         def weigh_chunk(z, given, numbers, row, shift, mantissa, power):
-            x, params = mapped(z, given, numbers, power), numbers[:params_size]
+            x, params = mapped(z, given, numbers, power), params_of(numbers)
             for i in range(power.size):
                 mantissa[i], power[i] = extended_weight(log_weight(x, i, row, params, power))
             return 0
@@ -116,12 +119,12 @@ def _log_weight(density: Any, has_proposal: bool, chunk: Chunk, by_lanes: bool) 
 
         @inlined
         def density_at(x, row, params):
-            return density(readonly(x), readonly(row), readonly(params))
+            return density(x, row, params)
     else:
 
         @inlined
         def density_at(x, row, params):
-            return density(readonly(x), readonly(params))
+            return density(x, params)
 
     if by_lanes and has_proposal:
 

@@ -3,8 +3,6 @@
 Only for `runs/levels.py`, which takes their moments; no estimator is run. A running maximum keeps any weights in range.
 """
 
-import math
-
 import numpy as np
 from numba import uint64
 
@@ -12,7 +10,7 @@ from fastsumo.engine.cpu.kernels.block import log_weights_of
 from fastsumo.engine.status import BAD_WEIGHT, OK
 from fastsumo.jit.memory import floats, ints
 from fastsumo.jit.options import device, kernel
-from fastsumo.vmath import exp
+from fastsumo.vmath import exp, log, log1p
 
 
 @kernel
@@ -54,7 +52,7 @@ def _fill_line(log_weights, marks, line):
         weight = exp(x - top) if x > -np.inf else 0.0
         total = before + half
         if mark < marks.size and marks[mark] == i:
-            line[mark] = math.log1p((weight * i - total) / (k * total)) if total > 0.0 else np.nan
+            line[mark] = log1p((weight * i - total) / (k * total)) if total > 0.0 else np.nan
             mark += 1
         half += weight
         if i + 1 == power:
@@ -73,6 +71,6 @@ def _fill_level(place, left, right, n, top):
     place[:] = np.nan
     if left > 0.0 and right > 0.0:
         r = (right - left) / (right + left)
-        place[0] = -0.5 * math.log1p(-r * r)
-        place[1] = math.log((left + right) / (2.0 * n)) + top
-        place[2] = 0.5 * (math.log(left) - math.log(right))
+        place[0] = -0.5 * log1p(-r * r)
+        place[1] = log((left + right) / (2.0 * n)) + top
+        place[2] = 0.5 * (log(left) - log(right))

@@ -6,8 +6,6 @@ nothing is lost to the size of ``k L_k``. ``R_i / T = 1 - w_i / T`` cancels for 
 R_i = 1 - w_j / R_i`` for the two largest only: those come first, and what they leave is added up by itself.
 """
 
-import math
-
 import numpy as np
 from numba import int64
 
@@ -48,7 +46,7 @@ from fastsumo.jit.bits import float_bits, fma
 from fastsumo.jit.memory import floats
 from fastsumo.jit.options import device, inlined
 from fastsumo.trial.ranges import LOG_2
-from fastsumo.vmath import _log_of, _log_positive, _pow2
+from fastsumo.vmath import _log_of, _log_positive, _pow2, log1p
 
 _TINY = 2.0**-900  # sums below it, relative to a weight, have lost digits
 
@@ -128,7 +126,7 @@ def _columns_1(params, scratch, first, n):
         inverse[i] = 1.0 / (largest[i] + rest[i])
         product[i] = rest[i] * inverse[i]
     _times_rest(scratch, n, 1, k)
-    origin, equal = params.shift * LOG_2, k * math.log1p(-1.0 / k)
+    origin, equal = params.shift * LOG_2, k * log1p(-1.0 / k)
     for i in range(n):
         level = origin + _log_positive((largest[i] + rest[i]) / k)
         value = level - (k - 1.0) / k * (_log_positive(product[i]) - equal)
@@ -150,7 +148,7 @@ def _shares(k, i):
     """What ``log(R_i / T)`` counts in order 2, its value for equal weights; both of ``sum_{j>i} log(R_ij / R_i)``."""
     further, pairs, share = k - 1.0 - i, k * (k - 1.0), (k - 2.0) * (k - 2.0)
     weight = (share * further - (k - 1.0) * (k - 1.0) * (k - 1.0)) / pairs
-    return weight, math.log1p(-1.0 / k), share / pairs, further * math.log1p(-1.0 / (k - 1.0))
+    return weight, log1p(-1.0 / k), share / pairs, further * log1p(-1.0 / (k - 1.0))
 
 
 @device
@@ -201,7 +199,7 @@ def _alone(params, scratch, mantissa_at, power_at):
             n = min(BUFFER, k - start)
             scale(mantissa_at + 8 * start, power_at + 8 * start, n, rest_top, scaled_at(scratch, 0))
             product *= _product(scratch, scaled_at(scratch, 0), n, inverse)
-        return whole - (k - 1.0) / k * (without + _log_positive(product) - k * math.log1p(-1.0 / k))
+        return whole - (k - 1.0) / k * (without + _log_positive(product) - k * log1p(-1.0 / k))
     return whole + _pairs_alone(scratch, mantissa_at, power_at, k, top, total, rest, rest_top)
 
 

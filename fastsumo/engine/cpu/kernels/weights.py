@@ -26,7 +26,7 @@ from fastsumo.jit.calls import by_address
 from fastsumo.jit.copies import thawed
 from fastsumo.jit.fingerprint import by_content, fingerprint
 from fastsumo.jit.lanes import WIDTH
-from fastsumo.jit.memory import floats, table_at, words
+from fastsumo.jit.memory import copied, floats, table_at, words
 from fastsumo.jit.sources import compiler_settings, source_digest
 from fastsumo.models import transforms
 from fastsumo.trial.lazy_sums import with_lazy_sums
@@ -223,7 +223,8 @@ def _callback(
         if proof is not None:
             proof.compare(partial(_values_at, address, shape, linear))
 
-    return options.callback(_weights(density, shape, chunk, linear, by_lanes), _WEIGHTS, digest, before, check)
+    weights = _weights(density, shape, chunk, linear, by_lanes)
+    return options.callback(weights, _WEIGHTS, digest, before, check)
 
 
 def _values_at(
@@ -294,13 +295,14 @@ def _weights(density: Any, shape: _Shape, chunk: Chunk, linear: bool, by_lanes: 
     """The function to compile, with the model's function and the sizes as constants in its closure."""
     samples, noise_dim = chunk.samples, shape.noise_dim
     numbers_size, columns_size = max(shape.numbers, 1), max(shape.columns, 1)
+    row_of = copied(shape.columns)
     transform = getattr(transforms, shape.transform) if shape.transform else None
     weigh_chunk = weigher(density, transform, chunk, linear, by_lanes)
 
     def weights(noise_at, n, given, numbers_at, row_at, shift, result_at, power_at):
         if linear and not fabs(shift) < LARGEST_SHIFT:
             return OUTSIDE
-        numbers, row = floats(numbers_at, numbers_size), floats(row_at, columns_size)
+        numbers, row = floats(numbers_at, numbers_size), row_of(floats(row_at, columns_size))
         noise, result, power = table_at(noise_at, noise_dim, samples), floats(result_at, n), floats(power_at, n)
         try:
             outside = weigh_chunk(noise, given != 0, numbers, row, shift, result, power)

@@ -1,0 +1,60 @@
+"""What is the same for all samples is computed before the loop over them.
+
+LLVM's vectoriser takes minutes over what is left inside: a minute for the log of an exponential of one parameter.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+import pytest
+
+import fastsumo as fs
+from fastsumo.engine.cpu.kernels import weights
+from fastsumo.vmath import exp, log, log1p, sin, tanh
+
+
+def parameters_alone(z, row, params):  # type: ignore[no-untyped-def]
+    return log(exp(params[0]))
+
+
+def row_alone(z, row, params):  # type: ignore[no-untyped-def]
+    return log(log1p(exp(row[0]))) + z[0]
+
+
+def choices(z, row, params):  # type: ignore[no-untyped-def]
+    a, b = params[0], row[1]
+    if a > b:
+        a = log1p(exp(a)) if a > params[1] else sin(tanh(a))
+    if tanh(a) > row[0]:
+        b = exp(a) if b > a else log1p(b * b)
+    return a * b * z[0]
+
+
+def one_that_depends(z, row, params):  # type: ignore[no-untyped-def]
+    return log1p(exp(params[0] * params[1])) * z[0] if z[0] > row[0] else exp(row[1])
+
+
+def simple(z, row, params):  # type: ignore[no-untyped-def]
+    return params[0] * z[0]
+
+
+@functools.cache
+def vectors(function: Any) -> int:
+    """How many instructions multiply and add vectors, in that loop of the compiled function which has fewest of them.
+
+    LLVM writes a loop more than once: for two vectors at a time, for the rest, for each outcome of a choice.
+    """
+    model = fs.Model(function, 1, [0.3, 1.2], data=[[0.4, 0.9]]).at_row(0)
+    shape = weights.compiled(model).shape
+    code = weights._callback(function, shape, None, True, False)._library.get_llvm_str()
+    found = [len(re.findall(r"call <\d+ x double> @llvm\.fma", block)) for block in re.split(r"(?m)^\S+:", code)]
+    return min((count for count in found if count), default=0)
+
+
+@pytest.mark.parametrize("function", [parameters_alone, row_alone, choices, one_that_depends])
+def test_vectors_are_for_what_differs(function: Any) -> None:
+    assert vectors(function) <= vectors(simple)
+    assert vectors(simple) > 0
