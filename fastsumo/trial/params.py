@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.trial import kinds
-from fastsumo.trial.plan import Plan
+from fastsumo.trial.plan import FINITE_HEAD, Plan
 from fastsumo.trial.ranges import LOG_2
 from fastsumo.trial.sizes import SHORT
 from fastsumo.trial.survival import reciprocals
@@ -42,9 +42,10 @@ class KernelParams(NamedTuple):
     row_at: int
     kind: int
     minimum: int
-    power: float  # of the law of K, see `plan.Law`; so are the next five
+    power: float  # of the law of K, see `plan.Law`; so are the next six
     head: float
     log_decay: float
+    log_head: float  # log of 1 / P(K >= head); infinite where the head goes on
     cap: int
     table_at: int
     table_size: int
@@ -54,6 +55,7 @@ class KernelParams(NamedTuple):
     split_above: int  # trials of more samples are left to all threads together
     shift: float  # linear weights are relative to 2**shift
     order: int  # of the jackknife
+    equal_logs: float  # K log(1 - 1 / K): what its logs add up to where all weights are equal
     base: int  # samples of level 0
     first: int  # 1 if a trial has a level 0 of its own
     single: bool  # whether only the level that is drawn counts
@@ -81,6 +83,7 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
         power=float(law.power),
         head=float(law.head),
         log_decay=float(law.log_decay),
+        log_head=float(law.power) * math.log(law.head) if law.head < FINITE_HEAD else math.inf,
         cap=int(law.cap),
         table_at=law.table.ctypes.data,
         table_size=law.table.size,
@@ -90,6 +93,7 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
         split_above=NEVER,
         shift=0.0,
         order=plan.order,
+        equal_logs=law.cap * math.log1p(-1.0 / law.cap) if plan.kind == kinds.JVI else 0.0,
         base=plan.base,
         first=int(plan.first),
         single=plan.single,

@@ -305,7 +305,7 @@ def test_pruning_keeps_the_youngest(tmp_path, monkeypatch):
     for age in range(25):
         (tmp_path / f"{age}").touch()
         os.utime(tmp_path / f"{age}", (1e9 - age, 1e9 - age))
-    cache._prune(tmp_path)
+    cache.prune(tmp_path)
     assert sorted(int(path.name) for path in tmp_path.iterdir()) == list(range(10))
 
 

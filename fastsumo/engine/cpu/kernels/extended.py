@@ -20,7 +20,6 @@ from fastsumo.engine.cpu.kernels.long import (
     add_log,
     along_samples,
     depth_of,
-    reciprocal_any,
     slot_of,
     take_segment,
 )
@@ -41,10 +40,7 @@ from fastsumo.engine.cpu.kernels.scratch import (
 from fastsumo.engine.cpu.kernels.short import (
     begin,
     beyond_head,
-    coefficient_of,
     going_on,
-    is_harmonic,
-    leaves_head,
     sample_by_sample,
     short_trials,
 )
@@ -53,6 +49,7 @@ from fastsumo.jit.bits import fabs, fma
 from fastsumo.jit.memory import floats
 from fastsumo.jit.options import device
 from fastsumo.trial import kinds
+from fastsumo.trial.coefficients import coefficient_of, is_harmonic, leaves_head, reciprocal_any
 from fastsumo.trial.ranges import LOG_2, count_outside
 from fastsumo.trial.sizes import LANES, SHORT
 from fastsumo.vmath import _log_of, _pow2

@@ -32,6 +32,7 @@ from fastsumo.jit.bits import bits_float, float_bits
 from fastsumo.jit.memory import floats
 from fastsumo.jit.options import device, inlined
 from fastsumo.trial import kinds
+from fastsumo.trial.coefficients import reciprocal_any
 from fastsumo.trial.ranges import LOG_2
 from fastsumo.trial.sizes import LANES, SEGMENT, TILE
 from fastsumo.trial.survival import reciprocal
@@ -217,16 +218,6 @@ def _factor(total, k, low_k, high_k):
     inside = (k >= low_k) & (k <= high_k)
     mantissa, power = _mantissa(total if inside else 1.0)
     return mantissa, power, (k if inside else 1.0)
-
-
-@device
-def reciprocal_any(params, j):
-    """``1 / P(K >= j)`` within the cap, any law; 1 for ``j = 0``."""
-    if j < 1:
-        return 1.0
-    if params.table_size:
-        return 1.0 / floats(params.table_at, params.table_size)[min(j, params.table_size) - 1]
-    return reciprocal(params, float(j))
 
 
 @device
