@@ -34,7 +34,7 @@ class ConstantPowers(FunctionPass):
 
 
 def insert_powers(func_ir: Any, nodes: Any, unknown: type[Exception], build: Any) -> bool:
-    """The pass, with the node classes, the error and the function of the compiler that runs it. Whether it changed any."""
+    """The pass, with the nodes, the error and a function of the compiler that runs it. Whether it changed any."""
     found = 0
     for block in func_ir.blocks.values():
         for at, step in reversed(list(enumerate(block.body))):

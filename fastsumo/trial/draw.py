@@ -6,8 +6,8 @@ from fastsumo.jit.bits import floor
 from fastsumo.jit.memory import floats, ints
 from fastsumo.jit.options import device, inlined, kernel
 from fastsumo.trial import kinds
-from fastsumo.trial.plan import FINITE_HEAD
 from fastsumo.trial.philox import roulette_uniform
+from fastsumo.trial.plan import FINITE_HEAD
 from fastsumo.vmath import exp, log
 
 

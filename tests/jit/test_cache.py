@@ -83,7 +83,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_built_in_models_start_without_compilation(child):
     told = child.run("""
         from types import SimpleNamespace
-        from fastsumo.engine.cpu import crew
+        from fastsumo.engine import crew
         from fastsumo.jit.cache import ContentCache
 
         loads, load = 0, ContentCache.load_overload

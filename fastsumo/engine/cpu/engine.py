@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from fastsumo.engine.blocks import Blocks, block_size, rows_of_block
-from fastsumo.engine.cpu.crew import Crew
 from fastsumo.engine.cpu.kernels.block import log_weights_of
 from fastsumo.engine.cpu.kernels.increments import increments_block
 from fastsumo.engine.cpu.kernels.scratch import Scratch
 from fastsumo.engine.cpu.kernels.weights import compiled
 from fastsumo.engine.cpu.split_trials import SPLIT_ABOVE, SplitTrials
 from fastsumo.engine.cpu.workers import RowWorker, SampleWorker, TallyWorker
+from fastsumo.engine.crew import Crew
 from fastsumo.engine.faults import compiling, trial_error
 from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched, Watcher
 from fastsumo.engine.status import EXTENDED, OK, RAISED

@@ -9,20 +9,7 @@ until a segment is not in it, and one sample after the other from there on. Colu
 import numpy as np
 
 from fastsumo.engine.cpu.kernels.buffer import weigh_both
-from fastsumo.engine.cpu.kernels.long import (
-    ALIVE,
-    BASE,
-    BASE_LOW,
-    LEVEL,
-    SEQUENTIAL,
-    SUM,
-    SUM_LOW,
-    add_log,
-    along_samples,
-    depth_of,
-    slot_of,
-    take_segment,
-)
+from fastsumo.engine.cpu.kernels.long import add_log, along_samples, take_segment
 from fastsumo.engine.cpu.kernels.scratch import (
     first_logs_in,
     log_sums_in,
@@ -51,6 +38,7 @@ from fastsumo.jit.options import device
 from fastsumo.trial import kinds
 from fastsumo.trial.coefficients import coefficient_of, is_harmonic, leaves_head, reciprocal_any
 from fastsumo.trial.ranges import LOG_2, count_outside
+from fastsumo.trial.segments import ALIVE, BASE, BASE_LOW, LEVEL, SEQUENTIAL, SUM, SUM_LOW, depth_of, slot_of
 from fastsumo.trial.sizes import LANES, SHORT
 from fastsumo.vmath import _log_of, _pow2
 

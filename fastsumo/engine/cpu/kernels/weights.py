@@ -23,7 +23,7 @@ from fastsumo.jit.bits import fabs
 from fastsumo.jit.calls import by_address
 from fastsumo.jit.fingerprint import fingerprint
 from fastsumo.jit.lanes import WIDTH
-from fastsumo.jit.memory import floats, words
+from fastsumo.jit.memory import floats, table_at, words
 from fastsumo.jit.sources import source_digest
 from fastsumo.models import transforms
 from fastsumo.trial.lazy_sums import with_lazy_sums
@@ -153,6 +153,7 @@ def _callback(function: Any, shape: _Shape, digest: str | None, linear: bool, by
 def _weights(density: Any, shape: _Shape, chunk: Chunk, linear: bool, by_lanes: bool) -> Any:
     """The function to compile, with the model's function and the sizes as constants in its closure."""
     samples, noise_dim = chunk.samples, shape.noise_dim
+    rows = transforms.rows_of(shape.transform, shape.dim, shape.noise_dim)
     numbers_size, columns_size = max(shape.numbers, 1), max(shape.columns, 1)
     fill_noise = fill_normals if shape.noise == "normal" else fill_uniforms
     transform = getattr(transforms, shape.transform) if shape.transform else None
@@ -160,14 +161,15 @@ def _weights(density: Any, shape: _Shape, chunk: Chunk, linear: bool, by_lanes: 
 
     def weights(trials_at, samples_at, n, key, numbers_at, row_at, shift, result_at, power_at):
         numbers, row = floats(numbers_at, numbers_size), floats(row_at, columns_size)
-        noise = np.empty((noise_dim, samples))
+        table = np.empty((rows, samples))
+        noise = table_at(table.ctypes.data, noise_dim, samples)
         start, outside = 0, int(linear and not fabs(shift) < _LARGEST_SHIFT)
         try:
             while start < n and outside == 0:  # and no way out in the middle: what raises would not be caught
                 size, at = min(samples, n - start), 8 * start
                 fill_noise(words(trials_at + at, size), words(samples_at + at, size), key, noise)
                 result, power = floats(result_at + at, size), floats(power_at + at, size)
-                outside = weigh_chunk(noise, numbers, row, shift, result, power)
+                outside = weigh_chunk(table, numbers, row, shift, result, power)
                 start += size
         except Exception:
             return FAILED

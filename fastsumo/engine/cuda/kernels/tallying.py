@@ -1,0 +1,235 @@
+"""Statistics of trials, added to a `Tally` on the card by many threads at once: the bits are those of a CPU.
+
+Where a CPU adds float64 numbers of a tile one after the other, one thread here adds the same numbers in the same order;
+all else is integers, whose order does not matter. Of the tally there are several copies, so that threads seldom meet at
+one number; limits, the trace's extremes and the candidates are in the first copy alone.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import int32, int64, uint64
+
+from fastsumo.engine.cuda.kernels.sizes import CANDIDATE, CANDIDATES, FOUND_CANDIDATES, FOUND_SIZE, GROUP_SIZE, THREADS
+from fastsumo.jit.bits import fabs, float_bits
+from fastsumo.jit.memory import floats, ints, words
+from fastsumo.jit.options import inlined
+from fastsumo.statistics.exact import LIMBS, digits_of
+from fastsumo.statistics.tally import (
+    BIN_SHIFT,
+    BINS,
+    COUNTERS_AT,
+    GROUP_COUNTS_AT,
+    GROUP_SUMS_AT,
+    GROUPS,
+    HISTOGRAM_AT,
+    LARGEST,
+    LARGEST_TERMS,
+    LIMITS_AT,
+    OCTAVE_COUNTS_AT,
+    OCTAVE_SUMS_AT,
+    OVERFLOWED,
+    PERIOD_COUNTS_AT,
+    PERIOD_LARGEST_AT,
+    PERIOD_SUMS_AT,
+    PERIODS,
+    POWERS,
+    SMALLEST,
+    SUM_BYTES,
+    THRESHOLD,
+    ZERO_WEIGHT,
+)
+from fastsumo.trial.bins import octave_of, period_of
+from fastsumo.trial.draw import samples_of
+from fastsumo.trial.sizes import TILE
+
+
+def tallying(cuda: Any) -> Any:
+    """The two functions that add to a tally: ``tally_tile`` for the short trials of a tile, ``tally_alone`` for one."""
+
+    @inlined
+    def deposit(tally, sum_at, x):
+        """Add ``x`` to a sum of the tally, exactly."""
+        if x != 0.0:
+            limbs = ints(sum_at, LIMBS)
+            limb, low, middle, high = digits_of(x)
+            if limb < 0:
+                cuda.atomic.add(ints(tally + COUNTERS_AT, 4), OVERFLOWED, 1)
+            else:
+                cuda.atomic.add(limbs, limb, low)
+                cuda.atomic.add(limbs, limb + 1, middle)
+                cuda.atomic.add(limbs, limb + 2, high)
+
+    @inlined
+    def add_period(tally, period, trials, s1, s2):
+        cuda.atomic.add(ints(tally + PERIOD_COUNTS_AT, PERIODS), period, trials)
+        deposit(tally, tally + PERIOD_SUMS_AT + period * 2 * SUM_BYTES, s1)
+        deposit(tally, tally + PERIOD_SUMS_AT + period * 2 * SUM_BYTES + SUM_BYTES, s2)
+
+    @inlined
+    def stretch(first_tally, smallest, largest, period, furthest):
+        """Widen the limits, and the largest distance of a period."""
+        limits, distances = floats(first_tally + LIMITS_AT, 3), floats(first_tally + PERIOD_LARGEST_AT, PERIODS)
+        if smallest < limits[SMALLEST]:
+            cuda.atomic.min(limits, SMALLEST, smallest)
+        if largest > limits[LARGEST]:
+            cuda.atomic.max(limits, LARGEST, largest)
+        if furthest > distances[period]:
+            cuda.atomic.max(distances, period, furthest)
+
+    @inlined
+    def bin_and_keep(tally, first_tally, found_at, candidates_at, d, value, trial, terms):
+        """Count a trial in the histogram, and remember it if it may be among the extremes."""
+        size = fabs(d)
+        place = 2 * (float_bits(size) >> BIN_SHIFT) + (1 if d > 0.0 else 0)
+        cuda.atomic.add(ints(tally + HISTOGRAM_AT, 2 * BINS), place, 1)
+        if size > floats(first_tally + LIMITS_AT, 3)[THRESHOLD]:
+            at = cuda.atomic.add(ints(found_at, FOUND_SIZE), FOUND_CANDIDATES, 1)
+            if at < CANDIDATES:
+                kept = candidates_at + 8 * CANDIDATE * at
+                floats(kept, 2)[0], floats(kept, 2)[1] = size, value
+                words(kept, 3)[2], ints(kept, 4)[3] = trial, terms
+
+    @inlined
+    def tally_alone(params, center, tally, first_tally, found_at, candidates_at, trial, terms, value):
+        """Add one trial that is a run by itself: a long one."""
+        octave, samples = octave_of(terms), samples_of(params, terms)
+        counts, counters = ints(tally + OCTAVE_COUNTS_AT + 16 * octave, 2), ints(tally + COUNTERS_AT, 4)
+        cuda.atomic.add(counts, 1, samples)
+        cuda.atomic.max(ints(first_tally + COUNTERS_AT, 4), LARGEST_TERMS, terms)
+        if value == -np.inf:
+            cuda.atomic.add(counters, ZERO_WEIGHT, 1)
+        else:
+            d = value - center
+            square = d * d
+            young = (trial | uint64(TILE - 1)) < uint64(2 * TILE)
+            period = period_of(trial if young else trial & ~uint64(TILE - 1))
+            group = int64(trial & uint64(GROUPS - 1))
+            sums_at = tally + OCTAVE_SUMS_AT + octave * POWERS * SUM_BYTES
+            bin_and_keep(tally, first_tally, found_at, candidates_at, d, value, trial, terms)
+            stretch(first_tally, value, value, period, fabs(d))
+            cuda.atomic.add(counts, 0, 1)
+            cuda.atomic.add(ints(tally + GROUP_COUNTS_AT, GROUPS), group, 1)
+            deposit(tally, tally + GROUP_SUMS_AT + group * SUM_BYTES, d)
+            deposit(tally, sums_at, d)
+            deposit(tally, sums_at + SUM_BYTES, square)
+            deposit(tally, sums_at + 2 * SUM_BYTES, square * d)
+            deposit(tally, sums_at + 3 * SUM_BYTES, square * square)
+            add_period(tally, period, 1, d, square)
+
+    @inlined
+    def begin_of(places, kept, longest, terms):
+        """Where the trials of up to so many terms begin among those sorted by falling `K`."""
+        return 0 if terms >= longest else (places[terms] if terms > 0 else kept)
+
+    @inlined
+    def tally_tile(
+        params, center, tally, first_tally, found_at, candidates_at, start, size, kept, longest, values, order, short, places
+    ):
+        """Add the short trials of a tile, in shared memory and sorted by falling `K`; by all threads of a block.
+
+        ``order`` says which trial of the tile is in which place, and is overwritten; ``places`` where those of each
+        `K` begin.
+        """
+        t = int64(cuda.threadIdx.x)
+        young = (start | uint64(TILE - 1)) < uint64(2 * TILE)
+        period = period_of(start & ~uint64(TILE - 1))
+        smallest, largest, furthest, empty = np.inf, -np.inf, -1.0, 0
+        for p in range(t, kept, THREADS):
+            value, i = values[p], int64(order[p])
+            if value == -np.inf:
+                empty += 1
+            else:
+                d, trial = value - center, start + uint64(i)
+                smallest, largest, furthest = min(smallest, value), max(largest, value), max(furthest, fabs(d))
+                bin_and_keep(tally, first_tally, found_at, candidates_at, d, value, trial, int64(short[i]))
+                if young:
+                    add_period(tally, period_of(trial), 1, d, d * d)
+                    stretch(first_tally, value, value, period_of(trial), fabs(d))
+        if empty > 0:
+            cuda.atomic.add(ints(tally + COUNTERS_AT, 4), ZERO_WEIGHT, empty)
+        stretch(first_tally, smallest, largest, period, -1.0 if young else furthest)
+        if t == 0 and kept > 0:
+            cuda.atomic.max(ints(first_tally + COUNTERS_AT, 4), LARGEST_TERMS, int64(short[int64(order[0])]))
+        if t < 32:
+            add_octave(params, center, tally, kept, longest, values, places, t >> 2, t & 3, young, period)
+        cuda.syncthreads()
+        invert(order, kept)
+        add_group(center, tally, start, size, kept, longest, values, order, short, places, t)
+
+    @inlined
+    def add_octave(params, center, tally, kept, longest, values, places, octave, power, young, period):
+        """The sum of one power of the distance over one octave of `K`, in the order of the places."""
+        low, high = int64(1) << octave, (int64(2) << octave) - 1
+        if low <= longest:
+            begin, end = begin_of(places, kept, longest, high), begin_of(places, kept, longest, low - 1)
+            total, trials = 0.0, 0
+            for p in range(begin, end):
+                value = values[p]
+                if value > -np.inf:
+                    d = value - center
+                    square = d * d
+                    even, odd = (square * square if power == 3 else square), (square * d if power == 2 else d)
+                    total += even if power & 1 else odd
+                    trials += 1
+            if end > begin:
+                deposit(tally, tally + OCTAVE_SUMS_AT + (octave * POWERS + power) * SUM_BYTES, total)
+                counts = ints(tally + OCTAVE_COUNTS_AT + 16 * octave, 2)
+                if power == 0:
+                    cuda.atomic.add(counts, 0, trials)
+                if power == 1:
+                    cost = int64(0)
+                    for k in range(low, min(high, longest) + 1):
+                        alike = begin_of(places, kept, longest, k - 1) - begin_of(places, kept, longest, k)
+                        cost += alike * samples_of(params, k)
+                    cuda.atomic.add(counts, 1, cost)
+                if not young and power < 2:
+                    if power == 0:
+                        cuda.atomic.add(ints(tally + PERIOD_COUNTS_AT, PERIODS), period, trials)
+                    deposit(tally, tally + PERIOD_SUMS_AT + (period * 2 + power) * SUM_BYTES, total)
+
+    @inlined
+    def invert(order, kept):
+        """From which trial is in which place, to which place a trial is in."""
+        t, mine = int64(cuda.threadIdx.x), cuda.local.array(GROUP_SIZE, int32)
+        for r in range(GROUP_SIZE):
+            p = t + r * THREADS
+            mine[r] = order[p] if p < kept else 0
+        cuda.syncthreads()
+        for r in range(GROUP_SIZE):
+            p = t + r * THREADS
+            if p < kept:
+                order[int64(mine[r])] = p
+        cuda.syncthreads()
+
+    @inlined
+    def add_group(center, tally, start, size, kept, longest, values, order, short, places, group):
+        """The trials of one group, added in the order of their places; those that are a run by themselves exactly."""
+        members, found = cuda.local.array(GROUP_SIZE, int32), 0
+        at = int64((uint64(group) - start) & uint64(GROUPS - 1))
+        for i in range(at, size, GROUPS):
+            if short[i] > 0:
+                member, q = (int64(order[i]) << 12) | i, found
+                while q > 0 and members[q - 1] > member:
+                    members[q] = members[q - 1]
+                    q -= 1
+                members[q] = member
+                found += 1
+        total, trials = 0.0, 0
+        for q in range(found):
+            member = int64(members[q])
+            value = values[member >> 12]
+            if value > -np.inf:
+                d, octave = value - center, octave_of(int64(short[member & (TILE - 1)]))
+                low, high = int64(1) << octave, (int64(2) << octave) - 1
+                trials += 1
+                if begin_of(places, kept, longest, low - 1) - begin_of(places, kept, longest, high) == 1:
+                    deposit(tally, tally + GROUP_SUMS_AT + group * SUM_BYTES, d)
+                else:
+                    total += d
+        deposit(tally, tally + GROUP_SUMS_AT + group * SUM_BYTES, total)
+        cuda.atomic.add(ints(tally + GROUP_COUNTS_AT, GROUPS), group, trials)
+
+    return tally_tile, tally_alone
+
+
