@@ -28,6 +28,10 @@ class ModelError(ValueError):
         self.trial = trial
 
 
+class DeviceError(RuntimeError):
+    """A device that cannot be used, or was lost in the middle of a run: the message says which and why."""
+
+
 class StudyError(ValueError):
     """What is wrong with a study, its file or its run, in a line.
 

@@ -8,16 +8,16 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-_BYTES = 8  # of every number here
+_BYTES = 8  # of a number, where nothing else is said
 
 
-def _array(context, builder, kind, address, shape, strides):
-    """The LLVM value of an array of a type over an address."""
+def _array(context, builder, kind, address, shape, strides, size=_BYTES):
+    """The LLVM value of an array of a type, of numbers of ``size`` bytes, over an address."""
     array = context.make_array(kind)(context, builder)
     array.data = builder.inttoptr(address, array.data.type)
     array.shape = cgutils.pack_array(builder, shape)
     array.strides = cgutils.pack_array(builder, strides)
-    array.itemsize = context.get_constant(types.intp, _BYTES)
+    array.itemsize = context.get_constant(types.intp, size)
     array.nitems = shape[0] if len(shape) == 1 else builder.mul(*shape)
     array.meminfo = cgutils.get_null_value(array.meminfo.type)
     array.parent = cgutils.get_null_value(array.parent.type)
@@ -32,13 +32,13 @@ def _moved(context, builder, address, offset, at):
 
 def _numbers(dtype):
     """An intrinsic ``(address, n) -> array`` of ``n`` numbers of a type."""
-    kind = types.Array(dtype, 1, "C", aligned=True)
+    kind, size = types.Array(dtype, 1, "C", aligned=True), dtype.bitwidth // 8
 
     @intrinsic
     def array_at(typingctx, address, n):
         def codegen(context, builder, signature, args):
-            item = context.get_constant(types.intp, _BYTES)
-            return _array(context, builder, kind, args[0], [args[1]], [item])
+            item = context.get_constant(types.intp, size)
+            return _array(context, builder, kind, args[0], [args[1]], [item], size)
 
         return kind(types.int64, types.int64), codegen
 
@@ -48,6 +48,9 @@ def _numbers(dtype):
 floats = _numbers(types.float64)
 ints = _numbers(types.int64)
 words = _numbers(types.uint64)
+halves = _numbers(types.int32)
+quarters = _numbers(types.uint16)
+octets = _numbers(types.uint8)
 
 
 def numbers_past(dtype, offset):

@@ -75,7 +75,7 @@ class Tally:
     candidate_terms: np.ndarray
 
     def __init__(self) -> None:
-        memory = np.zeros(sum(_SIZES))
+        self.memory = memory = np.zeros(sum(_SIZES))
         self.address = memory.ctypes.data
         for (name, (shape, dtype)), place, size in zip(_ARRAYS.items(), _PLACES, _SIZES, strict=True):
             setattr(self, name, memory[place // 8 : place // 8 + size].view(dtype).reshape(shape))

@@ -51,7 +51,7 @@ class KernelParams(NamedTuple):
     table_size: int
     product: bool  # interior coefficients are -1 up to the law's head
     longest_short: int  # the largest K that runs as a short trial
-    reciprocal_at: int  # of 1 / P(K >= j) for j = 0 .. SHORT + 1, or the factors of the levels, see `_factors`
+    reciprocal_at: int  # of 1 / P(K >= j) for j = 0 .. SHORT + 1, or the factors of the levels, see `factors_of`
     split_above: int  # trials of more samples are left to all threads together
     shift: float  # linear weights are relative to 2**shift
     order: int  # of the jackknife
@@ -70,7 +70,7 @@ class OwnedParams(NamedTuple):
 
 def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
     """The run of a plan on a compiled model; without one, only `K` can be drawn."""
-    law, factors = plan.law, _factors(plan)
+    law, factors = plan.law, factors_of(plan)
     numbers, row = (np.zeros(1), np.zeros(1)) if weigher is None else (weigher.numbers, weigher.row)
     params = KernelParams(
         linear_at=0 if weigher is None else weigher.linear_at,
@@ -112,7 +112,7 @@ def _longest_short(plan: Plan) -> int:
     return SHORT - plan.minimum
 
 
-def _factors(plan: Plan) -> NDArray[np.float64]:
+def factors_of(plan: Plan) -> NDArray[np.float64]:
     """``1 / P(K >= j)`` for the `K` of short trials; 1 for ``j = 0``.
 
     For levels, what the difference that `K` stands for counts: ``1 / P(K >= j)``, or ``1 / P(K = j)`` where only one

@@ -22,7 +22,7 @@ from fastsumo.engine.cpu.split_trials import SPLIT_ABOVE, SplitTrials
 from fastsumo.engine.cpu.workers import RowWorker, SampleWorker, TallyWorker
 from fastsumo.engine.crew import Crew
 from fastsumo.engine.faults import compiling, trial_error
-from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched, Watcher
+from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched, Wanted, Watcher
 from fastsumo.engine.status import EXTENDED, OK, RAISED
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import Model
@@ -42,9 +42,9 @@ _BATCH = 1 << 20  # weights of one batch of sequences
 _AHEAD = 64  # batches that are begun before the first is taken
 
 
-def open_trials(model: Model, estimator: Estimator, seed: int, threads: int, center: float | None) -> CpuEngine:
+def open_trials(wanted: Wanted) -> CpuEngine:
     """See `devices.open_engine`."""
-    return CpuEngine(model, estimator, seed, threads, center)
+    return CpuEngine(wanted.model, wanted.estimator, wanted.seed, wanted.threads, wanted.center)
 
 
 def open_rows(model: Model, estimator: Estimator, seed: int, threads: int) -> CpuRowEngine:

@@ -17,6 +17,7 @@ import numpy as np
 from numba import types
 
 from fastsumo.engine.cpu.kernels.chunks import Chunk, has_loop, try_lanes, weigher
+from fastsumo.engine.shapes import Shape, numbers_of, shape_of
 from fastsumo.errors import SlowModelWarning
 from fastsumo.jit import options
 from fastsumo.jit.bits import fabs
@@ -56,7 +57,7 @@ class CompiledModel(NamedTuple):
     numbers: np.ndarray
     row: np.ndarray  # the one row of data of a model made by `Model.at_row`
     function: Any
-    shape: _Shape
+    shape: Shape
     digest: str | None  # of the function and all that it reaches, as they are now
 
     @property
@@ -70,45 +71,17 @@ class CompiledModel(NamedTuple):
         return int(_compile(self.function, self.shape, self.digest, False).address)
 
 
-class _Shape(NamedTuple):
-    """What is compiled into the function: all of a model but its numbers."""
-
-    noise: str
-    transform: str
-    dim: int
-    noise_dim: int
-    params: int
-    numbers: int
-    columns: int
-
-
 def compiled(model: Model) -> CompiledModel:
     """The model with its function compiled for the linear range, and its numbers."""
-    numbers = np.ascontiguousarray(model.packed(), dtype=np.float64)
-    shape = _Shape(
-        model.noise,
-        "" if model.proposal is None else model.proposal.transform,
-        model.dim,
-        model.noise_dim,
-        model.params.size,
-        numbers.size,
-        model.columns,
-    )
+    (numbers, row), shape = numbers_of(model), shape_of(model)
     function = getattr(model.function, "py_func", model.function)
-    row = np.zeros(1) if model.row is None else np.ascontiguousarray(model.row)
-    found = CompiledModel(
-        numbers if numbers.size else np.zeros(1),
-        row,
-        function,
-        shape,
-        fingerprint(function, source_digest(__name__), shape),
-    )
+    found = CompiledModel(numbers, row, function, shape, fingerprint(function, source_digest(__name__), shape))
     assert found.linear_at
     return found
 
 
 @lru_cache(maxsize=256)
-def _compile(function: Any, shape: _Shape, digest: str | None, linear: bool) -> Any:
+def _compile(function: Any, shape: Shape, digest: str | None, linear: bool) -> Any:
     """The compiled function; the cache keeps it alive.
 
     Tried in turn: by lanes, if that promises anything, and with lazy sums. The function may do more than lanes can, or
@@ -142,7 +115,7 @@ def _compile(function: Any, shape: _Shape, digest: str | None, linear: bool) -> 
     return found
 
 
-def _callback(function: Any, shape: _Shape, digest: str | None, linear: bool, by_lanes: bool) -> Any:
+def _callback(function: Any, shape: Shape, digest: str | None, linear: bool, by_lanes: bool) -> Any:
     samples = max(_FEWEST, min(_MOST, _BUFFER // shape.noise_dim)) // WIDTH * WIDTH
     chunk = Chunk(shape.dim, shape.columns, shape.params, samples)
     density = options.inlined(function)
@@ -150,7 +123,7 @@ def _callback(function: Any, shape: _Shape, digest: str | None, linear: bool, by
     return options.callback(_weights(density, shape, chunk, linear, by_lanes), _SIGNATURE, digest, before)
 
 
-def _weights(density: Any, shape: _Shape, chunk: Chunk, linear: bool, by_lanes: bool) -> Any:
+def _weights(density: Any, shape: Shape, chunk: Chunk, linear: bool, by_lanes: bool) -> Any:
     """The function to compile, with the model's function and the sizes as constants in its closure."""
     samples, noise_dim = chunk.samples, shape.noise_dim
     rows = transforms.rows_of(shape.transform, shape.dim, shape.noise_dim)

@@ -31,7 +31,8 @@ from fastsumo.engine.cuda.kernels.sizes import (
     TRIAL,
 )
 from fastsumo.engine.cuda.kernels.tallying import tallying
-from fastsumo.engine.cuda.kernels.weight import Shape, pair_on_card, weight_of
+from fastsumo.engine.cuda.kernels.weight import pair_on_card, weight_of
+from fastsumo.engine.shapes import Shape
 from fastsumo.jit.memory import floats, ints, words
 from fastsumo.jit.options import inlined
 from fastsumo.trial import kinds
@@ -77,14 +78,14 @@ SETTLE = types.void(
 
 def weigh_kernel(function: Any, shape: Shape, kind: Any, cuda: Any, pair: Any = pair_on_card) -> Any:
     """Sums of the weights of segments down their lanes, and of whole segments."""
-    read, weight, keep = reader(*kind), weight_of(function, shape, cuda, pair), kind.kind != kinds.IWAE
+    read, weight, keep = reader(kind), weight_of(function, shape, cuda, pair), kind.kind != kinds.IWAE
 
     def weigh(
         params_at, found_at, records_at, records, owners_at, segments, rows_at, totals_at, bases_at, logs_at, states_at
     ):
         params = read(params_at)
         t, lane = int64(cuda.threadIdx.x), int64(cuda.threadIdx.x) & 31
-        half, l = lane >> 4, lane & 15
+        half, column = lane >> 4, lane & 15
         warps = int64(cuda.gridDim.x) * int64(cuda.blockDim.x) >> 5
         begin = (int64(cuda.blockIdx.x) * int64(cuda.blockDim.x) + t) >> 5
         found = min(ints(found_at, FOUND_SIZE)[FOUND_SEGMENTS], segments)
@@ -101,17 +102,17 @@ def weigh_kernel(function: Any, shape: Shape, kind: Any, cuda: Any, pair: Any = 
             run, outside = 0.0, 0
             for r in range(0, depth, 2):
                 row = r + half
-                s = l * depth + row
+                s = column * depth + row
                 w = weight(params, trial, uint64(start + min(s, count - 1)))
                 outside += 0 if is_linear(w) else 1
                 w = w if row < depth and s < count else 0.0
                 other = cuda.shfl_xor_sync(ALL, w, 16)
                 run += other if half else w
                 if keep and half == 0:
-                    sums[LANES * row + l] = run
+                    sums[LANES * row + column] = run
                 run += w if half else other
                 if keep and half and row < depth:
-                    sums[LANES * row + l] = run
+                    sums[LANES * row + column] = run
             total = 0.0
             for q in range(LANES):
                 total += cuda.shfl_sync(ALL, run, q)
@@ -167,34 +168,34 @@ def base_kernel(kind: Any, cuda: Any) -> Any:
 
 def logs_kernel(kind: Any, cuda: Any) -> Any:
     """The sum of the weighted logs of the interior prefixes of each segment."""
-    read = reader(*kind)
+    read = reader(kind)
 
     @inlined
-    def log_product(sums, depth, high, low, before, start, first, last, l, half):
+    def log_product(sums, depth, high, low, before, start, first, last, column, half):
         """``-sum log(S_k / k)`` over the samples ``first .. last``: exponents add up, mantissas multiply."""
         step, k0 = depth // 4, float(start + 1)
         low_k, high_k, width = float(start + 1 + first), float(start + 1 + last), float(step)
         ratio, powers = 1.0, int64(0)
         for r in range(0, step, 2):
             row = min(r + half, step - 1)
-            k = k0 + float(l * depth + row)
-            m0, e0, d0 = prefix_factor(high + (low + (before + sums[LANES * row + l])), k, low_k, high_k)
+            k = k0 + float(column * depth + row)
+            m0, e0, d0 = prefix_factor(high + (low + (before + sums[LANES * row + column])), k, low_k, high_k)
             m1, e1, d1 = prefix_factor(
-                high + (low + (before + sums[LANES * (row + step) + l])), k + width, low_k, high_k
+                high + (low + (before + sums[LANES * (row + step) + column])), k + width, low_k, high_k
             )
             m2, e2, d2 = prefix_factor(
-                high + (low + (before + sums[LANES * (row + 2 * step) + l])), k + 2.0 * width, low_k, high_k
+                high + (low + (before + sums[LANES * (row + 2 * step) + column])), k + 2.0 * width, low_k, high_k
             )
             m3, e3, d3 = prefix_factor(
-                high + (low + (before + sums[LANES * (row + 3 * step) + l])), k + 3.0 * width, low_k, high_k
+                high + (low + (before + sums[LANES * (row + 3 * step) + column])), k + 3.0 * width, low_k, high_k
             )
             m, e = mantissa_of(((m0 * m1) * (m2 * m3)) / ((d0 * d1) * (d2 * d3)))
             m, e = (m if r + half < step else 1.0), (((e0 + e1) + (e2 + e3)) + e if r + half < step else 0)
             ratio, powers = in_turn(ratio, m, half), powers + e
         for r in range(0, depth % 4, 2):
             row = min(4 * step + r + half, depth - 1)
-            total = high + (low + (before + sums[LANES * row + l]))
-            m, e, d = prefix_factor(total, k0 + float(l * depth + row), low_k, high_k)
+            total = high + (low + (before + sums[LANES * row + column]))
+            m, e, d = prefix_factor(total, k0 + float(column * depth + row), low_k, high_k)
             m, more = mantissa_of(m / d)
             m, e = (m if r + half < depth % 4 else 1.0), (e + more if r + half < depth % 4 else 0)
             ratio, powers = in_turn(ratio, m, half), powers + e
@@ -215,13 +216,13 @@ def logs_kernel(kind: Any, cuda: Any) -> Any:
         return product
 
     @inlined
-    def weighted_logs(params, sums, depth, high, low, before, start, first, last, l, half):
+    def weighted_logs(params, sums, depth, high, low, before, start, first, last, column, half):
         """``sum c_j log(S_k / k)``, ``c_j = 1 / P_j - 1 / P_{j+1}``, over the samples ``first .. last``."""
         run = 0.0
         for r in range(0, depth, 2):
             row = min(r + half, depth - 1)
-            s = l * depth + row
-            level = _log_positive((high + (low + (before + sums[LANES * row + l]))) / float(start + 1 + s))
+            s = column * depth + row
+            level = _log_positive((high + (low + (before + sums[LANES * row + column]))) / float(start + 1 + s))
             j = start + 1 - params.minimum + s
             x = (reciprocal_at(params, j) - reciprocal_at(params, j + 1)) * level
             x = x if r + half < depth and s >= first and s <= last else 0.0
@@ -244,7 +245,7 @@ def logs_kernel(kind: Any, cuda: Any) -> Any:
     ):
         params = read(params_at)
         t, lane = int64(cuda.threadIdx.x), int64(cuda.threadIdx.x) & 31
-        half, l = lane >> 4, lane & 15
+        half, column = lane >> 4, lane & 15
         warps = int64(cuda.gridDim.x) * int64(cuda.blockDim.x) >> 5
         begin = (int64(cuda.blockIdx.x) * int64(cuda.blockDim.x) + t) >> 5
         found = min(ints(found_at, FOUND_SIZE)[FOUND_SEGMENTS], segments)
@@ -260,12 +261,12 @@ def logs_kernel(kind: Any, cuda: Any) -> Any:
             sums = floats(rows_at + 8 * LANES * (record[ROWS] + _DEPTH * within), SEGMENT)
             state = floats(states_at + _STATE * record[OWN], STATE)
             high, low = floats(bases_at, 2 * segments)[2 * g], floats(bases_at, 2 * segments)[2 * g + 1]
-            own, before, run = sums[LANES * (depth - 1) + l], 0.0, 0.0
+            own, before, run = sums[LANES * (depth - 1) + column], 0.0, 0.0
             for q in range(LANES):
-                before = run if q == l else before
+                before = run if q == column else before
                 run += cuda.shfl_sync(ALL, own, q)
             p = max(params.minimum, 1) - 1 - start
-            if 0 <= p and p < count:
+            if p >= 0 and p < count:
                 found_before = cuda.shfl_sync(ALL, before, p // depth)
                 mean = (high + (low + (found_before + sums[slot_of(p, depth)]))) / (start + p + 1)
                 if lane == 0:
@@ -273,7 +274,7 @@ def logs_kernel(kind: Any, cuda: Any) -> Any:
             log = 0.0
             if params.kind == kinds.SINGLE_TERM:
                 p = terms - 1 - start
-                if 0 <= p and p < count:
+                if p >= 0 and p < count:
                     found_before = cuda.shfl_sync(ALL, before, p // depth)
                     mean = (high + (low + (found_before + sums[slot_of(p, depth)]))) / (start + p + 1)
                     if lane == 0:
@@ -284,9 +285,9 @@ def logs_kernel(kind: Any, cuda: Any) -> Any:
                 first = max(params.minimum - start, 0)
                 last = min(params.minimum + terms - 2 - start, count - 1)
                 if params.product and float(terms) <= params.head:
-                    log = log_product(sums, depth, high, low, before, start, first, last, l, half)
+                    log = log_product(sums, depth, high, low, before, start, first, last, column, half)
                 else:
-                    log = weighted_logs(params, sums, depth, high, low, before, start, first, last, l, half)
+                    log = weighted_logs(params, sums, depth, high, low, before, start, first, last, column, half)
             if lane == 0:
                 floats(logs_at, segments)[g] = log
 
@@ -295,7 +296,7 @@ def logs_kernel(kind: Any, cuda: Any) -> Any:
 
 def settle_kernel(kind: Any, cuda: Any) -> Any:
     """Add the logs of each stretch to the state of its trial, in order; count the trials that end."""
-    read = reader(*kind)
+    read = reader(kind)
     _, tally_alone = tallying(cuda)
 
     def settle(
@@ -353,5 +354,3 @@ def settle_kernel(kind: Any, cuda: Any) -> Any:
                         tally_alone(params, center, own, tally, found_at, candidates_at, trial, terms, value)
 
     return settle
-
-

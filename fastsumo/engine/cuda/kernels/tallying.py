@@ -124,7 +124,20 @@ def tallying(cuda: Any) -> Any:
 
     @inlined
     def tally_tile(
-        params, center, tally, first_tally, found_at, candidates_at, start, size, kept, longest, values, order, short, places
+        params,
+        center,
+        tally,
+        first_tally,
+        found_at,
+        candidates_at,
+        start,
+        size,
+        kept,
+        longest,
+        values,
+        order,
+        short,
+        places,
     ):
         """Add the short trials of a tile, in shared memory and sorted by falling `K`; by all threads of a block.
 
@@ -231,5 +244,3 @@ def tallying(cuda: Any) -> Any:
         cuda.atomic.add(ints(tally + GROUP_COUNTS_AT, GROUPS), group, trials)
 
     return tally_tile, tally_alone
-
-

@@ -4,11 +4,11 @@ Threads take 32 neighbours of the sorted trials at a time, which have about as m
 raises ends at once, so what is not known to be done is taken for not done: the host runs such a tile on a CPU.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from numba import float64, int32, int64, types, uint8, uint16, uint64
 
-from fastsumo.engine.cuda.kernels.record import reader
+from fastsumo.engine.cuda.kernels.record import Kind, reader
 from fastsumo.engine.cuda.kernels.sizes import (
     ALL,
     ASIDE,
@@ -35,8 +35,9 @@ from fastsumo.engine.cuda.kernels.sizes import (
     WARPS,
 )
 from fastsumo.engine.cuda.kernels.tallying import tallying
-from fastsumo.engine.cuda.kernels.weight import Shape, pair_on_card, weight_of
-from fastsumo.jit.memory import floats, ints, words
+from fastsumo.engine.cuda.kernels.weight import pair_on_card, weight_of
+from fastsumo.engine.shapes import Shape
+from fastsumo.jit.memory import floats, halves, ints, octets, quarters, words
 from fastsumo.jit.options import inlined
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import samples_of, terms_of
@@ -53,28 +54,21 @@ SIGNATURE = types.void(
     types.uint64,  # first trial
     types.int64,  # how many
     types.int64,  # trials of a tile, which begins at a multiple of it
-    types.float64,  # centre
-    types.int64,  # address of the copies of the tally
-    types.int64,  # how many
     types.int64,  # of the counters of the launch
-    types.int64,  # of the candidates
     types.int64,  # of what becomes of each tile
+    types.int64,  # of values by place, `TILE` for each tile ...
+    types.int64,  # ... of trials of the tile by place ...
+    types.int64,  # ... of K by trial of the tile, 0 for a long trial ...
+    types.int64,  # ... and of where those of each K begin, `KEYS` for each tile, the first for all short ones
     types.int64,  # of records ...
     types.int64,  # ... and for how many there is room
     types.int64,  # of the record of each segment ...
     types.int64,  # ... and for how many
     types.int64,  # rows of sums for which there is room
     types.int64,  # of giant trials, and trials set aside: two numbers each, and as many
-    types.int64,  # of values by trial, or 0: then the trials are added to the tally
+    types.int64,  # of values by trial, or 0: then they are written by place, for `tally_kernel`
     types.int64,  # of K by trial, or 0
 )
-
-
-class Kind(NamedTuple):
-    """What of an estimator is compiled into kernels."""
-
-    kind: int
-    product: bool
 
 
 def value_of(kind: Kind) -> Any:
@@ -84,9 +78,8 @@ def value_of(kind: Kind) -> Any:
 
 def tile_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any = pair_on_card) -> Any:
     """The kernel, for a model's function and a kind of trial."""
-    read = reader(*kind)
+    read = reader(kind)
     value_of_trial = value_of(kind)(weight_of(function, shape, cuda, pair))
-    tally_tile, _ = tallying(cuda)
     by_segments = kind.kind not in (kinds.MLMC, kinds.JVI)
 
     @inlined
@@ -124,12 +117,12 @@ def tile_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any = 
         first,
         n,
         tile,
-        center,
-        tally,
-        copies,
         found_at,
-        candidates_at,
         status_at,
+        sorted_at,
+        order_at,
+        short_at,
+        places_at,
         records_at,
         records,
         owners_at,
@@ -139,7 +132,6 @@ def tile_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any = 
         values_at,
         terms_at,
     ):
-        values = cuda.shared.array(TILE, float64)
         order = cuda.shared.array(TILE, uint16)
         short = cuda.shared.array(TILE, uint8)
         counts = cuda.shared.array(_COUNTS, int32)
@@ -195,13 +187,14 @@ def tile_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any = 
             cuda.syncwarp()
         cuda.syncthreads()
         # Run, 32 neighbours a warp; every other round backwards, so that no warp has all the longest.
-        inside = 0
+        inside, by_trial = 0, values_at != 0
+        values = floats(values_at + 8 * int64(start - first) if by_trial else sorted_at + 8 * TILE * block, TILE)
         for r in range((kept + THREADS - 1) // THREADS):
             p = (r * WARPS + (WARPS - 1 - warp if r & 1 else warp)) * 32 + lane
             if p < kept:
                 i = int64(order[p])
                 value, is_inside = value_of_trial(params, start + uint64(i), int64(short[i]))
-                values[p] = value
+                values[i if by_trial else p] = value
                 inside += 1 if is_inside else 0
         cuda.atomic.add(few, _INSIDE, inside)
         cuda.syncthreads()
@@ -209,38 +202,97 @@ def tile_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any = 
         if t == 0:
             ints(status_at, block + 1)[block] = DONE if done else ASIDE
         if done:
+            terms = ints(terms_at + 8 * int64(start - first), TILE)
             for i in range(t, size, THREADS):
-                if short[i] == 0:
+                k = int64(short[i])
+                if k == 0:
                     trial = start + uint64(i)
                     k = draw(params, trial)
                     note_long(params, trial, k, found_at, records_at, records, owners_at, segments, rows, aside_at, n)
-            if values_at != 0:
-                out, terms = floats(values_at, n), ints(terms_at, n)
-                offset = int64(start - first)
-                for p in range(t, kept, THREADS):
-                    out[offset + int64(order[p])] = values[p]
-                for i in range(t, size, THREADS):
-                    terms[offset + i] = int64(short[i]) if short[i] > 0 else draw(params, start + uint64(i))
-            else:
-                own = tally + (block % copies) * TALLY_BYTES
-                tally_tile(
-                    params,
-                    center,
-                    own,
-                    tally,
-                    found_at,
-                    candidates_at,
-                    start,
-                    size,
-                    kept,
-                    longest,
-                    values,
-                    order,
-                    short,
-                    places,
-                )
+                if by_trial:
+                    terms[i] = k
+        if not by_trial:
+            kept_order, kept_short = quarters(order_at + 2 * TILE * block, TILE), octets(short_at + TILE * block, TILE)
+            for i in range(t, size, THREADS):
+                kept_order[i], kept_short[i] = order[i], short[i]
+            kept_places = halves(places_at + 4 * KEYS * block, KEYS)
+            for k in range(t, KEYS, THREADS):
+                kept_places[k] = kept if k == 0 else places[k]
 
     run_tiles.__name__ = f"run_tiles_{kind.kind}"
     return run_tiles
 
 
+TALLY = types.void(
+    types.int64,  # address of the params
+    types.uint64,  # first trial
+    types.int64,  # how many
+    types.int64,  # trials of a tile
+    types.float64,  # centre
+    types.int64,  # address of the copies of the tally
+    types.int64,  # how many
+    types.int64,  # of the counters of the launch
+    types.int64,  # of the candidates
+    *(types.int64,) * 5,  # of what becomes of each tile, and so on, as above
+)
+
+
+def tally_kernel(kind: Kind, cuda: Any) -> Any:
+    """Add the short trials of tiles to a tally, a block a tile."""
+    read = reader(kind)
+    tally_tile, _ = tallying(cuda)
+
+    def tally_tiles(
+        params_at,
+        first,
+        n,
+        tile,
+        center,
+        tally,
+        copies,
+        found_at,
+        candidates_at,
+        status_at,
+        sorted_at,
+        order_at,
+        short_at,
+        places_at,
+    ):
+        values = cuda.shared.array(TILE, float64)
+        order = cuda.shared.array(TILE, uint16)
+        short = cuda.shared.array(TILE, uint8)
+        places = cuda.shared.array(KEYS, int32)
+        t, block = int64(cuda.threadIdx.x), int64(cuda.blockIdx.x)
+        kept = int64(halves(places_at + 4 * KEYS * block, KEYS)[0])
+        if ints(status_at, block + 1)[block] != DONE or kept == 0:
+            return
+        params = read(params_at)
+        begin = (first & ~uint64(tile - 1)) + uint64(block) * uint64(tile)
+        start = max(begin, first)
+        size = int64(min(begin + uint64(tile), first + uint64(n)) - start)
+        for i in range(t, size, THREADS):
+            values[i] = floats(sorted_at + 8 * TILE * block, TILE)[i] if i < kept else 0.0
+            order[i] = quarters(order_at + 2 * TILE * block, TILE)[i]
+            short[i] = octets(short_at + TILE * block, TILE)[i]
+        for k in range(t, KEYS, THREADS):
+            places[k] = halves(places_at + 4 * KEYS * block, KEYS)[k]
+        cuda.syncthreads()
+        own, longest = tally + (block % copies) * TALLY_BYTES, max(params.longest_short, 0)
+        tally_tile(
+            params,
+            center,
+            own,
+            tally,
+            found_at,
+            candidates_at,
+            start,
+            size,
+            kept,
+            longest,
+            values,
+            order,
+            short,
+            places,
+        )
+
+    return tally_tiles

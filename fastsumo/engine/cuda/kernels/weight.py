@@ -3,10 +3,11 @@
 The noise, the proposal's map and the order of operations are those of the lanes in ``engine/cpu/kernels``.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from numba import float64, uint64
 
+from fastsumo.engine.shapes import Shape
 from fastsumo.jit.memory import floats
 from fastsumo.jit.options import inlined
 from fastsumo.jit.ptx import philox_words
@@ -15,18 +16,6 @@ from fastsumo.trial.lazy_sums import linear_weight
 from fastsumo.trial.philox import polar, uniform
 
 _LOW, _WORD, _BLOCKS_PER_EPOCH = uint64(0xFFFFFFFF), uint64(32), uint64(4096)
-
-
-class Shape(NamedTuple):
-    """What is compiled into a weight: all of a model but its numbers."""
-
-    noise: str
-    transform: str
-    dim: int
-    noise_dim: int
-    params: int
-    numbers: int
-    columns: int
 
 
 @inlined
@@ -49,7 +38,8 @@ def weight_of(function: Any, shape: Shape, cuda: Any, pair: Any) -> Any:
     ``cuda`` gives local arrays, ``pair`` two uniforms of a trial, a sample, a block and a key.
     """
     dim, noise_dim, params_size = shape.dim, shape.noise_dim, shape.params
-    rows, numbers_size, columns = transforms.rows_of(shape.transform, dim, noise_dim), shape.numbers, shape.columns
+    rows, columns = transforms.rows_of(shape.transform, dim, noise_dim), shape.columns
+    numbers_size = max(shape.numbers, 1)
     density, normal = inlined(function), shape.noise == "normal"
 
     @inlined

@@ -1,0 +1,489 @@
+"""Trials on a card: launches of some thousand tiles, statistics kept there, and what is left over for the host.
+
+What leaves the linear range of weights is run by the CPU, whose bits are the same: tiles that have such a weight in a
+short trial, and single long trials. Nothing else falls back: what a card cannot do is said before anything runs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastsumo.engine.blocks import Blocks, block_size
+from fastsumo.engine.crew import Crew
+from fastsumo.engine.cuda import programs
+from fastsumo.engine.cuda.card import card
+from fastsumo.engine.cuda.kernels.record import Kind, packed
+from fastsumo.engine.cuda.kernels.sizes import (
+    CANDIDATE,
+    CANDIDATES,
+    DONE,
+    FOUND_ASIDE,
+    FOUND_CANDIDATES,
+    FOUND_GIANTS,
+    FOUND_SIZE,
+    GIANT,
+    KEYS,
+    RECORD_SIZE,
+    STATE,
+    TALLY_BYTES,
+    THREADS,
+)
+from fastsumo.engine.interface import Engine, Floats, Ints, Tallied, Unwatched, Wanted, Watcher
+from fastsumo.engine.shapes import numbers_of
+from fastsumo.errors import DeviceError
+from fastsumo.statistics.merger import StatisticsMerger
+from fastsumo.statistics.snapshot import Snapshot, snapshot_of
+from fastsumo.statistics.spans import Spans, joined, without
+from fastsumo.statistics.statistics import EXTREMES, Statistics
+from fastsumo.statistics.tally import FOUND, LIMITS_AT, Tally
+from fastsumo.trial import kinds
+from fastsumo.trial.params import KernelParams, factors_of, make_params, shift_of
+from fastsumo.trial.sizes import LANES, SEGMENT, SHORT, TILE
+from fastsumo.trial.survival import survival
+
+_COPIES = 16  # of the tally
+_TILES = 4096  # of one launch, the most
+_ROWS = 1 << 25  # of lane sums, 4 GiB, the most
+_FEWEST_ROWS = 1 << 21
+_FIRST = 1 << 16  # trials of the first launch, all of them candidates for the extremes
+_SECONDS = 0.1  # that a launch should take
+_CARRY = 1 << 29  # trials after which the sums on the card are brought home, before their digits run over
+_LOOK = 0.25  # seconds between two looks at the statistics on the card
+_LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for anything
+_PIECE = 1 << 18  # trials, a multiple of every tile, that the CPU runs at a time
+_WARPS = 128 // 32  # of a block of the kernels for long trials
+
+
+def open_trials(wanted: Wanted) -> CudaEngine:
+    """See `devices.open_engine`."""
+    return CudaEngine(wanted)
+
+
+class CudaEngine:
+    """One model, estimator, seed and centre on one card; see `interface.Engine`."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.model, self.estimator, self.seed = wanted.model, wanted.estimator, int(wanted.seed)
+        self.plan = self.estimator.plan()
+        if self.plan.kind == kinds.JVI and self.plan.order > 1:
+            raise ValueError(f"{self.estimator!r} has no form for a GPU, where the jackknife is of order 1")
+        self.crew = Crew()
+        self.card = card(wanted.card)
+        self.card.use()
+        self._open_cpu: Callable[[float | None], Engine] = wanted.on_cpu
+        self._cpu: Engine | None = None
+        owned = make_params(None, self.plan, self.seed)
+        self.along_samples = self.plan.kind not in (kinds.JVI, kinds.MLMC)
+        self.long = self.along_samples and self.plan.samples(self.plan.law.cap) > SHORT
+        kind = Kind.of(owned.params)
+        ptx = programs.compile_all(self.model, kind, self.long, self.card.capability)
+        self.kernels = {name: self.card.load(text) for name, text in ptx.items()}
+        self.center: float = self._find_center(wanted.center)
+        self.tile = min(TILE, block_size(self.estimator, self.model))
+        arrays = *numbers_of(self.model), np.append(self.plan.law.table, 0.0), factors_of(self.plan)
+        self._arrays = [self.card.put(array) for array in arrays]
+        numbers, row, table, factors = (room.address for room in self._arrays)
+        self.params: KernelParams = owned.params._replace(
+            numbers_at=numbers, row_at=row, table_at=table, reciprocal_at=factors, shift=shift_of(self.center)
+        )
+        if abs(self.params.shift) >= _LARGEST_SHIFT:
+            raise ValueError(f"log weights around {self.center:g} have too few digits for a GPU; use device='cpu'")
+        self._params = self.card.put(packed(self.params))
+        self.bench = Bench(self)
+
+    @property
+    def elapsed(self) -> float:
+        return self.crew.clock.elapsed
+
+    @property
+    def cpu(self) -> Engine:
+        """The same on the CPU, for what leaves the linear range."""
+        if self._cpu is None:
+            self._cpu = self._open_cpu(self.center)
+        return self._cpu
+
+    @property
+    def params_at(self) -> int:
+        return self._params.address
+
+    def tally(self, first: int, count: int, watcher: Watcher) -> Tallied:
+        worker = _TallyWorker(self, first, count)
+        interrupted = self.crew.run([worker], Blocks(first, count, count), watcher)
+        if not worker.done:
+            raise KeyboardInterrupt
+        return Tallied(worker.merger.statistics(), joined(worker.done), interrupted)
+
+    def sample(self, first: int, count: int) -> tuple[Floats, Ints]:
+        worker = _SampleWorker(self, first, count)
+        if self.crew.run([worker], Blocks(first, count, count), Unwatched()):
+            raise KeyboardInterrupt
+        return worker.values, worker.terms
+
+    def terms(self, trial: int) -> int:
+        return self.cpu.terms(trial)
+
+    def log_weights(self, trial: int, count: int) -> Floats:
+        return self.cpu.log_weights(trial, count)
+
+    def increments(self, marks: Ints, n: int, count: int) -> Iterator[Floats]:
+        return self.cpu.increments(marks, n, count)
+
+    def _find_center(self, given: float | None) -> float:
+        if given is not None:
+            return given
+        if self.model.log_evidence is not None:
+            return self.model.log_evidence
+        self._cpu = self._open_cpu(None)
+        return self._cpu.center
+
+
+class Bench:
+    """The memory of a card that launches work in, and how many trials one may have."""
+
+    def __init__(self, engine: CudaEngine) -> None:
+        self.engine, self.card = engine, engine.card
+        law, plan, tile = engine.plan.law, engine.plan, engine.tile
+        free, room = self.card.free_memory(), self.card.room
+        longest = max(engine.params.longest_short, 0)
+        share, rows = 0.0, 0.0  # of trials that are long, and rows of lane sums that a trial has
+        if engine.long:
+            k = np.arange(longest + 1.0, GIANT + 1.0)
+            beyond = survival(law, k) if plan.kind != kinds.IWAE else np.where(k <= law.cap, 1.0, 0.0)
+            share = float(beyond[0])
+            rows = 0.0 if plan.kind == kinds.IWAE else (float(beyond.sum()) + share * (longest + 2 * LANES)) / LANES
+        budget = int(0.4 * free)
+        of_trial = 8 + 2 + 1 + 32 + share * 8 * (RECORD_SIZE + STATE + 8) + rows * 8 * LANES
+        trials = min(_TILES * tile, int(budget / of_trial) // tile * tile)
+        if trials < tile:
+            raise DeviceError(f"device 'cuda:{self.card.number}' has too little free memory: {free / 2**20:.0f} MiB")
+        self.trials, self.tiles = trials, trials // tile + 2
+        giants = engine.long and plan.samples(law.cap) > GIANT
+        self.rows = 1 << 60  # rows of lane sums that there is room for; IWAE needs none
+        held = 0
+        if engine.long and plan.kind != kinds.IWAE:
+            held = self.rows = max(
+                min(int(1.2 * rows * trials) + 4096, _ROWS, budget // (8 * LANES)), _FEWEST_ROWS if giants else 0
+            )
+        self.records = min(int(1.1 * share * trials) + 4096, trials + 4096) if engine.long else 1
+        self.segments = self.records + held // (SEGMENT // LANES) + (_FEWEST_ROWS // 64 if giants else 0)
+        self._rooms = {
+            "found": room(8 * FOUND_SIZE),
+            "status": room(8 * self.tiles),
+            "sorted": room(8 * TILE * self.tiles),
+            "order": room(2 * TILE * self.tiles),
+            "short": room(TILE * self.tiles),
+            "places": room(4 * KEYS * self.tiles),
+            "candidates": room(8 * CANDIDATE * CANDIDATES),
+            "tally": room(TALLY_BYTES * _COPIES),
+            "aside": room(32 * (trials + tile)),
+            "record": room(8 * RECORD_SIZE * self.records),
+            "state": room(8 * STATE * self.records),
+            "owner": room(8 * self.segments),
+            "total": room(8 * self.segments),
+            "base": room(16 * self.segments),
+            "log": room(8 * self.segments),
+            "row": room(8 * LANES * held),
+        }
+
+    def at(self, name: str) -> int:
+        """Where an array lies."""
+        return self._rooms[name].address
+
+
+class _Worker:
+    """The thread that drives a card through a run; see `crew.Hand`."""
+
+    def __init__(self, engine: CudaEngine, first: int, count: int) -> None:
+        self.engine, self.card, self.bench = engine, engine.card, engine.bench
+        self.first, self.stop_at = first, first + count
+        self.done: Spans = []
+        self.trials_done = 0
+        self.ended = threading.Event()
+        self.error: BaseException | None = None
+        self.values_at = self.terms_at = 0  # of values by trial, or 0 for statistics
+
+    def stop(self) -> None:
+        """Let the run end after the launch at hand; `crew.stopped` says so."""
+
+    def snapshot(self, workers: Sequence[Any]) -> Snapshot | None:
+        return None
+
+    def loop(self, blocks: Blocks) -> None:
+        try:
+            self.card.use()
+            self.begin()
+            self._run()
+            self.end()
+        except BaseException as error:  # handed to the main thread, which raises it
+            self.error = error
+            self.engine.crew.stopped = True
+        finally:
+            self.ended.set()
+
+    def begin(self) -> None:
+        """Before the first launch."""
+
+    def end(self) -> None:
+        """After the last."""
+
+    def _run(self) -> None:
+        tile, at, size = self.engine.tile, self.first, _FIRST
+        while at < self.stop_at and not self.engine.crew.stopped:
+            size = max(min(size, self.bench.trials), tile)
+            stop = min((at + size) // tile * tile, self.stop_at)
+            began = time.perf_counter()
+            self._launch(at, stop - at)
+            took = max(time.perf_counter() - began, 1e-6)
+            size = min(2 * size, int((stop - at) * _SECONDS / took) + 1)
+            at = stop
+
+    def _launch(self, first: int, n: int) -> None:
+        """Run some trials; what is left over too."""
+        engine, bench, at = self.engine, self.bench, self.bench.at
+        tile = engine.tile
+        blocks = (first + n - 1) // tile - first // tile + 1
+        self.card.fill(at("found"), 8 * FOUND_SIZE)
+        self.card.fill(at("status"), 8 * blocks)
+        by_place = at("status"), at("sorted"), at("order"), at("short"), at("places")
+        self.card.launch(
+            engine.kernels[programs.TILES],
+            blocks,
+            THREADS,
+            engine.params_at,
+            np.uint64(first),
+            n,
+            tile,
+            at("found"),
+            *by_place,
+            at("record"),
+            bench.records,
+            at("owner"),
+            bench.segments,
+            bench.rows,
+            at("aside"),
+            self.values_at,
+            self.terms_at,
+        )
+        if not self.values_at:
+            tally = engine.center, at("tally"), _COPIES, at("found"), at("candidates")
+            self.card.launch(
+                engine.kernels[programs.TALLY],
+                blocks,
+                THREADS,
+                engine.params_at,
+                np.uint64(first),
+                n,
+                tile,
+                *tally,
+                *by_place,
+            )
+        if engine.long:
+            self._segments(first, n)
+        found = self.card.read(at("found"), np.zeros(FOUND_SIZE, np.int64))
+        status = self.card.read(at("status"), np.zeros(blocks, np.int64))
+        self._take_candidates(found, first, n)
+        begin = first // tile * tile
+        tiles = begin + tile * np.flatnonzero(status != DONE)
+        left = [(max(int(low), first), min(int(low) + tile, first + n)) for low in tiles]
+        giants = self._pairs(0, int(found[FOUND_GIANTS]))
+        aside = self._pairs(n, int(found[FOUND_ASIDE]))
+        if giants.shape[0]:
+            aside = np.concatenate([aside, self._giants(giants, first, n)])
+        self._note(first, n, joined(left), aside)
+
+    def _pairs(self, skipped: int, count: int) -> Ints:
+        """Trials and `K` that kernels have left to the host."""
+        pairs = np.zeros((count, 2), np.int64)
+        return self.card.read(self.bench.at("aside") + 16 * skipped, pairs) if count else pairs
+
+    def _segments(self, first: int, n: int) -> None:
+        """Run the stretches of long trials that have records."""
+        engine, bench, at = self.engine, self.bench, self.bench.at
+        self.card.fill(at("total"), 8 * bench.segments, 0xFF)
+        common = (
+            *(engine.params_at, at("found"), at("record"), bench.records, at("owner"), bench.segments),
+            *(at("row"), at("total"), at("base"), at("log"), at("state")),
+        )
+        blocks = 16 * self.card.processors
+        self.card.launch(engine.kernels[programs.WEIGH], blocks, 32 * _WARPS, *common)
+        self.card.launch(engine.kernels[programs.BASE], blocks, 32 * _WARPS, *common)
+        if programs.LOGS in engine.kernels:
+            self.card.launch(engine.kernels[programs.LOGS], blocks, 32 * _WARPS, *common)
+        tally = engine.center, at("tally"), _COPIES, at("candidates"), at("aside") + 16 * n
+        where = np.uint64(first), n, self.values_at
+        self.card.launch(engine.kernels[programs.SETTLE], blocks, 32 * _WARPS, *common, *tally, *where)
+
+    def _giants(self, giants: Ints, first: int, n: int) -> Ints:
+        """Run trials of very many samples, all of the card on a few at a time; those that were set aside."""
+        bench, at, aside = self.bench, self.bench.at, [np.zeros((0, 2), np.int64)]
+        for group in range(0, giants.shape[0], bench.records):
+            waiting = [
+                (own, int(trial), int(terms), 0)
+                for own, (trial, terms) in enumerate(giants[group : group + bench.records].tolist())
+            ]
+            while waiting and not self.engine.crew.stopped:
+                records, owners, waiting = self._stretches(waiting)
+                found = np.zeros(FOUND_SIZE, np.int64)
+                found[:2] = records.shape[0], owners.size
+                for name, array in (("record", records), ("owner", owners), ("found", found)):
+                    self.card.write(at(name), array)
+                self._segments(first, n)
+                self.card.read(at("found"), found)
+                self._take_candidates(found, first, n)
+                aside.append(self._pairs(n, int(found[FOUND_ASIDE])))
+            aside.append(np.array([(trial, terms) for _, trial, terms, _ in waiting], np.int64).reshape(-1, 2))
+        return np.concatenate(aside)
+
+    def _stretches(
+        self, waiting: list[tuple[int, int, int, int]]
+    ) -> tuple[Ints, Ints, list[tuple[int, int, int, int]]]:
+        """Records and owners of as many stretches as there is room for, and what waits after them."""
+        bench, records, owners, left = self.bench, [], [], []
+        row = segment = 0
+        for own, trial, terms, start in waiting:
+            samples = self.engine.plan.samples(terms)
+            room = (
+                min(bench.rows - row, (bench.segments - segment) * (SEGMENT // LANES)) // (SEGMENT // LANES) * SEGMENT
+            )
+            count = min(samples - start, room)
+            if count <= 0:
+                left.append((own, trial, terms, start))
+                continue
+            number = -(-count // SEGMENT)
+            records.append((trial, terms, start, count, row, segment, own, 0))
+            owners.append(np.full(number, len(records) - 1, np.int64))
+            row, segment = row + number * (SEGMENT // LANES), segment + number
+            if start + count < samples:
+                left.append((own, trial, terms, start + count))
+        return np.array(records, np.int64), np.concatenate(owners), left
+
+    def _take_candidates(self, found: Ints, first: int, n: int) -> None:
+        """Take what the last kernels found for the extremes."""
+
+    def _note(self, first: int, n: int, left: Spans, aside: Ints) -> None:
+        """Note what a launch has done; run on the CPU what is left of it: spans, and single trials with their `K`."""
+        raise NotImplementedError
+
+
+class _TallyWorker(_Worker):
+    """A worker that keeps statistics."""
+
+    def __init__(self, engine: CudaEngine, first: int, count: int) -> None:
+        super().__init__(engine, first, count)
+        self.merger = StatisticsMerger(engine.center)
+        self._tally, self._seen = Tally(), Tally()
+        self._since, self._looked, self._asked = 0, 0.0, False
+
+    def begin(self) -> None:
+        self._clear()
+
+    def end(self) -> None:
+        self._bring_home()
+
+    def snapshot(self, workers: Sequence[Any]) -> Snapshot | None:
+        self._asked = True
+        return snapshot_of([self._seen], self.engine.center)
+
+    def _clear(self) -> None:
+        """Empty the tally on the card, but for the threshold."""
+        at = self.bench.at("tally")
+        self.card.fill(at, TALLY_BYTES * _COPIES)
+        empty = Tally()
+        empty.limits[2] = self._tally.limits[2]
+        self.card.write(at, empty.memory[: TALLY_BYTES // 8])
+        self._since = 0
+
+    def _read(self, tally: Tally) -> None:
+        """Copy the tally on the card, its copies added up."""
+        self.card.launch(
+            self.engine.kernels[programs.TOTALS], 4 * self.card.processors, 256, self.bench.at("tally"), _COPIES
+        )
+        counters = tally.counters[FOUND]
+        self.card.read(self.bench.at("tally"), tally.memory[: TALLY_BYTES // 8])
+        tally.counters[FOUND] = counters
+
+    def _bring_home(self) -> None:
+        """Merge what the card has, and begin afresh there."""
+        self._read(self._tally)
+        self.merger.add(Statistics.of(self._tally, self.engine.seed, self.engine.center))
+        self._tally.counters[FOUND] = 0
+        self._clear()
+
+    def _launch(self, first: int, n: int) -> None:
+        super()._launch(first, n)
+        self._since += n
+        if self._since >= _CARRY:
+            self._bring_home()
+        if self._asked and time.perf_counter() - self._looked > _LOOK:
+            self._read(self._seen)
+            self._asked, self._looked = False, time.perf_counter()
+
+    def _take_candidates(self, found: Ints, first: int, n: int) -> None:
+        count, tally = int(found[FOUND_CANDIDATES]), self._tally
+        if count > CANDIDATES:
+            raise DeviceError("more extremes in one launch than there is room for")
+        if count == 0:
+            return
+        new = self.card.read(self.bench.at("candidates"), np.empty((count, CANDIDATE)))
+        for part in range(0, count, EXTREMES):
+            chunk = new[part : part + EXTREMES]
+            at = int(tally.counters[FOUND])
+            where = slice(at, at + chunk.shape[0])
+            tally.candidates[where] = chunk[:, :2]
+            tally.candidate_trials[where] = chunk[:, 2].view(np.uint64)
+            tally.candidate_terms[where] = chunk[:, 3].view(np.int64)
+            tally.counters[FOUND] = at + chunk.shape[0]
+            tally.compact()
+        self.card.write(self.bench.at("tally") + LIMITS_AT + 16, tally.limits[2:3])
+
+    def _note(self, first: int, n: int, left: Spans, aside: Ints) -> None:
+        done: Spans = [(first, first + n)]
+        alone = [(trial, trial + 1) for trial in aside[:, 0].tolist()]
+        for low, high in left:
+            done = [part for span in done for part in ((span[0], min(span[1], low)), (max(span[0], high), span[1]))]
+            done = [span for span in done if span[0] < span[1]]
+        for trial, _ in alone:
+            done = without(done, trial)
+        self.done = joined(self.done + done)
+        self.trials_done += sum(high - low for low, high in done)
+        for low, high in pieces(left) + alone:
+            if self.engine.crew.stopped:
+                return
+            tallied = self.engine.cpu.tally(low, high - low, Unwatched())
+            self.merger.add(tallied.statistics)
+            self.done = joined(self.done + tallied.spans)
+            self.trials_done += high - low
+
+
+class _SampleWorker(_Worker):
+    """A worker that brings the values home."""
+
+    def __init__(self, engine: CudaEngine, first: int, count: int) -> None:
+        super().__init__(engine, first, count)
+        self.values, self.terms = np.empty(count), np.empty(count, np.int64)
+
+    def begin(self) -> None:
+        size = 8 * (min(self.bench.trials, self.values.size) + TILE)
+        self._values, self._terms = self.card.room(size), self.card.room(size)
+        self.values_at, self.terms_at = self._values.address, self._terms.address
+
+    def _note(self, first: int, n: int, left: Spans, aside: Ints) -> None:
+        where = slice(first - self.first, first - self.first + n)
+        self.values[where] = self.card.read(self.values_at, np.empty(n))
+        self.terms[where] = self.card.read(self.terms_at, np.empty(n, np.int64))
+        for low, high in pieces(left) + [(trial, trial + 1) for trial in aside[:, 0].tolist()]:
+            if self.engine.crew.stopped:
+                return
+            place = slice(low - self.first, high - self.first)
+            self.values[place], self.terms[place] = self.engine.cpu.sample(low, high - low)
+        self.trials_done += n
+
+
+def pieces(spans: Spans) -> Spans:
+    """Spans of trials for the CPU, none so long that Ctrl-C would wait for it."""
+    return [(at, min(at + _PIECE, high)) for low, high in spans for at in range(low, high, _PIECE)]

@@ -1,0 +1,86 @@
+"""The kernels of a run, compiled and loaded: two hold the model, the others serve all models."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from fastsumo.engine.cuda.kernels import segments, tiles, totals
+from fastsumo.engine.cuda.kernels.record import Kind
+from fastsumo.engine.faults import compiling
+from fastsumo.engine.shapes import shape_of
+from fastsumo.jit.fingerprint import fingerprint
+from fastsumo.jit.ptx import Capability, ptx_of
+from fastsumo.jit.sources import source_digest
+from fastsumo.models.model import Model
+from fastsumo.trial import kinds
+from fastsumo.trial.lazy_sums import with_lazy_sums
+
+TILES, TALLY, TOTALS = "tiles", "tally", "totals"
+WEIGH, BASE, LOGS, SETTLE = "weigh", "base", "logs", "settle"
+_SOURCES = "fastsumo.engine.cuda.kernels.tiles", "fastsumo.engine.cuda.kernels.segments", totals.__name__
+
+
+class Source(NamedTuple):
+    """How a kernel is made, its signature, and a hash of all that goes into it."""
+
+    make: Callable[[Any], Any]
+    signature: Any
+    digest: str | None
+
+
+def sources(model: Model, kind: Kind, long: bool) -> dict[str, list[Source]]:
+    """The kernels of a run by name, each in the forms to be tried in turn; without those of long trials if there are none.
+
+    The last form is the model's function as it stands, that before it has sums of exponentials that are not evaluated.
+    """
+    function, shape = getattr(model.function, "py_func", model.function), shape_of(model)
+    lazy = with_lazy_sums(function)
+    forms = [function] if lazy is None else [lazy, function]
+    here = source_digest(*_SOURCES)
+
+    def of_model(name: str, make: Callable[..., Any], signature: Any) -> list[Source]:
+        return [
+            Source(partial(make, form, shape, kind), signature, fingerprint(function, here, shape, kind, name, at))
+            for at, form in enumerate(forms)
+        ]
+
+    def of_all(name: str, make: Callable[..., Any], signature: Any, *about: Any) -> list[Source]:
+        digest = hashlib.sha256(repr((here, about, name)).encode()).hexdigest()
+        return [Source(partial(make, *about), signature, digest)]
+
+    found = {
+        TILES: of_model(TILES, tiles.tile_kernel, tiles.SIGNATURE),
+        TALLY: of_all(TALLY, tiles.tally_kernel, tiles.TALLY, kind),
+        TOTALS: of_all(TOTALS, totals.totals_kernel, totals.SIGNATURE),
+    }
+    if long:
+        found[WEIGH] = of_model(WEIGH, segments.weigh_kernel, segments.WEIGH)
+        found[BASE] = of_all(BASE, segments.base_kernel, segments.BASES, kind)
+        found[SETTLE] = of_all(SETTLE, segments.settle_kernel, segments.SETTLE, kind)
+        if kind.kind != kinds.IWAE:
+            found[LOGS] = of_all(LOGS, segments.logs_kernel, segments.LOGS, kind)
+    return found
+
+
+def compile_all(model: Model, kind: Kind, long: bool, capability: Capability) -> dict[str, str]:
+    """PTX by name.
+
+    Raises
+    ------
+    fastsumo.ModelError
+        If the model calls what has no form for a GPU.
+    """
+    return {name: _compile(model, forms, capability) for name, forms in sources(model, kind, long).items()}
+
+
+def _compile(model: Model, forms: list[Source], capability: Capability) -> str:
+    for form in forms[:-1]:
+        try:
+            return ptx_of(*form[:2], capability, form.digest)
+        except Exception:  # the model does more with a sum than to add to it
+            continue
+    with compiling(model, " for a GPU"):
+        return ptx_of(*forms[-1][:2], capability, forms[-1].digest)
