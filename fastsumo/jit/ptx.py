@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -87,7 +88,7 @@ def entry_of(ptx: str) -> str:
 
 
 def _compile(make: Callable[[Any], Any], signature: Any, capability: Capability) -> str:
-    from numba import cuda
+    cuda = _library()
     from numba.cuda import compiler
     from numba.cuda.cudadrv import nvvm
 
@@ -98,6 +99,20 @@ def _compile(make: Callable[[Any], Any], signature: Any, capability: Capability)
         arch = f"compute_{capability[0]}{capability[1]}"
         made: bytes = nvvm.compile_ir(library.llvm_strs, opt=3, arch=arch, fma=0)
     return made.decode("ascii").strip("\0").strip() + "\n"
+
+
+@cache
+def _library() -> Any:
+    """The module ``numba.cuda``. Its version 0.30 asks for a name that NumPy 2.5 has dropped."""
+    dropped = not hasattr(np, "row_stack")
+    if dropped:
+        np.vstack = np.vstack
+    try:
+        from numba import cuda
+    finally:
+        if dropped:
+            del np.vstack
+    return cuda
 
 
 @contextmanager
