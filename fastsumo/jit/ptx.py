@@ -88,31 +88,32 @@ def entry_of(ptx: str) -> str:
 
 
 def _compile(make: Callable[[Any], Any], signature: Any, capability: Capability) -> str:
-    cuda = _library()
-    from numba.cuda import compiler
-    from numba.cuda.cudadrv import nvvm
+    with _ONE, _names_of_old():
+        from numba import cuda
+        from numba.cuda import compiler
+        from numba.cuda.cudadrv import nvvm
 
-    with _bent(capability):
-        library, _ = compiler._compile_pyfunc_with_fixup(
-            make(cuda), signature, device=False, abi="numba", cc=capability
-        )
-        arch = f"compute_{capability[0]}{capability[1]}"
-        made: bytes = nvvm.compile_ir(library.llvm_strs, opt=3, arch=arch, fma=0)
+        with _bent(capability):
+            library, _ = compiler._compile_pyfunc_with_fixup(
+                make(cuda), signature, device=False, abi="numba", cc=capability
+            )
+            arch = f"compute_{capability[0]}{capability[1]}"
+            made: bytes = nvvm.compile_ir(library.llvm_strs, opt=3, arch=arch, fma=0)
     return made.decode("ascii").strip("\0").strip() + "\n"
 
 
-@cache
-def _library() -> Any:
-    """The module ``numba.cuda``. Its version 0.30 asks for a name that NumPy 2.5 has dropped."""
-    dropped = not hasattr(np, "row_stack")
-    if dropped:
-        np.vstack = np.vstack
+@contextmanager
+def _names_of_old() -> Iterator[None]:
+    """NumPy 2.5 with a name that it has dropped, and numba-cuda 0.30 asks for."""
+    names, name = vars(np), "row_stack"
+    missing = name not in names
+    if missing:
+        names[name] = np.vstack
     try:
-        from numba import cuda
+        yield
     finally:
-        if dropped:
-            del np.vstack
-    return cuda
+        if missing:
+            del names[name]
 
 
 @contextmanager
@@ -123,13 +124,12 @@ def _bent(capability: Capability) -> Iterator[None]:
     class Device:
         compute_capability = capability
 
-    with _ONE:
-        kept = compiler.CUDACompiler, dispatcher.get_current_device
-        compiler.CUDACompiler, dispatcher.get_current_device = _compiler(), lambda: Device
-        try:
-            yield
-        finally:
-            compiler.CUDACompiler, dispatcher.get_current_device = kept
+    kept = compiler.CUDACompiler, dispatcher.get_current_device
+    compiler.CUDACompiler, dispatcher.get_current_device = _compiler(), lambda: Device
+    try:
+        yield
+    finally:
+        compiler.CUDACompiler, dispatcher.get_current_device = kept
 
 
 @cache
