@@ -146,7 +146,7 @@ class Bench:
     """The memory of a card that launches work in, and how many trials one may have."""
 
     def __init__(self, engine: CudaEngine) -> None:
-        self.engine, self.card = engine, engine.card
+        self.card = engine.card
         law, plan, tile = engine.plan.law, engine.plan, engine.tile
         free, room = self.card.free_memory(), self.card.room
         longest = max(engine.params.longest_short, 0)
