@@ -39,6 +39,7 @@ def run_command(options: argparse.Namespace) -> int:
         options.threads,
         False if options.quiet else None,
         first_trial=options.first_trial,
+        device=options.device,
     )
     if options.save is not None:
         result.save(options.save)

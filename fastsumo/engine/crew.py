@@ -76,6 +76,7 @@ class Crew:
 
     def run(self, workers: Sequence[Hand], blocks: Blocks, watcher: Watcher) -> bool:
         """Run all blocks on the workers' threads; whether Ctrl-C ended it early."""
+        self.stopped = False
         watcher.stage("running")
         with self.clock.running():
             interrupted = self._watch(workers, blocks, watcher)

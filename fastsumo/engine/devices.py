@@ -55,6 +55,32 @@ def open_row_engine(model: Model, estimator: Estimator, seed: int, *, threads: i
     return engine
 
 
+def require_device(device: Any) -> None:
+    """Look for a device, before anything runs on it.
+
+    Raises
+    ------
+    fastsumo.DeviceError
+        If it cannot be used.
+    ValueError
+        If there is no such device.
+    """
+    kind, number = check_device(device)
+    importlib.import_module(_ENGINES[kind]).require(number)
+
+
+def cards() -> list[dict[str, Any]]:
+    """The NVIDIA GPUs that can run trials, each with ``name``, ``capability``, ``memory`` in bytes and ``processors``.
+
+    Raises
+    ------
+    fastsumo.DeviceError
+        If there is none, or one of them cannot be used.
+    """
+    found: list[dict[str, Any]] = importlib.import_module(_ENGINES["cuda"]).cards()
+    return found
+
+
 def check_device(device: Any) -> tuple[str, int]:
     """The kind of a device and its number among those of the kind.
 

@@ -35,7 +35,7 @@ def shape_of(model: Model) -> Shape:
 
 
 def numbers_of(model: Model) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers that compiled weights read, and the one row of data of a model made by `Model.at_row`; never empty."""
+    """The numbers that compiled weights read, and the row of data of a model made by `Model.at_row`; never empty."""
     numbers = np.ascontiguousarray(model.packed(), dtype=np.float64)
     row = np.zeros(1) if model.row is None else np.ascontiguousarray(model.row)
     return (numbers if numbers.size else np.zeros(1)), row

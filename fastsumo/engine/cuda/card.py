@@ -18,6 +18,7 @@ from fastsumo.jit.ptx import Capability, entry_of
 
 _TYPES = {int: ctypes.c_int64, float: ctypes.c_double, np.uint64: ctypes.c_uint64}
 _PTX_OF_OLD_DRIVERS = "7.8"  # knows all that the kernels are made of
+_OLDEST = 7, 0  # threads of a warp that wait for one another, and atomic additions of 64 bits
 _UNSUPPORTED_PTX, _NO_MEMORY, _NO_DEVICE = 222, 2, 100
 
 
@@ -37,6 +38,10 @@ class Card:
         major = self._try(driver.cuDeviceGetAttribute(of.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device))
         minor = self._try(driver.cuDeviceGetAttribute(of.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device))
         self.capability: Capability = (major, minor)
+        if self.capability < _OLDEST:
+            raise DeviceError(
+                f"device 'cuda:{number}', {self.name}, has compute capability {major}.{minor}; 7.0 is needed"
+            )
         self.processors: int = self._try(
             driver.cuDeviceGetAttribute(of.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, device)
         )
@@ -143,6 +148,21 @@ def card(number: int) -> Card:
         If there is no driver, or no such card.
     """
     return Card(number)
+
+
+def count() -> int:
+    """How many cards there are; `DeviceError` where no driver says so."""
+    error, found = _driver().cuDeviceGetCount()
+    if int(error):
+        raise DeviceError(f"the NVIDIA driver cannot be used: {_text(error)}")
+    return int(found)
+
+
+def describe(one: Card) -> dict[str, Any]:
+    """What is told of a card."""
+    one.use()
+    capability = ".".join(map(str, one.capability))
+    return {"name": one.name, "capability": capability, "memory": one.total_memory(), "processors": one.processors}
 
 
 @cache

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from fastsumo.engine.blocks import Blocks, block_size
+from fastsumo.engine.blocks import Blocks, block_size, sequences_of_batch
 from fastsumo.engine.crew import Crew
 from fastsumo.engine.cuda import programs
-from fastsumo.engine.cuda.card import card
+from fastsumo.engine.cuda.card import card, count, describe
 from fastsumo.engine.cuda.kernels.record import Kind, packed
 from fastsumo.engine.cuda.kernels.sizes import (
     CANDIDATE,
@@ -24,17 +26,21 @@ from fastsumo.engine.cuda.kernels.sizes import (
     DONE,
     FOUND_ASIDE,
     FOUND_CANDIDATES,
-    FOUND_GIANTS,
+    FOUND_SETTLED,
     FOUND_SIZE,
+    FOUND_WAITING,
     GIANT,
     KEYS,
     RECORD_SIZE,
     STATE,
+    STRETCH,
     TALLY_BYTES,
     THREADS,
 )
+from fastsumo.engine.faults import trial_error
 from fastsumo.engine.interface import Engine, Floats, Ints, Tallied, Unwatched, Wanted, Watcher
 from fastsumo.engine.shapes import numbers_of
+from fastsumo.engine.status import BAD_WEIGHT
 from fastsumo.errors import DeviceError
 from fastsumo.statistics.merger import StatisticsMerger
 from fastsumo.statistics.snapshot import Snapshot, snapshot_of
@@ -42,6 +48,7 @@ from fastsumo.statistics.spans import Spans, joined, without
 from fastsumo.statistics.statistics import EXTREMES, Statistics
 from fastsumo.statistics.tally import FOUND, LIMITS_AT, Tally
 from fastsumo.trial import kinds
+from fastsumo.trial.increments import fill_line, width_of
 from fastsumo.trial.params import KernelParams, factors_of, make_params, shift_of
 from fastsumo.trial.sizes import LANES, SEGMENT, SHORT, TILE
 from fastsumo.trial.survival import survival
@@ -53,15 +60,28 @@ _FEWEST_ROWS = 1 << 21
 _FIRST = 1 << 16  # trials of the first launch, all of them candidates for the extremes
 _SECONDS = 0.1  # that a launch should take
 _CARRY = 1 << 29  # trials after which the sums on the card are brought home, before their digits run over
+_HOME = 2.0  # seconds after which they are brought home in any case: a card that is lost takes no more with it
 _LOOK = 0.25  # seconds between two looks at the statistics on the card
 _LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for anything
 _PIECE = 1 << 18  # trials, a multiple of every tile, that the CPU runs at a time
+_SEGMENT_ROWS = SEGMENT // LANES
+Part = tuple[int, int, int, int]  # of a giant trial: where its state is, its number, its K, samples that are done
 _WARPS = 128 // 32  # of a block of the kernels for long trials
 
 
 def open_trials(wanted: Wanted) -> CudaEngine:
     """See `devices.open_engine`."""
     return CudaEngine(wanted)
+
+
+def require(number: int) -> None:
+    """See `devices.require_device`."""
+    card(number)
+
+
+def cards() -> list[dict[str, Any]]:
+    """See `devices.cards`."""
+    return [describe(card(number)) for number in range(count())]
 
 
 class CudaEngine:
@@ -78,10 +98,13 @@ class CudaEngine:
         self._open_cpu: Callable[[float | None], Engine] = wanted.on_cpu
         self._cpu: Engine | None = None
         owned = make_params(None, self.plan, self.seed)
-        self.along_samples = self.plan.kind not in (kinds.JVI, kinds.MLMC)
-        self.long = self.along_samples and self.plan.samples(self.plan.law.cap) > SHORT
-        kind = Kind.of(owned.params)
-        ptx = programs.compile_all(self.model, kind, self.long, self.card.capability)
+        long, alone = self.plan.samples(self.plan.law.cap) > SHORT, self.plan.kind in (kinds.JVI, kinds.MLMC)
+        self.long, self.alone = (
+            long and not alone,
+            long and alone,
+        )  # whether there are trials that run by segments, or not
+        self.kind, self.threads = Kind.of(owned.params), wanted.threads
+        ptx = programs.compile_all(self.model, self.kind, long, self.card.capability)
         self.kernels = {name: self.card.load(text) for name, text in ptx.items()}
         self.center: float = self._find_center(wanted.center)
         self.tile = min(TILE, block_size(self.estimator, self.model))
@@ -114,9 +137,11 @@ class CudaEngine:
     def tally(self, first: int, count: int, watcher: Watcher) -> Tallied:
         worker = _TallyWorker(self, first, count)
         interrupted = self.crew.run([worker], Blocks(first, count, count), watcher)
-        if not worker.done:
-            raise KeyboardInterrupt
-        return Tallied(worker.merger.statistics(), joined(worker.done), interrupted)
+        if not worker.home:
+            raise worker.lost or KeyboardInterrupt
+        if worker.lost:
+            warnings.warn(f"{worker.lost}; the trials before that are kept", RuntimeWarning, stacklevel=2)
+        return Tallied(worker.merger.statistics(), joined(worker.home), interrupted or worker.lost is not None)
 
     def sample(self, first: int, count: int) -> tuple[Floats, Ints]:
         worker = _SampleWorker(self, first, count)
@@ -131,7 +156,29 @@ class CudaEngine:
         return self.cpu.log_weights(trial, count)
 
     def increments(self, marks: Ints, n: int, count: int) -> Iterator[Floats]:
-        return self.cpu.increments(marks, n, count)
+        """Weights are drawn on the card; the logs of their sums are the CPU's, whose libraries decide the last bits."""
+        self.card.use()
+        kernel = self.card.load(programs.compile_log_weights(self.model, self.kind, self.card.capability))
+        size, width = sequences_of_batch(n), width_of(marks.size, n)
+        room, blocks = self.card.room(8 * size * n), 16 * self.card.processors
+
+        def line(log_weights: Floats, trial: int, out: Floats) -> None:
+            if np.isnan(log_weights).any():
+                log_weights = self.cpu.log_weights(trial, n)
+            addresses = log_weights.ctypes.data, n, marks.ctypes.data, marks.size, out.ctypes.data, width
+            if fill_line(*addresses):
+                raise trial_error(self.model, self.estimator, self.seed, trial, BAD_WEIGHT)
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            for first in range(0, count, size):
+                rows = np.empty((min(size, count - first), width))
+                self.card.fill(room.address, room.size, 0xFF)  # NaN
+                self.card.launch(
+                    kernel, blocks, THREADS, self.params_at, np.uint64(first), rows.shape[0], n, room.address
+                )
+                weights = self.card.read(room.address, np.empty((rows.shape[0], n)))
+                list(pool.map(line, weights, range(first, first + rows.shape[0]), rows))
+                yield rows
 
     def _find_center(self, given: float | None) -> float:
         if given is not None:
@@ -170,7 +217,11 @@ class Bench:
                 min(int(1.2 * rows * trials) + 4096, _ROWS, budget // (8 * LANES)), _FEWEST_ROWS if giants else 0
             )
         self.records = min(int(1.1 * share * trials) + 4096, trials + 4096) if engine.long else 1
-        self.segments = self.records + held // (SEGMENT // LANES) + (_FEWEST_ROWS // 64 if giants else 0)
+        self.warps, self.room = 0, STRETCH  # that run trials alone, and the weights that each has room for
+        if engine.alone:
+            self.room += law.cap if plan.kind == kinds.JVI else 0
+            self.warps = max(min(16 * self.card.processors, budget // (8 * self.room)) // _WARPS, 1) * _WARPS
+        self.segments = self.records + held // _SEGMENT_ROWS + (_FEWEST_ROWS // 64 if giants else 0)
         self._rooms = {
             "found": room(8 * FOUND_SIZE),
             "status": room(8 * self.tiles),
@@ -188,6 +239,7 @@ class Bench:
             "base": room(16 * self.segments),
             "log": room(8 * self.segments),
             "row": room(8 * LANES * held),
+            "alone": room(8 * self.room * self.warps),
         }
 
     def at(self, name: str) -> int:
@@ -219,11 +271,15 @@ class _Worker:
             self.begin()
             self._run()
             self.end()
-        except BaseException as error:  # handed to the main thread, which raises it
-            self.error = error
+        except BaseException as error:
+            self.fail(error)
             self.engine.crew.stopped = True
         finally:
             self.ended.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Hand an error to the main thread, which raises it."""
+        self.error = error
 
     def begin(self) -> None:
         """Before the first launch."""
@@ -284,16 +340,20 @@ class _Worker:
             )
         if engine.long:
             self._segments(first, n)
+        if engine.alone:
+            self._alone(first, n)
         found = self.card.read(at("found"), np.zeros(FOUND_SIZE, np.int64))
         status = self.card.read(at("status"), np.zeros(blocks, np.int64))
         self._take_candidates(found, first, n)
         begin = first // tile * tile
         tiles = begin + tile * np.flatnonzero(status != DONE)
         left = [(max(int(low), first), min(int(low) + tile, first + n)) for low in tiles]
-        giants = self._pairs(0, int(found[FOUND_GIANTS]))
-        aside = self._pairs(n, int(found[FOUND_ASIDE]))
-        if giants.shape[0]:
-            aside = np.concatenate([aside, self._giants(giants, first, n)])
+        waiting, aside = int(found[FOUND_WAITING]), self._pairs(n, int(found[FOUND_ASIDE]))
+        if engine.long and waiting:
+            aside = np.concatenate([aside, self._giants(self._pairs(0, waiting), first, n)])
+        elif waiting != found[FOUND_SETTLED]:
+            pairs = self._pairs(0, waiting)
+            aside = np.concatenate([aside, pairs[pairs[:, 1] > 0]])
         self._note(first, n, joined(left), aside)
 
     def _pairs(self, skipped: int, count: int) -> Ints:
@@ -317,6 +377,15 @@ class _Worker:
         tally = engine.center, at("tally"), _COPIES, at("candidates"), at("aside") + 16 * n
         where = np.uint64(first), n, self.values_at
         self.card.launch(engine.kernels[programs.SETTLE], blocks, 32 * _WARPS, *common, *tally, *where)
+
+    def _alone(self, first: int, n: int) -> None:
+        """Run the trials that wait for a warp each."""
+        engine, bench, at = self.engine, self.bench, self.bench.at
+        self.card.launch(
+            *(engine.kernels[programs.ALONE], bench.warps // _WARPS, 32 * _WARPS, engine.params_at, at("found")),
+            *(at("aside"), at("aside") + 16 * n, at("alone"), bench.room, engine.center, at("tally"), _COPIES),
+            *(at("candidates"), np.uint64(first), n, self.values_at),
+        )
 
     def _giants(self, giants: Ints, first: int, n: int) -> Ints:
         """Run trials of very many samples, all of the card on a few at a time; those that were set aside."""
@@ -357,7 +426,7 @@ class _Worker:
             number = -(-count // SEGMENT)
             records.append((trial, terms, start, count, row, segment, own, 0))
             owners.append(np.full(number, len(records) - 1, np.int64))
-            row, segment = row + number * (SEGMENT // LANES), segment + number
+            row, segment = row + number * _SEGMENT_ROWS, segment + number
             if start + count < samples:
                 left.append((own, trial, terms, start + count))
         return np.array(records, np.int64), np.concatenate(owners), left
@@ -377,7 +446,17 @@ class _TallyWorker(_Worker):
         super().__init__(engine, first, count)
         self.merger = StatisticsMerger(engine.center)
         self._tally, self._seen = Tally(), Tally()
+        self._aside: list[Tallied] = []  # of the CPU
         self._since, self._looked, self._asked = 0, 0.0, False
+        self.home: Spans = []  # of those done, the trials whose statistics are in the merger
+        self._came_home = time.perf_counter()
+        self.lost: DeviceError | None = None
+
+    def fail(self, error: BaseException) -> None:
+        if isinstance(error, DeviceError):
+            self.lost = error
+        else:
+            super().fail(error)
 
     def begin(self) -> None:
         self._clear()
@@ -411,13 +490,17 @@ class _TallyWorker(_Worker):
         """Merge what the card has, and begin afresh there."""
         self._read(self._tally)
         self.merger.add(Statistics.of(self._tally, self.engine.seed, self.engine.center))
+        for tallied in self._aside:
+            self.merger.add(tallied.statistics)
+        self._aside.clear()
         self._tally.counters[FOUND] = 0
+        self.home, self._came_home = self.done, time.perf_counter()
         self._clear()
 
     def _launch(self, first: int, n: int) -> None:
         super()._launch(first, n)
         self._since += n
-        if self._since >= _CARRY:
+        if self._since >= _CARRY or time.perf_counter() - self._came_home > _HOME:
             self._bring_home()
         if self._asked and time.perf_counter() - self._looked > _LOOK:
             self._read(self._seen)
@@ -455,7 +538,7 @@ class _TallyWorker(_Worker):
             if self.engine.crew.stopped:
                 return
             tallied = self.engine.cpu.tally(low, high - low, Unwatched())
-            self.merger.add(tallied.statistics)
+            self._aside.append(tallied)
             self.done = joined(self.done + tallied.spans)
             self.trials_done += high - low
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from fastsumo.engine.cuda.kernels import segments, tiles, totals
+from fastsumo.engine.cuda.kernels import alone, log_weights, segments, tiles, totals
 from fastsumo.engine.cuda.kernels.record import Kind
 from fastsumo.engine.faults import compiling
 from fastsumo.engine.shapes import shape_of
@@ -20,7 +20,8 @@ from fastsumo.trial.lazy_sums import with_lazy_sums
 
 TILES, TALLY, TOTALS = "tiles", "tally", "totals"
 WEIGH, BASE, LOGS, SETTLE = "weigh", "base", "logs", "settle"
-_SOURCES = "fastsumo.engine.cuda.kernels.tiles", "fastsumo.engine.cuda.kernels.segments", totals.__name__
+ALONE, LOG_WEIGHTS = "alone", "log weights"
+_SOURCES = tuple(module.__name__ for module in (alone, log_weights, segments, tiles, totals))
 
 
 class Source(NamedTuple):
@@ -32,23 +33,16 @@ class Source(NamedTuple):
 
 
 def sources(model: Model, kind: Kind, long: bool) -> dict[str, list[Source]]:
-    """The kernels of a run by name, each in the forms to be tried in turn; without those of long trials if there are none.
+    """The kernels of a run by name, each in the forms to be tried in turn; those of long trials if there are any.
 
     The last form is the model's function as it stands, that before it has sums of exponentials that are not evaluated.
     """
-    function, shape = getattr(model.function, "py_func", model.function), shape_of(model)
-    lazy = with_lazy_sums(function)
-    forms = [function] if lazy is None else [lazy, function]
-    here = source_digest(*_SOURCES)
 
     def of_model(name: str, make: Callable[..., Any], signature: Any) -> list[Source]:
-        return [
-            Source(partial(make, form, shape, kind), signature, fingerprint(function, here, shape, kind, name, at))
-            for at, form in enumerate(forms)
-        ]
+        return _of_model(name, make, signature, model, kind)
 
     def of_all(name: str, make: Callable[..., Any], signature: Any, *about: Any) -> list[Source]:
-        digest = hashlib.sha256(repr((here, about, name)).encode()).hexdigest()
+        digest = hashlib.sha256(repr((source_digest(*_SOURCES), about, name)).encode()).hexdigest()
         return [Source(partial(make, *about), signature, digest)]
 
     found = {
@@ -56,7 +50,9 @@ def sources(model: Model, kind: Kind, long: bool) -> dict[str, list[Source]]:
         TALLY: of_all(TALLY, tiles.tally_kernel, tiles.TALLY, kind),
         TOTALS: of_all(TOTALS, totals.totals_kernel, totals.SIGNATURE),
     }
-    if long:
+    if long and kind.kind in (kinds.MLMC, kinds.JVI):
+        found[ALONE] = of_model(ALONE, alone.alone_kernel, alone.SIGNATURE)
+    elif long:
         found[WEIGH] = of_model(WEIGH, segments.weigh_kernel, segments.WEIGH)
         found[BASE] = of_all(BASE, segments.base_kernel, segments.BASES, kind)
         found[SETTLE] = of_all(SETTLE, segments.settle_kernel, segments.SETTLE, kind)
@@ -65,8 +61,17 @@ def sources(model: Model, kind: Kind, long: bool) -> dict[str, list[Source]]:
     return found
 
 
+def _of_model(name: str, make: Callable[..., Any], signature: Any, model: Model, kind: Kind) -> list[Source]:
+    function, shape = getattr(model.function, "py_func", model.function), shape_of(model)
+    lazy, about = with_lazy_sums(function), (source_digest(*_SOURCES), shape, kind, name)
+    return [
+        Source(partial(make, form, shape, kind), signature, fingerprint(function, *about, form is lazy))
+        for form in ([function] if lazy is None else [lazy, function])
+    ]
+
+
 def compile_all(model: Model, kind: Kind, long: bool, capability: Capability) -> dict[str, str]:
-    """PTX by name.
+    """PTX of the kernels of a run by name.
 
     Raises
     ------
@@ -74,6 +79,13 @@ def compile_all(model: Model, kind: Kind, long: bool, capability: Capability) ->
         If the model calls what has no form for a GPU.
     """
     return {name: _compile(model, forms, capability) for name, forms in sources(model, kind, long).items()}
+
+
+def compile_log_weights(model: Model, kind: Kind, capability: Capability) -> str:
+    """PTX of the kernel that `Engine.increments` takes."""
+    return _compile(
+        model, _of_model(LOG_WEIGHTS, log_weights.log_weights_kernel, log_weights.SIGNATURE, model, kind), capability
+    )
 
 
 def _compile(model: Model, forms: list[Source], capability: Capability) -> str:

@@ -249,7 +249,13 @@ class SimulatedCard:
         failed: list[BaseException] = []
 
         def run(block: Block, number: int, thread: int) -> None:
-            _here.block, _here.number, _here.thread, _here.threads, _here.blocks = block, number, thread, threads, blocks
+            _here.block, _here.number, _here.thread, _here.threads, _here.blocks = (
+                block,
+                number,
+                thread,
+                threads,
+                blocks,
+            )
             _here.shared = 0
             try:
                 with np.errstate(all="ignore"):

@@ -1,7 +1,7 @@
 """`KernelParams` in the memory of a card: one number of 8 bytes a field, whatever its type."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,8 +33,8 @@ def packed(params: KernelParams) -> np.ndarray:
     """The fields as numbers of 8 bytes, in order."""
     record = np.zeros(_SIZE)
     for at, value in enumerate(params):
-        view = np.float64 if isinstance(value, float) else np.uint64 if isinstance(value, np.uint64) else np.int64
-        record[at : at + 1].view(view)[0] = value
+        view: Any = np.float64 if isinstance(value, float) else np.uint64 if isinstance(value, np.uint64) else np.int64
+        record[at : at + 1].view(view)[:] = [value]
     return record
 
 

@@ -16,10 +16,14 @@ CANDIDATE = 4  # ... numbers each: |value - center|, value, trial, terms
 DONE, ASIDE = 1, 2  # what became of a tile; anything else means that a thread of it did not end
 
 # Counters of a launch.
-FOUND_RECORDS, FOUND_SEGMENTS, FOUND_ROWS, FOUND_GIANTS, FOUND_ASIDE, FOUND_CANDIDATES, FOUND_SIZE = 0, 1, 2, 3, 4, 5, 8
+FOUND_RECORDS, FOUND_SEGMENTS, FOUND_ROWS = 0, 1, 2
+FOUND_WAITING, FOUND_ASIDE = 3, 4  # trials for the host to share out, or for `alone.py`; and those for the CPU
+FOUND_CANDIDATES, FOUND_SETTLED, FOUND_SIZE = 5, 6, 8
 
 # A record: a stretch of a long trial. Its segments are numbered from SEGMENTS on, and the sums down their lanes are in
 # rows of 16 from ROWS on. OWN: where its state is kept. BAD: whether a weight was outside the linear range.
 TRIAL, TERMS, START, COUNT, ROWS, SEGMENTS, OWN, BAD, RECORD_SIZE = 0, 1, 2, 3, 4, 5, 6, 7, 8
 STATE = 8  # numbers of the state of a trial
-GIANT = 2**16  # samples; a trial of more is shared out by the host
+GIANT = 2**16  # samples; a trial of more is shared out by the host ...
+ALONE = 2**22  # ... or is the CPU's, if nothing but one warp can run it
+STRETCH = 2048  # samples whose weights are folded, as on the CPU

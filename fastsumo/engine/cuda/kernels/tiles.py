@@ -11,16 +11,17 @@ from numba import float64, int32, int64, types, uint8, uint16, uint64
 from fastsumo.engine.cuda.kernels.record import Kind, reader
 from fastsumo.engine.cuda.kernels.sizes import (
     ALL,
+    ALONE,
     ASIDE,
     BAD,
     COUNT,
     DONE,
     FOUND_ASIDE,
-    FOUND_GIANTS,
     FOUND_RECORDS,
     FOUND_ROWS,
     FOUND_SEGMENTS,
     FOUND_SIZE,
+    FOUND_WAITING,
     GIANT,
     KEYS,
     OWN,
@@ -65,7 +66,7 @@ SIGNATURE = types.void(
     types.int64,  # of the record of each segment ...
     types.int64,  # ... and for how many
     types.int64,  # rows of sums for which there is room
-    types.int64,  # of giant trials, and trials set aside: two numbers each, and as many
+    types.int64,  # of trials that wait, and then of those set aside: two numbers each, and room for all of the launch
     types.int64,  # of values by trial, or 0: then they are written by place, for `tally_kernel`
     types.int64,  # of K by trial, or 0
 )
@@ -107,9 +108,9 @@ def tile_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any = 
                 owners[s] = at if fits else -1
             if fits:
                 return
-        which = FOUND_GIANTS if by_segments else FOUND_ASIDE
-        at = cuda.atomic.add(found, which, 1)
-        place = aside_at + 16 * ((0 if by_segments else n) + at)
+        waits = by_segments or samples <= ALONE
+        at = cuda.atomic.add(found, FOUND_WAITING if waits else FOUND_ASIDE, 1)
+        place = aside_at + 16 * ((0 if waits else n) + at)
         words(place, 1)[0], ints(place, 2)[1] = trial, terms
 
     def run_tiles(
