@@ -92,3 +92,22 @@ def table_at(typingctx, address, m, n):
         return _array(context, builder, kind, args[0], [args[1], args[2]], [builder.mul(item, args[2]), item])
 
     return kind(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def row_of(typingctx, table, n):
+    """The first ``n`` numbers of a contiguous float64 array as a row: the compiler sees that it is the same memory."""
+    if not isinstance(table, types.Array) or table.layout != "C" or table.dtype != types.float64:
+        return None
+    kind = types.Array(types.float64, 1, "C", aligned=True)
+
+    def codegen(context, builder, signature, args):
+        given = context.make_array(signature.args[0])(context, builder, args[0])
+        array = context.make_array(kind)(context, builder)
+        item = context.get_constant(types.intp, _BYTES)
+        array.data, array.itemsize, array.nitems = given.data, item, args[1]
+        array.shape, array.strides = cgutils.pack_array(builder, [args[1]]), cgutils.pack_array(builder, [item])
+        array.meminfo, array.parent = given.meminfo, given.parent
+        return array._getvalue()
+
+    return kind(table, types.int64), codegen

@@ -25,6 +25,7 @@ from fastsumo.jit.cache import cache_folder, prune
 from fastsumo.jit.powers import insert_powers
 
 Capability = tuple[int, int]  # compute capability of a card, such as (9, 0)
+Bounds = tuple[int, int] | None
 
 _LIBRARIES = ("numba-cuda", "nvidia-nvvm")
 _ONE = threading.Lock()  # numba-cuda is bent while it compiles
@@ -41,7 +42,9 @@ def versions() -> str:
     return ", ".join(found)
 
 
-def ptx_of(make: Callable[[Any], Any], signature: Any, capability: Capability, digest: str | None) -> str:
+def ptx_of(
+    make: Callable[[Any], Any], signature: Any, capability: Capability, digest: str | None, bounds: Bounds = None
+) -> str:
     """PTX of the kernel that ``make(cuda)`` gives; read from the cache where ``digest`` is not None and known there.
 
     Parameters
@@ -54,17 +57,19 @@ def ptx_of(make: Callable[[Any], Any], signature: Any, capability: Capability, d
         Of the cards that it is for.
     digest : str or None
         A hash of all that goes into the kernel.
+    bounds : (int, int), optional
+        Threads of a block, and blocks that a processor is to hold at a time: they decide how many registers there are.
     """
     if digest is None:
-        return _compile(make, signature, capability)
-    key = hashlib.sha256(f"{digest} {capability} {versions()}".encode()).hexdigest()
+        return _compile(make, signature, capability, bounds)
+    key = hashlib.sha256(f"{digest} {capability} {bounds} {versions()}".encode()).hexdigest()
     path = cache_folder() / "ptx" / f"{key[:40]}.ptx"
     with suppress(OSError):
         text = path.read_text(encoding="ascii")
         path.touch()
         if text.endswith("}\n"):
             return text
-    text = _compile(make, signature, capability)
+    text = _compile(make, signature, capability, bounds)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{threading.get_ident()}")
@@ -87,7 +92,7 @@ def entry_of(ptx: str) -> str:
     return found.group(1)
 
 
-def _compile(make: Callable[[Any], Any], signature: Any, capability: Capability) -> str:
+def _compile(make: Callable[[Any], Any], signature: Any, capability: Capability, bounds: Bounds) -> str:
     with _ONE, _names_of_old():
         from numba import cuda
         from numba.cuda import compiler
@@ -95,7 +100,7 @@ def _compile(make: Callable[[Any], Any], signature: Any, capability: Capability)
 
         with _bent(capability):
             library, _ = compiler._compile_pyfunc_with_fixup(
-                make(cuda), signature, device=False, abi="numba", cc=capability
+                make(cuda), signature, device=False, abi="numba", cc=capability, launch_bounds=bounds
             )
             arch = f"compute_{capability[0]}{capability[1]}"
             made: bytes = nvvm.compile_ir(library.llvm_strs, opt=3, arch=arch, fma=0)

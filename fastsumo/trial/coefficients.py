@@ -46,3 +46,9 @@ def reciprocal_any(params: Any, j: Any) -> Any:
     if params.table_size:
         return 1.0 / floats(params.table_at, params.table_size)[min(j, params.table_size) - 1]
     return reciprocal(params, float(j))
+
+
+@inlined
+def inverse_of(params: Any, n: Any) -> Any:
+    """``1 / n`` for a whole number up to `SHORT`, without a division."""
+    return floats(params.reciprocal_at, 2 * SHORT + 3)[SHORT + 2 + n]

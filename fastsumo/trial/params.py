@@ -51,7 +51,9 @@ class KernelParams(NamedTuple):
     table_size: int
     product: bool  # interior coefficients are -1 up to the law's head
     longest_short: int  # the largest K that runs as a short trial
-    reciprocal_at: int  # of 1 / P(K >= j) for j = 0 .. SHORT + 1, or the factors of the levels, see `factors_of`
+    reciprocal_at: (
+        int  # of 1 / P(K >= j) for j = 0 .. SHORT + 1, or the factors of the levels; and 1 / n for n = 0 .. SHORT
+    )
     split_above: int  # trials of more samples are left to all threads together
     shift: float  # linear weights are relative to 2**shift
     order: int  # of the jackknife
@@ -113,16 +115,16 @@ def _longest_short(plan: Plan) -> int:
 
 
 def factors_of(plan: Plan) -> NDArray[np.float64]:
-    """``1 / P(K >= j)`` for the `K` of short trials; 1 for ``j = 0``.
+    """``1 / P(K >= j)`` for the `K` of short trials, 1 for ``j = 0``; and then ``1 / n`` for their samples.
 
     For levels, what the difference that `K` stands for counts: ``1 / P(K >= j)``, or ``1 / P(K = j)`` where only one
     level counts; 0 for ``j = 0``.
     """
-    law = plan.law
+    law, inverses = plan.law, 1.0 / np.maximum(np.arange(SHORT + 1.0), 1.0)
     if plan.kind != kinds.MLMC:
-        return reciprocals(law, SHORT + 2)
+        return np.append(reciprocals(law, SHORT + 2), inverses)
     factors, level = np.ones(SHORT + 2), np.arange(law.cap)
     factors[0], factors[1 : law.cap + 1] = 0.0, np.exp(-level * law.log_decay)
     if plan.single:
         factors[1 : law.cap] /= -math.expm1(law.log_decay)
-    return factors
+    return np.append(factors, inverses)

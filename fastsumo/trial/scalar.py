@@ -19,10 +19,10 @@ from fastsumo.jit.bits import fma
 from fastsumo.jit.memory import floats
 from fastsumo.jit.options import inlined
 from fastsumo.trial import kinds
-from fastsumo.trial.coefficients import HUGE, TINY, coefficient_of, is_empty, is_harmonic, leaves_head
+from fastsumo.trial.coefficients import HUGE, TINY, coefficient_of, inverse_of, is_empty, is_harmonic, leaves_head
 from fastsumo.trial.draw import samples_of
 from fastsumo.trial.levels import difference, factor_of
-from fastsumo.trial.ranges import LOG_2, is_linear
+from fastsumo.trial.ranges import LOG_2, NO_RANGE, are_linear, widened
 from fastsumo.trial.sizes import SHORT
 from fastsumo.vmath import _log_positive
 
@@ -32,18 +32,19 @@ def prefix_value(weight: Any) -> Any:
 
     @inlined
     def value(params, trial, terms):
-        total, out, first_log, before, inside = 0.0, 0.0, 0.0, 0.0, True
+        total, out, first_log, before = 0.0, 0.0, 0.0, 0.0
+        lowest, highest = NO_RANGE
         first = max(params.minimum - 1, 0)
         for s in range(terms + params.minimum):
             w = weight(params, trial, uint64(s))
-            inside &= is_linear(w)
+            lowest, highest = widened(lowest, highest, w)
             total += w
             if params.kind == kinds.IWAE or s < first:
                 continue
             if s == first:
                 out = _start(params, total)
             j = s + 1 - params.minimum
-            inverse = 1.0 / (s + 1)
+            inverse = inverse_of(params, s + 1)
             if params.kind == kinds.SINGLE_TERM:
                 if s == 0:
                     first_log = out + _log_positive(total)
@@ -57,7 +58,7 @@ def prefix_value(weight: Any) -> Any:
                         out = _log_of_product(out)
                     out += coefficient_of(params, j) * _log_positive(total * inverse)
         result, known = _finish(params, terms, total, out, first_log, before)
-        return result, inside & known
+        return result, are_linear(lowest, highest) & known
 
     return value
 
@@ -103,11 +104,12 @@ def level_value(weight: Any) -> Any:
 
     @inlined
     def value(params, trial, terms):
-        total, before, part, inside = 0.0, 0.0, 0.0, True
+        total, before, part = 0.0, 0.0, 0.0
+        lowest, highest = NO_RANGE
         level, size, left = -params.first, params.base, params.base
         for s in range(samples_of(params, terms)):
             w = weight(params, trial, uint64(s))
-            inside &= is_linear(w)
+            lowest, highest = widened(lowest, highest, w)
             part += w
             left -= 1
             if left > 0:
@@ -125,7 +127,7 @@ def level_value(weight: Any) -> Any:
                 before += part
                 size *= 2
             level, part, left = level + 1, 0.0, size
-        return total, inside
+        return total, are_linear(lowest, highest)
 
     return value
 
@@ -135,11 +137,11 @@ def jackknife_value(weight: Any) -> Any:
 
     @inlined
     def value(params, trial, terms):
-        largest, rest, inside = weight(params, trial, uint64(0)), 0.0, True
-        inside &= is_linear(largest)
+        largest, rest = weight(params, trial, uint64(0)), 0.0
+        lowest, highest = widened(NO_RANGE[0], NO_RANGE[1], largest)
         for s in range(1, terms):
             w = weight(params, trial, uint64(s))
-            inside &= is_linear(w)
+            lowest, highest = widened(lowest, highest, w)
             rest += largest if w > largest else w
             largest = w if w > largest else largest
         inverse = 1.0 / (largest + rest)
@@ -150,6 +152,6 @@ def jackknife_value(weight: Any) -> Any:
             largest = w if w > largest else largest
         level = params.shift * LOG_2 + _log_positive((largest + rest) / terms)
         result = level - (terms - 1.0) / terms * (_log_positive(product) - params.equal_logs)
-        return (result if rest > 0.0 else -np.inf), inside
+        return (result if rest > 0.0 else -np.inf), are_linear(lowest, highest)
 
     return value

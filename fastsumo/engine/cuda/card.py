@@ -100,7 +100,10 @@ class Card:
             older = re.sub(r"^\.version .*$", f".version {_PTX_OF_OLD_DRIVERS}", ptx, count=1, flags=re.MULTILINE)
             error, module = driver.cuModuleLoadData(older.encode("ascii") + b"\0")
         module = self._try((error, module))
-        return module, self._try(driver.cuModuleGetFunction(module, entry_of(ptx).encode()))
+        kernel = self._try(driver.cuModuleGetFunction(module, entry_of(ptx).encode()))
+        if hasattr(driver, "cuFuncLoad"):  # now, not at the first launch
+            self._try(driver.cuFuncLoad(kernel))
+        return module, kernel
 
     def launch(self, kernel: Any, blocks: int, threads: int, *arguments: Any) -> None:
         """Run a kernel, which need not have ended afterwards."""

@@ -32,6 +32,7 @@ from fastsumo.engine.cuda.kernels.sizes import (
     GIANT,
     KEYS,
     RECORD_SIZE,
+    SHORT_OCTAVES,
     STATE,
     STRETCH,
     TALLY_BYTES,
@@ -326,17 +327,12 @@ class _Worker:
             self.terms_at,
         )
         if not self.values_at:
-            tally = engine.center, at("tally"), _COPIES, at("found"), at("candidates")
+            where = engine.params_at, np.uint64(first), n, tile, engine.center, at("tally"), _COPIES
+            shape = min(blocks, 4 * self.card.processors), THREADS
+            self.card.launch(engine.kernels[programs.TALLY], *shape, *where, at("found"), at("candidates"), *by_place)
+            threads = -(-blocks // 32) * 32 * SHORT_OCTAVES
             self.card.launch(
-                engine.kernels[programs.TALLY],
-                blocks,
-                THREADS,
-                engine.params_at,
-                np.uint64(first),
-                n,
-                tile,
-                *tally,
-                *by_place,
+                engine.kernels[programs.POWERS], -(-threads // THREADS), THREADS, *where, *by_place[:2], at("places")
             )
         if engine.long:
             self._segments(first, n)

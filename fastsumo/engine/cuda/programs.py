@@ -9,18 +9,20 @@ from typing import Any, NamedTuple
 
 from fastsumo.engine.cuda.kernels import alone, log_weights, segments, tiles, totals
 from fastsumo.engine.cuda.kernels.record import Kind
+from fastsumo.engine.cuda.kernels.sizes import THREADS
 from fastsumo.engine.faults import compiling
 from fastsumo.engine.shapes import shape_of
 from fastsumo.jit.fingerprint import fingerprint
-from fastsumo.jit.ptx import Capability, ptx_of
+from fastsumo.jit.ptx import Bounds, Capability, ptx_of
 from fastsumo.jit.sources import source_digest
 from fastsumo.models.model import Model
 from fastsumo.trial import kinds
 from fastsumo.trial.lazy_sums import with_lazy_sums
 
-TILES, TALLY, TOTALS = "tiles", "tally", "totals"
+TILES, TALLY, POWERS, TOTALS = "tiles", "tally", "powers", "totals"
 WEIGH, BASE, LOGS, SETTLE = "weigh", "base", "logs", "settle"
 ALONE, LOG_WEIGHTS = "alone", "log weights"
+_BOUNDS = THREADS, 4  # of kernels with a block for a tile
 _SOURCES = tuple(module.__name__ for module in (alone, log_weights, segments, tiles, totals))
 
 
@@ -30,6 +32,7 @@ class Source(NamedTuple):
     make: Callable[[Any], Any]
     signature: Any
     digest: str | None
+    bounds: Bounds = None
 
 
 def sources(model: Model, kind: Kind, long: bool) -> dict[str, list[Source]]:
@@ -38,16 +41,17 @@ def sources(model: Model, kind: Kind, long: bool) -> dict[str, list[Source]]:
     The last form is the model's function as it stands, that before it has sums of exponentials that are not evaluated.
     """
 
-    def of_model(name: str, make: Callable[..., Any], signature: Any) -> list[Source]:
-        return _of_model(name, make, signature, model, kind)
+    def of_model(name: str, make: Callable[..., Any], signature: Any, bounds: Bounds = None) -> list[Source]:
+        return [form._replace(bounds=bounds) for form in _of_model(name, make, signature, model, kind)]
 
     def of_all(name: str, make: Callable[..., Any], signature: Any, *about: Any) -> list[Source]:
         digest = hashlib.sha256(repr((source_digest(*_SOURCES), about, name)).encode()).hexdigest()
-        return [Source(partial(make, *about), signature, digest)]
+        return [Source(partial(make, *about), signature, digest, _BOUNDS if name == TALLY else None)]
 
     found = {
-        TILES: of_model(TILES, tiles.tile_kernel, tiles.SIGNATURE),
+        TILES: of_model(TILES, tiles.tile_kernel, tiles.SIGNATURE, _BOUNDS),
         TALLY: of_all(TALLY, tiles.tally_kernel, tiles.TALLY, kind),
+        POWERS: of_all(POWERS, tiles.powers_kernel, tiles.POWERS, kind),
         TOTALS: of_all(TOTALS, totals.totals_kernel, totals.SIGNATURE),
     }
     if long and kind.kind in (kinds.MLMC, kinds.JVI):
@@ -91,8 +95,8 @@ def compile_log_weights(model: Model, kind: Kind, capability: Capability) -> str
 def _compile(model: Model, forms: list[Source], capability: Capability) -> str:
     for form in forms[:-1]:
         try:
-            return ptx_of(*form[:2], capability, form.digest)
+            return ptx_of(form.make, form.signature, capability, form.digest, form.bounds)
         except Exception:  # the model does more with a sum than to add to it
             continue
     with compiling(model, " for a GPU"):
-        return ptx_of(*forms[-1][:2], capability, forms[-1].digest)
+        return ptx_of(forms[-1].make, forms[-1].signature, capability, forms[-1].digest, forms[-1].bounds)

@@ -149,9 +149,8 @@ def base_kernel(kind: Any, cuda: Any) -> Any:
                 mine = totals[first + g + lane] if g + lane < number else 0.0
                 unknown += 0 if mine == mine else 1
                 own_high, own_low = 0.0, 0.0
-                for q in range(min(32, number - g)):
-                    if q == lane:
-                        own_high, own_low = high, low
+                for q in range(32):  # unrolled; adding 0 changes nothing
+                    own_high, own_low = (high if q == lane else own_high), (low if q == lane else own_low)
                     high, low = added(high, low, cuda.shfl_sync(ALL, mine, q))
                 if g + lane < number:
                     bases[2 * (first + g + lane)], bases[2 * (first + g + lane) + 1] = own_high, own_low
@@ -297,7 +296,7 @@ def logs_kernel(kind: Any, cuda: Any) -> Any:
 def settle_kernel(kind: Any, cuda: Any) -> Any:
     """Add the logs of each stretch to the state of its trial, in order; count the trials that end."""
     read = reader(kind)
-    _, tally_alone = tallying(cuda)
+    *_, tally_alone = tallying(cuda)
 
     def settle(
         params_at,
@@ -334,10 +333,8 @@ def settle_kernel(kind: Any, cuda: Any) -> Any:
                 high, low = state[SUM], state[SUM_LOW]
                 for g in range(0, number, 32):
                     mine = logs[first + g + lane] if g + lane < number else 0.0
-                    for q in range(min(32, number - g)):
-                        log = cuda.shfl_sync(ALL, mine, q)
-                        if log != 0.0:
-                            high, low = added(high, low, log)
+                    for q in range(32):  # unrolled; adding 0 changes nothing
+                        high, low = added(high, low, cuda.shfl_sync(ALL, mine, q))
                 cuda.syncwarp()
                 if lane == 0:
                     state[SUM], state[SUM_LOW] = high, low

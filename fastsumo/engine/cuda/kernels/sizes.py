@@ -1,17 +1,21 @@
 """Sizes and places that kernels and the host agree on."""
 
-from fastsumo.statistics.tally import CANDIDATES_AT, GROUPS
+from fastsumo.statistics.tally import BINS_PER_OCTAVE, CANDIDATES_AT, GROUPS
 from fastsumo.trial.sizes import SHORT, TILE
 
 THREADS = GROUPS  # of a block that runs a tile: one for each group of trials
 WARPS = THREADS // 32
 ALL = 0xFFFFFFFF  # the threads of a warp
 GROUP_SIZE = TILE // GROUPS  # trials of a tile that are in one group
+SHORT_OCTAVES = SHORT.bit_length()  # of K
 KEYS = SHORT + 2  # values of K that are counted in a tile
 
 TALLY_BYTES = CANDIDATES_AT  # of one copy of a tally, without candidates
 CANDIDATES = 1 << 17  # room for those of one launch ...
 CANDIDATE = 4  # ... numbers each: |value - center|, value, trial, terms
+
+NEAR_BINS = 24 * 2 * BINS_PER_OCTAVE  # of the histogram, that a block counts for itself: distances of 2^-16 to 2^8
+FIRST_BIN = (1023 - 16) * 2 * BINS_PER_OCTAVE
 
 DONE, ASIDE = 1, 2  # what became of a tile; anything else means that a thread of it did not end
 

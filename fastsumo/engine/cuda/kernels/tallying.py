@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 from numba import int32, int64, uint64
 
-from fastsumo.engine.cuda.kernels.sizes import CANDIDATE, CANDIDATES, FOUND_CANDIDATES, FOUND_SIZE, GROUP_SIZE, THREADS
+from fastsumo.engine.cuda.kernels.sizes import (
+    CANDIDATE,
+    CANDIDATES,
+    FIRST_BIN,
+    FOUND_CANDIDATES,
+    FOUND_SIZE,
+    GROUP_SIZE,
+    NEAR_BINS,
+    THREADS,
+)
 from fastsumo.jit.bits import fabs, float_bits
 from fastsumo.jit.memory import floats, ints, words
 from fastsumo.jit.options import inlined
@@ -45,7 +54,7 @@ from fastsumo.trial.sizes import TILE
 
 
 def tallying(cuda: Any) -> Any:
-    """The two functions that add to a tally: ``tally_tile`` for the short trials of a tile, ``tally_alone`` for one."""
+    """What adds to a tally: three functions for the short trials of a tile, and ``tally_alone`` for one trial."""
 
     @inlined
     def deposit(tally, sum_at, x):
@@ -78,11 +87,13 @@ def tallying(cuda: Any) -> Any:
             cuda.atomic.max(distances, period, furthest)
 
     @inlined
-    def bin_and_keep(tally, first_tally, found_at, candidates_at, d, value, trial, terms):
-        """Count a trial in the histogram, and remember it if it may be among the extremes."""
-        size = fabs(d)
-        place = 2 * (float_bits(size) >> BIN_SHIFT) + (1 if d > 0.0 else 0)
-        cuda.atomic.add(ints(tally + HISTOGRAM_AT, 2 * BINS), place, 1)
+    def place_of(d, size):
+        """The bin of a trial, of both sides counted together."""
+        return 2 * (float_bits(size) >> BIN_SHIFT) + (1 if d > 0.0 else 0)
+
+    @inlined
+    def keep(first_tally, found_at, candidates_at, size, value, trial, terms):
+        """Remember a trial if it may be among the extremes."""
         if size > floats(first_tally + LIMITS_AT, 3)[THRESHOLD]:
             at = cuda.atomic.add(ints(found_at, FOUND_SIZE), FOUND_CANDIDATES, 1)
             if at < CANDIDATES:
@@ -106,7 +117,8 @@ def tallying(cuda: Any) -> Any:
             period = period_of(trial if young else trial & ~uint64(TILE - 1))
             group = int64(trial & uint64(GROUPS - 1))
             sums_at = tally + OCTAVE_SUMS_AT + octave * POWERS * SUM_BYTES
-            bin_and_keep(tally, first_tally, found_at, candidates_at, d, value, trial, terms)
+            cuda.atomic.add(ints(tally + HISTOGRAM_AT, 2 * BINS), place_of(d, fabs(d)), 1)
+            keep(first_tally, found_at, candidates_at, fabs(d), value, trial, terms)
             stretch(first_tally, value, value, period, fabs(d))
             cuda.atomic.add(counts, 0, 1)
             cuda.atomic.add(ints(tally + GROUP_COUNTS_AT, GROUPS), group, 1)
@@ -124,26 +136,14 @@ def tallying(cuda: Any) -> Any:
 
     @inlined
     def tally_tile(
-        params,
-        center,
-        tally,
-        first_tally,
-        found_at,
-        candidates_at,
-        start,
-        size,
-        kept,
-        longest,
-        values,
-        order,
-        short,
-        places,
+        params, center, tally, first_tally, found_at, candidates_at, start, size, kept, longest, values, tile, bins
     ):
-        """Add the short trials of a tile, in shared memory and sorted by falling `K`; by all threads of a block.
+        """Add the short trials of a tile, sorted by falling `K`, but for their powers; by all threads of a block.
 
-        ``order`` says which trial of the tile is in which place, and is overwritten; ``places`` where those of each
-        `K` begin.
+        ``tile`` is order, short and places: which trial of the tile is in which place, to be overwritten; `K` of each
+        trial, 0 for a long one; where those of each `K` begin. ``bins`` counts what is near in the histogram.
         """
+        order, short, places = tile
         t = int64(cuda.threadIdx.x)
         young = (start | uint64(TILE - 1)) < uint64(2 * TILE)
         period = period_of(start & ~uint64(TILE - 1))
@@ -154,52 +154,75 @@ def tallying(cuda: Any) -> Any:
                 empty += 1
             else:
                 d, trial = value - center, start + uint64(i)
-                smallest, largest, furthest = min(smallest, value), max(largest, value), max(furthest, fabs(d))
-                bin_and_keep(tally, first_tally, found_at, candidates_at, d, value, trial, int64(short[i]))
+                size_of = fabs(d)
+                smallest, largest, furthest = min(smallest, value), max(largest, value), max(furthest, size_of)
+                place = place_of(d, size_of)
+                if place >= FIRST_BIN and place < FIRST_BIN + NEAR_BINS:
+                    cuda.atomic.add(bins, place - FIRST_BIN, 1)
+                else:
+                    cuda.atomic.add(ints(tally + HISTOGRAM_AT, 2 * BINS), place, 1)
+                keep(first_tally, found_at, candidates_at, size_of, value, trial, int64(short[i]))
                 if young:
                     add_period(tally, period_of(trial), 1, d, d * d)
-                    stretch(first_tally, value, value, period_of(trial), fabs(d))
+                    stretch(first_tally, value, value, period_of(trial), size_of)
         if empty > 0:
             cuda.atomic.add(ints(tally + COUNTERS_AT, 4), ZERO_WEIGHT, empty)
         stretch(first_tally, smallest, largest, period, -1.0 if young else furthest)
         if t == 0 and kept > 0:
             cuda.atomic.max(ints(first_tally + COUNTERS_AT, 4), LARGEST_TERMS, int64(short[int64(order[0])]))
-        if t < 32:
-            add_octave(params, center, tally, kept, longest, values, places, t >> 2, t & 3, young, period)
         cuda.syncthreads()
         invert(order, kept)
         add_group(center, tally, start, size, kept, longest, values, order, short, places, t)
 
     @inlined
-    def add_octave(params, center, tally, kept, longest, values, places, octave, power, young, period):
-        """The sum of one power of the distance over one octave of `K`, in the order of the places."""
-        low, high = int64(1) << octave, (int64(2) << octave) - 1
-        if low <= longest:
-            begin, end = begin_of(places, kept, longest, high), begin_of(places, kept, longest, low - 1)
-            total, trials = 0.0, 0
-            for p in range(begin, end):
-                value = values[p]
-                if value > -np.inf:
-                    d = value - center
-                    square = d * d
-                    even, odd = (square * square if power == 3 else square), (square * d if power == 2 else d)
-                    total += even if power & 1 else odd
-                    trials += 1
-            if end > begin:
-                deposit(tally, tally + OCTAVE_SUMS_AT + (octave * POWERS + power) * SUM_BYTES, total)
-                counts = ints(tally + OCTAVE_COUNTS_AT + 16 * octave, 2)
-                if power == 0:
-                    cuda.atomic.add(counts, 0, trials)
-                if power == 1:
-                    cost = int64(0)
-                    for k in range(low, min(high, longest) + 1):
-                        alike = begin_of(places, kept, longest, k - 1) - begin_of(places, kept, longest, k)
-                        cost += alike * samples_of(params, k)
-                    cuda.atomic.add(counts, 1, cost)
-                if not young and power < 2:
-                    if power == 0:
-                        cuda.atomic.add(ints(tally + PERIOD_COUNTS_AT, PERIODS), period, trials)
-                    deposit(tally, tally + PERIOD_SUMS_AT + (period * 2 + power) * SUM_BYTES, total)
+    def add_bins(tally, bins):
+        """Add what was counted near, and forget it."""
+        counts = ints(tally + HISTOGRAM_AT, 2 * BINS)
+        for i in range(int64(cuda.threadIdx.x), NEAR_BINS, THREADS):
+            if bins[i] > 0:
+                cuda.atomic.add(counts, FIRST_BIN + i, bins[i])
+                bins[i] = 0
+
+    @inlined
+    def add_octave(params, center, tally, start, longest, values, places, octave):
+        """The sums of the powers of the distance over one octave of `K`, in the order of the places."""
+        low, high, kept = int64(1) << octave, (int64(2) << octave) - 1, int64(places[0])
+        if low > longest:
+            return
+        begin, end = begin_of(places, kept, longest, high), begin_of(places, kept, longest, low - 1)
+        if end == begin:
+            return
+        s1, s2, s3, s4, trials = 0.0, 0.0, 0.0, 0.0, 0
+        for p in range(begin, end - 3, 4):
+            a, b, c, d = values[p], values[p + 1], values[p + 2], values[p + 3]  # four readings under way together
+            s1, s2, s3, s4, trials = add_powers(center, s1, s2, s3, s4, trials, a)
+            s1, s2, s3, s4, trials = add_powers(center, s1, s2, s3, s4, trials, b)
+            s1, s2, s3, s4, trials = add_powers(center, s1, s2, s3, s4, trials, c)
+            s1, s2, s3, s4, trials = add_powers(center, s1, s2, s3, s4, trials, d)
+        for p in range(end - (end - begin) % 4, end):
+            s1, s2, s3, s4, trials = add_powers(center, s1, s2, s3, s4, trials, values[p])
+        cost = int64(0)
+        for k in range(low, min(high, longest) + 1):
+            alike = begin_of(places, kept, longest, k - 1) - begin_of(places, kept, longest, k)
+            cost += alike * samples_of(params, k)
+        counts, sums_at = ints(tally + OCTAVE_COUNTS_AT + 16 * octave, 2), tally + OCTAVE_SUMS_AT
+        sums_at += octave * POWERS * SUM_BYTES
+        cuda.atomic.add(counts, 0, trials)
+        cuda.atomic.add(counts, 1, cost)
+        deposit(tally, sums_at, s1)
+        deposit(tally, sums_at + SUM_BYTES, s2)
+        deposit(tally, sums_at + 2 * SUM_BYTES, s3)
+        deposit(tally, sums_at + 3 * SUM_BYTES, s4)
+        if (start | uint64(TILE - 1)) >= uint64(2 * TILE):
+            add_period(tally, period_of(start & ~uint64(TILE - 1)), trials, s1, s2)
+
+    @inlined
+    def add_powers(center, s1, s2, s3, s4, trials, value):
+        """One value more; a trial of zero weight adds nothing."""
+        there = value > -np.inf
+        d = value - center if there else 0.0
+        square = d * d
+        return s1 + d, s2 + square, s3 + square * d, s4 + square * square, trials + (1 if there else 0)
 
     @inlined
     def invert(order, kept):
@@ -243,4 +266,4 @@ def tallying(cuda: Any) -> Any:
         deposit(tally, tally + GROUP_SUMS_AT + group * SUM_BYTES, total)
         cuda.atomic.add(ints(tally + GROUP_COUNTS_AT, GROUPS), group, trials)
 
-    return tally_tile, tally_alone
+    return tally_tile, add_bins, add_octave, tally_alone

@@ -6,7 +6,7 @@ raises ends at once, so what is not known to be done is taken for not done: the 
 
 from typing import Any
 
-from numba import float64, int32, int64, types, uint8, uint16, uint64
+from numba import int32, int64, types, uint8, uint16, uint64
 
 from fastsumo.engine.cuda.kernels.record import Kind, reader
 from fastsumo.engine.cuda.kernels.sizes import (
@@ -24,10 +24,12 @@ from fastsumo.engine.cuda.kernels.sizes import (
     FOUND_WAITING,
     GIANT,
     KEYS,
+    NEAR_BINS,
     OWN,
     RECORD_SIZE,
     ROWS,
     SEGMENTS,
+    SHORT_OCTAVES,
     START,
     TALLY_BYTES,
     TERMS,
@@ -178,7 +180,7 @@ def tile_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any = 
         for r in range(_PART // 32):
             i = warp * _PART + r * 32 + lane
             k = int64(short[i]) if i < size else 0
-            alike = cuda.match_any_sync(ALL, k)
+            alike = cuda.match_any_sync(ALL, int32(k))
             before = cuda.popc(alike & ((int64(1) << lane) - 1))
             if k > 0:
                 order[places[k] + counts[warp * KEYS + k] + before] = i
@@ -239,9 +241,9 @@ TALLY = types.void(
 
 
 def tally_kernel(kind: Kind, cuda: Any) -> Any:
-    """Add the short trials of tiles to a tally, a block a tile."""
+    """Add the short trials of tiles to a tally, but for their powers; a block takes tiles in turn."""
     read = reader(kind)
-    tally_tile, _ = tallying(cuda)
+    tally_tile, add_bins, *_ = tallying(cuda)
 
     def tally_tiles(
         params_at,
@@ -259,41 +261,66 @@ def tally_kernel(kind: Kind, cuda: Any) -> Any:
         short_at,
         places_at,
     ):
-        values = cuda.shared.array(TILE, float64)
         order = cuda.shared.array(TILE, uint16)
         short = cuda.shared.array(TILE, uint8)
         places = cuda.shared.array(KEYS, int32)
-        t, block = int64(cuda.threadIdx.x), int64(cuda.blockIdx.x)
-        kept = int64(halves(places_at + 4 * KEYS * block, KEYS)[0])
-        if ints(status_at, block + 1)[block] != DONE or kept == 0:
-            return
-        params = read(params_at)
-        begin = (first & ~uint64(tile - 1)) + uint64(block) * uint64(tile)
-        start = max(begin, first)
-        size = int64(min(begin + uint64(tile), first + uint64(n)) - start)
-        for i in range(t, size, THREADS):
-            values[i] = floats(sorted_at + 8 * TILE * block, TILE)[i] if i < kept else 0.0
-            order[i] = quarters(order_at + 2 * TILE * block, TILE)[i]
-            short[i] = octets(short_at + TILE * block, TILE)[i]
-        for k in range(t, KEYS, THREADS):
-            places[k] = halves(places_at + 4 * KEYS * block, KEYS)[k]
+        bins = cuda.shared.array(NEAR_BINS, int32)
+        params, t = read(params_at), int64(cuda.threadIdx.x)
+        own, longest = tally + (int64(cuda.blockIdx.x) % copies) * TALLY_BYTES, max(params.longest_short, 0)
+        begin = first & ~uint64(tile - 1)
+        tiles = (int64(first - begin) + n + tile - 1) // tile
+        for i in range(t, NEAR_BINS, THREADS):
+            bins[i] = 0
+        for at in range(int64(cuda.blockIdx.x), tiles, int64(cuda.gridDim.x)):
+            cuda.syncthreads()
+            kept = int64(halves(places_at + 4 * KEYS * at, KEYS)[0])
+            if ints(status_at, tiles)[at] == DONE and kept > 0:
+                start = max(begin + uint64(at) * uint64(tile), first)
+                size = int64(min(begin + uint64(at + 1) * uint64(tile), first + uint64(n)) - start)
+                for i in range(t, size, THREADS):
+                    order[i] = quarters(order_at + 2 * TILE * at, TILE)[i]
+                    short[i] = octets(short_at + TILE * at, TILE)[i]
+                for k in range(t, KEYS, THREADS):
+                    places[k] = halves(places_at + 4 * KEYS * at, KEYS)[k]
+                cuda.syncthreads()
+                values, sorted_tile = floats(sorted_at + 8 * TILE * at, TILE), (order, short, places)
+                where = own, tally, found_at, candidates_at
+                tally_tile(params, center, *where, start, size, kept, longest, values, sorted_tile, bins)
         cuda.syncthreads()
-        own, longest = tally + (block % copies) * TALLY_BYTES, max(params.longest_short, 0)
-        tally_tile(
-            params,
-            center,
-            own,
-            tally,
-            found_at,
-            candidates_at,
-            start,
-            size,
-            kept,
-            longest,
-            values,
-            order,
-            short,
-            places,
-        )
+        add_bins(own, bins)
 
     return tally_tiles
+
+
+POWERS = types.void(
+    types.int64,  # address of the params
+    types.uint64,  # first trial
+    types.int64,  # how many
+    types.int64,  # trials of a tile
+    types.float64,  # centre
+    types.int64,  # address of the copies of the tally
+    types.int64,  # how many
+    types.int64,  # of what becomes of each tile
+    types.int64,  # of values by place
+    types.int64,  # of where those of each K begin
+)
+
+
+def powers_kernel(kind: Kind, cuda: Any) -> Any:
+    """Add the powers of the short trials of tiles to a tally: a thread for each tile and octave of `K`."""
+    read = reader(kind)
+    _, _, add_octave, _ = tallying(cuda)
+
+    def add_powers(params_at, first, n, tile, center, tally, copies, status_at, sorted_at, places_at):
+        params = read(params_at)
+        thread = int64(cuda.blockIdx.x) * int64(cuda.blockDim.x) + int64(cuda.threadIdx.x)
+        begin = first & ~uint64(tile - 1)
+        tiles = (int64(first - begin) + n + tile - 1) // tile
+        octave, at = (thread >> 5) % SHORT_OCTAVES, (thread >> 5) // SHORT_OCTAVES * 32 + (thread & 31)
+        if at < tiles and ints(status_at, tiles)[at] == DONE:
+            places, values = halves(places_at + 4 * KEYS * at, KEYS), floats(sorted_at + 8 * TILE * at, TILE)
+            start, longest = max(begin + uint64(at) * uint64(tile), first), max(params.longest_short, 0)
+            own = tally + (at % copies) * TALLY_BYTES
+            add_octave(params, center, own, start, longest, values, places, octave)
+
+    return add_powers

@@ -8,7 +8,7 @@ from typing import Any
 from numba import float64, uint64
 
 from fastsumo.engine.shapes import Shape
-from fastsumo.jit.memory import floats
+from fastsumo.jit.memory import floats, row_of
 from fastsumo.jit.options import inlined
 from fastsumo.jit.ptx import philox_words
 from fastsumo.models import transforms
@@ -69,7 +69,7 @@ def weight_of(function: Any, shape: Shape, cuda: Any, pair: Any) -> Any:
             z = cuda.local.array((rows, 1), float64)
             fill(z, trial, sample, params.key)
             numbers = floats(params.numbers_at, numbers_size)[:params_size]
-            return linear_weight(density_at(z[:, 0], params, numbers), params.shift)
+            return linear_weight(density_at(row_of(z, dim), params, numbers), params.shift)
 
         return weight
 
@@ -81,6 +81,6 @@ def weight_of(function: Any, shape: Shape, cuda: Any, pair: Any) -> Any:
         fill(z, trial, sample, params.key)
         numbers = floats(params.numbers_at, numbers_size)
         transform(z, dim, numbers[params_size:], log_q)
-        return linear_weight(density_at(z[:dim, 0], params, numbers[:params_size]) - log_q[0], params.shift)
+        return linear_weight(density_at(row_of(z, dim), params, numbers[:params_size]) - log_q[0], params.shift)
 
     return weight_by_proposal
