@@ -34,7 +34,7 @@ from fastsumo._version import __version__
 
 if TYPE_CHECKING:
     from fastsumo import models, plot, tails, theory, vmath
-    from fastsumo.errors import ModelError, StudyError
+    from fastsumo.errors import DeviceError, ModelError, StudyError
     from fastsumo.estimators.estimators import ELBO, IWAE, JVI, MLMC, SUMO, SingleTerm
     from fastsumo.models import proposals
     from fastsumo.models.model import Model, importance, model
@@ -60,7 +60,7 @@ _MODULES = {
     "vmath": "vmath",
 }
 _NAMES = {
-    "errors": ("ModelError", "StudyError"),
+    "errors": ("DeviceError", "ModelError", "StudyError"),
     "estimators.estimators": ("ELBO", "IWAE", "JVI", "MLMC", "SUMO", "SingleTerm"),
     "models.model": ("Model", "importance", "model"),
     "runs.compare": ("compare",),
@@ -81,6 +81,7 @@ __all__ = [
     "JVI",
     "MLMC",
     "SUMO",
+    "DeviceError",
     "Evaluation",
     "Model",
     "ModelError",

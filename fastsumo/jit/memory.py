@@ -108,6 +108,8 @@ def row_of(typingctx, table, n):
         array.data, array.itemsize, array.nitems = given.data, item, args[1]
         array.shape, array.strides = cgutils.pack_array(builder, [args[1]]), cgutils.pack_array(builder, [item])
         array.meminfo, array.parent = given.meminfo, given.parent
+        if context.enable_nrt:
+            context.nrt.incref(builder, kind, array._getvalue())
         return array._getvalue()
 
     return kind(table, types.int64), codegen

@@ -132,22 +132,22 @@ def make_cuda() -> types.ModuleType:
     """The stand-in for `numba.cuda`."""
     cuda, cuda_local, shared = (types.ModuleType(name) for name in ("cuda", "local", "shared"))
     cuda_local.array, shared.array = local_array, _shared_array  # type: ignore[attr-defined]
-    members = dict(
-        local=cuda_local,
-        shared=shared,
-        atomic=Atomic(),
-        threadIdx=Place("thread"),
-        blockIdx=Place("number"),
-        blockDim=Place("threads"),
-        gridDim=Place("blocks"),
-        syncthreads=lambda: _here.block.barrier.wait(),
-        syncwarp=lambda: _exchange(None),
-        shfl_sync=lambda mask, value, lane: _exchange(value)[int(lane)],
-        shfl_xor_sync=lambda mask, value, other: _exchange(value)[(_here.thread & 31) ^ int(other)],
-        ballot_sync=lambda mask, flag: _mask(_exchange(bool(flag))),
-        match_any_sync=_match,
-        popc=lambda bits: int(bits).bit_count(),
-    )
+    members = {
+        "local": cuda_local,
+        "shared": shared,
+        "atomic": Atomic(),
+        "threadIdx": Place("thread"),
+        "blockIdx": Place("number"),
+        "blockDim": Place("threads"),
+        "gridDim": Place("blocks"),
+        "syncthreads": lambda: _here.block.barrier.wait(),
+        "syncwarp": lambda: _exchange(None),
+        "shfl_sync": lambda mask, value, lane: _exchange(value)[int(lane)],
+        "shfl_xor_sync": lambda mask, value, other: _exchange(value)[(_here.thread & 31) ^ int(other)],
+        "ballot_sync": lambda mask, flag: _mask(_exchange(bool(flag))),
+        "match_any_sync": _match,
+        "popc": lambda bits: int(bits).bit_count(),
+    }
     for name, member in members.items():
         setattr(cuda, name, member)
     return cuda
