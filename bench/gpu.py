@@ -142,14 +142,9 @@ def main() -> int:
     head = ["case", "trials/s", "samples/s", "normals/s", "x CPU", "x CUDA C++", "bits", "first run, s"]
     rows = [row(name, fs.models.note(), estimator, trials, "cuda") for name, estimator, trials in CASES]
     rows.append(row("gaussian-16, iwae-100", linear_gaussian(), fs.IWAE(100), 1 << 25, "cuda"))
-    widths = [max(len(line[i]) for line in [head, *rows]) for i in range(len(head))]
-    for line in [head, *rows]:
-        print(
-            "  ".join(
-                cell.rjust(width) if i else cell.ljust(width)
-                for i, (cell, width) in enumerate(zip(line, widths, strict=False))
-            )
-        )
+    lines, widths = [head, *rows], [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for name, *cells in lines:
+        print("  ".join([name.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]))
     print(f"CUDA C++: {cuda_peer.unavailable() or 'cuRAND, its kernels alone'}")
     for name, rate in (("JAX", jax_rate), ("PyTorch", torch_rate)):
         try:

@@ -55,18 +55,21 @@ from fastsumo.trial.sizes import LANES, SEGMENT, SHORT, TILE
 from fastsumo.trial.survival import survival
 
 _COPIES = 16  # of the tally
-_TILES = 4096  # of one launch, the most
-_ROWS = 1 << 25  # of lane sums, 4 GiB, the most
+_TILES = 1 << 14  # of one launch, the most
+_ROWS = 1 << 26  # of lane sums, 8 GiB, the most
 _FEWEST_ROWS = 1 << 21
 _FIRST = 1 << 16  # trials of the first launch, all of them candidates for the extremes
+_FIRST_SAMPLES = 2.0**30
+_GROWTH = 4  # times as many trials as the launch before, at most
 _SECONDS = 0.1  # that a launch should take
-_CARRY = 1 << 29  # trials after which the sums on the card are brought home, before their digits run over
+_CARRY = 1 << 29  # additions to a sum on the card, after which it is brought home before its digits run over
 _HOME = 2.0  # seconds after which they are brought home in any case: a card that is lost takes no more with it
 _LOOK = 0.25  # seconds between two looks at the statistics on the card
 _LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for anything
 _PIECE = 1 << 18  # trials, a multiple of every tile, that the CPU runs at a time
 _SEGMENT_ROWS = SEGMENT // LANES
 Part = tuple[int, int, int, int]  # of a giant trial: where its state is, its number, its K, samples that are done
+_TILE_BYTES = 11 * TILE + 4 * KEYS + 8  # of what is kept of a tile between kernels
 _WARPS = 128 // 32  # of a block of the kernels for long trials
 
 
@@ -194,35 +197,28 @@ class Bench:
     """The memory of a card that launches work in, and how many trials one may have."""
 
     def __init__(self, engine: CudaEngine) -> None:
-        self.card = engine.card
-        law, plan, tile = engine.plan.law, engine.plan, engine.tile
+        self.card, tile, held = engine.card, engine.tile, 0
         free, room = self.card.free_memory(), self.card.room
-        longest = max(engine.params.longest_short, 0)
-        share, rows = 0.0, 0.0  # of trials that are long, and rows of lane sums that a trial has
-        if engine.long:
-            k = np.arange(longest + 1.0, GIANT + 1.0)
-            beyond = survival(law, k) if plan.kind != kinds.IWAE else np.where(k <= law.cap, 1.0, 0.0)
-            share = float(beyond[0])
-            rows = 0.0 if plan.kind == kinds.IWAE else (float(beyond.sum()) + share * (longest + 2 * LANES)) / LANES
-        budget = int(0.4 * free)
-        of_trial = 8 + 2 + 1 + 32 + share * 8 * (RECORD_SIZE + STATE + 8) + rows * 8 * LANES
-        trials = min(_TILES * tile, int(budget / of_trial) // tile * tile)
-        if trials < tile:
+        share, rows = _expected(engine)
+        giants = engine.long and engine.plan.samples(engine.plan.law.cap) > GIANT
+        of_trial = share * 8 * (4 + RECORD_SIZE + STATE + 8) + rows * 8 * LANES
+        most = int(0.4 * free / (_TILE_BYTES + tile * of_trial))
+        if rows > 0.0:
+            most = min(most, int(_ROWS / (1.2 * rows * tile)))
+        if 0.4 * free < _TILE_BYTES + (8 * LANES * _FEWEST_ROWS if giants else 0):
             raise DeviceError(f"device 'cuda:{self.card.number}' has too little free memory: {free / 2**20:.0f} MiB")
-        self.trials, self.tiles = trials, trials // tile + 2
-        giants = engine.long and plan.samples(law.cap) > GIANT
+        self.trials, self.tiles = max(min(_TILES, most), 1) * tile, max(min(_TILES, most), 1) + 2
+        self.aside = int(1.1 * share * self.trials) + 4096  # trials that wait, or are set aside, in one launch
+        self.records = self.aside if engine.long else 1
         self.rows = 1 << 60  # rows of lane sums that there is room for; IWAE needs none
-        held = 0
-        if engine.long and plan.kind != kinds.IWAE:
-            held = self.rows = max(
-                min(int(1.2 * rows * trials) + 4096, _ROWS, budget // (8 * LANES)), _FEWEST_ROWS if giants else 0
-            )
-        self.records = min(int(1.1 * share * trials) + 4096, trials + 4096) if engine.long else 1
+        if rows > 0.0:
+            held = self.rows = max(int(1.2 * rows * self.trials) + 4096, _FEWEST_ROWS if giants else 0)
+        self.segments = self.records + held // _SEGMENT_ROWS + (_FEWEST_ROWS // _SEGMENT_ROWS if giants else 0)
+        self.carry = int(_CARRY / (1.5 * share + 16.0 / tile))
         self.warps, self.room = 0, STRETCH  # that run trials alone, and the weights that each has room for
         if engine.alone:
-            self.room += law.cap if plan.kind == kinds.JVI else 0
-            self.warps = max(min(16 * self.card.processors, budget // (8 * self.room)) // _WARPS, 1) * _WARPS
-        self.segments = self.records + held // _SEGMENT_ROWS + (_FEWEST_ROWS // 64 if giants else 0)
+            self.room += engine.plan.law.cap if engine.plan.kind == kinds.JVI else 0
+            self.warps = max(min(16 * self.card.processors, int(0.4 * free) // (8 * self.room)) // _WARPS, 1) * _WARPS
         self._rooms = {
             "found": room(8 * FOUND_SIZE),
             "status": room(8 * self.tiles),
@@ -232,7 +228,7 @@ class Bench:
             "places": room(4 * KEYS * self.tiles),
             "candidates": room(8 * CANDIDATE * CANDIDATES),
             "tally": room(TALLY_BYTES * _COPIES),
-            "aside": room(32 * (trials + tile)),
+            "aside": room(32 * self.aside),
             "record": room(8 * RECORD_SIZE * self.records),
             "state": room(8 * STATE * self.records),
             "owner": room(8 * self.segments),
@@ -246,6 +242,18 @@ class Bench:
     def at(self, name: str) -> int:
         """Where an array lies."""
         return self._rooms[name].address
+
+
+def _expected(engine: CudaEngine) -> tuple[float, float]:
+    """Of a trial: the probability that it is long, and the rows of lane sums that it is expected to have."""
+    law, longest = engine.plan.law, max(engine.params.longest_short, 0)
+    if engine.plan.kind in (kinds.IWAE, kinds.JVI):
+        return float(law.cap > longest), 0.0
+    if not engine.long:
+        return float(survival(law, longest + 1)) if engine.alone else 0.0, 0.0
+    beyond = survival(law, np.arange(longest + 1.0, GIANT + 1.0))
+    share = float(beyond[0])
+    return share, (float(beyond.sum()) + share * (longest + 2 * LANES)) / LANES
 
 
 class _Worker:
@@ -289,14 +297,15 @@ class _Worker:
         """After the last."""
 
     def _run(self) -> None:
-        tile, at, size = self.engine.tile, self.first, _FIRST
+        tile, at = self.engine.tile, self.first
+        size = int(min(_FIRST, _FIRST_SAMPLES / min(self.engine.estimator.expected_cost(), _FIRST_SAMPLES)))
         while at < self.stop_at and not self.engine.crew.stopped:
             size = max(min(size, self.bench.trials), tile)
             stop = min((at + size) // tile * tile, self.stop_at)
             began = time.perf_counter()
             self._launch(at, stop - at)
             took = max(time.perf_counter() - began, 1e-6)
-            size = min(2 * size, int((stop - at) * _SECONDS / took) + 1)
+            size = min(_GROWTH * size, int((stop - at) * _SECONDS / took) + 1)
             at = stop
 
     def _launch(self, first: int, n: int) -> None:
@@ -323,6 +332,7 @@ class _Worker:
             bench.segments,
             bench.rows,
             at("aside"),
+            bench.aside,
             self.values_at,
             self.terms_at,
         )
@@ -344,7 +354,7 @@ class _Worker:
         begin = first // tile * tile
         tiles = begin + tile * np.flatnonzero(status != DONE)
         left = [(max(int(low), first), min(int(low) + tile, first + n)) for low in tiles]
-        waiting, aside = int(found[FOUND_WAITING]), self._pairs(n, int(found[FOUND_ASIDE]))
+        waiting, aside = int(found[FOUND_WAITING]), self._pairs(bench.aside, int(found[FOUND_ASIDE]))
         if engine.long and waiting:
             aside = np.concatenate([aside, self._giants(self._pairs(0, waiting), first, n)])
         elif waiting != found[FOUND_SETTLED]:
@@ -354,6 +364,8 @@ class _Worker:
 
     def _pairs(self, skipped: int, count: int) -> Ints:
         """Trials and `K` that kernels have left to the host."""
+        if count > self.bench.aside:
+            raise DeviceError("more long trials in one launch than there is room for")
         pairs = np.zeros((count, 2), np.int64)
         return self.card.read(self.bench.at("aside") + 16 * skipped, pairs) if count else pairs
 
@@ -370,7 +382,7 @@ class _Worker:
         self.card.launch(engine.kernels[programs.BASE], blocks, 32 * _WARPS, *common)
         if programs.LOGS in engine.kernels:
             self.card.launch(engine.kernels[programs.LOGS], blocks, 32 * _WARPS, *common)
-        tally = engine.center, at("tally"), _COPIES, at("candidates"), at("aside") + 16 * n
+        tally = engine.center, at("tally"), _COPIES, at("candidates"), at("aside") + 16 * bench.aside
         where = np.uint64(first), n, self.values_at
         self.card.launch(engine.kernels[programs.SETTLE], blocks, 32 * _WARPS, *common, *tally, *where)
 
@@ -379,7 +391,15 @@ class _Worker:
         engine, bench, at = self.engine, self.bench, self.bench.at
         self.card.launch(
             *(engine.kernels[programs.ALONE], bench.warps // _WARPS, 32 * _WARPS, engine.params_at, at("found")),
-            *(at("aside"), at("aside") + 16 * n, at("alone"), bench.room, engine.center, at("tally"), _COPIES),
+            *(
+                at("aside"),
+                at("aside") + 16 * bench.aside,
+                at("alone"),
+                bench.room,
+                engine.center,
+                at("tally"),
+                _COPIES,
+            ),
             *(at("candidates"), np.uint64(first), n, self.values_at),
         )
 
@@ -400,7 +420,7 @@ class _Worker:
                 self._segments(first, n)
                 self.card.read(at("found"), found)
                 self._take_candidates(found, first, n)
-                aside.append(self._pairs(n, int(found[FOUND_ASIDE])))
+                aside.append(self._pairs(bench.aside, int(found[FOUND_ASIDE])))
             aside.append(np.array([(trial, terms) for _, trial, terms, _ in waiting], np.int64).reshape(-1, 2))
         return np.concatenate(aside)
 
@@ -496,7 +516,7 @@ class _TallyWorker(_Worker):
     def _launch(self, first: int, n: int) -> None:
         super()._launch(first, n)
         self._since += n
-        if self._since >= _CARRY or time.perf_counter() - self._came_home > _HOME:
+        if self._since >= self.bench.carry or time.perf_counter() - self._came_home > _HOME:
             self._bring_home()
         if self._asked and time.perf_counter() - self._looked > _LOOK:
             self._read(self._seen)

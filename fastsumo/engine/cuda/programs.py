@@ -23,6 +23,7 @@ TILES, TALLY, POWERS, TOTALS = "tiles", "tally", "powers", "totals"
 WEIGH, BASE, LOGS, SETTLE = "weigh", "base", "logs", "settle"
 ALONE, LOG_WEIGHTS = "alone", "log weights"
 _BOUNDS = THREADS, 4  # of kernels with a block for a tile
+_WEIGH_BOUNDS = 128, 8
 _SOURCES = tuple(module.__name__ for module in (alone, log_weights, segments, tiles, totals))
 
 
@@ -57,7 +58,7 @@ def sources(model: Model, kind: Kind, long: bool) -> dict[str, list[Source]]:
     if long and kind.kind in (kinds.MLMC, kinds.JVI):
         found[ALONE] = of_model(ALONE, alone.alone_kernel, alone.SIGNATURE)
     elif long:
-        found[WEIGH] = of_model(WEIGH, segments.weigh_kernel, segments.WEIGH)
+        found[WEIGH] = of_model(WEIGH, segments.weigh_kernel, segments.WEIGH, _WEIGH_BOUNDS)
         found[BASE] = of_all(BASE, segments.base_kernel, segments.BASES, kind)
         found[SETTLE] = of_all(SETTLE, segments.settle_kernel, segments.SETTLE, kind)
         if kind.kind != kinds.IWAE:

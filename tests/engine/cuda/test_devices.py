@@ -1,4 +1,4 @@
-"""What is said where there is no card, no driver, no such device, or no form for a GPU: a line, before anything runs."""
+"""What is said where there is no card, no driver, no such device, or no form for a GPU: in a line, first of all."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_no_such_card(driver: Any) -> None:
 
 def test_an_old_card(driver: Any) -> None:
     driver(1, (6, 1))
-    with pytest.raises(fs.DeviceError, match=r"Test card, 'cuda:0', has compute capability 6.1: 7.0 is needed"):
+    with pytest.raises(fs.DeviceError, match="device 'cuda:0', Test card, has compute capability 6.1; 7.0 is needed"):
         devices.require_device("cuda")
 
 

@@ -1,4 +1,4 @@
-"""What only a card shows: long runs, single giants, Ctrl-C, several devices, what is lost and kept. See also the digests."""
+"""What only a card shows: long runs, giants, Ctrl-C, several devices, what is lost and kept. See the digests too."""
 
 from __future__ import annotations
 

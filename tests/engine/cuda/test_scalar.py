@@ -28,6 +28,10 @@ def pair(x, params):  # type: ignore[no-untyped-def]
     return fs.vmath.logaddexp(-0.5 * (x[0] * x[0] + x[1] ** 2), -2.0 - 0.5 * (x[0] - 3.0) ** 2 - 2.0 * x[1] * x[1])
 
 
+def uniform(z, params):  # type: ignore[no-untyped-def]
+    return fs.vmath.log(params[0] * fs.vmath.exp(z[0]) + z[1] ** 3)
+
+
 MIXTURE = fs.proposals.Mixture([GAUSSIAN([0.0, 0.0], 1.5), STUDENT([3.0, 0.0], [1.0, 0.5], 5.0)], [0.6, 0.4])
 FULL = np.array([[2.0, 0.5], [0.5, 1.5]])
 
@@ -103,15 +107,11 @@ def test_levels_and_the_jackknife(estimators: list[fs.Estimator]) -> None:
         fs.importance(pair, MIXTURE, log_evidence=2.0),
         fs.importance(pair, GAUSSIAN([0.5, 0.0], FULL), log_evidence=2.0),
         fs.importance(pair, STUDENT([0.5, 0.0], FULL, 4.0), log_evidence=2.0),
-        fs.Model(
-            lambda z, p: fs.vmath.log(p[0] * fs.vmath.exp(z[0]) + z[1] ** 3), 2, [1.5], "uniform", log_evidence=0.5
-        ),
+        fs.Model(uniform, 2, [1.5], "uniform", log_evidence=0.5),
         fs.models.gamma(1.5),
         fs.models.funnel(3, "student"),
     ],
     ids=["mixture", "full Gaussian", "full t", "uniform", "gamma", "funnel"],
 )
 def test_models(model: fs.Model) -> None:
-    if model.log_evidence is None:
-        model = model.with_evidence(0.0) if hasattr(model, "with_evidence") else model
     compare(model, scalar_trials(model, fs.IWAE(2)), fs.SUMO(HARMONIC(cap=40)))

@@ -68,7 +68,8 @@ SIGNATURE = types.void(
     types.int64,  # of the record of each segment ...
     types.int64,  # ... and for how many
     types.int64,  # rows of sums for which there is room
-    types.int64,  # of trials that wait, and then of those set aside: two numbers each, and room for all of the launch
+    types.int64,  # of trials that wait, and then of those set aside, two numbers each ...
+    types.int64,  # ... and for how many of either there is room
     types.int64,  # of values by trial, or 0: then they are written by place, for `tally_kernel`
     types.int64,  # of K by trial, or 0
 )
@@ -90,7 +91,7 @@ def tile_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any = 
         return terms_of(params, pair(trial, uint64(0), uint64(0), params.key)[0])
 
     @inlined
-    def note_long(params, trial, terms, found_at, records_at, records, owners_at, segments, rows, aside_at, n):
+    def note_long(params, trial, terms, found_at, records_at, records, owners_at, segments, rows, aside_at, room):
         """Give a long trial a record with room for its sums; or leave it to the host."""
         found, samples = ints(found_at, FOUND_SIZE), samples_of(params, terms)
         if by_segments and samples <= GIANT:
@@ -112,8 +113,9 @@ def tile_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any = 
                 return
         waits = by_segments or samples <= ALONE
         at = cuda.atomic.add(found, FOUND_WAITING if waits else FOUND_ASIDE, 1)
-        place = aside_at + 16 * ((0 if waits else n) + at)
-        words(place, 1)[0], ints(place, 2)[1] = trial, terms
+        if at < room:  # the host looks whether it was enough
+            place = aside_at + 16 * ((0 if waits else room) + at)
+            words(place, 1)[0], ints(place, 2)[1] = trial, terms
 
     def run_tiles(
         params_at,
@@ -132,6 +134,7 @@ def tile_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any = 
         segments,
         rows,
         aside_at,
+        room,
         values_at,
         terms_at,
     ):
@@ -211,7 +214,9 @@ def tile_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any = 
                 if k == 0:
                     trial = start + uint64(i)
                     k = draw(params, trial)
-                    note_long(params, trial, k, found_at, records_at, records, owners_at, segments, rows, aside_at, n)
+                    note_long(
+                        params, trial, k, found_at, records_at, records, owners_at, segments, rows, aside_at, room
+                    )
                 if by_trial:
                     terms[i] = k
         if not by_trial:
