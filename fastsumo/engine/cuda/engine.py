@@ -31,8 +31,8 @@ from fastsumo.engine.cuda.kernels.sizes import (
     FOUND_WAITING,
     GIANT,
     KEYS,
+    POWER_THREADS,
     RECORD_SIZE,
-    SHORT_OCTAVES,
     STATE,
     STRETCH,
     TALLY_BYTES,
@@ -43,6 +43,8 @@ from fastsumo.engine.interface import Engine, Floats, Ints, Tallied, Unwatched, 
 from fastsumo.engine.shapes import numbers_of
 from fastsumo.engine.status import BAD_WEIGHT
 from fastsumo.errors import DeviceError
+from fastsumo.jit.options import compile_for
+from fastsumo.statistics.exact import LIMBS, carry
 from fastsumo.statistics.merger import StatisticsMerger
 from fastsumo.statistics.snapshot import Snapshot, snapshot_of
 from fastsumo.statistics.spans import Spans, joined, without
@@ -56,7 +58,7 @@ from fastsumo.trial.survival import survival
 
 _COPIES = 16  # of the tally
 _TILES = 1 << 14  # of one launch, the most
-_ROWS = 1 << 26  # of lane sums, 8 GiB, the most
+_ROWS = 1 << 25  # of lane sums, 4 GiB, the most
 _FEWEST_ROWS = 1 << 21
 _FIRST = 1 << 16  # trials of the first launch, all of them candidates for the extremes
 _FIRST_SAMPLES = 2.0**30
@@ -121,6 +123,7 @@ class CudaEngine:
         if abs(self.params.shift) >= _LARGEST_SHIFT:
             raise ValueError(f"log weights around {self.center:g} have too few digits for a GPU; use device='cpu'")
         self._params = self.card.put(packed(self.params))
+        compile_for(carry, np.zeros((1, LIMBS), np.int64))  # which the statistics take, before there is a clock
         self.bench = Bench(self)
 
     @property
@@ -340,9 +343,8 @@ class _Worker:
             where = engine.params_at, np.uint64(first), n, tile, engine.center, at("tally"), _COPIES
             shape = min(blocks, 4 * self.card.processors), THREADS
             self.card.launch(engine.kernels[programs.TALLY], *shape, *where, at("found"), at("candidates"), *by_place)
-            threads = -(-blocks // 32) * 32 * SHORT_OCTAVES
             self.card.launch(
-                engine.kernels[programs.POWERS], -(-threads // THREADS), THREADS, *where, *by_place[:2], at("places")
+                engine.kernels[programs.POWERS], blocks, POWER_THREADS, *where, *by_place[:2], at("places")
             )
         if engine.long:
             self._segments(first, n)

@@ -64,7 +64,7 @@ def compare(model: fs.Model, run: Any, estimator: fs.Estimator) -> None:
     run(params, values, terms, known)
     expected, expected_terms = fs.sample(model, estimator, TRIALS, seed=SEED, first_trial=FIRST)
     assert np.array_equal(terms, expected_terms)
-    assert known.mean() > 0.9
+    assert known.mean() > 0.3  # the others are for the extended range
     assert values[known].tobytes() == expected[known].tobytes()
 
 

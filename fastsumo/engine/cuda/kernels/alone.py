@@ -55,7 +55,7 @@ SIGNATURE = types.void(
 def alone_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any = pair_on_card) -> Any:
     """The kernel, for a model's function and a kind of trial."""
     read, weight = reader(kind), weight_of(function, shape, cuda, pair)
-    *_, tally_alone = tallying(cuda)
+    tally_alone = tallying(cuda).tally_alone
     levels = kind.kind == kinds.MLMC
 
     @inlined

@@ -296,7 +296,7 @@ def logs_kernel(kind: Any, cuda: Any) -> Any:
 def settle_kernel(kind: Any, cuda: Any) -> Any:
     """Add the logs of each stretch to the state of its trial, in order; count the trials that end."""
     read = reader(kind)
-    *_, tally_alone = tallying(cuda)
+    tally_alone = tallying(cuda).tally_alone
 
     def settle(
         params_at,

@@ -5,6 +5,7 @@ from fastsumo.trial.sizes import SHORT, TILE
 
 THREADS = GROUPS  # of a block that runs a tile: one for each group of trials
 WARPS = THREADS // 32
+POWER_THREADS = 128  # of a block that adds up the powers of a tile
 ALL = 0xFFFFFFFF  # the threads of a warp
 GROUP_SIZE = TILE // GROUPS  # trials of a tile that are in one group
 SHORT_OCTAVES = SHORT.bit_length()  # of K

@@ -5,7 +5,7 @@ all else is integers, whose order does not matter. Of the tally there are severa
 one number; limits, the trace's extremes and the candidates are in the first copy alone.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import int32, int64, uint64
@@ -53,8 +53,20 @@ from fastsumo.trial.draw import samples_of
 from fastsumo.trial.sizes import TILE
 
 
-def tallying(cuda: Any) -> Any:
-    """What adds to a tally: three functions for the short trials of a tile, and ``tally_alone`` for one trial."""
+class Tallying(NamedTuple):
+    """Functions that add to a tally: ``tally_alone`` one trial, the others the short trials of tiles."""
+
+    tally_tile: Any
+    add_bins: Any
+    gather: Any
+    release: Any
+    count_group: Any
+    add_octave: Any
+    tally_alone: Any
+
+
+def tallying(cuda: Any) -> Tallying:
+    """The functions, for ``numba.cuda`` or its stand-in."""
 
     @inlined
     def deposit(tally, sum_at, x):
@@ -138,7 +150,9 @@ def tallying(cuda: Any) -> Any:
     def tally_tile(
         params, center, tally, first_tally, found_at, candidates_at, start, size, kept, longest, values, tile, bins
     ):
-        """Add the short trials of a tile, sorted by falling `K`, but for their powers; by all threads of a block.
+        """Add the short trials of a tile, sorted by falling `K`, but for powers and groups; by all threads of a block.
+
+        Returns the sum of the distances of the thread's group, and how many there are.
 
         ``tile`` is order, short and places: which trial of the tile is in which place, to be overwritten; `K` of each
         trial, 0 for a long one; where those of each `K` begin. ``bins`` counts what is near in the histogram.
@@ -172,7 +186,7 @@ def tallying(cuda: Any) -> Any:
             cuda.atomic.max(ints(first_tally + COUNTERS_AT, 4), LARGEST_TERMS, int64(short[int64(order[0])]))
         cuda.syncthreads()
         invert(order, kept)
-        add_group(center, tally, start, size, kept, longest, values, order, short, places, t)
+        return add_group(center, tally, start, size, kept, longest, values, order, short, places, t)
 
     @inlined
     def add_bins(tally, bins):
@@ -184,45 +198,35 @@ def tallying(cuda: Any) -> Any:
                 bins[i] = 0
 
     @inlined
-    def add_octave(params, center, tally, start, longest, values, places, octave):
-        """The sums of the powers of the distance over one octave of `K`, in the order of the places."""
+    def add_octave(params, center, tally, start, longest, values, places, octave, power):
+        """The sum of one power of the distance over one octave of `K`, in the order of the places."""
         low, high, kept = int64(1) << octave, (int64(2) << octave) - 1, int64(places[0])
-        if low > longest:
-            return
-        begin, end = begin_of(places, kept, longest, high), begin_of(places, kept, longest, low - 1)
-        if end == begin:
-            return
-        s1, s2, s3, s4, trials = 0.0, 0.0, 0.0, 0.0, 0
-        for p in range(begin, end - 3, 4):
-            a, b, c, d = values[p], values[p + 1], values[p + 2], values[p + 3]  # four readings under way together
-            s1, s2, s3, s4, trials = add_powers(center, s1, s2, s3, s4, trials, a)
-            s1, s2, s3, s4, trials = add_powers(center, s1, s2, s3, s4, trials, b)
-            s1, s2, s3, s4, trials = add_powers(center, s1, s2, s3, s4, trials, c)
-            s1, s2, s3, s4, trials = add_powers(center, s1, s2, s3, s4, trials, d)
-        for p in range(end - (end - begin) % 4, end):
-            s1, s2, s3, s4, trials = add_powers(center, s1, s2, s3, s4, trials, values[p])
-        cost = int64(0)
-        for k in range(low, min(high, longest) + 1):
-            alike = begin_of(places, kept, longest, k - 1) - begin_of(places, kept, longest, k)
-            cost += alike * samples_of(params, k)
-        counts, sums_at = ints(tally + OCTAVE_COUNTS_AT + 16 * octave, 2), tally + OCTAVE_SUMS_AT
-        sums_at += octave * POWERS * SUM_BYTES
-        cuda.atomic.add(counts, 0, trials)
-        cuda.atomic.add(counts, 1, cost)
-        deposit(tally, sums_at, s1)
-        deposit(tally, sums_at + SUM_BYTES, s2)
-        deposit(tally, sums_at + 2 * SUM_BYTES, s3)
-        deposit(tally, sums_at + 3 * SUM_BYTES, s4)
-        if (start | uint64(TILE - 1)) >= uint64(2 * TILE):
-            add_period(tally, period_of(start & ~uint64(TILE - 1)), trials, s1, s2)
-
-    @inlined
-    def add_powers(center, s1, s2, s3, s4, trials, value):
-        """One value more; a trial of zero weight adds nothing."""
-        there = value > -np.inf
-        d = value - center if there else 0.0
-        square = d * d
-        return s1 + d, s2 + square, s3 + square * d, s4 + square * square, trials + (1 if there else 0)
+        begin = begin_of(places, kept, longest, high) if low <= longest else int64(0)
+        end = begin_of(places, kept, longest, low - 1) if low <= longest else int64(0)
+        total, trials = 0.0, 0
+        for p in range(begin, end):
+            value = values[p]
+            there = value > -np.inf
+            d = value - center if there else 0.0  # a trial of zero weight adds nothing
+            square = d * d
+            once = square if power & 1 else d
+            total += square * once if power > 1 else once
+            trials += 1 if there else 0
+        if end > begin:
+            deposit(tally, tally + OCTAVE_SUMS_AT + (octave * POWERS + power) * SUM_BYTES, total)
+            if power == 0:
+                cuda.atomic.add(ints(tally + OCTAVE_COUNTS_AT + 16 * octave, 2), 0, trials)
+            if power == 1:
+                cost = int64(0)
+                for k in range(low, min(high, longest) + 1):
+                    alike = begin_of(places, kept, longest, k - 1) - begin_of(places, kept, longest, k)
+                    cost += alike * samples_of(params, k)
+                cuda.atomic.add(ints(tally + OCTAVE_COUNTS_AT + 16 * octave, 2), 1, cost)
+            if power < 2 and (start | uint64(TILE - 1)) >= uint64(2 * TILE):
+                period = period_of(start & ~uint64(TILE - 1))
+                deposit(tally, tally + PERIOD_SUMS_AT + (period * 2 + power) * SUM_BYTES, total)
+                if power == 0:
+                    cuda.atomic.add(ints(tally + PERIOD_COUNTS_AT, PERIODS), period, trials)
 
     @inlined
     def invert(order, kept):
@@ -240,7 +244,7 @@ def tallying(cuda: Any) -> Any:
 
     @inlined
     def add_group(center, tally, start, size, kept, longest, values, order, short, places, group):
-        """The trials of one group, added in the order of their places; those that are a run by themselves exactly."""
+        """The sum of the trials of one group in the order of their places, and how many; those alone are added here."""
         members, found = cuda.local.array(GROUP_SIZE, int32), 0
         at = int64((uint64(group) - start) & uint64(GROUPS - 1))
         for i in range(at, size, GROUPS):
@@ -263,7 +267,36 @@ def tallying(cuda: Any) -> Any:
                     deposit(tally, tally + GROUP_SUMS_AT + group * SUM_BYTES, d)
                 else:
                     total += d
-        deposit(tally, tally + GROUP_SUMS_AT + group * SUM_BYTES, total)
+        return total, trials
+
+    @inlined
+    def gather(tally, group, held, x):
+        """Add the sum of a tile to what is held for a group, exactly; what does not fit with it goes to the tally.
+
+        Held are the lowest of three limbs and what they have.
+        """
+        limb, low, middle, high = digits_of(x)
+        if x == 0.0:
+            return held
+        if limb < 0:
+            deposit(tally, tally + GROUP_SUMS_AT + group * SUM_BYTES, x)
+            return held
+        if limb == held[0]:
+            return limb, held[1] + low, held[2] + middle, held[3] + high
+        release(tally, group, held)
+        return limb, low, middle, high
+
+    @inlined
+    def release(tally, group, held):
+        """Add what is held for a group to the tally."""
+        if held[0] >= 0:
+            limbs = ints(tally + GROUP_SUMS_AT + group * SUM_BYTES, LIMBS)
+            cuda.atomic.add(limbs, held[0], held[1])
+            cuda.atomic.add(limbs, held[0] + 1, held[2])
+            cuda.atomic.add(limbs, held[0] + 2, held[3])
+
+    @inlined
+    def count_group(tally, group, trials):
         cuda.atomic.add(ints(tally + GROUP_COUNTS_AT, GROUPS), group, trials)
 
-    return tally_tile, add_bins, add_octave, tally_alone
+    return Tallying(tally_tile, add_bins, gather, release, count_group, add_octave, tally_alone)

@@ -6,7 +6,7 @@ raises ends at once, so what is not known to be done is taken for not done: the 
 
 from typing import Any
 
-from numba import int32, int64, types, uint8, uint16, uint64
+from numba import float64, int32, int64, types, uint8, uint16, uint64
 
 from fastsumo.engine.cuda.kernels.record import Kind, reader
 from fastsumo.engine.cuda.kernels.sizes import (
@@ -26,6 +26,7 @@ from fastsumo.engine.cuda.kernels.sizes import (
     KEYS,
     NEAR_BINS,
     OWN,
+    POWER_THREADS,
     RECORD_SIZE,
     ROWS,
     SEGMENTS,
@@ -248,7 +249,7 @@ TALLY = types.void(
 def tally_kernel(kind: Kind, cuda: Any) -> Any:
     """Add the short trials of tiles to a tally, but for their powers; a block takes tiles in turn."""
     read = reader(kind)
-    tally_tile, add_bins, *_ = tallying(cuda)
+    tally_tile, add_bins, gather, release, count_group, *_ = tallying(cuda)
 
     def tally_tiles(
         params_at,
@@ -274,6 +275,7 @@ def tally_kernel(kind: Kind, cuda: Any) -> Any:
         own, longest = tally + (int64(cuda.blockIdx.x) % copies) * TALLY_BYTES, max(params.longest_short, 0)
         begin = first & ~uint64(tile - 1)
         tiles = (int64(first - begin) + n + tile - 1) // tile
+        held, trials = (int64(-1), int64(0), int64(0), int64(0)), 0
         for i in range(t, NEAR_BINS, THREADS):
             bins[i] = 0
         for at in range(int64(cuda.blockIdx.x), tiles, int64(cuda.gridDim.x)):
@@ -290,7 +292,10 @@ def tally_kernel(kind: Kind, cuda: Any) -> Any:
                 cuda.syncthreads()
                 values, sorted_tile = floats(sorted_at + 8 * TILE * at, TILE), (order, short, places)
                 where = own, tally, found_at, candidates_at
-                tally_tile(params, center, *where, start, size, kept, longest, values, sorted_tile, bins)
+                total, found = tally_tile(params, center, *where, start, size, kept, longest, values, sorted_tile, bins)
+                held, trials = gather(own, t, held, total), trials + found
+        release(own, t, held)
+        count_group(own, t, trials)
         cuda.syncthreads()
         add_bins(own, bins)
 
@@ -312,20 +317,29 @@ POWERS = types.void(
 
 
 def powers_kernel(kind: Kind, cuda: Any) -> Any:
-    """Add the powers of the short trials of tiles to a tally: a thread for each tile and octave of `K`."""
+    """Add the powers of the short trials of tiles to a tally, a tile a block, a thread for each octave and power.
+
+    They read the same values one after the other, from shared memory; the other threads help to fetch these.
+    """
     read = reader(kind)
-    _, _, add_octave, _ = tallying(cuda)
+    add_octave = tallying(cuda).add_octave
 
     def add_powers(params_at, first, n, tile, center, tally, copies, status_at, sorted_at, places_at):
-        params = read(params_at)
-        thread = int64(cuda.blockIdx.x) * int64(cuda.blockDim.x) + int64(cuda.threadIdx.x)
-        begin = first & ~uint64(tile - 1)
-        tiles = (int64(first - begin) + n + tile - 1) // tile
-        octave, at = (thread >> 5) % SHORT_OCTAVES, (thread >> 5) // SHORT_OCTAVES * 32 + (thread & 31)
-        if at < tiles and ints(status_at, tiles)[at] == DONE:
-            places, values = halves(places_at + 4 * KEYS * at, KEYS), floats(sorted_at + 8 * TILE * at, TILE)
+        values = cuda.shared.array(TILE, float64)
+        places = cuda.shared.array(KEYS, int32)
+        t, at, begin = int64(cuda.threadIdx.x), int64(cuda.blockIdx.x), first & ~uint64(tile - 1)
+        kept = int64(halves(places_at + 4 * KEYS * at, KEYS)[0])
+        if ints(status_at, at + 1)[at] != DONE or kept == 0:
+            return
+        params, fetched = read(params_at), floats(sorted_at + 8 * TILE * at, TILE)
+        for i in range(t, kept, POWER_THREADS):
+            values[i] = fetched[i]
+        for k in range(t, KEYS, POWER_THREADS):
+            places[k] = halves(places_at + 4 * KEYS * at, KEYS)[k]
+        cuda.syncthreads()
+        if t < 4 * SHORT_OCTAVES:
             start, longest = max(begin + uint64(at) * uint64(tile), first), max(params.longest_short, 0)
             own = tally + (at % copies) * TALLY_BYTES
-            add_octave(params, center, own, start, longest, values, places, octave)
+            add_octave(params, center, own, start, longest, values, places, t >> 2, t & 3)
 
     return add_powers
