@@ -87,6 +87,11 @@ def test_every_kind(cuda: str, estimator: fs.Estimator, trials: int) -> None:
     compare(NOTE, estimator, trials, 20_000, cuda)
 
 
+@pytest.mark.slow
+def test_a_block_takes_several_tiles(cuda: str) -> None:
+    compare(fs.models.gamma(64.0), fs.IWAE(100), 256 * 6 + 50, 20_000, cuda)  # tiles of 256 trials, for four blocks
+
+
 @pytest.mark.parametrize("name", [slow("steep"), slow("zeros")])
 def test_weights_of_any_size(cuda: str, name: str) -> None:
     def steep(z, params):  # type: ignore[no-untyped-def]
