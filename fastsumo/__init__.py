@@ -15,6 +15,7 @@ models       `model` makes one of a log weight, `importance` of a log density an
 estimators   `ELBO`, `IWAE`, `JVI`, `SUMO`, `SingleTerm`, `MLMC`, and in `roulette` the laws of the number of terms.
 runs         `simulate` keeps statistics, a `Result`; `sample` gives the values one by one, `replay` one `Trial` whole;
              `load` reads what `Result.save` wrote; `evaluate` goes through data, row by row, and gives an `Evaluation`.
+             ``device="cuda"`` runs trials on a GPU, and raises `DeviceError` where it cannot.
 studies      `compare` sets estimators side by side at equal cost, `levels` measures increments, `theory` predicts;
              `Study` keeps a grid of runs in one file, and raises `StudyError`.
 tails        `tails` has tail indices, intervals that hold without a variance, tests; `plot` the figures.

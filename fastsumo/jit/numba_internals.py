@@ -11,8 +11,8 @@ IMPORTED = {
     "llvmlite": ("__version__",),
     "llvmlite.binding": ("get_host_cpu_name",),
     "llvmlite.ir": (
-        *("ArrayType", "Constant", "DoubleType", "FunctionType", "IntType", "MDValue", "Module", "Type", "Undefined"),
-        "VectorType",
+        *("ArrayType", "Constant", "DoubleType", "FunctionType", "IntType", "LiteralStructType", "MDValue", "Module"),
+        *("Type", "Undefined", "VectorType"),
     ),
     "numba.cloudpickle": (
         *("dumps", "list_registry_pickle_by_value", "register_pickle_by_value", "unregister_pickle_by_value"),

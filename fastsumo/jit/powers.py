@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from numba.core import ir
 from numba.core.compiler_machinery import FunctionPass, register_pass
@@ -30,10 +30,20 @@ class ConstantPowers(FunctionPass):
         FunctionPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
-        return insert_powers(state.func_ir, ir, ConstantInferenceError, build_definitions)
+        nodes = Nodes(ir.Expr, ir.Var, ir.Global, ir.Assign)
+        return insert_powers(state.func_ir, nodes, ConstantInferenceError, build_definitions)
 
 
-def insert_powers(func_ir: Any, nodes: Any, unknown: type[Exception], build: Any) -> bool:
+class Nodes(NamedTuple):
+    """What the code of a compiler is made of: numba-cuda has classes of its own."""
+
+    Expr: Any
+    Var: Any
+    Global: Any
+    Assign: Any
+
+
+def insert_powers(func_ir: Any, nodes: Nodes, unknown: type[Exception], build: Any) -> bool:
     """The pass, with the nodes, the error and a function of the compiler that runs it. Whether it changed any."""
     found = 0
     for block in func_ir.blocks.values():

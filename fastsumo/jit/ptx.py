@@ -22,7 +22,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastsumo.jit.cache import cache_folder, prune
-from fastsumo.jit.powers import insert_powers
+from fastsumo.jit.powers import Nodes, insert_powers
 
 Capability = tuple[int, int]  # compute capability of a card, such as (9, 0)
 Bounds = tuple[int, int] | None
@@ -140,7 +140,8 @@ def _bent(capability: Capability) -> Iterator[None]:
 @cache
 def _compiler() -> Any:
     from numba.cuda.compiler import CUDACompiler
-    from numba.cuda.core import errors, ir, ir_utils
+    from numba.cuda.core import errors, ir_utils
+    from numba.cuda.core import ir as code
     from numba.cuda.core.compiler_machinery import FunctionPass, register_pass
     from numba.cuda.core.untyped_passes import ReconstructSSA
 
@@ -152,7 +153,8 @@ def _compiler() -> Any:
             FunctionPass.__init__(self)
 
         def run_pass(self, state: Any) -> bool:
-            return insert_powers(state.func_ir, ir, errors.ConstantInferenceError, ir_utils.build_definitions)
+            nodes = Nodes(code.Expr, code.Var, code.Global, code.Assign)
+            return insert_powers(state.func_ir, nodes, errors.ConstantInferenceError, ir_utils.build_definitions)
 
     class Compiler(CUDACompiler):  # type: ignore[misc]
         def define_pipelines(self) -> list[Any]:
