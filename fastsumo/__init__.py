@@ -15,12 +15,13 @@ models       `model` makes one of a log weight, `importance` of a log density an
 estimators   `ELBO`, `IWAE`, `JVI`, `SUMO`, `SingleTerm`, `MLMC`, and in `roulette` the laws of the number of terms.
 runs         `simulate` keeps statistics, a `Result`; `sample` gives the values one by one, `replay` one `Trial` whole;
              `load` reads what `Result.save` wrote; `evaluate` goes through data, row by row, and gives an `Evaluation`.
+             `stratify` runs by strata of `K`, each a `Stratum`, and gives the far tail, a `Stratified`.
              ``device="cuda"`` runs trials on a GPU, and raises `DeviceError` where it cannot.
 studies      `compare` sets estimators side by side at equal cost, `levels` measures increments, `theory` predicts;
              `Study` keeps a grid of runs in one file, and raises `StudyError`.
 tails        `tails` has tail indices, intervals that hold without a variance, tests; `plot` the figures.
 elsewhere    `sumo`, `iwae`, `jvi`, `cumulative_iwae`, `draw_terms` and `sumo_coefficients` (the gradient) take log
-             weights that were computed elsewhere.
+             weights that were computed elsewhere; `audit` finds mistakes in a SUMO that was written elsewhere.
 functions    `vmath` has the functions to write models with: exp, log and their kin, as SIMD code.
 
 `Tuned` is what `tune` returns; ``help(fs.simulate)`` and so on say more. On the command line: ``fastsumo --help``.
@@ -36,17 +37,21 @@ from fastsumo._version import __version__
 if TYPE_CHECKING:
     from fastsumo import models, plot, tails, theory, vmath
     from fastsumo.errors import DeviceError, ModelError, StudyError
-    from fastsumo.estimators.estimators import ELBO, IWAE, JVI, MLMC, SUMO, SingleTerm
+    from fastsumo.estimators.estimators import ELBO, IWAE, JVI, MLMC, SUMO, SingleTerm, Stratum
     from fastsumo.models import proposals
     from fastsumo.models.model import Model, importance, model
     from fastsumo.runs import roulette
+    from fastsumo.runs.audit import Audit, audit
     from fastsumo.runs.compare import compare
     from fastsumo.runs.evaluate import Evaluation, evaluate
     from fastsumo.runs.given_log_weights import cumulative_iwae, draw_terms, iwae, jvi, sumo, sumo_coefficients
     from fastsumo.runs.levels import levels
+    from fastsumo.runs.loading import load
     from fastsumo.runs.replay import Trial, replay
-    from fastsumo.runs.result import Result, load
+    from fastsumo.runs.result import Result
     from fastsumo.runs.simulate import sample, simulate
+    from fastsumo.runs.stratified import Stratified
+    from fastsumo.runs.stratify import stratify
     from fastsumo.runs.tune import Tuned, tune
     from fastsumo.study.study import Study
 
@@ -62,15 +67,19 @@ _MODULES = {
 }
 _NAMES = {
     "errors": ("DeviceError", "ModelError", "StudyError"),
-    "estimators.estimators": ("ELBO", "IWAE", "JVI", "MLMC", "SUMO", "SingleTerm"),
+    "estimators.estimators": ("ELBO", "IWAE", "JVI", "MLMC", "SUMO", "SingleTerm", "Stratum"),
     "models.model": ("Model", "importance", "model"),
+    "runs.audit": ("Audit", "audit"),
     "runs.compare": ("compare",),
     "runs.evaluate": ("Evaluation", "evaluate"),
     "runs.given_log_weights": ("cumulative_iwae", "draw_terms", "iwae", "jvi", "sumo", "sumo_coefficients"),
     "runs.levels": ("levels",),
     "runs.replay": ("Trial", "replay"),
-    "runs.result": ("Result", "load"),
+    "runs.loading": ("load",),
+    "runs.result": ("Result",),
     "runs.simulate": ("sample", "simulate"),
+    "runs.stratified": ("Stratified",),
+    "runs.stratify": ("stratify",),
     "runs.tune": ("Tuned", "tune"),
     "study.study": ("Study",),
 }
@@ -82,17 +91,21 @@ __all__ = [
     "JVI",
     "MLMC",
     "SUMO",
+    "Audit",
     "DeviceError",
     "Evaluation",
     "Model",
     "ModelError",
     "Result",
     "SingleTerm",
+    "Stratified",
+    "Stratum",
     "Study",
     "StudyError",
     "Trial",
     "Tuned",
     "__version__",
+    "audit",
     "compare",
     "cumulative_iwae",
     "draw_terms",
@@ -110,6 +123,7 @@ __all__ = [
     "roulette",
     "sample",
     "simulate",
+    "stratify",
     "sumo",
     "sumo_coefficients",
     "tails",

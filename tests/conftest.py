@@ -28,6 +28,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.markexpr = "slow and not gpu"
 
 
+_PLACES = {"tails": 1, "theory": 1, "vmath": 1}
+_PLACES |= {"plot": 2, "report": 2, "runs": 2, "statistics": 2, "study": 2, "trial": 2, "package": 3}
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """With ``-n``, workers take long stretches, so that fixtures of a file are made once, and end together."""
@@ -41,8 +45,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What uses everything comes last: then it finds compiled what the others have needed."""
-    items.sort(key=lambda item: item.path.parent.name == "package")
+    """What uses the engine comes after what it is made of, and what uses everything last.
+
+    Two workers begin at the start and in the middle, where nothing is compiled: so one compiles what both will take.
+    """
+    items.sort(key=lambda item: _PLACES.get(item.path.relative_to(item.config.rootpath).parts[1], 0))
 
 
 @pytest.fixture(scope="session", autouse=True)

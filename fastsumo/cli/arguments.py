@@ -48,6 +48,24 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     add_output(parser)
 
 
+def add_tail(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo tail``."""
+    add_model(parser)
+    add_estimator(parser)
+    samples = "importance samples to use (default: 1e9)"
+    parser.add_argument("--cost", type=whole, default=10**9, metavar="N", help=samples)
+    largest = "largest K (default: the cap of the law, or what the cost allows)"
+    parser.add_argument("--largest-terms", type=whole, metavar="N", help=largest)
+    what = "what has the least error: tail (the default), mean or variance"
+    parser.add_argument("--allocation", default="tail", metavar="WHAT", help=what)
+    add_seed(parser)
+    add_threads(parser)
+    add_device(parser)
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write what was found, for show and fs.load")
+    add_plot(parser)
+    add_output(parser)
+
+
 def add_show(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``fastsumo show``."""
     added = parser.add_argument("result", type=Path, metavar="RESULT", help="a file of run --save")

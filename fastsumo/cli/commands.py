@@ -31,6 +31,7 @@ class Command(NamedTuple):
 # ``ACTION_command``), which takes the arguments and returns the exit code; it is imported when the command runs.
 COMMANDS: dict[str, Command] = {
     "run": Command("run trials, print what they say, draw the figure", "trials"),
+    "tail": Command("the far tail, by strata of the number of terms", "trials"),
     "show": Command("print a saved result, draw its figure", "trials", named=False),
     "replay": Command("one trial again, with all that went into it", "trials"),
     "report": Command("write a page of HTML about a result or a study", "pages", named=False),
@@ -53,6 +54,7 @@ Start here:
 
 Then, for instance:
   fastsumo run my_model.py --roulette harmonic:cap=80 --trials 1e8 --save a.npz
+  fastsumo tail my_model.py --cost 1e9 --plot tail.png
   fastsumo show a.npz --plot a.pdf
   fastsumo replay a.npz --model my_model.py --trial 465596
   fastsumo compare note --estimator iwae:k=100 --estimator mlmc --cost 1e9

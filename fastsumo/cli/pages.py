@@ -8,7 +8,7 @@ from pathlib import Path
 from fastsumo.cli.exit_codes import OK
 from fastsumo.cli.shared import check_file, note
 from fastsumo.models.parsing import parse_model
-from fastsumo.runs.result import load
+from fastsumo.runs.loading import load_result
 from fastsumo.study.study import Study
 
 
@@ -22,7 +22,7 @@ def report_command(options: argparse.Namespace) -> int:
         Study(options.source).report(options.output)
     else:
         model = None if options.model is None else parse_model(options.model)
-        load(options.source).report(options.output, model=model)
+        load_result(options.source).report(options.output, model=model)
     note(options, f"report written to {options.output}")
     return OK
 

@@ -52,7 +52,7 @@ def check_figure(file: Path | None) -> None:
 def draw(options: argparse.Namespace, shown: Any, file: Path | None) -> None:
     """Write the figure of something that has ``plot``, if there is a file for it."""
     if file is not None:
-        shown.plot().savefig(file)
+        shown.plot().figure.savefig(file)
         note(options, f"figure written to {file}")
 
 

@@ -1,4 +1,4 @@
-"""The commands ``run``, ``show`` and ``replay``: trials, and results that were saved."""
+"""The commands ``run``, ``tail``, ``show`` and ``replay``: trials, and results that were saved."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from fastsumo.base.text import labelled
 from fastsumo.cli import shared
 from fastsumo.cli.arguments import DEFAULT_FIGURE
 from fastsumo.cli.exit_codes import INTERRUPTED, OK
+from fastsumo.cli.shared import WIDEST
 from fastsumo.estimators.labels import label
 from fastsumo.models.parsing import parse_model
 from fastsumo.report.summary import summary, trial_summary
 from fastsumo.runs import rerun
+from fastsumo.runs.loading import load, load_result
 from fastsumo.runs.replay import replay
-from fastsumo.runs.result import load
 from fastsumo.runs.simulate import simulate
+from fastsumo.runs.stratified import Stratified
+from fastsumo.runs.stratify import stratify
 
 if TYPE_CHECKING:
     from fastsumo.estimators.estimators import Estimator
@@ -53,10 +56,38 @@ def run_command(options: argparse.Namespace) -> int:
 
 def show_command(options: argparse.Namespace) -> int:
     shared.check_figure(options.plot)
-    result = load(options.result)
-    _print_result(options, result)
-    shared.draw(options, result, options.plot)
+    found = load(options.result)
+    if isinstance(found, Stratified):
+        shared.output(options, lambda: found.text(shared.width(WIDEST)), found.to_dict)
+    else:
+        _print_result(options, found)
+    shared.draw(options, found, options.plot)
     return OK
+
+
+def tail_command(options: argparse.Namespace) -> int:
+    estimator = shared.estimator(options)
+    model = parse_model(options.model)
+    shared.check_figure(options.plot)
+    shared.check_file(options.save)
+
+    found = stratify(
+        model,
+        estimator,
+        options.cost,
+        seed=options.seed or 0,
+        largest_terms=options.largest_terms,
+        allocation=options.allocation,
+        threads=options.threads,
+        device=options.device,
+        progress=False if options.quiet else None,
+    )
+    if options.save is not None:
+        found.save(options.save)
+        shared.note(options, f"run by strata written to {options.save}")
+    shared.output(options, lambda: found.text(shared.width(WIDEST)), found.to_dict)
+    shared.draw(options, found, options.plot)
+    return INTERRUPTED if found.interrupted else OK
 
 
 def replay_command(options: argparse.Namespace) -> int:
@@ -75,7 +106,7 @@ def _replayed(options: argparse.Namespace) -> tuple[Model, Estimator, int]:
     if not _is_result(options.source):
         return parse_model(options.model or options.source), shared.estimator(options), options.seed or 0
 
-    result = load(options.source)
+    result = load_result(options.source)
     model = _model_of(result, options)
     own = options.estimator is not None or options.roulette is not None
     estimator = shared.estimator(options) if own else result.provenance.estimator

@@ -16,8 +16,10 @@ from fastsumo.base import checks
 from fastsumo.estimators.roulette import Harmonic, Roulette
 from fastsumo.trial import kinds
 from fastsumo.trial.plan import MAX_TERMS, NO_TABLE, Law, Plan, always
+from fastsumo.trial.survival import survival
 
 _MOST_JACKKNIFED = 2**24, 2048  # samples, for orders 1 and 2
+_MOST_SUMMED = 2**16  # values of K, one by one; and points of an integral over more
 
 
 @dataclass(frozen=True)
@@ -296,9 +298,63 @@ class MLMC(Estimator):
         return self.base * (1.0 + 2.0 * mean_power if self.first else mean_power)
 
 
+@dataclass(frozen=True)
+class Stratum(Estimator):
+    """A part of another estimator: its trials given that ``low <= K <= high``, weighted as they always are.
+
+    Estimates of an estimator are those of its strata, each times its `probability` (`fs.stratify`).
+
+    Parameters
+    ----------
+    estimator : SUMO, SingleTerm or MLMC
+    low, high : int
+        The least and the largest `K`; ``high`` is brought down to the cap of the law, where it has one.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> part = fs.Stratum(fs.SUMO(), 4, 7)
+    >>> part.probability, set(fs.sample(fs.models.note(), part, 100)[1].tolist()) == {4, 5, 6, 7}
+    (0.125, True)
+    """
+
+    estimator: Estimator
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.estimator, (SUMO, SingleTerm, MLMC)):
+            raise TypeError(
+                f"only estimators of a random K have strata: SUMO, SingleTerm, MLMC; got {self.estimator!r}"
+            )
+        cap = self.estimator.plan().law.cap
+        object.__setattr__(self, "low", checks.whole("low", self.low, 1, cap))
+        object.__setattr__(self, "high", min(checks.whole("high", self.high, self.low, MAX_TERMS), cap))
+        if not self.probability > 0.0:
+            raise ValueError(f"no K of the law lies from {self.low} to {self.high}, as far as float64 can tell")
+
+    def plan(self) -> Plan:
+        return self.estimator.plan()._replace(low=self.low, high=self.high)
+
+    @property
+    def probability(self) -> float:
+        """``P(low <= K <= high)``."""
+        return float(-np.diff(survival(self.plan().law, [self.low, self.high + 1]))[0])
+
+    def expected_cost(self) -> float:
+        """The mean of `Plan.samples`: a sum over all `K`, or where they are many an integral, good to eight digits."""
+        plan, beyond = self.plan(), float(survival(self.plan().law, self.high + 1))
+        few = self.high - self.low < _MOST_SUMMED
+        terms = np.arange(self.low, self.high + 1) if few else np.geomspace(self.low, self.high, _MOST_SUMMED)
+        more = np.diff([plan.samples(k) for k in range(self.low, self.high + 1)]) if plan.kind == kinds.MLMC else 1.0
+        above = survival(plan.law, terms) - beyond
+        total = (above[1:] * more).sum() if few else np.trapezoid(above, terms) + 0.5 * (above[-1] - above[0])
+        return plan.samples(self.low) + float(total) / self.probability
+
+
 def _check_roulette(roulette: object) -> None:
     if not isinstance(roulette, Roulette):
         raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}")
 
 
-ESTIMATORS: tuple[type[Estimator], ...] = (IWAE, ELBO, JVI, SUMO, SingleTerm, MLMC)  # all that there are
+ESTIMATORS: tuple[type[Estimator], ...] = (IWAE, ELBO, JVI, SUMO, SingleTerm, MLMC, Stratum)  # all that there are

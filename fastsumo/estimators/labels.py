@@ -43,7 +43,7 @@ def label(value: Estimator | Roulette, style: Style = "full") -> str:
     parts = []
     for field in fields(value):
         own = getattr(value, field.name)
-        if isinstance(own, Roulette):
+        if isinstance(own, (Estimator, Roulette)):
             parts.append(("" if brief or style == "plain" else f"{field.name}=") + label(own, style))
         elif field.repr and not _goes_without_saying(value, own, field.default, brief):
             parts.append(f"{field.name}={f'{own:.4g}' if brief and isinstance(own, float) else repr(own)}")

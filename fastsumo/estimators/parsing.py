@@ -39,7 +39,7 @@ def parse_estimator(text: str, law: Roulette | None = None) -> Estimator:
             raise ValueError(f"the law of K is given twice, in {text!r} and as --roulette")
         given.named[_LAW] = law  # type: ignore[assignment]
     given = _with_its_law(given, inspect.signature(kind).parameters)
-    made: Estimator = words.call("estimator", kind, given, {_LAW: parse_roulette})
+    made: Estimator = words.call("estimator", kind, given, {_LAW: parse_roulette, "estimator": parse_estimator})
     return made
 
 

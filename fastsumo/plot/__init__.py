@@ -12,6 +12,7 @@ from ._levels import levels
 from ._octaves import octaves
 from ._overview import overview
 from ._running import running_mean, running_variance
+from ._strata import strata
 from ._tail import hill, max_sum, mean_excess, tail
 from ._target import density
 from ._values import histogram
@@ -30,6 +31,7 @@ __all__ = [
     "overview",
     "running_mean",
     "running_variance",
+    "strata",
     "tail",
     "variance",
 ]

@@ -15,7 +15,7 @@ from fastsumo.base import checks
 from fastsumo.engine.cpu.given.gradient import gradient_rows
 from fastsumo.engine.cpu.given.jackknife import jackknife_rows
 from fastsumo.engine.cpu.given.parts import SEGMENT, SHORT
-from fastsumo.engine.cpu.given.threads import Floats, Ints, Piece, Rows, Used, rows_of, run, whole_numbers
+from fastsumo.engine.cpu.given.threads import Floats, Ints, Piece, Rows, Used, alike, rows_of, run, whole_numbers
 from fastsumo.engine.cpu.given.values import iwae_rows, path_rows, sumo_rows
 from fastsumo.estimators.roulette import Harmonic, Roulette
 from fastsumo.trial.plan import MAX_TERMS
@@ -32,7 +32,7 @@ def sumo(
     *,
     offsets: ArrayLike | None = None,
     threads: int | None = None,
-) -> Floats:
+) -> Any:
     """SUMO of log weights computed elsewhere: one trial a row, unbiased for `log Z` (Luo et al., ICLR 2020).
 
     ``L_m + sum_{j=1..K} (L_{m+j} - L_{m+j-1}) / P(K >= j)``, with ``L_k`` the log of the mean of a row's first ``k``
@@ -42,9 +42,9 @@ def sumo(
     ----------
     log_weights : array_like
         A matrix (rows, samples); or a list of vectors; or, with ``offsets``, one vector that holds row ``r`` from
-        ``offsets[r]`` to ``offsets[r + 1]``. float32 or float64, from NumPy, PyTorch or JAX, in the memory of the
-        CPU. It is not copied, but for pieces of data that is not C-contiguous; float32 is computed with in double
-        precision. -inf is a weight of zero.
+        ``offsets[r]`` to ``offsets[r + 1]``. float32 or float64, from NumPy, PyTorch or JAX. It is not copied, but from
+        a GPU and for pieces of data that is not C-contiguous; float32 is computed with in double precision. -inf is a
+        weight of zero.
     terms : int or array_like of int, shape (rows,), optional
         ``K`` of each row, drawn from ``roulette``. By default ``fs.draw_terms(rows, roulette, seed)``.
     roulette : Roulette
@@ -61,7 +61,8 @@ def sumo(
     Returns
     -------
     ndarray of float64, shape (rows,)
-        -inf where the first ``minimum`` weights of a row are all zero.
+        -inf where the first ``minimum`` weights of a row are all zero. Of tensors of PyTorch or arrays of JAX one of
+        these, of their dtype and on their device.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def sumo(
         return int(sumo_rows(piece.values, piece.starts, piece.used, m, law, short, inverse, scratch, part))
 
     run(rows, used, work, threads)
-    return values
+    return alike(log_weights)(values)
 
 
 def sumo_coefficients(
@@ -136,12 +137,12 @@ def sumo_coefficients(
         return int(gradient_rows(*taken, m, law, short, scratch, bases, piece.places, out))
 
     run(rows, used, work, threads)
-    return rows.shaped(out)
+    return alike(log_weights)(rows.shaped(out))
 
 
 def iwae(
     log_weights: Any, k: int | None = None, *, offsets: ArrayLike | None = None, threads: int | None = None
-) -> Floats:
+) -> Any:
     """``L_k``, the log of the mean of each row's first ``k`` weights (Burda et al., 2016).
 
     Parameters
@@ -170,10 +171,10 @@ def iwae(
         return int(iwae_rows(piece.values, piece.starts, piece.used, inverse, scratch, part))
 
     run(rows, used, work, threads)
-    return values
+    return alike(log_weights)(values)
 
 
-def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Floats:
+def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Any:
     """Jackknife of IWAE over all weights of each row (Nowozin, ICLR 2018): bias ``O(n^-2)``, or ``O(n^-3)`` at order 2.
 
     Parameters
@@ -202,7 +203,7 @@ def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, t
         return int(jackknife_rows(piece.values, piece.starts, piece.used, degree, inverse, scratch, part))
 
     run(rows, used, work, threads)
-    return values
+    return alike(log_weights)(values)
 
 
 def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Any:
@@ -231,7 +232,7 @@ def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threa
         return int(path_rows(piece.values, piece.starts, piece.used, inverse, scratch, piece.places, out))
 
     run(rows, used, work, threads)
-    return rows.shaped(out)
+    return alike(log_weights)(rows.shaped(out))
 
 
 def draw_terms(

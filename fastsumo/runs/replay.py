@@ -111,7 +111,7 @@ def replay(
         iwae = np.logaddexp.accumulate(log_weights) - np.log(counts)
         increments = np.diff(iwae)
     kept = np.arange(1, min(terms, keep) + 1)
-    law = getattr(estimator, "roulette", None)
+    law = getattr(getattr(estimator, "estimator", estimator), "roulette", None)  # of a stratum, that of the whole
     weights = np.empty(0) if law is None else 1.0 / law.survival(kept)
     bad = ~(log_weights <= np.finfo(float).max)
     value = math.nan if bad.any() else float(engine.sample(number, 1)[0][0])

@@ -557,31 +557,3 @@ class Result:
 
     def __str__(self) -> str:
         return words.summary(self)
-
-
-def load(path: str | os.PathLike[str]) -> Result:
-    """Read a `Result` that `Result.save` wrote.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    Result
-
-    Raises
-    ------
-    FileNotFoundError
-    ValueError
-        If the file is no result, is cut short, or was written by a newer format.
-
-    Examples
-    --------
-    >>> import fastsumo as fs, tempfile, pathlib
-    >>> file = pathlib.Path(tempfile.mkdtemp()) / "elbo.npz"
-    >>> fs.simulate(fs.models.note(), fs.ELBO(), 1000).save(file)
-    >>> fs.load(file).trials
-    1000
-    """
-    return Result(**files.read(Path(path)))

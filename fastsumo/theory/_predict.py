@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm
+from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm, Stratum
 from fastsumo.models.builtin import _gamma_log_weight
 from fastsumo.models.model import Model
 
@@ -91,6 +91,8 @@ def check(model: object, estimator: object) -> None:
         raise TypeError(f"model must be a fastsumo Model, got {model!r}")
     if not isinstance(estimator, Estimator):
         raise TypeError(f"estimator must be one such as fs.SUMO(fs.roulette.Harmonic()), got {estimator!r}")
+    if isinstance(estimator, Stratum):
+        raise ValueError(f"theory is of whole estimators, and {estimator!r} is a part of one")
     if model.data is not None:
         raise ValueError(f"model {model.name!r} has data: every row is a model of its own, and theory is of one")
 

@@ -1,4 +1,7 @@
-"""Drawing `K`: the largest k with ``u <= P(K >= k)``, from the roulette uniform of each trial; and what it costs."""
+"""Drawing `K`: the largest k with ``u <= P(K >= k)``, from the roulette uniform of each trial; and what it costs.
+
+For the law given ``lowest <= K <= highest`` the uniform is taken to ``(P(K > highest), P(K >= lowest)]`` first.
+"""
 
 from numba import int64, uint64
 
@@ -14,24 +17,31 @@ from fastsumo.vmath import exp, log
 @device
 def draw(params, first, terms_at, n):
     """`K` of the ``n`` trials from number ``first`` on, to ``terms_at``."""
-    terms, highest = ints(terms_at, n), float(params.cap)
+    terms, lowest, highest = ints(terms_at, n), float(params.lowest), float(params.highest)
     if params.kind == kinds.IWAE or params.kind == kinds.JVI:
         for t in range(n):
             terms[t] = params.cap
     elif params.table_size:
         table = floats(params.table_at, params.table_size)
         for t in range(n):
-            terms[t] = _from_table(table, roulette_uniform(first + uint64(t), params.key))
+            k = _from_table(table, _uniform(params, first + uint64(t)))
+            terms[t] = max(min(k, params.highest), params.lowest)
     elif params.power == 1.0:  # P(K >= k) = 1 / k means K = floor(1 / u); beyond the head, logs for the few
         for t in range(n):
-            terms[t] = int64(min(1.0 / roulette_uniform(first + uint64(t), params.key), highest))
+            terms[t] = int64(max(min(1.0 / _uniform(params, first + uint64(t)), highest), lowest))
         head = int64(min(params.head, highest))
         for t in range(n if params.head < FINITE_HEAD else 0):
             if terms[t] >= head:
-                terms[t] = _from_formula(params, roulette_uniform(first + uint64(t), params.key))
+                terms[t] = _from_formula(params, _uniform(params, first + uint64(t)))
     else:
         for t in range(n):
-            terms[t] = _from_formula(params, roulette_uniform(first + uint64(t), params.key))
+            terms[t] = _from_formula(params, _uniform(params, first + uint64(t)))
+
+
+@inlined
+def _uniform(params, trial):
+    """The uniform that draws `K`; exactly the roulette uniform where the law is whole."""
+    return params.uniform_low + params.uniform_width * roulette_uniform(trial, params.key)
 
 
 @inlined
@@ -39,11 +49,13 @@ def terms_of(params, u):
     """`K` of one trial from its roulette uniform."""
     if params.kind == kinds.IWAE or params.kind == kinds.JVI:
         return params.cap
+    u = params.uniform_low + params.uniform_width * u
     if params.table_size:
-        return _from_table(floats(params.table_at, params.table_size), u)
+        k = _from_table(floats(params.table_at, params.table_size), u)
+        return max(min(k, params.highest), params.lowest)
     if params.power == 1.0:
-        highest = float(params.cap)
-        terms = int64(min(1.0 / u, highest))
+        highest = float(params.highest)
+        terms = int64(max(min(1.0 / u, highest), float(params.lowest)))
         if params.head < FINITE_HEAD and terms >= int64(min(params.head, highest)):
             terms = _from_formula(params, u)
         return terms
@@ -57,7 +69,7 @@ def _from_formula(params, u):
     head = 1.0 / u if params.power == 1.0 else exp(min(-log_u / max(params.power, 1e-300), 700.0))
     tail = params.head + floor((log_u + params.log_head) / params.log_decay)
     k = tail if log_u + params.log_head <= 0.0 else head
-    return int64(max(min(k, float(params.cap)), 1.0))
+    return int64(max(min(k, float(params.highest)), float(params.lowest)))
 
 
 @device

@@ -16,7 +16,7 @@ from fastsumo.trial import kinds
 from fastsumo.trial.plan import FINITE_HEAD, Plan
 from fastsumo.trial.ranges import LOG_2
 from fastsumo.trial.sizes import SHORT
-from fastsumo.trial.survival import reciprocals
+from fastsumo.trial.survival import reciprocals, survival
 
 NEVER = 2**62  # samples that no trial has
 
@@ -24,6 +24,12 @@ NEVER = 2**62  # samples that no trial has
 class Weigher(Protocol):
     """A compiled model: addresses of its functions, and the numbers and the row of data that they read."""
 
+    @property
+    def noise_at(self) -> int: ...
+    @property
+    def noise_dim(self) -> int: ...
+    @property
+    def chunk(self) -> int: ...
     @property
     def linear_at(self) -> int: ...
     @property
@@ -35,6 +41,9 @@ class Weigher(Protocol):
 class KernelParams(NamedTuple):
     """A run as kernels see it; what ends in ``_at`` is an address."""
 
+    noise_at: int  # of the function that fills a chunk with noise
+    noise_dim: int  # numbers of noise a sample
+    chunk: int  # samples of a chunk, and the space between two numbers of one
     linear_at: int  # of the model's function for weights in the linear range
     extended_at: int  # of that for the extended range; 0 as long as there was no need to compile it
     key: np.uint64
@@ -47,13 +56,15 @@ class KernelParams(NamedTuple):
     log_decay: float
     log_head: float  # log of 1 / P(K >= head); infinite where the head goes on
     cap: int
+    lowest: int  # the least and the largest K that a trial may have, ...
+    highest: int
+    uniform_low: float  # ... and where the uniform lies that draws it: from uniform_low on, uniform_width wide
+    uniform_width: float
     table_at: int
     table_size: int
     product: bool  # interior coefficients are -1 up to the law's head
     longest_short: int  # the largest K that runs as a short trial
-    reciprocal_at: (
-        int  # of 1 / P(K >= j) for j = 0 .. SHORT + 1, or the factors of the levels; and 1 / n for n = 0 .. SHORT
-    )
+    reciprocal_at: int  # of 1 / P(K >= j) for j = 0 .. SHORT + 1, or the factors of the levels, see `factors_of`
     split_above: int  # trials of more samples are left to all threads together
     shift: float  # linear weights are relative to 2**shift
     order: int  # of the jackknife
@@ -74,7 +85,11 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
     """The run of a plan on a compiled model; without one, only `K` can be drawn."""
     law, factors = plan.law, factors_of(plan)
     numbers, row = (np.zeros(1), np.zeros(1)) if weigher is None else (weigher.numbers, weigher.row)
+    beyond = float(survival(law, plan.largest + 1)) if plan.high < law.cap else 0.0
     params = KernelParams(
+        noise_at=0 if weigher is None else weigher.noise_at,
+        noise_dim=0 if weigher is None else weigher.noise_dim,
+        chunk=0 if weigher is None else weigher.chunk,
         linear_at=0 if weigher is None else weigher.linear_at,
         extended_at=0,
         key=np.uint64(seed),
@@ -87,6 +102,10 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
         log_decay=float(law.log_decay),
         log_head=float(law.power) * math.log(law.head) if law.head < FINITE_HEAD else math.inf,
         cap=int(law.cap),
+        lowest=plan.low,
+        highest=plan.largest,
+        uniform_low=beyond,
+        uniform_width=float(survival(law, plan.low)) - beyond,
         table_at=law.table.ctypes.data,
         table_size=law.table.size,
         product=plan.kind == kinds.SUMO and law.power == 1.0 and law.table.size == 0,

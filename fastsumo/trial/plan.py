@@ -72,6 +72,8 @@ class Plan(NamedTuple):
         Whether a trial has a level 0 of its own.
     single : bool
         Whether one level over its probability counts, not the sum of levels over their survival.
+    low, high : int
+        `K` is drawn from the law given ``low <= K <= high``; weights stay those of the law.
     """
 
     kind: int
@@ -81,6 +83,13 @@ class Plan(NamedTuple):
     base: int = 1
     first: bool = True
     single: bool = True
+    low: int = 1
+    high: int = MAX_TERMS
+
+    @property
+    def largest(self) -> int:
+        """The largest `K` of a trial."""
+        return min(self.law.cap, self.high)
 
     def samples(self, terms: int) -> int:
         """Importance samples of a trial with ``terms`` terms.

@@ -21,6 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", coverage.LAWS)
 def test_every_repetition_is_there_once(folder: Path, name: str) -> None:
     rows = coverage.collected(folder, name)
@@ -29,6 +30,7 @@ def test_every_repetition_is_there_once(folder: Path, name: str) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "repetition"), [(100, 11), (1000, 3), (10_000, 0), (10_000, 9)])
 def test_a_repetition_is_a_run_of_its_own_trials(folder: Path, size: int, repetition: int) -> None:
     rows = coverage.collected(folder, "harmonic")
@@ -39,6 +41,7 @@ def test_a_repetition_is_a_run_of_its_own_trials(folder: Path, size: int, repeti
         assert (found["low"][place], found["high"][place]) == pytest.approx((interval.low, interval.high), nan_ok=True)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_stopped(folder: Path, tmp_path: Path) -> None:
     coverage.study(tmp_path, 0.0, SIZES, REPETITIONS)
     assert list(tmp_path.iterdir()) == []
@@ -49,6 +52,7 @@ def test_a_run_goes_on_where_it_stopped(folder: Path, tmp_path: Path) -> None:
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == kept
 
 
+@pytest.mark.slow
 def test_parts_share_the_work(folder: Path, tmp_path: Path) -> None:
     for part in (2, 1):
         arguments = [str(tmp_path), "--largest", "1e4", "--repetitions", "3", "--part", f"{part}/2"]
@@ -69,6 +73,7 @@ def test_coverage_counts() -> None:
     assert missing[:3].tolist() == [0.0, 0.0, 0.25]
 
 
+@pytest.mark.slow
 def test_the_readme_gets_both_tables(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = coverage.report(folder)
     assert "| coverage, half width | 10² trials, 12 times | 10³ trials, 12 times | 10⁴ trials, 12 times |" in text

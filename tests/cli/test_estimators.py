@@ -35,6 +35,7 @@ def test_compare_has_telling_estimators_of_its_own(capsys: pytest.CaptureFixture
     assert [row["estimator"] for row in read["rows"]] == [repr(parse_estimator(text)) for text in DEFAULT_ESTIMATORS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [60, 80, 132])
 def test_tables_fit(width: int) -> None:
     found = fs.compare(NOTE, [fs.IWAE(10), CAPPED, fs.SUMO()], cost=2e4)

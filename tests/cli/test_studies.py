@@ -100,6 +100,7 @@ def test_a_cell_that_is_not_there(folder: Path, capsys: pytest.CaptureFixture[st
     assert "no trials yet" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_failed_cell_is_in_the_exit_code_and_the_others_are_done(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_failed_cell_is_in_the_exit_code_and_the_others_are_done(
     assert [cell.state for cell in fs.Study("a.study").status().cells] == ["failed", "done"]
 
 
+@pytest.mark.slow
 def test_an_edited_model_begins_anew_when_told_to(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = ["study", "run", "grid.toml", "--threads", "1", "--quiet"]
     assert cli.main(run) == 0

@@ -120,6 +120,7 @@ def test_replay_of_a_model_and_of_a_result(folder: Path, capsys: pytest.CaptureF
     assert read["iwae"] == expected.iwae.tolist()
 
 
+@pytest.mark.slow
 def test_replay_of_a_users_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output(capsys, "run", "users.py:make(0.25)", "--trials", "100", "--quiet", "--save", "r.npz")
     found = json.loads(output(capsys, "replay", "r.npz", "--trial", "7", "--json"))["value"]
@@ -220,6 +221,7 @@ def test_bad_input_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str],
     assert not list(folder.glob("*.png"))
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_names_the_trial(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", "users.py:nan", "--trials", "1e5"]) == 1
     printed = capsys.readouterr()

@@ -149,6 +149,7 @@ tell(values=values)
 """
 
 
+@pytest.mark.slow
 def test_a_users_models_compile_once_and_edits_are_seen(child):
     """Functions of every kind of dependence: nothing is compiled the second time, everything that changed the third."""
     z = naive.noise(0, 5, np.arange(3), 1)[:, 0]
@@ -209,6 +210,7 @@ tell(mean=first, again=fs.simulate(model, SUMO, 100).mean)
 '''
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "as_file"), [slow(SCRIPT, "script.py", id="script"), pytest.param(NOTEBOOK, "", id="notebook")]
 )
@@ -290,6 +292,7 @@ def test_damaged_entries_are_compiled_again(empty_cache, compilations, damage):
     assert compilations.passes == again
 
 
+@pytest.mark.slow
 def test_the_folder_does_not_grow_without_bound(empty_cache, monkeypatch):
     monkeypatch.setattr(cache, "MAX_CACHE_FILES", 4)
     sizes = []
@@ -309,6 +312,7 @@ def test_pruning_keeps_the_youngest(tmp_path, monkeypatch):
     assert sorted(int(path.name) for path in tmp_path.iterdir()) == list(range(10))
 
 
+@pytest.mark.slow
 def test_entries_that_are_used_stay_young(empty_cache):
     """The engine is older than any edit of a model: it must not be the first to go."""
     fs.simulate(slope_model(0.31), fs.ELBO(), 1)

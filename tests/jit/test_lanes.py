@@ -222,14 +222,22 @@ def weights_of(model: fs.Model, by_lanes: bool | None, count: int, linear: bool 
 
     ``by_lanes`` None is for that which the engine would choose.
     """
-    callback = compiled(model.function, shape_of(model), by_lanes, linear)
+    shape = shape_of(model)
+    callback = compiled(model.function, shape, by_lanes, linear)
     row = np.zeros(1) if model.row is None else model.row
     trials, samples = np.full(count, 5, np.uint64), np.arange(count, dtype=np.uint64)
     out, numbers = np.full((2, count + 2 * lanes.WIDTH), 7.5), np.append(model.packed(), 0.0)
-    call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 6, ctypes.c_double, *[ctypes.c_int64] * 2)
-    addresses = [array.ctypes.data for array in (trials, samples, numbers, row, out[0], out[1])]
-    found = call(callback.address)(*addresses[:2], count, 3, *addresses[2:4], SHIFT, *addresses[4:])
-    assert found == 0 or linear
+    address, size = ctypes.c_int64, weights._chunk(shape)
+    noise = np.zeros((shape.noise_dim, size))
+    fill = ctypes.CFUNCTYPE(address, *[address] * 7)(weights._noise(shape.noise).address)
+    call = ctypes.CFUNCTYPE(address, *[address] * 4, ctypes.c_double, *[address] * 2)(callback.address)
+    for start in range(0, count, size):
+        n = min(size, count - start)
+        pairs = [each[start:].ctypes.data for each in (trials, samples)]
+        fill(*pairs, n, 3, noise.ctypes.data, *noise.shape)
+        results = [each[start:].ctypes.data for each in out]
+        found = call(noise.ctypes.data, n, numbers.ctypes.data, row.ctypes.data, SHIFT, *results)
+        assert found == 0 or linear
     assert np.all(out[:, count:] == 7.5)
     return out[: 2 - linear, :count]
 
@@ -247,6 +255,7 @@ def shape_of(model: fs.Model) -> weights._Shape:
     return weights._Shape(model.noise, transform, *sizes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", TOGETHER, ids=lambda f: f.__name__)
 def test_the_same_bits_together(function: Callable[..., Any]) -> None:
     by_lanes, one_by_one = (weights_of(together(function), way, 300) for way in (True, False))
@@ -260,6 +269,7 @@ def test_the_same_bits_of_linear_weights_together(function: Callable[..., Any]) 
     assert by_lanes.tobytes() == one_by_one.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "function", [each if each is mixture else slow(each) for each in FUNCTIONS], ids=lambda f: f.__name__
 )
@@ -309,12 +319,14 @@ def test_proposals(function: Callable[..., Any], proposal: fs.proposals.Proposal
     assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
 
 
+@pytest.mark.slow
 def test_rows_of_data() -> None:
     model = fs.models.random_effects_logistic(rows=2, observations=9).at_row(1)
     assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
 
 
-@pytest.mark.parametrize("dim", [31, slow(100)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dim", [31, 100])
 def test_chunks_of_any_dimension(dim: int) -> None:
     model = fs.Model(chain, dim, PARAMS)
     assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
@@ -336,6 +348,7 @@ def test_nothing_is_asked_of_lanes_that_has_one_answer(question: str) -> None:
         weights_of(fs.Model(scope["asks"], 3, PARAMS), True, 1)
 
 
+@pytest.mark.slow
 def test_a_warning_about_lanes_is_not_shown() -> None:
     def dots(z, params):  # type: ignore[no-untyped-def]
         total = 0.0

@@ -69,6 +69,7 @@ def test_log_weights_of_linear_gaussian_are_joint_over_proposal(proposal):
             assert float(model(e, x)) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_the_exact_proposal_has_no_variance():
     data, W, b, noise = digits()
     model = fs.models.linear_gaussian(W, b, noise, data=data)

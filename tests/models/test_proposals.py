@@ -138,7 +138,7 @@ def coordinate(z, params):  # type: ignore[no-untyped-def]
 
 
 # Each compiled map once, odd and even dimensions; few, for each is compiled.
-COMPILED = [examples(2)[3], examples(3)[5], *(slow(examples(3)[i]) for i in (1, 2, 6))]
+COMPILED = [examples(2)[3], *(slow(examples(3)[i]) for i in (1, 2, 5, 6))]
 
 
 def noise_of(trial: int, samples: int, noise_dim: int) -> np.ndarray:
@@ -148,6 +148,7 @@ def noise_of(trial: int, samples: int, noise_dim: int) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proposal", COMPILED, ids=lambda p: p.transform)
 def test_compiled_log_weights_are_those_of_plain_python(proposal: Proposal) -> None:
     model = fs.importance(bowl, proposal, [0.3])
@@ -169,11 +170,13 @@ def test_weights_average_to_the_evidence(proposal: Proposal) -> None:
     assert values.mean() + 0.1 < bound.mean < log_evidence + 4.5 * bound.std_error
 
 
+@pytest.mark.slow
 def test_other_numbers_need_no_compilation() -> None:
     from fastsumo.engine.cpu.kernels.weights import compiled
 
     mean, flip = np.zeros(3), np.diag([1.0, 2.0])
     pairs = [
+        (examples(3)[2], StudentT(mean, [2.0, 3.0, 4.0], 9.0)),
         (examples(2)[3], StudentT(mean[:2], flip @ covariance(2) @ flip, 0.5)),
         (examples(3)[5], Mixture([StudentT(mean, 1.0, 4.0), Gaussian(mean, 2.0)], [1, 2])),
     ]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import fastsumo as fs
-from bench import coverage, report, training
+from bench import coverage, report, tails, training
 from fastsumo import cli
 
 ROOT = Path(__file__).parents[2]
@@ -49,10 +49,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_there_is_something_to_run() -> None:
     assert list(FILES) == ["banana.py"]
-    assert len(SNIPPETS) == 4
+    assert len(SNIPPETS) == 5
     assert sum(command.startswith("fastsumo ") for command in COMMANDS) >= 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", SNIPPETS, ids=lambda code: code.splitlines()[-1][:40])
 def test_snippets_run(folder: Path, code: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(fs.__file__).parents[1])}
@@ -63,9 +64,10 @@ def test_snippets_run(folder: Path, code: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert re.search("^estimat", done.stdout, re.MULTILINE)
+    assert re.search("^(estimat|mean)", done.stdout, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_commands_run_in_their_order(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,7 +113,7 @@ def test_figures_are_small_and_there() -> None:
         assert 10_000 < (ROOT / figure).stat().st_size < 150_000
 
 
-@pytest.mark.parametrize("markers", [(report.BEGIN, report.END), coverage.MARKERS, training.MARKERS])
+@pytest.mark.parametrize("markers", [(report.BEGIN, report.END), coverage.MARKERS, tails.MARKERS, training.MARKERS])
 def test_tables_have_their_places(markers: tuple[str, str]) -> None:
     begin, end = markers
     assert README.count(begin) == README.count(end) == 1

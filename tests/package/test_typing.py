@@ -90,10 +90,12 @@ def test_the_package_says_that_it_is_typed() -> None:
     assert (Path(fs.__file__).parent / "py.typed").is_file()
 
 
+@pytest.mark.slow
 def test_a_script_is_strictly_right(complaints: dict[str, list[str]]) -> None:
     assert complaints["right"] == []
 
 
+@pytest.mark.slow
 def test_mistakes_are_found(complaints: dict[str, list[str]]) -> None:
     """So that the check above is no check of nothing."""
     assert [line.split(":")[1] for line in complaints["wrong"]] == ["3", "4", "5"]

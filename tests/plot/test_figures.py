@@ -104,6 +104,7 @@ def test_interruption_shows(result: fs.Result) -> None:
     assert "interrupted" not in result.plot().get_suptitle()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", [fs.SUMO(), fs.ELBO()])
 def test_density_is_that_of_the_values(estimator: fs.SUMO) -> None:
     found = fs.simulate(NOTE, estimator, 100_000, seed=1)
@@ -258,6 +259,7 @@ def test_every_octave_of_the_harmonic_law_adds_chi_square() -> None:
     np.testing.assert_allclose(levels[1:] / levels[:-1], 2.0**-0.5, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_measured_parts_follow_the_theory() -> None:
     model, trials = fs.models.gamma(1.0), 200_000
     axes = plot.variance(model, [fs.SUMO(), fs.MLMC()])

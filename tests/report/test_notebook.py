@@ -87,6 +87,7 @@ def test_levels_and_their_frames() -> None:
         found.to_dataframe("all")
 
 
+@pytest.mark.slow
 def test_an_evaluation_and_its_frame() -> None:
     pytest.importorskip("pandas")
     found = fs.evaluate(TABLE, fs.IWAE(4), trials=500)

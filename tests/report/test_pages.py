@@ -211,6 +211,7 @@ def test_a_study_has_a_section_for_each_cell(study: Study, tmp_path: Path) -> No
     assert "0 of 10 trials" in found.text
 
 
+@pytest.mark.slow
 def test_the_command_writes_pages(
     study: Study, result: fs.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,7 +27,7 @@ ESTIMATORS = [
     fs.IWAE(200),
     slow(fs.JVI(5)),
     fs.MLMC(),
-    fs.SingleTerm(fs.roulette.PowerLaw(1.5, cap=50)),
+    slow(fs.SingleTerm(fs.roulette.PowerLaw(1.5, cap=50))),
 ]
 
 
@@ -114,6 +114,7 @@ def test_prepared_rows_depend_on_nothing_but_themselves():
     assert float(made([0.5], data[37])) == pytest.approx(0.5 * whole[37, 0] + whole[37, 1], rel=1e-14)
 
 
+@pytest.mark.slow
 def test_parameters_reach_prepare_and_rows():
     made = fs.Model(
         lambda z, row, params: row[0], 1, [2.0], data=[[1.0], [3.0]], prepare=lambda rows, params: rows * params[0]
@@ -156,6 +157,7 @@ def test_a_million_rows_take_little_more_than_their_trials():
     assert rows < 5.0 * (time.process_time() - began)
 
 
+@pytest.mark.slow
 def test_trials_without_weight_are_counted():
     def indicator(z, row, params):  # type: ignore[no-untyped-def]
         return 0.5 if z[0] > row[0] else -math.inf
@@ -174,6 +176,7 @@ def test_trials_without_weight_are_counted():
     assert "2 rows have trials without any weight" in str(found)
 
 
+@pytest.mark.slow
 def test_a_row_far_from_its_pilot_is_exact():
     """No pilot sample has any weight, and the values are far from 0."""
     made = fs.Model(lambda z, row, params: row[0] if z[0] > 3.0 else -math.inf, 1, data=[[1e5]])
@@ -181,7 +184,7 @@ def test_a_row_far_from_its_pilot_is_exact():
     assert found.finite_mean[0] == pytest.approx(1e5, rel=1e-14)
 
 
-@pytest.mark.parametrize(("bad", "word"), [(math.nan, "NaN or"), (math.inf, "NaN or")])
+@pytest.mark.parametrize(("bad", "word"), [(math.nan, "NaN or"), slow(math.inf, "NaN or")])
 def test_a_bad_log_weight_names_row_and_trial(bad, word):
     def sometimes(z, row, params):  # type: ignore[no-untyped-def]
         return params[0] if z[0] > row[0] else 0.0
@@ -196,6 +199,7 @@ def test_a_bad_log_weight_names_row_and_trial(bad, word):
     assert again.trial == trial
 
 
+@pytest.mark.slow
 def test_a_model_that_raises_names_the_row():
     def raises(z, row, params):  # type: ignore[no-untyped-def]
         if z[0] > row[0]:
@@ -251,6 +255,7 @@ def test_what_is_printed_and_stored():
     assert np.isnan(fs.evaluate(model(), fs.ELBO(), 100).tail_index).all()
 
 
+@pytest.mark.slow
 def test_lists_and_helpers_work():
     made = fs.model(1, data=[[1, 2], [3, 4]])(lambda z, row, params: log(exp(row[0] + 0.0 * z[0])) + row[1])
     np.testing.assert_allclose(fs.evaluate(made, fs.ELBO(), 2).mean, [3.0, 7.0])

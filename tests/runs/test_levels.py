@@ -63,7 +63,7 @@ def test_nothing_depends_on_the_threads():
     assert one.increments["k"][-1] == 300
 
 
-@pytest.mark.parametrize("shape", [0.5, 2.0])
+@pytest.mark.parametrize("shape", [0.5, slow(2.0)])
 def test_moments_agree_with_theory(shape):
     found, exact = fs.levels(fs.models.gamma(shape), 255, 20_000), Gamma(shape)
     k, half = found.increments["k"], found.dyadic["samples"][1:] / 2
@@ -103,6 +103,7 @@ def test_any_scale_of_log_weight():
     assert one.dyadic["mean"][1:] == pytest.approx(two.dyadic["mean"][1:], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_zero_weights_are_left_out_and_counted():
     @fs.model(dim=1)
     def gate(z, params):
@@ -114,6 +115,7 @@ def test_zero_weights_are_left_out_and_counted():
     assert "without any weight" in str(found)
 
 
+@pytest.mark.slow
 def test_a_bad_weight_names_its_trial():
     @fs.model(dim=1)
     def broken(z, params):

@@ -54,6 +54,7 @@ def stored(result: fs.Result, folder: Path) -> fs.Result:
     return fs.load(folder / "stored.npz")
 
 
+@pytest.mark.slow
 def test_a_model_of_this_process_is_known_without_a_file(tmp_path: Path) -> None:
     mine = fs.Model(lambda z, params: 0.25 * z[0], 1, name="nameless")
     found = fs.simulate(mine, fs.ELBO(), 100)
@@ -136,6 +137,7 @@ def test_the_cell_of_a_study_is_replayed(tmp_path: Path) -> None:
     assert study[0].replay(5).value == fs.sample(NOTE, fs.SUMO(LONG), 6)[0][5]
 
 
+@pytest.mark.slow
 def test_a_study_knows_the_models_that_were_added_to_it(tmp_path: Path) -> None:
     mine = fs.Model(lambda z, params: params[0] * z[0], 1, [0.25], name="nameless")
     study = Study(tmp_path / "s.study")

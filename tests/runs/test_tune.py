@@ -168,6 +168,7 @@ def test_objectives_order_as_they_should():
     assert sumo.elbo > found["chi-square"].after.elbo
 
 
+@pytest.mark.slow
 def test_params_of_a_model_without_a_proposal():
     """The note's target with ``N((a, b), s I)`` written into the log weight by hand; the start is far too narrow."""
 

@@ -68,6 +68,7 @@ def test_a_threshold_drops_only_what_cannot_be_among_the_extremes() -> None:
     assert sizes[3] < sizes[0]
 
 
+@pytest.mark.slow
 def test_trials_of_zero_weight_and_an_empty_body_can_be_packed() -> None:
     @fs.model(dim=1)
     def half(z, params):  # type: ignore[no-untyped-def]

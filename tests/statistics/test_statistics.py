@@ -171,6 +171,7 @@ def test_sums_of_tiles_are_added_without_rounding():
     assert total.power_sums()[1] == sum(Fraction(v * v) for v in values)
 
 
+@pytest.mark.slow
 def test_extremes_with_ties():
     """Equal values: the smallest trial numbers are kept, whoever ran them."""
     for threads in (1, 2):

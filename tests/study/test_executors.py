@@ -93,6 +93,7 @@ def test_a_pilot_finds_the_center_and_the_time_of_a_trial(monkeypatch: pytest.Mo
     assert pilot["provenance"]["model"] == "note"
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_in_a_task_is_in_its_outcome() -> None:
     @fs.model(dim=1)
     def broken(z, params):  # type: ignore[no-untyped-def]
@@ -504,6 +505,7 @@ def test_mpi_in_a_script(study: Study, tmp_path: Path) -> None:
     assert (done.stdout, done.returncode) == ("same\n", 0), done.stderr
 
 
+@pytest.mark.slow
 def test_mpi_on_the_command_line(study: Study, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "import fastsumo as fs\n\n@fs.model(dim=1)\ndef mine(z, params):\n    return z[0]\n"

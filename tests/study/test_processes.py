@@ -93,6 +93,7 @@ class Child:
         return said.removeprefix("stored\n" * said.count("stored\n")), errors, self.process.returncode
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_study(study: Study) -> None:
     """One is held in the middle until the other has begun, and taken something."""
     study.add(NOTE, CAPPED, 3_000_000, seeds=range(2))
@@ -145,6 +146,7 @@ def test_control_c_keeps_finished_chunks(study: Study) -> None:
     assert [file.name for file in study.path.parent.iterdir()] == ["a.study"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_control_c_does_not_wait_for_chunks(study: Study) -> None:
     study.add(fs.models.lognormal(1.0), fs.ELBO(), 10**13)

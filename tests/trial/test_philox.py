@@ -73,7 +73,7 @@ def test_blocks_of_a_sample_are_numbered_from_one():
 def test_sample_indices_beyond_32_bits(model, block, first):
     """Their upper bits go above the number of the block. No run gets there, so this asks the kernel."""
     run = open_engine(model, fs.ELBO(), 99, threads=1)
-    out, scratch = np.empty(4), Scratch()
+    out, scratch = np.empty(4), Scratch(run.params)
     log_weights_of(run.params, scratch.address, np.uint64(2**40 + 7), first, 4, out.ctypes.data)
     twin = naive.uniforms(99, 2**40 + 7, np.arange(first, first + 4), block)[0]
     np.testing.assert_allclose(out, twin, rtol=0, atol=4e-16)

@@ -96,7 +96,7 @@ class CpuEngine(OpenModel):
         if not along_samples:
             self.extend_range()
             self.linear = False
-        if threads > 1 and along_samples and self.plan.samples(self.plan.law.cap) > SPLIT_ABOVE:
+        if threads > 1 and along_samples and self.plan.samples(self.plan.largest) > SPLIT_ABOVE:
             self.params = self.params._replace(split_above=SPLIT_ABOVE)
             self.split = SplitTrials(self.params, threads)
 
@@ -138,7 +138,7 @@ class CpuEngine(OpenModel):
 
         def batch(first: int) -> Floats:
             if not hasattr(local, "scratch"):
-                local.scratch, local.log_weights = Scratch(), np.empty(n)
+                local.scratch, local.log_weights = Scratch(self.params), np.empty(n)
             rows = np.empty((min(size, count - first), width))
             where = local.scratch.address, np.uint64(first), rows.shape[0], n, marks.ctypes.data, marks.size
             addresses = local.log_weights.ctypes.data, rows.ctypes.data
@@ -168,7 +168,7 @@ class CpuEngine(OpenModel):
 
     def _first_log_weights(self, params: KernelParams, trial: int, count: int) -> tuple[Floats, int]:
         """The first log weights of a trial, NaN from where the model raises; and the status."""
-        out, scratch = np.full(count, np.nan), Scratch()
+        out, scratch = np.full(count, np.nan), Scratch(self.params)
         where = scratch.address, np.uint64(trial), 0, count, out.ctypes.data
         status = log_weights_of(params, *where)
         if status == EXTENDED:
@@ -193,7 +193,7 @@ class CpuEngine(OpenModel):
         """The probability that a trial is split."""
         if self.plan.kind == kinds.IWAE:
             return 1.0
-        return float(survival(self.plan.law, SPLIT_ABOVE))
+        return min(1.0, float(survival(self.plan.law, SPLIT_ABOVE) / survival(self.plan.law, self.plan.low)))
 
 
 class CpuRowEngine(OpenModel):

@@ -104,7 +104,7 @@ class CudaEngine:
         self._open_cpu: Callable[[float | None], Engine] = wanted.on_cpu
         self._cpu: Engine | None = None
         owned = make_params(None, self.plan, self.seed)
-        long, alone = self.plan.samples(self.plan.law.cap) > SHORT, self.plan.kind in (kinds.JVI, kinds.MLMC)
+        long, alone = self.plan.samples(self.plan.largest) > SHORT, self.plan.kind in (kinds.JVI, kinds.MLMC)
         self.long, self.alone = (
             long and not alone,
             long and alone,
@@ -203,7 +203,7 @@ class Bench:
         self.card, tile, held = engine.card, engine.tile, 0
         free, room = self.card.free_memory(), self.card.room
         share, rows = _expected(engine)
-        giants = engine.long and engine.plan.samples(engine.plan.law.cap) > GIANT
+        giants = engine.long and engine.plan.samples(engine.plan.largest) > GIANT
         of_trial = share * 8 * (4 + RECORD_SIZE + STATE + 8) + rows * 8 * LANES
         most = int(0.4 * free / (_TILE_BYTES + tile * of_trial))
         if rows > 0.0:
@@ -249,12 +249,16 @@ class Bench:
 
 def _expected(engine: CudaEngine) -> tuple[float, float]:
     """Of a trial: the probability that it is long, and the rows of lane sums that it is expected to have."""
-    law, longest = engine.plan.law, max(engine.params.longest_short, 0)
-    if engine.plan.kind in (kinds.IWAE, kinds.JVI):
-        return float(law.cap > longest), 0.0
-    if not engine.long:
-        return float(survival(law, longest + 1)) if engine.alone else 0.0, 0.0
-    beyond = survival(law, np.arange(longest + 1.0, GIANT + 1.0))
+    plan, longest = engine.plan, max(engine.params.longest_short, 0)
+    if plan.kind in (kinds.IWAE, kinds.JVI):
+        return float(plan.law.cap > longest), 0.0
+    if not (engine.long or engine.alone):
+        return 0.0, 0.0
+    k = np.maximum(np.arange(longest + 1.0, (GIANT if engine.long else longest) + 2.0), plan.low)
+    last = survival(plan.law, plan.largest + 1)
+    beyond = np.maximum(survival(plan.law, k) - last, 0.0) / (survival(plan.law, plan.low) - last)
+    if engine.alone:
+        return float(beyond[0]), 0.0
     share = float(beyond[0])
     return share, (float(beyond.sum()) + share * (longest + 2 * LANES)) / LANES
 

@@ -6,6 +6,7 @@ are raised here. What is computed of rows is in `values.py`, `jackknife.py` and 
 
 from __future__ import annotations
 
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -217,8 +218,9 @@ def _ragged(rows: Sequence[Any]) -> Rows:
 
 def _array(name: str, value: Any) -> NDArray[Any]:
     """``value`` as float32 or float64 in the machine's byte order, on the same memory where that is possible."""
-    if hasattr(value, "detach"):  # a tensor that may record gradients
+    if hasattr(value, "detach"):  # a tensor that may record gradients, or lie on a GPU
         value = value.detach()
+        value = value.cpu() if value.device.type not in ("cpu", "meta") else value
     try:
         array = np.from_dlpack(value) if _only_dlpack(value) else np.asarray(value)
     except Exception as error:  # whatever the other library raises
@@ -232,6 +234,27 @@ def _array(name: str, value: Any) -> NDArray[Any]:
     if array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
         raise TypeError(f"{name} must be float32 or float64, got {array.dtype}")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def alike(log_weights: Any) -> Callable[[Any], Any]:
+    """What makes of arrays, or lists of them, such as the log weights are: their framework, dtype and device.
+
+    NumPy's stay what they are, in double precision. A list is made alike its first row.
+    """
+    one = log_weights[0] if isinstance(log_weights, (list, tuple)) and len(log_weights) else log_weights
+    if hasattr(one, "detach"):
+        tensor = sys.modules["torch"].as_tensor
+    elif isinstance(one, np.ndarray) or not hasattr(one, "__array_namespace__"):
+        return lambda found: found
+    else:
+        tensor = one.__array_namespace__().asarray
+
+    def make(found: Any) -> Any:
+        if isinstance(found, list):
+            return [make(each) for each in found]
+        return tensor(found, dtype=one.dtype, device=one.device)
+
+    return make
 
 
 def _only_dlpack(value: Any) -> bool:

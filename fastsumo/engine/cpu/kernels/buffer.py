@@ -9,6 +9,7 @@ from numba import int64
 from fastsumo.engine.cpu.kernels.scratch import (
     mantissas_at,
     mantissas_in,
+    noise_place_in,
     pair_samples_at,
     powers_at,
     powers_in,
@@ -16,7 +17,7 @@ from fastsumo.engine.cpu.kernels.scratch import (
     weights_at,
     weights_in,
 )
-from fastsumo.engine.cpu.kernels.weights import FAILED, OUTSIDE, call_weights
+from fastsumo.engine.cpu.kernels.weights import FAILED, OUTSIDE, WEIGHED, call_noise, call_weights
 from fastsumo.engine.status import BAD_WEIGHT, EXTENDED, OK, RAISED, STOPPED
 from fastsumo.jit.memory import words
 from fastsumo.jit.options import device
@@ -62,9 +63,15 @@ def weigh_both(params, scratch, trials_at, n):
 @device
 def _call(address, params, scratch, trials_at, n, result_at):
     """Call the model's function for ``n`` trials and the first ``n`` samples of the buffer. The status."""
-    report = report_in(scratch, 0, 2)
-    where = params.key, params.numbers_at, params.row_at, params.shift
-    found = call_weights(address, (trials_at, pair_samples_at(scratch, 0), n, *where, result_at, powers_at(scratch, 0)))
+    report, noise_at = report_in(scratch, 0, 2), noise_place_in(scratch, 0, 1)[0]
+    samples_at, power_at = pair_samples_at(scratch, 0), powers_at(scratch, 0)
+    size, start, found = params.chunk, 0, WEIGHED
+    while start < n and found == WEIGHED:
+        m, at = min(size, n - start), 8 * start
+        call_noise(params.noise_at, (trials_at + at, samples_at + at, m, params.key, noise_at, params.noise_dim, size))
+        model = params.numbers_at, params.row_at, params.shift
+        found = call_weights(address, (noise_at, m, *model, result_at + at, power_at + at))
+        start += m
     if report[1]:
         return STOPPED
     if found == FAILED:

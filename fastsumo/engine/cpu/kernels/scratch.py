@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numba import types
+from numpy.typing import NDArray
 
 from fastsumo.jit.memory import address_past, numbers_past
 from fastsumo.trial import kinds
@@ -88,6 +89,7 @@ LAYOUT: tuple[dict[str, Any], ...] = (
         "state": _FLOAT,  # long.py: of a long trial
         "mlmc_state": _FLOAT,  # mlmc.py: of a trial that runs alone
     },
+    {"noise_place": _INT},  # buffer.py: the address of the chunk of noise, whose size is the model's
     {"report": _INT},  # buffer.py: trial of an error, stop flag
     {"store": _FLOAT},  # jackknife.py: mantissas and then powers of a long trial; last, with as much room as that needs
 )
@@ -144,20 +146,29 @@ places_in = _numbers("places")
 group_sums_in = _numbers("group_sums")
 state_in = _numbers("state")
 mlmc_state_in, mlmc_state_at = _numbers("mlmc_state"), _address("mlmc_state")
+noise_place_in = _numbers("noise_place")
 report_in = _numbers("report")
 store_in, store_at = _numbers("store"), _address("store")
+
+
+def _aligned(size: int) -> NDArray[np.float64]:
+    memory = np.zeros(size + _ALIGNMENT // 8)
+    return memory[-memory.ctypes.data % _ALIGNMENT // 8 :][:size]
 
 
 class Scratch:
     """Scratch memory of one worker."""
 
-    def __init__(self, params: KernelParams | None = None) -> None:
-        stored = params.cap if params is not None and params.kind == kinds.JVI and params.cap > SHORT else 0
-        self._memory = np.zeros(_OFFSETS["store"] // 8 + 2 * stored + _ALIGNMENT // 8)
-        unaligned = -self._memory.ctypes.data % _ALIGNMENT
-        self._memory = self._memory[unaligned // 8 :]
+    def __init__(self, params: KernelParams) -> None:
+        stored = params.cap if params.kind == kinds.JVI and params.cap > SHORT else 0
+        self._memory = _aligned(_OFFSETS["store"] // 8 + 2 * stored)
+        self._noise = _aligned(params.noise_dim * params.chunk)
         self.address = self._memory.ctypes.data
-        self.report = self._memory[_OFFSETS["report"] // 8 :][:2].view(np.int64)
+        self._ints("noise_place", 1)[0] = self._noise.ctypes.data
+        self.report = self._ints("report", 2)
+
+    def _ints(self, use: str, n: int) -> NDArray[np.int64]:
+        return self._memory[_OFFSETS[use] // 8 :][:n].view(np.int64)
 
     def stop(self) -> None:
         """Ask the kernel that uses this memory to end early."""

@@ -1,10 +1,10 @@
-"""What is compiled of a model: the weights of a list of (trial, sample) pairs, and the call to that.
+"""What is compiled of a model: from a chunk of noise to the weights of its samples; and the calls to that.
 
 Weights come for the linear range or for the extended one (`trial/ranges.py`). What is done with them is elsewhere.
 
-The engine knows a model only as the addresses of these two functions, so it is compiled once for all models; the
-functions are cached under a hash of everything that was inlined into them (`jit/fingerprint.py`), and the one for the
-extended range is compiled when it is needed.
+The engine knows a model only as addresses: of the function that fills a chunk with noise, which models share, and of
+these two, so it is compiled once for all models; they are cached under a hash of everything that was inlined into them
+(`jit/fingerprint.py`), and the one for the extended range is compiled when it is needed.
 """
 
 from __future__ import annotations
@@ -36,18 +36,25 @@ if TYPE_CHECKING:
 _BUFFER = 4096  # float64 numbers of noise worked on at a time: 32 KiB, a first-level cache
 _MOST, _FEWEST = 1024, 64  # samples that they are for
 
-_SIGNATURE = types.int64(
+_NOISE = types.int64(
     types.int64,  # address of trials, uint64
     types.int64,  # of samples, uint64
     types.int64,  # how many pairs
     types.uint64,  # key
+    types.int64,  # address of the chunk, float64: a row for each number of a sample
+    types.int64,  # how many rows
+    types.int64,  # numbers of a row, of which the first are filled
+)
+_WEIGHTS = types.int64(
+    types.int64,  # address of the chunk of noise, which is used up
+    types.int64,  # for how many samples
     types.int64,  # address of the numbers of the model, float64, see Model.packed
     types.int64,  # of the row of data, float64
     types.float64,  # shift: linear weights are relative to 2**shift
     types.int64,  # address of the result, float64: linear weights, or mantissas (NaN for a log weight NaN or +inf)
     types.int64,  # of powers of 2, float64; not used for linear weights
 )
-WEIGHED, FAILED, OUTSIDE = 0, 1, 2  # what it returns; OUTSIDE: some weight is not in the linear range
+WEIGHED, FAILED, OUTSIDE = 0, 1, 2  # what that returns; OUTSIDE: some weight is not in the linear range
 _LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for anything
 
 
@@ -59,6 +66,20 @@ class CompiledModel(NamedTuple):
     function: Any
     shape: Shape
     digest: str | None  # of the function and all that it reaches, as they are now
+
+    @property
+    def noise_at(self) -> int:
+        """Of the function that fills a chunk with noise."""
+        return int(_noise(self.shape.noise).address)
+
+    @property
+    def noise_dim(self) -> int:
+        return self.shape.noise_dim
+
+    @property
+    def chunk(self) -> int:
+        """How many samples' noise is worked on at a time, a multiple of `WIDTH`."""
+        return _chunk(self.shape)
 
     @property
     def linear_at(self) -> int:
@@ -115,12 +136,28 @@ def _compile(function: Any, shape: Shape, digest: str | None, linear: bool) -> A
     return found
 
 
+def _chunk(shape: Shape) -> int:
+    return max(_FEWEST, min(_MOST, _BUFFER // shape.noise_dim)) // WIDTH * WIDTH
+
+
+@lru_cache
+def _noise(kind: str) -> Any:
+    """The function that fills a chunk with noise of a kind."""
+    fill_noise = fill_normals if kind == "normal" else fill_uniforms
+
+    def noise(trials_at, samples_at, n, key, chunk_at, rows, columns):
+        fill_noise(words(trials_at, n), words(samples_at, n), key, table_at(chunk_at, rows, columns))
+        return 0
+
+    noise.__name__ = f"{kind}_noise"  # what it is cached under
+    return options.callback(noise, _NOISE, source_digest(__name__, kind))
+
+
 def _callback(function: Any, shape: Shape, digest: str | None, linear: bool, by_lanes: bool) -> Any:
-    samples = max(_FEWEST, min(_MOST, _BUFFER // shape.noise_dim)) // WIDTH * WIDTH
-    chunk = Chunk(shape.dim, shape.columns, shape.params, samples)
+    chunk = Chunk(shape.dim, shape.columns, shape.params, _chunk(shape))
     density = options.inlined(function)
     before = partial(try_lanes, density, chunk) if by_lanes else None
-    return options.callback(_weights(density, shape, chunk, linear, by_lanes), _SIGNATURE, digest, before)
+    return options.callback(_weights(density, shape, chunk, linear, by_lanes), _WEIGHTS, digest, before)
 
 
 def _weights(density: Any, shape: Shape, chunk: Chunk, linear: bool, by_lanes: bool) -> Any:
@@ -128,22 +165,20 @@ def _weights(density: Any, shape: Shape, chunk: Chunk, linear: bool, by_lanes: b
     samples, noise_dim = chunk.samples, shape.noise_dim
     rows = transforms.rows_of(shape.transform, shape.dim, shape.noise_dim)
     numbers_size, columns_size = max(shape.numbers, 1), max(shape.columns, 1)
-    fill_noise = fill_normals if shape.noise == "normal" else fill_uniforms
     transform = getattr(transforms, shape.transform) if shape.transform else None
     weigh_chunk = weigher(density, transform, chunk, linear, by_lanes)
 
-    def weights(trials_at, samples_at, n, key, numbers_at, row_at, shift, result_at, power_at):
+    def weights(noise_at, n, numbers_at, row_at, shift, result_at, power_at):
+        if linear and not fabs(shift) < _LARGEST_SHIFT:
+            return OUTSIDE
         numbers, row = floats(numbers_at, numbers_size), floats(row_at, columns_size)
-        table = np.empty((rows, samples))
-        noise = table_at(table.ctypes.data, noise_dim, samples)
-        start, outside = 0, int(linear and not fabs(shift) < _LARGEST_SHIFT)
+        noise, result, power = table_at(noise_at, noise_dim, samples), floats(result_at, n), floats(power_at, n)
+        if rows > noise_dim:
+            table = np.empty((rows, samples))
+            table[:noise_dim] = noise
+            noise = table
         try:
-            while start < n and outside == 0:  # and no way out in the middle: what raises would not be caught
-                size, at = min(samples, n - start), 8 * start
-                fill_noise(words(trials_at + at, size), words(samples_at + at, size), key, noise)
-                result, power = floats(result_at + at, size), floats(power_at + at, size)
-                outside = weigh_chunk(table, numbers, row, shift, result, power)
-                start += size
+            outside = weigh_chunk(noise, numbers, row, shift, result, power)
         except Exception:
             return FAILED
         return OUTSIDE if outside else WEIGHED
@@ -152,4 +187,5 @@ def _weights(density: Any, shape: Shape, chunk: Chunk, linear: bool, by_lanes: b
     return weights
 
 
-call_weights = by_address(_SIGNATURE)  # of a model's compiled function, its address first
+call_noise = by_address(_NOISE)  # its address first, like ...
+call_weights = by_address(_WEIGHTS)  # ... that of a model's compiled function

@@ -11,6 +11,7 @@ from fastsumo.trial.params import KernelParams
 from fastsumo.trial.plan import FINITE_HEAD
 
 _SIZE = len(KernelParams._fields)
+_AT = KernelParams(*range(_SIZE))  # where each field is
 
 
 class Kind(NamedTuple):
@@ -45,32 +46,40 @@ def reader(kind: Kind):
     @inlined
     def read(address):
         n, x, w = ints(address, _SIZE), floats(address, _SIZE), words(address, _SIZE)
-        power, head, table_size = (1.0 if harmonic else x[7]), (math.inf if harmonic else x[8]), (n[13] if table else 0)
+        power, head = (1.0 if harmonic else x[_AT.power]), (math.inf if harmonic else x[_AT.head])
+        table_size = n[_AT.table_size] if table else 0
         return KernelParams(
-            linear_at=n[0],
-            extended_at=n[1],
-            key=w[2],
-            numbers_at=n[3],
-            row_at=n[4],
-            kind=what,
-            minimum=n[6],
-            power=power,
-            head=head,
-            log_decay=x[9],
-            log_head=x[10],
-            cap=n[11],
-            table_at=n[12],
-            table_size=table_size,
-            product=product,
-            longest_short=n[15],
-            reciprocal_at=n[16],
-            split_above=n[17],
-            shift=x[18],
-            order=n[19],
-            equal_logs=x[20],
-            base=n[21],
-            first=n[22],
-            single=n[23] != 0,
+            n[_AT.noise_at],
+            n[_AT.noise_dim],
+            n[_AT.chunk],
+            n[_AT.linear_at],
+            n[_AT.extended_at],
+            w[_AT.key],
+            n[_AT.numbers_at],
+            n[_AT.row_at],
+            what,
+            n[_AT.minimum],
+            power,
+            head,
+            x[_AT.log_decay],
+            x[_AT.log_head],
+            n[_AT.cap],
+            n[_AT.lowest],
+            n[_AT.highest],
+            x[_AT.uniform_low],
+            x[_AT.uniform_width],
+            n[_AT.table_at],
+            table_size,
+            product,
+            n[_AT.longest_short],
+            n[_AT.reciprocal_at],
+            n[_AT.split_above],
+            x[_AT.shift],
+            n[_AT.order],
+            x[_AT.equal_logs],
+            n[_AT.base],
+            n[_AT.first],
+            n[_AT.single] != 0,
         )
 
     return read

@@ -58,6 +58,7 @@ MOST = {
     "group_sums": GROUPS,
     "state": long.STATE_SIZE,
     "mlmc_state": mlmc._STATE_SIZE,
+    "noise_place": 1,
     "report": 2,
 }
 CANARY = np.float64("nan").view(np.int64) + 0x5CA7  # a NaN that nothing computes: who reads it shows it
@@ -105,22 +106,27 @@ class Guarded(scratch.Scratch):
     made: list[Guarded]
     most: dict[str, int]
 
-    def __init__(self, params: KernelParams | None = None) -> None:
+    def __init__(self, params: KernelParams) -> None:
         super().__init__(params)
         self.numbers = self._memory.view(np.int64)
         self.numbers[:] = CANARY
         self.report[:] = 0
+        self.noise = scratch._aligned(params.noise_dim * params.chunk + LANES).view(np.int64)
+        self.noise[:] = CANARY
+        self._ints("noise_place", 1)[0] = self.noise.ctypes.data
         self.guarded = np.ones(self.numbers.size, bool)
         for begin, end in stretches(self.most).values():
             self.guarded[begin // 8 : end // 8] = False
         store = scratch._OFFSETS["store"] // 8
-        self.guarded[store : store + (2 * params.cap if params is not None and params.cap > SHORT else 0)] = False
+        self.guarded[store : store + (2 * params.cap if params.cap > SHORT else 0)] = False
         self.made.append(self)
 
     @property
     def gone(self) -> int:
         """Canaries that are no more."""
-        return int(np.count_nonzero(self.numbers[self.guarded] != CANARY))
+        return int(
+            np.count_nonzero(self.numbers[self.guarded] != CANARY) + np.count_nonzero(self.noise[-LANES:] != CANARY)
+        )
 
 
 @pytest.fixture
@@ -175,6 +181,7 @@ def test_kernels_keep_to_their_memory_and_read_what_they_wrote(
     assert [each.gone for each in Guarded.made] == [0] * len(Guarded.made)
 
 
+@pytest.mark.slow
 def test_tallies_and_rows_of_data_keep_to_their_memory(guarded: type[Guarded]) -> None:
     fs.simulate(MODELS["linear"], fs.SUMO(harmonic(cap=300)), 2 * TILE, threads=1, progress=False)
     fs.evaluate(fs.models.random_effects_logistic(rows=3), fs.SUMO(harmonic(cap=300)), 300, threads=1, progress=False)

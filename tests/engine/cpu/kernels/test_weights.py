@@ -43,6 +43,7 @@ def test_what_breaks_on_the_way_is_told_and_the_trials_are_the_same(monkeypatch:
     assert [each.tobytes() for each in found] == [each.tobytes() for each in expected]
 
 
+@pytest.mark.slow
 def test_what_lanes_cannot_do_goes_without_a_word() -> None:
     """Warnings are errors in these tests."""
     assert fs.sample(fs.Model(branching_chain, 3), fs.IWAE(5), 100)[0].size == 100

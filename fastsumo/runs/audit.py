@@ -1,0 +1,402 @@
+"""`audit`: somebody's own SUMO, held to ours on log weights that tell mistakes apart, and the mistake named.
+
+The estimator is written here once more, in NumPy and with every step open, since a mistake is the same sum with one
+step changed. `fs.sumo` is the fast one; tests hold the two together.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsumo.base import checks
+from fastsumo.base.text import NARROWEST, WIDTH
+from fastsumo.estimators.roulette import Harmonic, Roulette
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_ROWS, _MOST_TERMS = 64, 12
+_DRAWS = 100_000
+_CLOSE, _CLOSE_SINGLE = 1e-8, 1e-4  # relative, of float64 and of float32
+_RARE = 1e-9  # the probability that a right law of K fails
+_HARMONIC = Harmonic()
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What `audit` found.
+
+    Attributes
+    ----------
+    passed : bool
+    findings : tuple of str
+        One sentence for each mistake; empty where all is right.
+    checks : tuple of str
+        What was looked at.
+
+    Examples
+    --------
+    >>> print(Audit(True, (), ("values of 64 rows",)))
+    passed: values of 64 rows
+    """
+
+    passed: bool
+    findings: tuple[str, ...]
+    checks: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The findings in words."""
+        return self.words(WIDTH)
+
+    def words(self, width: int = WIDTH) -> str:
+        """``text`` in at most so many columns."""
+        lines = [
+            f"{'passed' if self.passed else 'failed'}: {', '.join(self.checks)}",
+            *(f"- {s}" for s in self.findings),
+        ]
+        width = max(width, NARROWEST)
+        return "\n".join(textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False) for line in lines)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class _Case(NamedTuple):
+    """Rows of log weights, the `K` of each, and what is divided by: ``survival[j - 1] = P(K >= j)``."""
+
+    log_weights: Floats
+    terms: Ints
+    survival: Floats
+    minimum: int
+    start: int
+
+
+def audit(
+    function: Callable[..., Any],
+    roulette: Roulette = _HARMONIC,
+    minimum: int = 1,
+    start: int = 1,
+    *,
+    draw: Callable[[int], Any] | None = None,
+) -> Audit:
+    """Hold an implementation of SUMO to its definition, and say in words what is wrong with it.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(log_weights, terms)``: log weights of shape (rows, samples) and the `K` of each row, to the values of
+        the rows. Of a row with ``K`` terms the first ``K + minimum + start - 1`` log weights count. Where a NumPy array
+        will not do, it is called with tensors of PyTorch or arrays of JAX, if these have been imported.
+    roulette : Roulette
+        The law whose ``P(K >= j)`` increments are to be divided by.
+    minimum, start : int
+        As of `fs.SUMO`.
+    draw : callable, optional
+        ``draw(n)``: ``n`` independent `K`. Its law is held to ``roulette``.
+
+    Returns
+    -------
+    Audit
+        With ``passed``, ``findings`` and ``text``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above, or what ``function`` or ``draw`` returns has another shape.
+
+    Notes
+    -----
+    Luo et al. (ICLR 2020) for SUMO; mistakes are those that public implementations have.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def mine(log_weights, terms):
+    ...     path = np.logaddexp.accumulate(log_weights, axis=1) - np.log(np.arange(1, log_weights.shape[1] + 1))
+    ...     increments = np.diff(path, axis=1)
+    ...     k = np.arange(1, increments.shape[1] + 1)
+    ...     return path[:, 0] + np.sum(increments / k * (k <= terms[:, None]), axis=1)  # times P, not divided by it
+    >>> print(audit(mine))
+    failed: values of 64 rows
+    - increments are multiplied by P(K >= j), where they must be divided by it: the
+      mean is not log Z
+    """
+    if not callable(function):
+        raise TypeError(f"function must take log weights and terms and return values, got {function!r}")
+    if not isinstance(roulette, Roulette):
+        raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}")
+    case = _case(roulette, checks.whole("minimum", minimum, 1), checks.whole("start", start, 0, 1))
+    call = _Call(function)
+    findings = _of_values(call, case)
+    looked = [f"values of {_ROWS} rows"]
+    if not findings:
+        looked += ["zero weights", "log weights of 800 and more"]
+        findings = [*_of_zeros(call, case), *_of_scale(call, case)]
+    if draw is not None:
+        looked.append(f"{_DRAWS:,} draws of K")
+        findings += _of_draws(draw, roulette)
+    return Audit(not findings, tuple(findings), tuple(looked))
+
+
+# --- the definition, and mistakes in it -------------------------------------------------------------------------------
+
+
+def value(case: _Case) -> Floats:
+    """``L_m + sum_j (L_{m+j} - L_{m+j-1}) / P(K >= j)``, ``j = 1 .. K``; with ``start=0`` as `fs.SUMO` has it."""
+    return _sum(case, _inverse(case.survival))
+
+
+def _inverse(p: Floats) -> Floats:
+    """``1 / p``, and 0 for what never comes."""
+    return np.divide(1.0, p, out=np.zeros_like(p), where=p > 0.0)
+
+
+def _path(log_weights: Floats) -> Floats:
+    with np.errstate(invalid="ignore"):
+        return np.logaddexp.accumulate(log_weights, axis=1) - np.log(np.arange(1.0, log_weights.shape[1] + 1.0))
+
+
+def _sum(
+    case: _Case,
+    weights: Floats,
+    *,
+    path: Floats | None = None,
+    terms: Ints | None = None,
+    shift: int = 0,
+    base: bool = True,
+    mean: bool = False,
+) -> Floats:
+    """The sum with its parts open: weights of increments, which they are and how many, and what it begins with."""
+    path = _path(case.log_weights) if path is None else path
+    k = case.terms if terms is None else terms
+    total = path[:, case.minimum - 1].copy() if base else np.zeros(len(k))
+    added = np.zeros(len(k))
+    for j in range(2 - case.start, int(k.max()) + 1):
+        at = case.minimum + case.start + j - 2 + shift  # of L_{m+j}, counted from 0
+        if 0 < at < path.shape[1] and j <= weights.size:
+            with np.errstate(invalid="ignore"):
+                added += np.where(j <= k, (path[:, at] - path[:, at - 1]) * weights[j - 1], 0.0)
+    return total + (added / k if mean else added)
+
+
+def _mistakes(case: _Case) -> list[tuple[str, Floats]]:
+    """What each mistake would give, the likeliest first."""
+    p = case.survival
+    right, later, earlier = _inverse(p), _inverse(np.append(p[1:], 0.0)), _inverse(np.append(1.0, p[:-1]))
+    by_mass = _inverse(p - np.append(p[1:], 0.0))
+    sums = np.logaddexp.accumulate(case.log_weights, axis=1)
+    means = np.cumsum(case.log_weights, axis=1) / np.arange(1.0, case.log_weights.shape[1] + 1.0)
+    k, one = case.terms, np.ones_like(p)
+    at = case.minimum + case.start + k - 2
+    path = _path(case.log_weights)
+    single = path[:, case.minimum - 1] + by_mass[k - 1] * (
+        np.take_along_axis(path, at[:, None], 1)[:, 0] - path[range(len(k)), at - 1]
+    )
+    other = case._replace(start=1 - case.start)
+    fewer = case._replace(minimum=max(case.minimum - 1, 1))
+    return [
+        (
+            "increments are multiplied by P(K >= j), where they must be divided by it: the mean is not log Z",
+            _sum(case, p),
+        ),
+        (
+            "increments are not divided by P(K >= j): the sum is IWAE of K + 1 samples, whose mean is below log Z",
+            _sum(case, one),
+        ),
+        (
+            "increment j is divided by P(K >= j + 1) in place of P(K >= j), as floor for ceil does in the draw of K",
+            _sum(case, later),
+        ),
+        ("increment j is divided by P(K >= j - 1) in place of P(K >= j): off by one", _sum(case, earlier)),
+        ("increments are divided by P(K = j) in place of P(K >= j)", _sum(case, by_mass)),
+        ("only the last increment counts, over P(K = K): that is SingleTerm, not SUMO", single),
+        ("increments are averaged over the K terms in place of summed", _sum(case, right, mean=True)),
+        ("increments are one late: that of j is L_{m+j+1} - L_{m+j}", _sum(case, right, shift=1)),
+        (
+            f"the sum is that of start={other.start}, the other convention; say so, and it is right",
+            value(other) if other.start == 0 or case.minimum > 1 else np.full(len(k), math.nan),
+        ),
+        ("increments are one early: that of j is L_{m+j-1} - L_{m+j-2}", _sum(case, right, shift=-1)),
+        ("the last increment is left out: the sum ends at K - 1", _sum(case, right, terms=k - 1)),
+        ("there is one increment too many: the sum ends at K + 1", _sum(case, right, terms=k + 1)),
+        ("the first term is missing: L_m must be added to the increments", _sum(case, right, base=False)),
+        (
+            "one K is used for all rows, that of the first; each row has its own",
+            _sum(case, right, terms=np.full_like(k, k[0])),
+        ),
+        (
+            "one K is used for all rows, the largest; each row has its own",
+            _sum(case, right, terms=np.full_like(k, k.max())),
+        ),
+        (
+            "prefixes are sums of weights in place of means: log k is not taken off, so that L_k grows with k",
+            _sum(case, right, path=sums),
+        ),
+        ("prefixes are means of log weights in place of logs of mean weights", _sum(case, right, path=means)),
+        (f"the sum is that of minimum={fewer.minimum}", value(fewer)),
+        ("the sign is that of a loss: the values are those of SUMO times -1", -value(case)),
+        ("the mean of all rows is returned, not the value of each", np.full(len(k), value(case).mean())),
+    ]
+
+
+# --- what is looked at ------------------------------------------------------------------------------------------------
+
+
+def _case(roulette: Roulette, minimum: int, start: int) -> _Case:
+    """Rows that tell mistakes apart: wild weights, and every `K` from 1 to the most."""
+    rng = np.random.default_rng(20200)
+    most = min(_MOST_TERMS, roulette.max_terms)
+    terms = np.resize(np.arange(most, 0, -1), _ROWS)
+    rng.shuffle(terms)
+    log_weights = rng.normal(-0.5, 1.5, (_ROWS, most + minimum + start + 1))
+    return _Case(log_weights, terms.astype(np.int64), roulette.survival(np.arange(1, most + 2)), minimum, start)
+
+
+class _Call:
+    """Calls the function with what it can take, and makes NumPy of what it gives."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._make: Callable[[Any], Any] = np.asarray
+        self.close = _CLOSE
+
+    def __call__(self, log_weights: Floats, terms: Ints, *, first: bool = False) -> Floats:
+        makers: list[Callable[[Any], Any]] = [np.asarray, *_makers()] if first else [self._make]
+        for number, make in enumerate(makers):
+            try:
+                given = self._function(make(log_weights), make(terms))
+            except Exception:
+                if number + 1 == len(makers):
+                    raise
+                continue
+            self._make = make
+            break
+        if hasattr(given, "detach"):
+            given = given.detach().cpu()
+        found = np.asarray(given)
+        self.close = _CLOSE_SINGLE if found.dtype.itemsize < 8 else _CLOSE
+        if found.shape == () and len(terms) > 1:
+            found = np.full(len(terms), float(found))
+        if found.shape != terms.shape:
+            raise ValueError(f"function must return one value a row, shape {terms.shape}, but returned {found.shape}")
+        return found.astype(np.float64)
+
+    def agrees(self, found: Floats, wanted: Floats) -> bool:
+        """To rounding; where both are infinite too."""
+        with np.errstate(invalid="ignore"):
+            near = np.abs(found - wanted) <= self.close * (1.0 + np.abs(wanted))
+        return bool((near | (found == wanted)).all())
+
+
+def _makers() -> list[Callable[[Any], Any]]:
+    """Ways to make arrays of other frameworks, of those that are there already."""
+    makers: list[Callable[[Any], Any]] = []
+    if "torch" in sys.modules:
+        makers.append(sys.modules["torch"].as_tensor)
+    if "jax" in sys.modules:
+        makers.append(sys.modules["jax"].numpy.asarray)
+    return makers
+
+
+def _of_values(call: _Call, case: _Case) -> list[str]:
+    samples = int(case.terms.max()) + case.minimum + case.start
+    found = call(case.log_weights[:, :samples], case.terms, first=True)
+    if call.agrees(found, value(case)):
+        return []
+    short = case._replace(log_weights=case.log_weights[:, :samples])
+    for words, wrong in _mistakes(short):
+        if call.agrees(found, wrong):
+            return [words]
+    distance = np.abs(found - value(case))
+    row = int(np.argmax(np.where(np.isnan(distance), math.inf, distance)))
+    one = case.terms == 1
+    clue = (
+        " rows with K = 1 are right, so the first increment is;"
+        if one.any() and call.agrees(found[one], value(case)[one])
+        else ""
+    )
+    return [
+        f"values are not those of SUMO, by no mistake that is known here:{clue} furthest is row {row} with K = "
+        f"{case.terms[row]}: {found[row]:.6g} in place of {value(case)[row]:.6g}"
+    ]
+
+
+def _of_zeros(call: _Call, case: _Case) -> list[str]:
+    """Weights of zero, -inf, past the prefixes that every trial has."""
+    log_weights = case.log_weights.copy()
+    log_weights[:, case.minimum :: 2] = -math.inf
+    if call.agrees(call(log_weights, case.terms), value(case._replace(log_weights=log_weights))):
+        return []
+    return ["log weights of -inf, which are weights of zero, give other values (NaN, perhaps)"]
+
+
+def _of_scale(call: _Call, case: _Case) -> list[str]:
+    said = []
+    for scale in (800.0, -800.0):
+        if not call.agrees(call(case.log_weights + scale, case.terms) - scale, value(case)):
+            said.append(
+                f"log weights around {scale:g} give other values, so weights {'overflow' if scale > 0 else 'vanish'}: "
+                "take off the largest log weight before exp (logsumexp)"
+            )
+    return said
+
+
+def _of_draws(draw: Callable[[int], Any], roulette: Roulette) -> list[str]:
+    """The law of what is drawn, by a chi-square test, and against laws that mistakes give."""
+    drawn = np.asarray(draw(_DRAWS))
+    if drawn.shape != (_DRAWS,) or not np.all(drawn == np.floor(drawn)):
+        raise ValueError(f"draw(n) must return n whole numbers, got shape {drawn.shape} and dtype {drawn.dtype}")
+    if _fits(drawn, roulette.survival):
+        return []
+    if (drawn == drawn[0]).all():
+        return [f"draw(n) gives one K, {int(drawn[0])}, n times; trials need a K of their own"]
+
+    def product(k: Ints) -> Floats:
+        return np.array([np.prod(roulette.survival(np.arange(1, n + 1))) for n in np.minimum(k, 60)])
+
+    mistakes: list[tuple[str, Callable[[Ints], Floats]]] = [
+        ("P(K >= k) is that of k + 1: floor in place of ceil, K = 0 comes too", lambda k: roulette.survival(k + 1)),
+        ("P(K >= k) is that of k - 1: K is one too large", lambda k: roulette.survival(k - 1)),
+        ("K = k goes on to k + 1 with probability P(K >= k + 1), which is to be over P(K >= k)", product),
+        (
+            "K = k goes on to k + 1 with probability P(K >= k), which is to be P(K >= k + 1) / P(K >= k)",
+            lambda k: product(k - 1),
+        ),
+    ]
+    for words, law in mistakes:
+        if _fits(drawn, law):
+            return [f"the law that K is drawn from is not the one that increments are divided by: {words}"]
+    share = np.mean(drawn >= 2)
+    wanted = float(roulette.survival(2))
+    return [
+        f"K does not follow the law: P(K >= 2) is {share:.4f} among the draws in place of {wanted:.4f}; the smallest K "
+        f"is {int(drawn.min())}"
+    ]
+
+
+def _fits(drawn: NDArray[Any], survival: Callable[[Ints], Floats]) -> bool:
+    """Whether draws from 1 on follow a law, by chi-square over cells of ten draws at least."""
+    from scipy.stats import chi2
+
+    if drawn.min() < 0:
+        return False
+    edges = np.unique(np.concatenate([np.arange(0, 40), np.geomspace(40, 1e9, 60).astype(np.int64)]))
+    above = np.where(edges == 0, 1.0, survival(np.maximum(edges, 1)))
+    expected = -np.diff(np.append(above, 0.0)) * drawn.size
+    seen = np.histogram(drawn, np.append(edges, np.inf))[0]
+    if np.any(seen[expected <= 0.0]):
+        return False
+    cell = np.minimum(np.cumsum(expected) // 10.0, expected.sum() // 10.0 - 1.0).astype(np.int64)
+    expected, seen = np.bincount(cell, expected), np.bincount(cell, seen)
+    seen, expected = seen[expected > 0.0], expected[expected > 0.0]
+    distance = float(np.sum((seen - expected) ** 2 / expected))
+    return bool(chi2.sf(distance, max(expected.size - 1, 1)) > _RARE)

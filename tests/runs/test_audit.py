@@ -1,0 +1,210 @@
+"""`audit`: right implementations pass, and each mistake, written by a hand of its own, is named."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from complaints import fails
+
+import fastsumo as fs
+from fastsumo.runs import audit as module
+
+HARMONIC, PAPER = fs.roulette.Harmonic(), fs.roulette.HarmonicGeometric(4, 0.3)
+LAWS = [HARMONIC, PAPER, fs.roulette.PowerLaw(1.5), fs.roulette.Harmonic(cap=5), fs.roulette.Table([1.0, 0.6, 0.2])]
+Row = Callable[..., float]
+
+
+def by_rows(row: Row, law: fs.roulette.Roulette = HARMONIC, minimum: int = 1, start: int = 1) -> Any:
+    """A function of all rows from one of a row: log weights, K, P(K >= j) as a function, m."""
+
+    def function(log_weights: Any, terms: Any) -> Any:
+        return np.array(
+            [row(w, int(k), lambda j: float(law.survival(j)), minimum) for w, k in zip(log_weights, terms, strict=True)]
+        )
+
+    return function
+
+
+def iwae(w: Any, k: int) -> float:
+    """``log((w_1 + ... + w_k) / k)``"""
+    top = max(w[:k])
+    return -math.inf if top == -math.inf else top + math.log(sum(math.exp(x - top) for x in w[:k]) / k)
+
+
+def difference(w: Any, k: int) -> float:
+    """``L_{k+1} - L_k``"""
+    return iwae(w, k + 1) - iwae(w, k)
+
+
+def right(w: Any, k: int, p: Any, m: int) -> float:
+    return iwae(w, m) + sum(difference(w, m + j - 1) / p(j) for j in range(1, k + 1))
+
+
+def of_start_0(w: Any, k: int, p: Any, m: int) -> float:
+    return iwae(w, m) + sum(difference(w, m + j - 2) / p(j) for j in range(2, k + 1))
+
+
+MISTAKES: dict[str, tuple[Row, str]] = {
+    "times": (
+        lambda w, k, p, m: iwae(w, m) + sum(difference(w, m + j - 1) * p(j) for j in range(1, k + 1)),
+        "multiplied",
+    ),
+    "none": (lambda w, k, p, m: iwae(w, m + k), "not divided by"),
+    "floor": (
+        lambda w, k, p, m: iwae(w, m) + sum(difference(w, m + j - 1) / p(j + 1) for j in range(1, k + 1)),
+        r"P\(K >= j \+ 1\) in place",
+    ),
+    "early": (
+        lambda w, k, p, m: iwae(w, m) + sum(difference(w, m + j - 1) / p(j - 1) for j in range(1, k + 1)),
+        r"P\(K >= j - 1\) in place",
+    ),
+    "mass": (
+        lambda w, k, p, m: iwae(w, m) + sum(difference(w, m + j - 1) / (p(j) - p(j + 1)) for j in range(1, k + 1)),
+        r"P\(K = j\) in place",
+    ),
+    "single": (lambda w, k, p, m: iwae(w, m) + difference(w, m + k - 1) / (p(k) - p(k + 1)), "SingleTerm"),
+    "mean": (
+        lambda w, k, p, m: iwae(w, m) + sum(difference(w, m + j - 1) / p(j) for j in range(1, k + 1)) / k,
+        "averaged",
+    ),
+    "late": (lambda w, k, p, m: iwae(w, m) + sum(difference(w, m + j) / p(j) for j in range(1, k + 1)), "one late"),
+    "short": (lambda w, k, p, m: iwae(w, m) + sum(difference(w, m + j - 1) / p(j) for j in range(1, k)), "left out"),
+    "headless": (
+        lambda w, k, p, m: sum(difference(w, m + j - 1) / p(j) for j in range(1, k + 1)),
+        "first term is missing",
+    ),
+    "sums": (
+        lambda w, k, p, m: (
+            iwae(w, m)
+            + math.log(m)
+            + sum((difference(w, m + j - 1) + math.log1p(1 / (m + j - 1))) / p(j) for j in range(1, k + 1))
+        ),
+        "sums of weights in place of means",
+    ),
+    "logs": (
+        lambda w, k, p, m: (
+            np.mean(w[:m]) + sum((np.mean(w[: m + j]) - np.mean(w[: m + j - 1])) / p(j) for j in range(1, k + 1))
+        ),
+        "means of log weights",
+    ),
+    "convention": (of_start_0, "start=0"),
+    "loss": (lambda w, k, p, m: -right(w, k, p, m), "times -1"),
+    "anything": (lambda w, k, p, m: right(w, k, p, m) + (0.1 if k > 1 else 0.0), "K = 1 are right"),
+}
+
+
+@pytest.mark.parametrize("law", LAWS, ids=repr)
+@pytest.mark.parametrize(("minimum", "start"), [(1, 1), (3, 1), (1, 0), (2, 0)])
+def test_what_is_right_passes(law: fs.roulette.Roulette, minimum: int, start: int) -> None:
+    found = fs.audit(by_rows(right if start else of_start_0, law, minimum), law, minimum, start, draw=law.sample)
+    assert found.passed, found.text
+    assert found.text.startswith("passed: values of 64 rows, zero weights, log weights of 800 and more,")
+    if start:
+        assert fs.audit(lambda w, k: fs.sumo(w, k, law, minimum), law, minimum).passed
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+@pytest.mark.parametrize("law", [HARMONIC, PAPER], ids=repr)
+def test_mistakes_are_named(name: str, law: fs.roulette.Roulette) -> None:
+    row, words = MISTAKES[name]
+    found = fs.audit(by_rows(row, law), law)
+    assert not found.passed
+    assert len(found.findings) == 1
+    (said,) = found.findings
+    assert re.search(words, said), said
+    assert str(found) == found.text
+    assert max(map(len, found.words(50).splitlines())) <= 50
+
+
+def test_one_k_for_all_rows_is_named() -> None:
+    for pick, words in ((lambda terms: terms[0], "of the first"), (max, "the largest")):
+        found = fs.audit(lambda w, k, pick=pick: by_rows(right)(w, np.full(len(k), pick(k))))  # type: ignore[misc]
+        assert words in found.text
+    assert "mean of all rows" in fs.audit(lambda w, k: by_rows(right)(w, k).mean()).text
+
+
+def test_weights_that_overflow_are_told() -> None:
+    def naive(w: Any, k: int, p: Any, m: int) -> float:
+        with np.errstate(all="ignore"):
+            path = np.log(np.cumsum(np.exp(w)) / np.arange(1, len(w) + 1))
+            return float(path[m - 1] + sum((path[m + j - 1] - path[m + j - 2]) / p(j) for j in range(1, k + 1)))
+
+    found = fs.audit(by_rows(naive))
+    assert [word in found.text for word in ("overflow", "vanish", "zero, give")] == [True, True, False]
+
+
+def test_zero_weights_are_told() -> None:
+    found = fs.audit(by_rows(lambda w, k, p, m: right(w, k, p, m) if np.isfinite(w).all() else math.nan))
+    assert "weights of zero" in found.text
+
+
+@pytest.mark.parametrize("law", [HARMONIC, PAPER], ids=repr)
+def test_draws_of_another_law_are_told(law: fs.roulette.Roulette) -> None:
+    rng = np.random.default_rng(5)
+
+    def stepwise(n: int, ahead: int) -> Any:
+        k = np.ones(n, np.int64)
+        going = np.ones(n, bool)
+        while going.any():
+            going &= rng.random(n) < law.survival(k + ahead)
+            k += going
+        return k
+
+    wrong = {
+        "floor in place of ceil": lambda n: law.sample(n, 3) - 1,
+        "one too large": lambda n: law.sample(n, 3) + 1,
+        r"with probability P(K >= k + 1)": lambda n: stepwise(n, 1),
+        r"with probability P(K >= k),": lambda n: stepwise(n, 0),
+        "n times": lambda n: np.full(n, law.sample(1, 3)[0]),
+        "does not follow the law": lambda n: rng.geometric(0.9, n),
+    }
+    for words, draw in wrong.items():
+        found = fs.audit(by_rows(right, law), law, draw=draw)
+        assert words in " ".join(found.text.split()), found.text
+    assert sum(fs.audit(by_rows(right, law), law, draw=lambda n, s=s: law.sample(n, s)).passed for s in range(20)) == 20  # type: ignore[misc]
+
+
+def test_tensors_are_given_to_those_who_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for PyTorch: what it makes has `detach` and `cpu`, and no function of NumPy takes it."""
+
+    class Tensor:
+        def __init__(self, array: Any) -> None:
+            self.array = array
+
+        def detach(self) -> Tensor:
+            return self
+
+        def cpu(self) -> Any:
+            return self.array
+
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(as_tensor=Tensor))
+
+    def function(log_weights: Any, terms: Any) -> Tensor:
+        return Tensor(by_rows(right)(log_weights.array, terms.array).astype(np.float32))
+
+    assert fs.audit(function).passed
+
+
+def test_bad_arguments_are_told() -> None:
+    fails(lambda: fs.audit(3), TypeError, "function must")  # type: ignore[arg-type]
+    fails(lambda: fs.audit(by_rows(right), "harmonic"), TypeError, "roulette must")  # type: ignore[arg-type]
+    fails(lambda: fs.audit(by_rows(right), minimum=0), ValueError, "minimum")
+    fails(lambda: fs.audit(by_rows(right), start=2), ValueError, "start")
+    fails(lambda: fs.audit(lambda w, k: w), ValueError, "one value a row")
+    fails(lambda: fs.audit(by_rows(right), draw=lambda n: np.ones(3)), ValueError, "n whole numbers")
+    fails(lambda: fs.audit(by_rows(right), draw=lambda n: np.full(n, 1.5)), ValueError, "n whole numbers")
+    with pytest.raises(ZeroDivisionError):
+        fs.audit(lambda w, k: 1 / 0)
+
+
+def test_the_definition_is_that_of_the_library() -> None:
+    for law in LAWS:
+        case = module._case(law, 2, 1)
+        np.testing.assert_allclose(module.value(case), fs.sumo(case.log_weights, case.terms, law, 2), rtol=1e-12)

@@ -1,0 +1,367 @@
+"""Strata of `K`: what is drawn, that parts make the whole, what is made of them; by closed forms where there are."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import closed_forms
+import naive
+import numpy as np
+import pytest
+from commands import complaint, output
+from complaints import fails
+from scipy.special import digamma
+from zoo import LAWS
+
+import fastsumo as fs
+from fastsumo.estimators.serialization import estimator_from_json, estimator_to_json
+from fastsumo.runs import strata
+from fastsumo.trial.draw import draw_terms
+from fastsumo.trial.params import make_params
+from fastsumo.trial.survival import survival
+
+NOTE, GAMMA = fs.models.note(), fs.models.gamma(1.5)
+CAPPED = fs.SUMO(fs.roulette.Harmonic(cap=300))
+HARMONIC = fs.SUMO(fs.roulette.Harmonic())
+SEED = 5
+
+
+@pytest.fixture(scope="module")
+def capped() -> fs.Stratified:
+    return fs.stratify(GAMMA, CAPPED, cost=3e6, seed=SEED)
+
+
+@pytest.fixture(scope="module")
+def far() -> fs.Stratified:
+    return fs.stratify(NOTE, HARMONIC, cost=3e6, seed=SEED)
+
+
+# --- what is drawn --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS.keys())
+@pytest.mark.parametrize(("low", "high"), [(1, 1), (2, 3), (5, 40), (3, 2**40)])
+def test_terms_are_those_of_the_law_given_the_stratum(law: Any, low: int, high: int) -> None:
+    """The largest k with ``u' <= P(K >= k)``, where ``u'`` is the uniform of the trial, taken to the stratum."""
+    if low > law.max_terms or not float(-np.diff(law.survival([low, min(high, law.max_terms) + 1]))[0]) > 0.0:
+        return
+    part = fs.Stratum(fs.SUMO(law), low, high)
+    assert part.probability == pytest.approx(float(-np.diff(naive.survival(law, [low, part.high + 1]))[0]), rel=1e-9)
+    plan = part.plan()
+    drawn = drawn_terms(plan, 2000)
+    assert drawn.min() >= low
+    assert drawn.max() <= part.high
+    beyond = float(law.survival(part.high + 1))
+    u = beyond + (float(law.survival(low)) - beyond) * naive.uniforms(SEED, np.arange(2000), 0, 0)[0]
+    with np.errstate(invalid="ignore"):
+        inside = (u <= law.survival(drawn) * (1 + 1e-12)) & (u >= law.survival(drawn + 1) * (1 - 1e-12))
+    assert inside.all()
+
+
+def drawn_terms(plan: Any, n: int) -> Any:
+    owned, terms = make_params(None, plan, SEED), np.empty(n, np.int64)
+    draw_terms(owned.params, np.uint64(0), terms.ctypes.data, n)
+    return terms
+
+
+def test_a_stratum_of_everything_is_the_estimator() -> None:
+    whole = fs.Stratum(CAPPED, 1, 2**50)
+    assert (whole.high, whole.probability) == (300, 1.0)
+    for mine, theirs in zip(fs.sample(NOTE, whole, 3000), fs.sample(NOTE, CAPPED, 3000), strict=True):
+        assert mine.tobytes() == theirs.tobytes()
+
+
+@pytest.mark.parametrize(
+    "estimator", [HARMONIC, fs.SUMO(LAWS["harmonic-geometric"], minimum=3), fs.SingleTerm(), fs.MLMC()], ids=repr
+)
+@pytest.mark.parametrize(("low", "high"), [(1, 1), (2, 9), (7, 7)])
+def test_the_cost_of_a_trial(estimator: Any, low: int, high: int) -> None:
+    part, k = fs.Stratum(estimator, low, high), np.arange(low, high + 1)
+    law = estimator.plan().law
+    weights = -np.diff(survival(law, np.arange(low, high + 2)))
+    samples = [estimator.plan().samples(int(each)) for each in k]
+    assert part.expected_cost() == pytest.approx(float(weights @ samples / weights.sum()), rel=1e-12)
+
+
+def test_the_cost_of_many_terms() -> None:
+    """``E[K | low <= K <= high]`` of the harmonic law is a difference of harmonic numbers."""
+    low, high = 1000, 10**8
+    beyond = digamma(high + 1) - digamma(low + 1) - (high - low) / (high + 1)
+    mean = low + beyond / (1.0 / low - 1.0 / (high + 1))
+    assert fs.Stratum(HARMONIC, low, high).expected_cost() == pytest.approx(1.0 + mean, rel=1e-8)
+
+
+def test_strata_are_written_down_and_read() -> None:
+    part = fs.Stratum(fs.SUMO(fs.roulette.Table([1.0, 0.5, 0.25])), 2, 3)
+    assert estimator_from_json(estimator_to_json(part)) == part
+    assert fs.replay(NOTE, fs.Stratum(HARMONIC, 8, 9), 3).roulette_weights[:3].tolist() == [1.0, 2.0, 3.0]
+
+
+# --- how the range is parted ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "estimator", [HARMONIC, CAPPED, fs.SUMO(LAWS["harmonic-geometric"]), fs.MLMC(), fs.SingleTerm()], ids=repr
+)
+def test_strata_follow_one_another(estimator: Any) -> None:
+    parts = strata.parted(estimator, 1e7, None, None)
+    assert parts[0].low == 1
+    assert all(mine.high + 1 == theirs.low for mine, theirs in itertools.pairwise(parts))
+    assert all(part.low == part.high for part in parts if part.low <= 16)
+    assert all(part.high < 1.2 * part.low for part in parts)
+    law = estimator.plan().law
+    assert all(
+        part.low == part.high or survival(law, part.high + 1) >= 0.5 * survival(law, part.low) for part in parts[:-1]
+    )
+
+
+def test_terms_that_never_come_are_in_no_stratum() -> None:
+    flat = fs.SUMO(fs.roulette.Table([1.0, 0.5, 0.5, 0.25]))
+    assert [(part.low, part.high) for part in strata.parted(flat, 1e5, None, None)] == [(1, 1), (3, 3), (4, 4)]
+    found = fs.stratify(NOTE, flat, cost=1e5)
+    assert found.missing == 0.0
+
+
+def test_no_allocation_is_worse_than_plain_trials_for_the_mean() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        p, costs = rng.dirichlet(np.ones(12)), 2.0 ** np.arange(1, 13)
+        pilot = np.column_stack([rng.normal(size=12), rng.exponential(size=12) + 0.1, rng.exponential(size=12)])
+        means, spreads, squares = pilot.T
+        plain = p @ (spreads**2 + (means - p @ means) ** 2) * (p @ costs) / 1e9
+        for kind in ("tail", "mean"):
+            n = strata.allocated(kind, 1e9, 1e6, p, costs, pilot)
+            assert n @ costs <= 1e9
+            assert np.sum(p**2 * spreads**2 / n) <= plain
+        best = np.sum(p**2 * squares**2 / strata.allocated("variance", 1e9, 0.0, p, costs, pilot))
+        for other in (p, np.ones(12), p * squares):
+            n = np.maximum(1e9 * other / (other @ costs), 16)
+            assert best <= 1.001 * np.sum(p**2 * squares**2 / n)
+
+
+# --- what is made of them -------------------------------------------------------------------------------------------
+
+
+def test_mean_and_variance_are_those_of_plain_trials(capped: fs.Stratified) -> None:
+    mean, variance = closed_forms.sumo(1.5, 1.0 / np.arange(1, 301))
+    assert capped.missing == 0.0
+    assert abs(capped.mean - mean) < 4.5 * capped.std_error
+    assert abs(capped.variance - variance) < 4.5 * capped.variance_error
+    assert capped.std_error**2 < variance * closed_forms.cost(1.0 / np.arange(1, 301))[0] / capped.cost
+    assert capped.variance_error < 0.05 * variance
+    assert capped.cost == pytest.approx(3e6, rel=0.05)
+    assert capped.pilot_cost + capped.strata["cost"].sum() == capped.cost
+
+
+def test_numbers_are_those_of_the_trials(capped: fs.Stratified) -> None:
+    """Against the values themselves, trial by trial."""
+    x = np.array([0.5, 1.0, 2.0, 4.0])  # edges of bins
+    probability = mean = 0.0
+    for row, result in zip(capped.strata, capped.results, strict=True):
+        ((first, stop),) = result.ranges[SEED]
+        values, terms = fs.sample(GAMMA, result.provenance.estimator, stop - first, SEED, first_trial=first)
+        assert (terms >= row["low"]).all()
+        assert (terms <= row["high"]).all()
+        probability += row["probability"] * np.array([np.mean(np.abs(values - capped.center) >= each) for each in x])
+        mean += row["probability"] * values.mean()
+        assert row["largest"] == np.abs(values - capped.center).max()
+    assert capped.mean == pytest.approx(float(mean), abs=1e-12)
+    np.testing.assert_allclose(capped.tail(x)["probability"], probability, rtol=1e-12)
+    assert capped.growth["mean"][-1] == capped.mean
+    assert (np.diff(capped.growth["variance"]) > 0.0).all()
+
+
+def test_tails_are_those_of_plain_trials(far: fs.Stratified) -> None:
+    plain = fs.simulate(NOTE, HARMONIC, 400_000, seed=1)
+    bins = plain.histogram
+    for x in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0):
+        share = bins.counts[(bins.low >= x) | (bins.high <= -x)].sum() / plain.trials
+        found = far.tail(x)
+        error = math.hypot(float(found["std_error"]), math.sqrt(share / plain.trials))
+        assert abs(found["probability"] - share) < 4.5 * error + far.missing
+        assert found["probability"] == found["above"] + found["below"]
+        assert found["missing"] == far.missing
+    assert far.missing == pytest.approx(1.0 / (far.strata["high"][-1] + 1), rel=1e-12)
+
+
+def test_between_edges_of_bins_the_tail_falls_steadily(far: fs.Stratified) -> None:
+    p = far.tail(np.geomspace(0.1, 30.0, 500))["probability"]
+    assert (np.diff(p) <= 0.0).all()
+    assert far.tail(2.0).shape == ()
+    assert far.tail([[1.0, 2.0]]).shape == (1, 2)
+
+
+def test_the_local_index_is_the_slope(far: fs.Stratified) -> None:
+    found = far.tail_index(8.0, 16.0)
+    near, beyond = far.tail([8.0, 16.0])["probability"]
+    assert found.estimate == pytest.approx(math.log(near / beyond) / math.log(2.0), rel=1e-12)
+    assert abs(found.estimate - 1.95) < 4.5 * found.std_error + 0.1
+    assert math.isnan(far.tail_index(1.0, 1e30).estimate)
+
+
+def test_the_error_of_an_index_is_that_of_repetitions() -> None:
+    """Spread of 60 small runs beside the error that each tells; of a chi of 59 degrees, 4 sigma."""
+    runs = [fs.stratify(GAMMA, CAPPED, seed=seed, strata=[1, 2, 4, 16, 64], allocation=[40] * 5) for seed in range(60)]
+    for told, seen in (
+        ([run.tail_index(1.0, 3.0).std_error for run in runs], [run.tail_index(1.0, 3.0).estimate for run in runs]),
+        ([run.std_error for run in runs], [run.mean for run in runs]),
+        ([float(run.tail(1.5)["std_error"]) for run in runs], [float(run.tail(1.5)["probability"]) for run in runs]),
+    ):
+        assert 0.6 < np.std(seen, ddof=1) / np.sqrt(np.mean(np.square(told))) < 1.5
+
+
+def test_threads_change_nothing_and_trials_can_be_replayed(far: fs.Stratified) -> None:
+    again = fs.stratify(NOTE, HARMONIC, cost=3e6, seed=SEED, threads=1)
+    assert again.strata.tobytes() == far.strata.tobytes()
+    row = far.results[20].extremes[0]
+    one = far.replay(20, int(row["trial"]))
+    assert (one.value, one.terms) == (row["value"], row["terms"])
+
+
+def test_runs_are_merged_saved_and_loaded(far: fs.Stratified, tmp_path: Path) -> None:
+    other = fs.stratify(NOTE, HARMONIC, cost=3e6, seed=SEED + 1)
+    both = far.merge(other)
+    assert both.trials == far.trials + other.trials
+    assert both.cost == far.cost + other.cost
+    assert both.std_error < far.std_error
+    both.save(tmp_path / "far.npz")
+    read = fs.load(tmp_path / "far.npz")
+    assert read.strata.tobytes() == both.strata.tobytes()
+    assert read.growth.tobytes() == both.growth.tobytes()
+    assert json.dumps(read.to_dict()) == json.dumps(both.to_dict())
+    assert str(read) == str(both)
+    with pytest.raises(ValueError, match="in both runs"):
+        far.merge(both)
+    with pytest.raises(ValueError, match="different strata"):
+        far.merge(fs.stratify(NOTE, HARMONIC, cost=3e6, strata=[1, 2], largest_terms=5))
+    assert list(both.to_dataframe().columns) == list(both.strata.dtype.names)
+    assert len(both.to_dataframe("tail")) == len(both.distances())
+
+
+def test_zero_weights_are_beyond_every_distance() -> None:
+    never = fs.Model(lambda z, params: -math.inf if z[0] < 0.0 else 0.0, 1, log_evidence=math.log(0.5))
+    found = fs.stratify(never, fs.SUMO(fs.roulette.Harmonic(cap=4)), cost=1e5)
+    assert found.mean == -math.inf
+    assert math.isnan(found.std_error)
+    tail = found.tail(1e6)  # a half of all trials: the first weight is zero
+    assert abs(tail["below"] - 0.5) < 4.5 * tail["std_error"]
+    assert tail["above"] == 0.0
+    assert "have the value -inf" in str(found)
+
+
+def test_strata_of_a_study_are_put_together(tmp_path: Path) -> None:
+    """Cells of a study, which each have trials from number 0 on under a seed of their own."""
+    parts = [fs.Stratum(CAPPED, low, high) for low, high in [(1, 1), (2, 9), (10, 300)]]
+    study = fs.Study(tmp_path / "strata.study")
+    for seed, part in enumerate(parts):
+        study.add(GAMMA, part, 20_000, seeds=[seed])
+    study.run(threads=1)
+    found = fs.Stratified.of([study[2], study[0], study[1]])
+    mean, variance = closed_forms.sumo(1.5, 1.0 / np.arange(1, 301))
+    assert found.missing == 0.0
+    assert abs(found.mean - mean) < 4.5 * found.std_error
+    assert abs(found.variance - variance) < 4.5 * found.variance_error
+    one = fs.simulate(GAMMA, parts[0], 1000)
+    fails(lambda: fs.Stratified.of([one, one]), ValueError, "overlap")
+    fails(lambda: fs.Stratified.of([fs.simulate(GAMMA, CAPPED, 1000)]), ValueError, "results of strata")
+    fails(lambda: fs.Stratified.of([]), ValueError, "results of strata")
+    other = fs.simulate(fs.models.gamma(2.0), parts[1], 1000)
+    fails(lambda: fs.Stratified.of([one, other]), ValueError, "differ in their model")
+
+
+@pytest.mark.parametrize("width", [50, 80, 132])
+def test_the_table_fits_and_says_what_is_missing(far: fs.Stratified, width: int) -> None:
+    text = far.text(width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "at most" in text
+    assert "missing" in far._repr_html_()
+    assert fs.stratify(GAMMA, CAPPED, cost=1e5).text(80).count("nothing: all K are in strata") == 1
+
+
+def test_the_figure_has_what_was_measured(far: fs.Stratified) -> None:
+    axes = far.plot(brute_force=fs.simulate(NOTE, HARMONIC, 10_000))
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["out of reach", "± 3 errors", "by strata", "10 k plain trials", "theory, first order"]
+
+
+def test_what_is_wrong_is_said_before_anything_runs() -> None:
+    for estimator in (fs.IWAE(5), fs.JVI(5), fs.Stratum(HARMONIC, 1, 2)):
+        fails(lambda e=estimator: fs.stratify(NOTE, e), TypeError, "random K have strata")  # type: ignore[misc]
+    fails(lambda: fs.stratify(NOTE, HARMONIC, 1e4, largest_terms=10**6), ValueError, "raise it, or lower largest_terms")
+    fails(lambda: fs.stratify(NOTE, HARMONIC, cost=math.nan), ValueError, "cost")
+    fails(lambda: fs.stratify(NOTE, HARMONIC, allocation="best"), ValueError, "allocation")
+    fails(lambda: fs.stratify(NOTE, HARMONIC, strata=[1, 3], largest_terms=9, allocation=[5]), ValueError, "1 numbers")
+    fails(lambda: fs.stratify(NOTE, HARMONIC, strata=[2, 3], largest_terms=9), ValueError, "ascending from 1")
+    fails(lambda: fs.stratify(NOTE, HARMONIC, strata=[1, 3, 3]), ValueError, "ascending from 1")
+    fails(lambda: fs.stratify(NOTE, HARMONIC, largest_terms=0), ValueError, "largest_terms")
+    fails(lambda: fs.stratify(NOTE, HARMONIC, device="abacus"), ValueError, "device")
+    fails(lambda: fs.Stratum(CAPPED, 301, 400), ValueError, "low")
+    fails(lambda: fs.Stratum(CAPPED, 5, 4), ValueError, "high")
+    fails(lambda: fs.theory.predict(NOTE, fs.Stratum(CAPPED, 1, 4)), ValueError, "part of one")
+
+
+def test_distances_must_be_positive(far: fs.Stratified) -> None:
+    for wrong in (0.0, -1.0, math.nan, math.inf):
+        fails(lambda x=wrong: far.tail(x), ValueError, "positive")  # type: ignore[misc]
+    fails(lambda: far.tail_index(2.0, 1.0), ValueError, "below high")
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "far.npz"
+    asked = ["tail", "note", "--roulette", "harmonic", "--cost", "3M", "--seed", str(SEED), "--quiet"]
+    assert output(capsys, *asked, "--save", str(file), "--plot", str(tmp_path / "far.png")) == ""
+    assert (tmp_path / "far.png").read_bytes().startswith(b"\x89PNG")
+    shown = output(capsys, "show", str(file))
+    assert shown.startswith("note: strata of SUMO(roulette=Harmonic())\nmean ")
+    assert json.loads(output(capsys, "show", str(file), "--json"))["missing"] == fs.load(file).missing
+    assert "by strata" in complaint(capsys, "replay", str(file), "--trial", "1")
+
+
+# --- slow: against truths and many repetitions ------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "estimator",
+    [HARMONIC, fs.SUMO(LAWS["harmonic-geometric"]), fs.SUMO(fs.roulette.PowerLaw(1.5)), fs.MLMC(), fs.SingleTerm()],
+    ids=repr,
+)
+def test_brute_force_agrees(estimator: Any) -> None:
+    plain = fs.simulate(NOTE, estimator, 1_000_000_000, seed=1)
+    found, bins = fs.stratify(NOTE, estimator, cost=1e9, seed=2), plain.histogram
+    for x in 2.0 ** np.arange(0, 9):
+        share = bins.counts[(bins.low >= x) | (bins.high <= -x)].sum() / plain.trials
+        tail = found.tail(x)
+        error = math.hypot(float(tail["std_error"]), math.sqrt(max(share, 1e-9) / plain.trials))
+        assert tail["probability"] - 4.5 * error <= share <= tail["probability"] + found.missing + 4.5 * error
+
+
+@pytest.mark.slow
+def test_the_papers_law_to_a_thousand_billion() -> None:
+    """Beside an independent trial run of 2000 trials in each of 189 strata, with its error of 1.1 %."""
+    found = fs.stratify(NOTE, fs.SUMO(fs.roulette.HarmonicGeometric()), cost=7.3e7, seed=1)
+    for x, probability in ((1e3, 1.07e-5), (1e10, 4.98e-13), (1e12, 4.34e-15)):
+        tail = found.tail(x)
+        assert abs(tail["probability"] - probability) < 4.5 * math.hypot(float(tail["std_error"]), 0.011 * probability)
+        assert tail["std_error"] < 0.011 * probability
+
+
+@pytest.mark.slow
+def test_the_mean_is_unbiased_and_errors_cover() -> None:
+    """500 runs: the mean of means; and the truth is within 1.96 errors as often as it should, but for 4.5 sigma."""
+    mean, variance = closed_forms.sumo(1.5, 1.0 / np.arange(1, 301))
+    runs = [fs.stratify(GAMMA, CAPPED, cost=2e5, seed=seed) for seed in range(500)]
+    means = np.array([run.mean for run in runs])
+    assert abs(means.mean() - mean) < 4.5 * means.std() / math.sqrt(500)
+    truth = fs.stratify(GAMMA, CAPPED, cost=3e8, seed=10_000)
+    for x in (1.0, 4.0, 16.0):
+        tails = [run.tail(x) for run in runs]
+        covered = np.mean([abs(t["probability"] - truth.tail(x)["probability"]) < 1.96 * t["std_error"] for t in tails])
+        assert covered > 0.95 - 4.5 * math.sqrt(0.05 * 0.95 / 500)
+    assert np.mean(np.abs(means - mean) < 1.96 * np.array([run.std_error for run in runs])) > 0.9
+    covered = np.mean([abs(run.variance - variance) < 1.96 * run.variance_error for run in runs])
+    assert covered > 0.95 - 4.5 * math.sqrt(0.05 * 0.95 / 500)
