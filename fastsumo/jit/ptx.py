@@ -183,11 +183,14 @@ def philox_words(typingctx, c0, c1, c2, c3, k0, k1):
         def product(x, factor):
             both = ir.FunctionType(pair, [_I32, _I32])
             found = builder.asm(both, multiply, "=r,=r,r,r", [x, ir.Constant(_I32, factor)], False)
+            found.attributes.add("readnone")  # no memory, so that what is read in a loop can be read before it
             return builder.extract_value(found, 0), builder.extract_value(found, 1)
 
         def joined(low, high):
             both = ir.FunctionType(_I64, [_I32, _I32])
-            return builder.asm(both, "mov.b64 $0, {$1, $2};", "=l,r,r", [low, high], False)
+            found = builder.asm(both, "mov.b64 $0, {$1, $2};", "=l,r,r", [low, high], False)
+            found.attributes.add("readnone")
+            return found
 
         words = [builder.trunc(each, _I32) for each in args]
         counter, key = words[:4], words[4:]

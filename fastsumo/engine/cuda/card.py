@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastsumo.errors import DeviceError
-from fastsumo.jit.ptx import Capability, entry_of
+from fastsumo.jit.ptx import Capability, entry_of, versions
 
 _TYPES = {int: ctypes.c_int64, float: ctypes.c_double, np.uint64: ctypes.c_uint64}
 _PTX_OF_OLD_DRIVERS = "7.8"  # knows all that the kernels are made of
@@ -30,7 +30,7 @@ class Card:
         driver = _driver()
         count = self._try(driver.cuDeviceGetCount())
         if number >= count:
-            which = "there is no NVIDIA GPU" if count == 0 else f"there are {count} GPUs, numbered from 0"
+            which = "there is no NVIDIA GPU" if count == 0 else f"GPUs here are numbered from 0 to {count - 1}"
             raise DeviceError(f"no device 'cuda:{number}': {which}; use device='cpu'")
         device = self._try(driver.cuDeviceGet(number))
         self.name = self._try(driver.cuDeviceGetName(100, device)).split(b"\0")[0].decode()
@@ -171,6 +171,7 @@ def describe(one: Card) -> dict[str, Any]:
 @cache
 def _driver() -> Any:
     try:
+        versions()
         from cuda.bindings import driver
     except ImportError:
         raise DeviceError(

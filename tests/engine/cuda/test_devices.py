@@ -87,7 +87,7 @@ def test_no_card(driver: Any) -> None:
 
 def test_no_such_card(driver: Any) -> None:
     driver(2)
-    with pytest.raises(fs.DeviceError, match="no device 'cuda:7': there are 2 GPUs, numbered from 0"):
+    with pytest.raises(fs.DeviceError, match="no device 'cuda:7': GPUs here are numbered from 0 to 1"):
         fs.sample(NOTE, fs.ELBO(), 10, device="cuda:7")
 
 
