@@ -56,6 +56,7 @@ def compare(model: fs.Model, estimator: fs.Estimator, trials: int, first: int, d
     return terms
 
 
+@pytest.mark.slow
 def test_short_trials(cuda: str) -> None:
     compare(NOTE, fs.SUMO(HARMONIC(cap=80)), 300, 8000, cuda)  # young trials, and others
 
