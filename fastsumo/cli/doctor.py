@@ -19,7 +19,6 @@ from typing import Any
 from fastsumo._version import __version__
 from fastsumo.base.machine import available_threads
 from fastsumo.base.text import WIDTH, labelled
-from fastsumo.engine.devices import cards
 from fastsumo.errors import DeviceError
 from fastsumo.jit.cache import cache_folder
 from fastsumo.jit.machine import assembly_of, cpu_name, is_tried
@@ -184,9 +183,11 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
 def _cards() -> Any:
     """The GPUs that can run trials; in words, why there are none."""
     try:
-        return cards()
+        return importlib.import_module("fastsumo.engine.devices").cards()
     except DeviceError as error:
         return str(error).partition(";")[0]
+    except Exception:  # such as NUMBA_DISABLE_JIT, of which there is advice
+        return "not looked for: nothing can be compiled"
 
 
 def _rows_of_cards(found: Any) -> list[tuple[str, str]]:
