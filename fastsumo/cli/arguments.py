@@ -108,8 +108,8 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--threads", type=whole, metavar="N", help="chunks at a time; with an executor, threads of a chunk"
     )
-    devices = "where chunks run, a worker for each, such as cuda:0 cuda:1 cpu (default: cpu, by threads)"
-    run.add_argument("--devices", nargs="+", metavar="DEVICE", help=devices)
+    devices = "where chunks run, a worker for each, such as cuda:0,cuda:1,cpu (default: the CPU, by threads)"
+    run.add_argument("--devices", type=lambda text: text.split(","), metavar="LIST", help=devices)
     run.add_argument("--chunk-seconds", type=float, default=5.0, metavar="S", help="length of a chunk (default: 5)")
     run.add_argument("--anew", action="store_true", help="begin cells again whose model was edited")
     add_output(run)
