@@ -21,7 +21,8 @@ studies      `compare` sets estimators side by side at equal cost, `levels` meas
              `Study` keeps a grid of runs in one file, and raises `StudyError`.
 tails        `tails` has tail indices, intervals that hold without a variance, tests; `plot` the figures.
 elsewhere    `sumo`, `iwae`, `jvi`, `cumulative_iwae`, `draw_terms` and `sumo_coefficients` (the gradient) take log
-             weights that were computed elsewhere; `audit` finds mistakes in a SUMO that was written elsewhere.
+             weights that were computed elsewhere; `audit` finds mistakes in a SUMO that was written elsewhere, and
+             gives an `Audit`.
 functions    `vmath` has the functions to write models with: exp, log and their kin, as SIMD code.
 
 `Tuned` is what `tune` returns; ``help(fs.simulate)`` and so on say more. On the command line: ``fastsumo --help``.

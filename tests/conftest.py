@@ -109,5 +109,5 @@ def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fs.replay(fs.models.note(), everything, 0)
     fs.simulate(fs.models.gamma(0.5), everything, 100)
     folder = tmp_path_factory.mktemp("engine")
-    shutil.copytree(cache.cache_folder(), folder, dirs_exist_ok=True)
+    shutil.copytree(str(cache.cache_folder()), folder, dirs_exist_ok=True)
     return folder

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
+import reprlib
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -17,11 +19,11 @@ def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
     allowed = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
     given = _plain(value)
     if isinstance(given, (bool, np.bool_)) or not isinstance(given, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be {allowed}, got {value!r}")
+        raise TypeError(f"{name} must be {allowed}, got {_shown(value)}")
     if not isinstance(given, (int, np.integer)) and not float(given).is_integer():
-        raise ValueError(f"{name} must be {allowed}, got {value!r}")
+        raise ValueError(f"{name} must be {allowed}, got {_shown(value)}")
     if int(given) < low or (high is not None and int(given) > high):
-        raise ValueError(f"{name} must be {allowed}, got {value!r}")
+        raise ValueError(f"{name} must be {allowed}, got {_shown(value)}")
     return int(given)
 
 
@@ -33,21 +35,21 @@ def real(name: str, value: Any, low: float = -math.inf, high: float = math.inf, 
     )
     given = _plain(value)
     if isinstance(given, (bool, np.bool_)) or not isinstance(given, numbers.Real):
-        raise TypeError(f"{name} must be {allowed}, got {value!r}")
-    number = float(given)
+        raise TypeError(f"{name} must be {allowed}, got {_shown(value)}")
+    try:
+        number = float(given)
+    except OverflowError:  # an int that no float64 holds
+        number = math.inf
     above = number > low or ("low" in closed and number == low)
     below = number < high or ("high" in closed and number == high)
     if not (math.isfinite(number) and above and below):
-        raise ValueError(f"{name} must be {allowed}, got {value!r}")
+        raise ValueError(f"{name} must be {allowed}, got {_shown(value)}")
     return number
 
 
 def vector(name: str, value: Any) -> NDArray[np.float64]:
     """``value`` as a new one-dimensional array of finite float64 that nobody can write to."""
-    try:
-        array = np.array(value, dtype=np.float64, ndmin=1)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a sequence of numbers, got {value!r}") from None
+    array = np.atleast_1d(floats(name, value))
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got an array of shape {array.shape}")
     if not np.all(np.isfinite(array)):
@@ -58,6 +60,43 @@ def vector(name: str, value: Any) -> NDArray[np.float64]:
     return array
 
 
+def floats(name: str, value: Any) -> NDArray[np.float64]:
+    """``value`` as a new array of float64, of any shape."""
+    try:
+        return array(name, value).astype(np.float64)
+    except OverflowError:  # an int that no float64 holds
+        raise ValueError(f"{name} must be numbers that float64 can hold, got {_shown(value)}") from None
+    except ValueError:
+        raise TypeError(f"{name} must be a sequence of numbers, got {_shown(value)}") from None
+
+
+def array(name: str, value: Any) -> NDArray[Any]:
+    """``value`` as an array of real numbers, itself if it is one; not masked, whose hidden values would be used."""
+    if is_masked(value):
+        raise TypeError(
+            f"{name} must not be a masked array: the values under the mask would be used; leave them out "
+            "(.compressed()) or say what they are (.filled(...))"
+        )
+    try:
+        found = np.asarray(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a sequence of numbers, got {_shown(value)}") from None
+    if found.dtype.kind == "O":  # such as fractions, or ints that are too large for int64
+        for each in found.flat:
+            if not isinstance(each, (numbers.Real, Decimal)):
+                raise TypeError(f"{name} must be real numbers, got {_shown(each)}")
+    elif found.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be real numbers, got {_shown(value)} ({found.dtype})")
+    return found
+
+
+def is_masked(value: Any) -> bool:
+    """Whether a value is a masked array, or a list that has one in it."""
+    if isinstance(value, (list, tuple)):
+        return any(map(is_masked, value))
+    return isinstance(value, np.ma.MaskedArray)
+
+
 def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
     """``value`` if it is one of ``allowed``; otherwise an error that suggests the nearest."""
     options = list(allowed)
@@ -66,6 +105,14 @@ def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value), options, n=2, cutoff=0.5)
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise ValueError(f"unknown {name} {value!r}{hint} (known: {', '.join(options)})")
+
+
+def _shown(value: Any) -> str:
+    """A value in a message, not at length."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python spells no int of more than 4300 digits
+        return f"an int of {value.bit_length()} bits" if isinstance(value, int) else type(value).__name__
 
 
 def _plain(value: Any) -> Any:

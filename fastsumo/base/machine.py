@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # Linux, version 2: "quota period", or "max period"
+_CGROUPS = Path("/sys/fs/cgroup")  # Linux: limits of groups of processes, as containers set them
+_OWN_GROUPS = Path("/proc/self/cgroup")  # the groups of this process: "number:controllers:path"
+_UNLIMITED = 1 << 20
 
 
 def available_threads() -> int:
@@ -25,9 +28,35 @@ def available_threads() -> int:
 
 
 def _container_cores() -> int:
-    """Cores that the container's quota amounts to, rounded up; very many where there is no quota."""
+    """Cores that the least quota of this process's groups amounts to, rounded up; very many where there is none."""
+    return min((_cores(folder) for folder in _group_folders()), default=_UNLIMITED)
+
+
+def _group_folders() -> Iterator[Path]:
+    """Where limits may lie: version 2, and version 1 under each name of its controller; the group and those above it.
+
+    Inside a container its own group is the root.
+    """
     try:
-        quota, period = _CGROUP_LIMIT.read_text().split()
-        return math.ceil(int(quota) / int(period))
-    except (OSError, ValueError):
-        return 1 << 20
+        lines = _OWN_GROUPS.read_text().splitlines()
+    except OSError:
+        lines = []
+    paths = {
+        controllers: path for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2)
+    }
+    for controllers, path in ({"": "/", "cpu": "/", "cpu,cpuacct": "/"} | paths).items():
+        if controllers == "" or "cpu" in controllers.split(","):
+            within = PurePosixPath(path.lstrip("/"))
+            for group in (within, *within.parents):
+                yield _CGROUPS / controllers / group
+
+
+def _cores(folder: Path) -> int:
+    for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):  # version 2: "quota period" or "max period"
+        try:
+            quota, period = " ".join((folder / name).read_text() for name in names).split()
+            if int(quota) > 0:  # -1 is none
+                return math.ceil(int(quota) / int(period))
+        except (OSError, ValueError, ZeroDivisionError):
+            continue
+    return _UNLIMITED

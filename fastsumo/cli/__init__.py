@@ -7,6 +7,7 @@ are in `trials` (run, replay, show), `estimators` (compare, levels, theory), `pa
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import warnings
@@ -39,6 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    with contextlib.ExitStack() as stack:
+        for stream, redirect in ((sys.stdout, contextlib.redirect_stdout), (sys.stderr, contextlib.redirect_stderr)):
+            if stream is None:  # closed by who started this program; print would take the other one
+                stack.enter_context(redirect(stack.enter_context(open(os.devnull, "w", encoding="utf-8"))))
+        return _run(given)
+
+
+def _run(given: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

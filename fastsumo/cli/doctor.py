@@ -211,6 +211,8 @@ def _version(name: str) -> str | None:
 
 def _cache() -> dict[str, Any]:
     folder = cache_folder()
+    if folder is None:
+        return {"folder": "no folder (this user has no home)", "files": 0, "bytes": 0, "writable": False}
     files = [path.stat().st_size for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
     return {"folder": str(folder), "files": len(files), "bytes": sum(files), "writable": _writable(folder)}
 

@@ -21,7 +21,8 @@ def log_density(x, params):
     """The log of prior times likelihood, up to nothing: its integral over x is the evidence.
 
     x has as many entries as the proposal has dimensions; params is what is given below, and can be changed without
-    compiling (model.with_params). Return one number. -inf is allowed where the density is zero, NaN and +inf are not.
+    compiling (model.with_params). Both are read-only. Return one number, -math.inf where the density is zero; NaN and
+    +inf are errors.
     """
     intercept, slope, scale = x[0], x[1], params[0]
     total = -0.5 * (intercept**2 + slope**2) / scale**2 - log(6.283185307179586 * scale**2)  # normal priors

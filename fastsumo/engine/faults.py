@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import linecache
+import math
 import numbers
 import re
 import types
@@ -12,11 +13,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastsumo.engine.status import RAISED
 from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import ROW_TRIALS, Model
+from fastsumo.models.plain import plain, readonly
+from fastsumo.trial.ranges import FURTHEST
 
 
 @contextmanager
@@ -27,28 +31,46 @@ def compiling(model: Model, target: str = "") -> Iterator[None]:
     """
     try:
         yield
+    except ModelError:
+        raise
     except Exception as error:  # mostly NumbaError, but what the compiler meets in a user's code can raise anything
         why = _no_number(model) or _complaint(error, model)
         raise ModelError(f"model {model.name!r} cannot be compiled{target}: {why}") from None
 
 
-def trial_error(model: Model, estimator: Estimator, seed: int, trial: int, status: int) -> ModelError:
-    """The error of a trial whose log weight raised or was NaN or +inf, with how to see it."""
+def trial_error(
+    model: Model,
+    estimator: Estimator,
+    seed: int,
+    trial: int,
+    status: int,
+    culprit: tuple[int, NDArray[np.float64]] | None = None,
+) -> ModelError:
+    """The error of a trial whose log weight raised or was none, with how to see it.
 
-    row, where = None, f"trial {trial} of seed {seed}"
+    ``culprit`` are the trial and the noise of such a sample, where they were found.
+    """
+    near, noise = ("near", None) if culprit is None else ("in", culprit[1])
+    trial = trial if culprit is None else culprit[0]
+    row, at, where = None, trial, f"trial {trial} of seed {seed}"
     again = f"fs.replay(model, {estimator!r}, trial={trial}, seed={seed})"
     if model.data is not None:
-        row, trial = divmod(trial, ROW_TRIALS)
-        where = f"trial {trial} of row {row}, seed {seed}"
-        again = f"fs.replay(model, {estimator!r}, trial={trial}, seed={seed}, row={row})"
+        row, at = divmod(trial, ROW_TRIALS)
+        where = f"trial {at} of row {row}, seed {seed}"
+        again = f"fs.replay(model, {estimator!r}, trial={at}, seed={seed}, row={row})"
+    found = _found(model, row, noise)
     if status == RAISED:
-        error = ModelError(f"model {model.name!r} raised {_raised(model, row)} near {where}; see {again}")
+        raised = f"{type(found).__name__}: {found}" if isinstance(found, Exception) else "an exception"
+        error = ModelError(f"model {model.name!r} raised {raised} {near} {where}; see {again}")
     else:
+        far = isinstance(found, float) and math.isfinite(found)
+        what, allowed = "NaN or +inf", "finite numbers and -inf"
+        if far:
+            what, allowed = repr(found), "numbers between -2**500 and 2**500, and -math.inf for a weight of zero"
         error = ModelError(
-            f"model {model.name!r} returned NaN or +inf as a log weight in {where}; "
-            f"allowed are finite numbers and -inf; {again} shows it"
+            f"model {model.name!r} returned {what} as a log weight in {where}; allowed are {allowed}; {again} shows it"
         )
-    error.trial = trial
+    error.trial = at
     return error
 
 
@@ -56,23 +78,25 @@ def _no_number(model: Model) -> str:
     """What the model returns in plain Python where that is no number; empty where it is one, or it raises."""
     try:
         arguments = model.arguments(None if model.data is None else model.data[0])
-        returned = model.function(np.full(model.dim, 0.5), *arguments)
+        returned = plain(model.function)(readonly(np.full(model.dim, 0.5)), *arguments)
     except Exception:
         return ""
-    if isinstance(returned, numbers.Real) or (isinstance(returned, np.ndarray) and returned.ndim == 0):
+    if isinstance(returned, numbers.Real | np.bool_) or (isinstance(returned, np.ndarray) and returned.ndim == 0):
         return ""
     return f"it must return one number, the log weight, but returned {returned!r}"
 
 
-def _raised(model: Model, row: int | None) -> str:
-    """What the model raises in plain Python, if a few random points show it."""
-    noise = np.random.default_rng(0).standard_normal((200, model.noise_dim))
+def _found(model: Model, row: int | None, noise: NDArray[np.float64] | None) -> float | Exception | None:
+    """What plain Python finds wrong with the model, at the noise or at a few random points: what it raises or gives."""
+    generator = np.random.default_rng(0)
+    draw = generator.standard_normal if model.noise == "normal" else generator.random
+    raw = None if row is None or model.data is None else model.data[row]
     try:
-        raw = None if row is None or model.data is None else model.data[row]
-        model(noise if model.noise == "normal" else np.random.default_rng(0).random(noise.shape), raw)
+        values = model(draw((200, model.noise_dim)) if noise is None else noise[None], raw)
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return "an exception"
+        return error
+    bad = values[~((np.abs(values) <= FURTHEST) | (values == -np.inf))]
+    return float(bad[0]) if bad.size else None
 
 
 def _complaint(error: Any, model: Model) -> str:
@@ -104,10 +128,28 @@ def _lines_naming(code: types.CodeType, message: str) -> list[int]:
     return [line for name in quoted[::-1] for used, line in where if used == name and line is not None]
 
 
+_HINTS = (
+    (r"readonly array", "a model must not write into z, rows of data or params: work on a copy, such as z.copy()"),
+    (r"Untyped global name .*<class 'function'>", "decorate it with numba.njit"),
+    (
+        r"Untyped global name|Unknown attribute",
+        "a model can use numbers, arrays, the modules math and numpy as far as Numba knows them, fastsumo.vmath, and "
+        "functions compiled by numba.njit",
+    ),
+)
+
+
 def _gist(text: str) -> str:
-    """The first informative sentence of a Numba message."""
+    """The first informative sentence of a Numba message, and what to do about it where that is known."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    hint = next((hint for pattern, hint in _HINTS if re.search(pattern, plain)), None)
+    return _sentence(plain) + (f"; {hint}" if hint else "")
+
+
+def _sentence(text: str) -> str:
     skipped = ("Failed in nopython", "During", "File ", "<source", "Overload", "Use of unsupported", "This error")
     patterns = (
+        r"Cannot modify readonly array",
         r"NameError: .*",
         r"module '[^']+' has no attribute .*",
         r"Untyped global name '[^']+'.*",
@@ -118,7 +160,7 @@ def _gist(text: str) -> str:
         r"Use of unsupported[^\n]+",
         r"Invalid use of [^\n]+",
     )
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", text).split(" Raised from ")[0]
+    plain = text.split(" Raised from ")[0]
     for pattern in patterns:
         found = re.search(pattern, plain)
         if found:

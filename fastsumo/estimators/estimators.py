@@ -178,10 +178,10 @@ class SUMO(Estimator):
     def plan(self) -> Plan:
         """With ``start=0``, one sample less before the first increment; none at all for ``minimum=1``.
 
-        As ``P(K >= 1) = 1``, ``L_{m-1} + (L_m - L_{m-1}) / P(K >= 1) = L_m``, whatever ``L_0`` is taken to
-        be.
+        As ``P(K >= 1) = 1``, ``L_{m-1} + (L_m - L_{m-1}) / P(K >= 1) = L_m``, whatever ``L_{m-1}`` is, which may
+        be -inf or, for ``L_0``, anything.
         """
-        return Plan(kinds.SUMO, self.minimum + self.start - 1, self.roulette.law())
+        return Plan(kinds.SUMO, self.minimum + self.start - 1, self.roulette.law(), alive=self.minimum)
 
     def expected_cost(self) -> float:
         return self.minimum + self.start - 1 + self.roulette.expected_terms()

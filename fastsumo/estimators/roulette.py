@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import draw_terms
 from fastsumo.trial.params import make_params
@@ -59,6 +60,7 @@ class Roulette:
         """
         return survival(self.law(), k)
 
+    @own_errstate
     def expected_terms(self) -> float:
         """``E[K]``, the sum of the survival function; may be infinite. A trial costs ``E[K] + 1`` samples.
 
@@ -81,6 +83,7 @@ class Roulette:
             total += law.head**-law.power / math.expm1(-law.log_decay) * kept
         return total
 
+    @own_errstate
     def sample(self, size: int, seed: int = 0) -> NDArray[np.int64]:
         """Draw `K` as the kernels do: element ``t`` is the `K` of trial ``t`` under ``seed``.
 

@@ -1,4 +1,4 @@
-"""Single machine instructions that Numba does not spell: bit casts, fused multiply-add, square roots.
+"""Single machine instructions that Numba does not spell: bit casts, fused multiply-add, rounding, square roots.
 
 Each is one LLVM instruction on a scalar, which the loop vectoriser widens, and for which a GPU has one too. Nothing
 here knows any mathematics.
@@ -59,6 +59,17 @@ def floor(typingctx, x):
 
     def codegen(context, builder, signature, args):
         function = builder.module.declare_intrinsic("llvm.floor", [_F64])
+        return builder.call(function, args)
+
+    return types.float64(types.float64), codegen
+
+
+@intrinsic
+def rint(typingctx, x):
+    """The nearest whole number, of two the even one; as one instruction."""
+
+    def codegen(context, builder, signature, args):
+        function = builder.module.declare_intrinsic("llvm.rint", [_F64])
         return builder.call(function, args)
 
     return types.float64(types.float64), codegen

@@ -6,22 +6,43 @@ What goes into a key is not known here: that is in `sources.py` and `fingerprint
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 from numba.core import caching
 
+from fastsumo.jit.sources import compiler_settings
+
 MAX_CACHE_FILES = 400  # a user's edits each leave one entry (an index and an object file); the oldest go first
+_UNRESOLVED = ".numba.unresolved$"  # how a function refers to one that is being compiled, as one that calls itself
 
 
-def cache_folder() -> Path:
-    """Where compiled code is kept: ``FASTSUMO_CACHE_DIR`` or the user's cache folder."""
+def cache_folder() -> Path | None:
+    """Where compiled code is kept: ``FASTSUMO_CACHE_DIR`` or the user's cache folder; None without a home."""
     chosen = os.environ.get("FASTSUMO_CACHE_DIR")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("fastsumo", appauthor=False))
+    if chosen:
+        return Path(chosen)
+    try:
+        folder = Path(platformdirs.user_cache_dir("fastsumo", appauthor=False))
+    except RuntimeError:
+        return None
+    return folder if folder.is_absolute() else None
+
+
+@cache
+def _say_that_nothing_is_kept() -> None:
+    with suppress(UserWarning):  # made an error, it must not stop a run that can do without
+        warnings.warn(
+            "this user has no home folder: what is compiled is not kept for other processes; set FASTSUMO_CACHE_DIR "
+            "to a folder that can be written to",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 class _Locator(caching._CacheLocator):
@@ -31,7 +52,7 @@ class _Locator(caching._CacheLocator):
         self._digest = digest
 
     def get_cache_path(self) -> str:
-        return str(cache_folder() / "compiled")
+        return str((cache_folder() or Path()) / "compiled")
 
     def get_source_stamp(self) -> str:
         return self._digest
@@ -47,7 +68,9 @@ class _Impl(caching.CompileResultCacheImpl):
         self._filename_base = self.get_filename_base(f"{function.__module__}.{function.__name__}", "")
 
     def check_cachable(self, data: Any) -> bool:
-        return not data.library.has_dynamic_globals
+        names = (variable.name for variable in data.library._final_module.global_variables)
+        recursive = any(name.startswith(_UNRESOLVED) for name in names)  # what is read back would end the process
+        return not data.library.has_dynamic_globals and not recursive
 
 
 class ContentCache:
@@ -73,6 +96,9 @@ class ContentCache:
         return str(self._inner()._cache_path)
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
+        if cache_folder() is None:
+            _say_that_nothing_is_kept()
+            return None
         try:
             found = self._inner().load_overload(signature, target_context)
         except Exception:  # a damaged or foreign entry: compile again, and replace it
@@ -84,6 +110,8 @@ class ContentCache:
         return found
 
     def save_overload(self, signature: Any, data: Any) -> None:
+        if cache_folder() is None:
+            return
         try:
             folder = self._index().parent
             folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +141,7 @@ class ContentCache:
 
 class _Keyed(caching.FunctionCache):
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
-        return signature, codegen.magic_tuple()
+        return signature, codegen.magic_tuple(), compiler_settings()
 
 
 def prune(folder: Path) -> None:

@@ -1,148 +1,200 @@
-"""A content hash of a Python function and of all that compiling it would freeze: helpers, constants, arrays.
+"""A content hash of a Python function and of all that compiling it would freeze: helpers, constants, arrays, overloads.
 
-Two functions with the same hash compile to the same code. Where something cannot be hashed by content, the answer is
-None: the function is then compiled in each process and not kept.
+Two functions with the same hash compile to the same code, if each helper is compiled as it is now (`copies.py`). Where
+something cannot be hashed by content there is no such hash: the function is compiled for each run and not kept.
 """
 
 from __future__ import annotations
 
-import dis
+import enum
 import hashlib
+import secrets
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
+from numba import types as numba_types
+from numba.core.dispatcher import Dispatcher
+from numba.np.ufunc.dufunc import DUFunc
 
-_PLAIN = (int, float, complex, str, bytes, bool, type(None), type(Ellipsis), slice, range)
-_KNOWN = (
-    "numpy",
-    "numba",
-    "math",
-    "cmath",
-    "builtins",
-    "operator",
-    "fastsumo.vmath",
-    "fastsumo.trial",
-    "fastsumo.jit",
-    "fastsumo.engine",
-)
+from fastsumo.jit.reached import loads, nested, of_library, overloads, python_function, template_function
 
-
-class _Unhashable(Exception):
-    pass
+_PLAIN = (int, float, complex, str, bytes, bool, type(None), type(Ellipsis))  # and no subclass: repr is all of them
+_MOST_UNKNOWN = 1000  # values without content that are kept alive, so that no other can be taken for them
 
 
 def fingerprint(function: Callable[..., Any], *context: Any) -> str | None:
     """Hex digest of ``function``, of what it reaches and of ``context``; None where there is none by content."""
-    parts = [repr(context)]
-    try:
-        _add_function(parts, getattr(function, "py_func", function), {})
-    except _Unhashable:
-        return None
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    content = _Content(function)
+    return None if content.unknown else content.digest(repr(context))
+
+
+def by_content(compile_one: Any, digest: str | None) -> Any:
+    """A function under `functools.lru_cache`, or what is under it where its result may not be used a second time."""
+    return compile_one if digest is not None else compile_one.__wrapped__
 
 
 def source_fingerprint(function: Callable[..., Any]) -> str:
-    """Hash of what the function computes, whatever compiles it; its code alone where content cannot be hashed."""
-    function = getattr(function, "py_func", function)
-    parts: list[str] = []
-    try:
-        _add_function(parts, function, {})
-    except _Unhashable:
-        parts = []
-        if hasattr(function, "__code__"):
-            _add_code(parts, function.__code__)
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    """Hash of what the function computes, whatever compiles it.
+
+    What has no content counts as itself: the same object in this process, and nothing in another one.
+    """
+    return _Content(function).digest()
 
 
-def _add_function(parts: list[str], function: Any, seen: dict[int, int]) -> None:
-    if id(function) in seen:
-        parts.append(f"seen {seen[id(function)]}")
-        return
-    seen[id(function)] = len(seen)
-    if not isinstance(function, types.FunctionType):
-        raise _Unhashable(function)
-    if not _is_plain(function.__defaults__):
-        raise _Unhashable(function)
-    parts.append(f"defaults {function.__defaults__!r}")
-    _add_code(parts, function.__code__)
-    for name, value in reached(function):
-        parts.append(name)
-        _add_value(parts, value, seen)
+def unknown_content(function: Callable[..., Any]) -> list[str]:
+    """What the function reaches and cannot be hashed by content, in words; empty where the hash is of everything.
+
+    Examples
+    --------
+    >>> import math, ctypes
+    >>> clock = ctypes.CDLL(None).clock
+    >>> unknown_content(lambda z, params: math.sin(z[0])), unknown_content(lambda z, params: clock())
+    ([], ["'clock' (_FuncPtr)"])
+    """
+    return _Content(function).unknown
 
 
-def _add_code(parts: list[str], code: types.CodeType) -> None:
-    parts.append(f"code {code.co_code.hex()} {code.co_names} {code.co_varnames} {code.co_freevars}")
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            _add_code(parts, constant)
+class _Content:
+    """All of a function that counts, as text to be hashed, and what could not be told."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.unknown: list[str] = []
+        self._parts: list[str] = []
+        self._seen: dict[int, int] = {}
+        self._kept: list[Any] = []  # alive, so that an identity stands for one object
+        self._add_function(getattr(python_function(function), "__name__", "the function"), python_function(function))
+
+    def digest(self, *context: str) -> str:
+        return hashlib.sha256("\0".join([*context, *self._parts]).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def _say(self, *what: Any) -> None:
+        self._parts += [str(each) for each in what]
+
+    def _is_new(self, value: Any) -> bool:
+        if id(value) in self._seen:
+            self._say("seen", self._seen[id(value)])
+            return False
+        self._seen[id(value)] = len(self._seen)
+        self._kept.append(value)
+        return True
+
+    def _add_function(self, name: str, function: Any) -> None:
+        if not isinstance(function, types.FunctionType):
+            self._add_unknown(name, function)
+            return
+        if not self._is_new(function):
+            return
+        self._say("defaults")
+        self._add_value(name, function.__defaults__)
+        self._add_value(name, function.__kwdefaults__)
+        self._add_code(function.__code__)
+        found = list(loads(function))
+        for load in found:
+            self._say(load)
+            self._add_value(".".join([load.name, *load.attributes]), load.value)
+        names = {each for code in nested(function.__code__) for each in code.co_names}
+        for template in overloads([load.value for load in found], names):
+            self._say("overload", sorted(template.__dict__.get("_jit_options", {}).items()))
+            self._add_function(name, template_function(template))
+
+    def _add_code(self, code: types.CodeType) -> None:
+        self._say("code", code.co_code.hex(), code.co_exceptiontable.hex(), code.co_flags)
+        self._say(code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount)
+        self._say(code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
+        for constant in code.co_consts:
+            if isinstance(constant, types.CodeType):
+                self._add_code(constant)
+            else:
+                self._say("const", type(constant).__name__, repr(constant))
+
+    def _add_value(self, name: str, value: Any) -> None:
+        """One global, closure cell, default or attribute of a module. Frozen by Numba, so its content counts."""
+        kind = type(value)
+        if kind in _PLAIN:
+            self._say(kind.__name__, repr(value))
+        elif kind in (slice, range):
+            self._say(kind.__name__)
+            self._add_value(name, (value.start, value.stop, value.step))
+        elif of_library(value):
+            self._add_library(value)
+        elif isinstance(value, np.generic) and not value.dtype.hasobject:
+            self._say("number", repr(value.dtype), value.tobytes().hex())
+        elif kind is np.ndarray and not value.dtype.hasobject:
+            flags = value.flags
+            self._say("array", repr(value.dtype), value.shape, flags.c_contiguous, flags.f_contiguous, flags.aligned)
+            self._say(hashlib.sha256(value.tobytes()).hexdigest())
+        elif isinstance(value, np.dtype):
+            self._say("dtype", repr(value))
+        elif isinstance(value, (numba_types.Number, numba_types.Boolean)):
+            self._say("type", value)
+        elif isinstance(value, tuple) and (kind is tuple or hasattr(kind, "_fields")):
+            self._say("tuple", kind.__qualname__, getattr(kind, "_fields", None), len(value))
+            for item in value:
+                self._add_value(name, item)
+        elif kind in (dict, list, set, frozenset):
+            self._add_collection(name, value)
+        elif isinstance(value, enum.Enum):
+            self._say("member", value.name)
+            self._add_value(name, kind)
+        elif isinstance(value, enum.EnumMeta):
+            self._add_enumeration(name, value)
+        elif isinstance(value, Dispatcher):
+            self._add_dispatcher(name, value)
+        elif isinstance(value, DUFunc):
+            self._say("vectorized", value.identity, value._frozen and list(map(str, value._dispatcher.overloads)))
+            self._add_value(name, dict(value.targetoptions))
+            self._add_function(name, value._dispatcher.py_func)
         else:
-            parts.append(f"const {type(constant).__name__} {constant!r}")
+            self._add_function(name, value)
+
+    def _add_library(self, value: Any) -> None:
+        where = "" if isinstance(value, types.ModuleType) else value.__module__
+        self._say("library", where, getattr(value, "__qualname__", value.__name__))
+
+    def _add_collection(self, name: str, value: Any) -> None:
+        """A dict, list or set; of those without an order, what is inside in the order of its text."""
+        self._say(type(value).__name__, len(value))
+        if not self._is_new(value):
+            return
+        items = value.items() if isinstance(value, dict) else value
+        for item in items if isinstance(value, list) else sorted(items, key=repr):
+            self._add_value(name, item)
+
+    def _add_enumeration(self, name: str, kind: enum.EnumMeta) -> None:
+        self._say("enumeration", kind.__qualname__, [base.__name__ for base in kind.__mro__])
+        if self._is_new(kind):
+            members: dict[str, enum.Enum] = dict(kind.__members__)
+            for member, each in members.items():
+                self._say(member)
+                self._add_value(name, each.value)
+
+    def _add_dispatcher(self, name: str, value: Any) -> None:
+        self._say("compiled", type(value).__qualname__, value._can_compile or list(map(str, value.nopython_signatures)))
+        self._add_value(name, dict(value.targetoptions))
+        self._add_value(name, {key: str(kind) for key, kind in dict(value.locals).items()})
+        self._add_value(name, value._compiler.pipeline_class)
+        self._add_function(name, value.py_func)
+
+    def _add_unknown(self, name: str, value: Any) -> None:
+        self.unknown.append(f"{name!r} ({type(value).__name__})")
+        self._say("unknown", _process(), _number_of(value))
 
 
-def _add_value(parts: list[str], value: Any, seen: dict[int, int]) -> None:
-    """One global, closure cell or module attribute. Frozen by Numba, so its content counts."""
-    if hasattr(value, "py_func"):
-        parts.append(f"options {sorted(value.targetoptions.items())}")
-        value = value.py_func
-    module = getattr(value, "__module__", None) or ""
-    if _is_plain(value) or isinstance(value, np.generic):
-        parts.append(f"{type(value).__name__} {value!r}")
-    elif isinstance(value, np.ndarray) and value.dtype != object:
-        parts.append(f"array {value.dtype.str} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}")
-    elif isinstance(value, types.ModuleType) and is_known(value.__name__):
-        parts.append(f"module {value.__name__}")
-    elif is_known(module) and hasattr(value, "__name__"):
-        parts.append(f"known {module}.{value.__name__}")
-    elif isinstance(value, tuple):
-        parts.append(f"tuple {len(value)}")
-        for item in value:
-            _add_value(parts, item, seen)
-    elif isinstance(value, (type, np.ufunc)) and is_known(module or "numpy"):
-        parts.append(f"known {value!r}")
-    else:
-        _add_function(parts, value, seen)
+@cache
+def _process() -> str:
+    """What stands for this process, and for no other."""
+    return secrets.token_hex(16)
 
 
-def reached(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    """Names and values that the function's code loads from outside: globals (through modules) and closure cells."""
-    cells = function.__closure__ or ()
-    for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
-        yield f"cell {name}", cell.cell_contents
-    for code in nested(function.__code__):
-        instructions = list(dis.get_instructions(code))
-        for i, instruction in enumerate(instructions):
-            if instruction.opname not in ("LOAD_GLOBAL", "LOAD_NAME"):
-                continue
-            name, value = instruction.argval, _lookup(function, instruction.argval)
-            for step in instructions[i + 1 :]:
-                if not isinstance(value, types.ModuleType) or step.opname not in ("LOAD_ATTR", "LOAD_METHOD"):
-                    break
-                name, value = f"{name}.{step.argval}", getattr(value, step.argval, None)
-            yield f"global {name}", value
+_unknown: dict[int, Any] = {}
 
 
-def nested(code: types.CodeType) -> Iterator[types.CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from nested(constant)
-
-
-def _lookup(function: types.FunctionType, name: str) -> Any:
-    if name in function.__globals__:
-        return function.__globals__[name]
-    builtins = function.__globals__.get("__builtins__", {})
-    table = builtins if isinstance(builtins, dict) else vars(builtins)
-    return table.get(name)
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, tuple):
-        return all(map(_is_plain, value))
-    return isinstance(value, _PLAIN)
-
-
-def is_known(module: str) -> bool:
-    return any(module == known or module.startswith(known + ".") for known in _KNOWN)
+def _number_of(value: Any) -> str:
+    """What stands for one object in this process: its identity, as long as it is kept alive here."""
+    if _unknown.setdefault(id(value), value) is not value or len(_unknown) > _MOST_UNKNOWN:
+        _unknown.pop(id(value))
+        return secrets.token_hex(16)
+    return str(id(value))

@@ -21,7 +21,6 @@ from numba.extending import (
     intrinsic,
     lower_builtin,
     lower_cast,
-    make_attribute_wrapper,
     models,
     register_model,
 )
@@ -266,49 +265,10 @@ def _loop_metadata(module: ir.Module, whole: bool) -> Any:
     return node
 
 
-# Two vectors as one value, for what is lazily summed.
-
-
-class LanePair(types.Type):
-    """Two vectors of lanes, ``a`` and ``b``; ``stands_for`` tells which other type was taken for it at first."""
-
-    def __init__(self) -> None:
-        super().__init__(f"LanePair({WIDTH})")
-        self.stands_for: Callable[[Any], bool] = lambda other: False
-
-    def unify(self, typingctx: Any, other: Any) -> Any:
-        return self if self.stands_for(other) else None
-
-
-LANE_PAIR = LanePair()
-
-
-@register_model(LanePair)
-class _LanePairModel(models.StructModel):  # type: ignore[misc]
-    def __init__(self, dmm: Any, kind: Any) -> None:
-        super().__init__(dmm, kind, [("a", LANES), ("b", LANES)])
-
-
-make_attribute_wrapper(LanePair, "a", "a")
-make_attribute_wrapper(LanePair, "b", "b")
-
-
-@intrinsic
-def lane_pair(typingctx, a, b):  # type: ignore[no-untyped-def]
-    """Two vectors as a pair."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        both = cgutils.create_struct_proxy(LANE_PAIR)(context, builder)
-        both.a, both.b = args
-        return both._getvalue()
-
-    return LANE_PAIR(LANES, LANES), codegen
-
-
 # The way to and from memory.
 
 
-POINTS = types.Array(LANES, 1, "A")
+POINTS = types.Array(LANES, 1, "A", readonly=True)
 
 
 @intrinsic

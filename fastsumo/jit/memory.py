@@ -6,6 +6,7 @@ bounds.
 
 from numba import types
 from numba.core import cgutils
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 
 _BYTES = 8  # of a number, where nothing else is said
@@ -113,3 +114,13 @@ def row_of(typingctx, table, n):
         return array._getvalue()
 
     return kind(table, types.int64), codegen
+
+
+@intrinsic
+def readonly(typingctx, array):
+    """The same array, which the compiler does not let anyone write into."""
+
+    def codegen(context, builder, signature, args):
+        return impl_ret_borrowed(context, builder, signature.return_type, args[0])
+
+    return array.copy(readonly=True)(array), codegen

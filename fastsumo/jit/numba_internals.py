@@ -17,6 +17,7 @@ IMPORTED = {
     "numba.cloudpickle": (
         *("dumps", "list_registry_pickle_by_value", "register_pickle_by_value", "unregister_pickle_by_value"),
     ),
+    "numba.core.analysis": ("compute_cfg_from_blocks",),
     "numba.core.caching": (
         *("Cache", "CompileResultCacheImpl", "FunctionCache", "IndexDataCacheFile", "_CacheLocator"),
     ),
@@ -27,13 +28,19 @@ IMPORTED = {
     "numba.core.codegen": ("JITCodeLibrary",),
     "numba.core.compiler": ("Compiler", "DefaultPassBuilder"),
     "numba.core.compiler_machinery": ("FunctionPass", "register_pass"),
-    "numba.core.errors": ("ConstantInferenceError", "NumbaError"),
-    "numba.core.ir": ("Assign", "Expr", "Global", "Var"),
+    "numba.core.config": ("reload_config",),
+    "numba.core.dispatcher": ("Dispatcher",),
+    "numba.core.errors": ("ConstantInferenceError", "NumbaError", "NumbaWarning", "TypingError"),
+    "numba.core.imputils": ("impl_ret_borrowed",),
+    "numba.core.ir": ("Arg", "Assign", "Branch", "Expr", "FreeVar", "Global", "SetItem", "StaticSetItem", "Var"),
     "numba.core.ir_utils": ("build_definitions",),
+    "numba.core.registry": ("cpu_target",),
     "numba.core.sigutils": ("normalize_signature",),
+    "numba.core.typed_passes": ("NopythonTypeInference",),
     "numba.core.typeconv": ("Conversion",),
-    "numba.core.typing.templates": ("AbstractTemplate", "infer_global", "signature"),
+    "numba.core.typing.templates": ("AbstractTemplate", "builtin_registry", "infer_global", "signature"),
     "numba.core.untyped_passes": ("ReconstructSSA",),
+    "numba.np.ufunc.dufunc": ("DUFunc",),
 }
 
 # What is called, replaced or set on instances of its classes.
@@ -48,5 +55,8 @@ ATTRIBUTES = {
     "numba.core.compiler.Compiler": ("define_pipelines",),
     "numba.core.compiler.DefaultPassBuilder": ("define_nopython_pipeline",),
     "numba.core.compiler_machinery.PassManager": ("add_pass_after", "finalize"),
-    "numba.core.dispatcher.Dispatcher": ("compile", "get_call_template"),
+    "numba.core.dispatcher.Dispatcher": ("compile", "disable_compile", "get_call_template", "nopython_signatures"),
+    "numba.core.typing.templates._OverloadFunctionTemplate": ("get_impl_key",),
+    "numba.np.ufunc.dufunc.DUFunc": ("add", "disable_compile", "identity", "targetoptions"),
+    "numba.core.typing.context.BaseContext": ("_lookup_global",),
 }

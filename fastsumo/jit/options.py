@@ -7,6 +7,7 @@ replayed trial round alike, on every CPU. Where compiled code is kept is in `cac
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,12 +15,13 @@ from typing import Any
 import numba
 from numba import types
 from numba.core.ccallback import CFunc
-from numba.core.errors import NumbaError
+from numba.core.errors import NumbaError, NumbaWarning
 from numba.core.sigutils import normalize_signature
 from numba.extending import overload
 
 from fastsumo.jit.cache import ContentCache
-from fastsumo.jit.pipeline import EngineCompiler, PartCompiler
+from fastsumo.jit.helpers import Twins
+from fastsumo.jit.pipeline import EngineCompiler, HelperCompiler, ModelCompiler, PartCompiler
 from fastsumo.jit.powers import power, whole_power
 from fastsumo.jit.sources import source_digest
 
@@ -40,14 +42,37 @@ def _power(x, n):  # type: ignore[no-untyped-def]
     return lambda x, n: x**n
 
 
+def _njit(function: Callable[..., Any], **options: Any) -> Any:
+    if numba.config.DISABLE_JIT:
+        raise ImportError("fastsumo is compiled code, and NUMBA_DISABLE_JIT turns the compiler off: unset it")
+    return numba.njit(**options)(function)
+
+
 def inlined(function: Callable[..., Any]) -> Any:
     """A small device function that LLVM must inline, so that the loop around it vectorises."""
-    return numba.njit(**INLINED)(function)
+    return _njit(function, **INLINED)
+
+
+def checked(function: Callable[..., Any], *sizes: int) -> Any:
+    """A user's function of vectors of these sizes, inlined likewise.
+
+    Indices are checked, in its helpers too, and cost nothing where LLVM sees that they are in range. One that is not
+    raises, or cannot be compiled if it is a constant.
+    """
+    compiler = type("OneModel", (ModelCompiler,), {"twins": Twins(_twin), "sizes": sizes})
+    return _njit(function, **{**INLINED, "boundscheck": True, "pipeline_class": compiler})
+
+
+def _twin(function: Callable[..., Any], options: dict[str, Any], kinds: dict[str, Any], twins: Twins) -> Any:
+    """A user's helper compiled with the options that the user gave, but for indices, and without loops in parallel."""
+    compiler = type("OneHelper", (HelperCompiler,), {"twins": twins})
+    own = {"boundscheck": True, "parallel": False, "pipeline_class": compiler, **_NO_WRAPPERS}
+    return numba.jit(locals=kinds, **{"nopython": True, **options, **own})(function)
 
 
 def device(function: Callable[..., Any]) -> Any:
     """A device function that is called, not inlined; compiled once, not again for an argument that is a constant."""
-    dispatcher = numba.njit(**{**_PART, "pipeline_class": EngineCompiler}, **_NO_HEAP)(function)
+    dispatcher = _njit(function, **{**_PART, "pipeline_class": EngineCompiler}, **_NO_HEAP)
     resolve = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: resolve([types.unliteral(each) for each in args], kws)
     return dispatcher
@@ -58,7 +83,7 @@ def kernel(function: Callable[..., Any], *more: str) -> Any:
 
     ``more`` are modules that the function reaches through its closure and not through the imports of its own.
     """
-    dispatcher = numba.njit(**_OPTIONS, **_NO_HEAP)(function)
+    dispatcher = _njit(function, **_OPTIONS, **_NO_HEAP)
     dispatcher._cache = ContentCache(function, lambda: source_digest(function.__module__, *more))
     return dispatcher
 
@@ -84,6 +109,28 @@ def _no_collections() -> Iterator[None]:
             gc.enable()
 
 
+class _Unsaved:
+    """A cache that is read, but not written to before `save`."""
+
+    def __init__(self, cache: ContentCache | None) -> None:
+        self._cache, self._what = cache, tuple[Any, ...]()
+
+    def load_overload(self, *what: Any) -> Any:
+        return None if self._cache is None else self._cache.load_overload(*what)
+
+    def save_overload(self, *what: Any) -> None:
+        self._what = what
+
+    @property
+    def is_new(self) -> bool:
+        """Whether something was compiled."""
+        return bool(self._what)
+
+    def save(self) -> None:
+        if self._cache is not None and self._what:
+            self._cache.save_overload(*self._what)
+
+
 class _Callback(CFunc):
     """A native function that has something to do before it is compiled, but not before it is read from the cache."""
 
@@ -96,16 +143,24 @@ class _Callback(CFunc):
 
 
 def callback(
-    function: Callable[..., Any], signature: Any, digest: str | None, before: Callable[[], None] | None = None
+    function: Callable[..., Any],
+    signature: Any,
+    digest: str | None,
+    before: Callable[[], None] | None = None,
+    proof: Callable[[int], None] | None = None,
 ) -> Any:
     """A native function with a C address, compiled at once; cached under ``digest`` unless that is None.
 
-    ``before`` is called if it has to be compiled; what it raises is raised.
+    ``before`` is called if it has to be compiled, and ``proof`` with the address of what was; only what has passed its
+    proof is cached. What these raise is raised.
     """
     compiled: Any = _Callback(function, normalize_signature(signature), {}, dict(_OPTIONS))
     compiled.before = before
-    if digest is not None:
-        compiled._cache = ContentCache(function, lambda: digest)
-    with _no_collections():
+    compiled._cache = cache = _Unsaved(None if digest is None else ContentCache(function, lambda: digest))
+    with _no_collections(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumbaWarning)  # about a user's function, it would name a line of the package
         compiled.compile()
+    if cache.is_new and proof is not None:
+        proof(compiled.address)
+    cache.save()
     return compiled

@@ -9,8 +9,10 @@ from typing import Any
 
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, DefaultPassBuilder
+from numba.core.typed_passes import NopythonTypeInference
 from numba.core.untyped_passes import ReconstructSSA
 
+from fastsumo.jit.helpers import CheckedHelpers, NoBackDoors
 from fastsumo.jit.powers import ConstantPowers
 
 _IDLE_PASSES = ("InlineClosureLikes", "GenericRewrites", "NopythonRewrites", "InlineInlinables", "LiteralUnroll")
@@ -51,6 +53,33 @@ class PartCompiler(Compiler):
         passes.add_pass_after(ConstantPowers, ReconstructSSA)
         passes.finalize()
         return [passes]
+
+
+class ModelCompiler(PartCompiler):
+    """For a user's function of vectors of some ``sizes``; ``twins`` are what stands for its helpers (`helpers.py`)."""
+
+    twins: Any
+    sizes: tuple[int, ...] = ()
+
+    def define_pipelines(self) -> list[Any]:
+        return [_with_twins(passes) for passes in super().define_pipelines()]
+
+
+class HelperCompiler(Compiler):
+    """For the helpers of a user's function, which may call themselves: Numba sees to that in code of their own."""
+
+    twins: Any
+    sizes: tuple[int, ...] = ()
+
+    def define_pipelines(self) -> list[Any]:
+        return [_with_twins(DefaultPassBuilder.define_nopython_pipeline(self.state))]
+
+
+def _with_twins(passes: Any) -> Any:
+    passes.add_pass_after(CheckedHelpers, ReconstructSSA)
+    passes.add_pass_after(NoBackDoors, NopythonTypeInference)
+    passes.finalize()
+    return passes
 
 
 class EngineCompiler(PartCompiler):

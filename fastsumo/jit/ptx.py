@@ -60,10 +60,11 @@ def ptx_of(
     bounds : (int, int), optional
         Threads of a block, and blocks that a processor is to hold at a time: they decide how many registers there are.
     """
-    if digest is None:
+    folder = cache_folder()
+    if digest is None or folder is None:
         return _compile(make, signature, capability, bounds)
     key = hashlib.sha256(f"{digest} {capability} {bounds} {versions()}".encode()).hexdigest()
-    path = cache_folder() / "ptx" / f"{key[:40]}.ptx"
+    path = folder / "ptx" / f"{key[:40]}.ptx"
     with suppress(OSError):
         text = path.read_text(encoding="ascii")
         path.touch()

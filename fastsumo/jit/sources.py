@@ -1,6 +1,7 @@
 """The key of compiled code: a hash of the source of a module and of all modules of the package that it imports.
 
 What goes in follows from the imports as they stand, so that a file that moves, or a new one, cannot drop out unseen.
+Beside it stand the compiler's settings.
 """
 
 from __future__ import annotations
@@ -12,10 +13,25 @@ from pathlib import Path
 
 import llvmlite
 import numba
+from numba.core import config
 
 _PACKAGE = __name__.partition(".")[0]
 _IMPORTS = re.compile(rf"^[ \t]*from ((?:{_PACKAGE}|\.)[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 _FOR_TYPES = re.compile(r"^if TYPE_CHECKING:\n(?:[ \t]+[^\n]*\n|\n)+", re.MULTILINE)
+
+
+# Settings of Numba that are no part of the key: threads, folders, colours, and other devices than the CPU.
+_ELSEWHERE = ("CACHE_", "COLOR_", "CUDA_", "DISABLE_CUDA", "ENABLE_CUDASIM", "FORCE_CUDA_CC", "NUMBA_", "THREADING_")
+
+
+def compiler_settings() -> str:
+    """Numba's settings as they are now, by ``NUMBA_`` variables or in `numba.config`: all that may change the code.
+
+    Those that print what is compiled count too: nothing is printed of what comes from the cache.
+    """
+    config.reload_config()
+    found = {name: value for name, value in vars(config).items() if name.isupper() and not name.startswith("_")}
+    return repr(sorted((name, repr(value)) for name, value in found.items() if not name.startswith(_ELSEWHERE)))
 
 
 @cache

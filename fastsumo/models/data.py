@@ -133,7 +133,7 @@ def _gaussian_chi_square(ratio: Floats) -> float:
 
 def _linear_gaussian_numbers(W: ArrayLike, b: ArrayLike, noise: float | ArrayLike) -> tuple[Floats, Floats, Floats]:
     """``W``, ``b`` and the variances of the noise, checked."""
-    weights, shift = np.array(W, dtype=np.float64), checks.vector("b", b)
+    weights, shift = checks.floats("W", W), checks.vector("b", b)
     if weights.ndim != 2 or weights.size == 0 or not np.all(np.isfinite(weights)):
         raise ValueError(f"W must be a finite (columns, latent) matrix, got shape {weights.shape}")
     if shift.size != weights.shape[0]:
@@ -204,7 +204,7 @@ def random_effects_logistic(
         raise ValueError("give x and y, or neither")
     if x is None or y is None:
         x, y = _draw_random_effects(rows, observations, slopes, level, tau2, seed)
-    x, y = np.array(x, dtype=np.float64), np.array(y, dtype=np.float64)
+    x, y = checks.floats("x", x), checks.floats("y", y)
     if x.ndim != 3 or x.shape[2] != slopes.size or y.shape != x.shape[:2]:
         raise ValueError(
             f"x must be (individuals, observations, {slopes.size}) and y (individuals, observations), "
@@ -307,7 +307,7 @@ def logistic_regression(
     >>> float(model.proposal.mean[0]).__round__(4)
     0.2865
     """
-    table, sign = np.array(X, dtype=np.float64), np.array(y, dtype=np.float64)
+    table, sign = checks.floats("X", X), checks.floats("y", y)
     if table.ndim != 2 or table.size == 0 or sign.shape != table.shape[:1]:
         raise ValueError(f"X must be a table and y fit its rows, got shapes {table.shape} and {sign.shape}")
     if not np.all(np.isfinite(table)):

@@ -17,7 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
 from fastsumo.jit.fingerprint import source_fingerprint
+from fastsumo.models.plain import plain, readonly, writing_is_an_error
 from fastsumo.models.proposals import Proposal
+from fastsumo.models.purity import check_purity
 
 Noise = Literal["normal", "uniform"]
 Prepare = Callable[[NDArray[np.float64], NDArray[np.float64]], ArrayLike]
@@ -98,10 +100,11 @@ class Model:
         self.proposal = proposal
         self.origin: str | None = None
         self.name = str(name) if name is not None else getattr(function, "__name__", "model")
-        self.chi_square = None if chi_square is None else float(chi_square)
+        self.chi_square = None if chi_square is None else float(checks.floats("chi_square", chi_square))
         self.laplace = laplace
         self.weight_tail_index = weight_tail_index
         self._evidence = log_evidence
+        self._is_pure = False  # as far as is known
         self._check_arity()
         self._check_evidence()
 
@@ -183,10 +186,10 @@ class Model:
     def arguments(self, row: ArrayLike | None = None) -> tuple[NDArray[np.float64], ...]:
         """What the function takes after ``z``, for a row as the data have it: ``(row, params)`` or ``(params,)``."""
         if row is not None:
-            return self._one_row(row), self.params
+            return readonly(self._one_row(row)), self.params
         if self.data is not None:
             raise ValueError(f"model {self.name!r} has data: it needs a row, or take one with at_row")
-        return (self.params,) if self.row is None else (self.row, self.params)
+        return (self.params,) if self.row is None else (readonly(self.row), self.params)
 
     def rows(self, first: int, stop: int) -> NDArray[np.float64]:
         """The rows ``first .. stop - 1`` as the function is given them: float64, contiguous, prepared.
@@ -216,7 +219,7 @@ class Model:
         block = np.empty((_ROWS_TOGETHER, raw.shape[1]))
         block[:] = raw[0]
         block[: raw.shape[0]] = raw
-        out = np.asarray(self.prepare(block, self.params), dtype=np.float64)
+        out = checks.floats(f"what prepare of model {self.name!r} gives", self.prepare(block, self.params))
         if out.ndim != 2 or out.shape[0] != _ROWS_TOGETHER or out.shape[1] == 0:
             raise ValueError(
                 f"prepare of model {self.name!r} must give one row for each of the {_ROWS_TOGETHER} it is given, "
@@ -228,8 +231,8 @@ class Model:
         """The true ``log Z`` of the rows ``first .. stop - 1``, where it is known."""
         if self.data is None or not callable(self._evidence):
             return None
-        raw = np.ascontiguousarray(self.data[first:stop], dtype=np.float64)
-        return np.asarray(self._evidence(raw, self.params), dtype=np.float64)
+        raw = readonly(np.ascontiguousarray(self.data[first:stop], dtype=np.float64))
+        return checks.floats(f"log_evidence of model {self.name!r}", self._evidence(raw, self.params))
 
     def at_row(self, row: int) -> Model:
         """A model without data: this one at one row. All rows share compiled code.
@@ -286,20 +289,39 @@ class Model:
         >>> round(float(fs.models.note()([0.0, 0.0])), 6)
         1.505783
         """
-        noise = np.asarray(z, dtype=np.float64)
+        noise = checks.floats("z", z)
         if noise.ndim == 0 or noise.shape[-1] != self.noise_dim:
             raise ValueError(f"z must have {self.noise_dim} numbers in its last axis, got shape {noise.shape}")
         flat = noise.reshape(-1, self.noise_dim)
         points = flat if self.proposal is None else self.proposal.points(flat)
-        arguments = self.arguments(row)
-        with np.errstate(all="ignore"):
-            log_weights = np.array([float(self.function(point, *arguments)) for point in points])
-            if self.proposal is not None:
+        log_weights = self.values(points, row)
+        if self.proposal is not None:
+            with np.errstate(all="ignore"):
                 log_weights -= self.proposal.log_density(points)
         return log_weights.reshape(noise.shape[:-1])
 
+    def values(self, points: NDArray[np.float64], row: ArrayLike | None = None) -> NDArray[np.float64]:
+        """What the function gives at points (n, dim), in plain Python: log densities where there is a proposal.
+
+        Raises
+        ------
+        fastsumo.ModelError
+            If it is no function of its arguments, or writes into them.
+
+        Examples
+        --------
+        >>> Model(lambda z, params: z[0] * params[0], 1, [2.0]).values(np.array([[1.0], [3.0]]))
+        array([2., 6.])
+        """
+        arguments, function = self.arguments(row), plain(self.function)
+        if not self._is_pure:
+            check_purity(self.function, self.name)
+            self._is_pure = True
+        with np.errstate(all="ignore"), writing_is_an_error(self.name):
+            return np.array([float(function(point, *arguments)) for point in readonly(points)])
+
     def _one_row(self, row: ArrayLike) -> NDArray[np.float64]:
-        given = np.asarray(row, dtype=np.float64)
+        given = checks.floats("row", row)
         return given if self.prepare is None else self._prepared(given[None])[0]
 
     def __repr__(self) -> str:
@@ -379,6 +401,14 @@ def model(
     coordinate nor make an array; if it does, it is compiled for one sample at a time, with the same values, several
     times as slow.
 
+    The log weight must be a function of its arguments, which are read-only; -math.inf stands for a weight of zero.
+    Before the first trial what is compiled is held to the Python function (`models/proof.py`): where they differ, an
+    index is out of range, or something is written, there is a `ModelError`.
+
+    A run takes the function, its helpers and all that they use, such as globals and arrays, as they are when it begins.
+    Compiled code is kept under a hash of all that; a function that uses what cannot be hashed by content, such as a C
+    function by address, is compiled for each run.
+
     Examples
     --------
     >>> @model(dim=1, params=[2.0], log_evidence=0.0)
@@ -451,7 +481,8 @@ def importance(
 
 
 def _rows(data: ArrayLike) -> NDArray[Any]:
-    rows = data if isinstance(data, np.ndarray) else np.asarray(data, dtype=np.float64)
+    checked = checks.array("data", data)
+    rows = data if isinstance(data, np.ndarray) else checked.astype(np.float64)  # a memory map stays one
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise ValueError(f"data must be a table of shape (rows, columns), got shape {rows.shape}")
     if rows.shape[0] == 0:
@@ -464,7 +495,7 @@ def _rows(data: ArrayLike) -> NDArray[Any]:
 def source_hash(model: Model) -> str:
     """Content hash of a model: its function, all it uses, its proposal's numbers. Parameters are not in it.
 
-    A function that cannot be hashed by content (see `jit/fingerprint.py`) is hashed by its code alone.
+    What cannot be hashed by content (see `jit/fingerprint.py`) counts as the same in this process and in no other.
     """
     parts = [source_fingerprint(model.function), model.noise, str(model.dim)]
     if model.row is not None:

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastsumo.base import checks
 
 _LOG_2PI = math.log(2.0 * math.pi)
+_far_out = np.errstate(all="ignore")  # with few degrees of freedom points are infinite where noise is rare enough
 
 
 class Proposal(ABC):
@@ -149,9 +150,11 @@ class Gaussian(Proposal):
         constant = -_log_determinant(scale) - self.dim * _LOG_2PI / 2
         return np.concatenate([[constant], self.mean, _lower(scale)])
 
+    @_far_out
     def points(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.mean + _times(self._scale, noise)  # type: ignore[attr-defined]
 
+    @_far_out
     def log_density(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         noise = _over(self._scale, x - self.mean)  # type: ignore[attr-defined]
         return self.packed()[0] - np.sum(noise**2, axis=-1) / 2
@@ -204,9 +207,11 @@ class StudentT(Proposal):
         constant = _log_t_constant(self.df, self.dim) - _log_determinant(scale)
         return np.concatenate([[constant, self.df], self.mean, _lower(scale)])
 
+    @_far_out
     def points(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.mean + _times(self._scale, _student_points(noise, self.dim, self.df))  # type: ignore[attr-defined]
 
+    @_far_out
     def log_density(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         square = np.sum(_over(self._scale, x - self.mean) ** 2, axis=-1)  # type: ignore[attr-defined]
         return self.packed()[0] - (self.df + self.dim) / 2 * np.log1p(square / self.df)
@@ -297,6 +302,7 @@ class Mixture(Proposal):
         below, above = np.cumsum(self.weights), np.cumsum(self.weights[::-1])[::-1]
         return np.append(np.where(below[:-1] < 0.5, ndtri(below[:-1]), -ndtri(above[1:])), np.inf)
 
+    @_far_out
     def points(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
         chosen = np.searchsorted(self._limits(), noise[:, -1], side="right")
         points = np.empty((noise.shape[0], self.dim))
@@ -304,6 +310,7 @@ class Mixture(Proposal):
             points[chosen == c] = part.points(noise[chosen == c, : part.noise_dim])
         return points
 
+    @_far_out
     def log_density(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         parts = [np.log(w) + part.log_density(x) for part, w in zip(self.components, self.weights, strict=True)]
         return np.logaddexp.reduce(parts, axis=0)
@@ -317,7 +324,7 @@ def _set_location(proposal: Any) -> None:
     mean = checks.vector("mean", proposal.mean)
     if mean.size == 0:
         raise ValueError("mean must have at least one coordinate")
-    covariance = np.array(proposal.covariance, dtype=np.float64)
+    covariance = checks.floats("covariance", proposal.covariance)
     scale = _scale(covariance, mean.size)
     covariance.flags.writeable = False
     object.__setattr__(proposal, "mean", mean)

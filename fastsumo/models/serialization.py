@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import enum
 import inspect
 import pickle
 import sys
@@ -20,11 +21,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastsumo.errors import ModelError
-from fastsumo.jit.fingerprint import is_known, reached
+from fastsumo.jit.fingerprint import unknown_content
 from fastsumo.jit.pickling import dumps_by_value
+from fastsumo.jit.reached import of_library, python_function, reached
 from fastsumo.models.model import Model, source_hash
 from fastsumo.models.parsing import parse_model
 
+_SHOWN = 50  # numbers of an array
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"  # code by value is of one minor version
 
 
@@ -59,10 +62,16 @@ def recipe(model: Model) -> Recipe:
     Raises
     ------
     TypeError
-        If its function holds something that cannot be sent to another process.
+        If its function holds something that cannot be sent to another process, or told from another there.
     """
+    unknown = unknown_content(model.function)
+    if unknown:
+        raise TypeError(
+            f"model {model.name!r} cannot be sent to another process: nothing tells whether {unknown[0]} is "
+            "the same there; its function should use numbers, arrays, modules and other functions only"
+        )
     source = source_hash(model)
-    spec = _built_in_word(model, source) if _is_own(getattr(model.function, "__module__", "")) else None
+    spec = _built_in_word(model, source) if _is_own(_module_of(model)) else None
     capsule = None if spec is not None else _capsule(model)
     return Recipe(model.name, tuple(model.params.tolist()), source, spec, capsule, PYTHON)
 
@@ -75,7 +84,14 @@ def made(recipe: Recipe) -> Model:
     fastsumo.ModelError
         If it cannot be made here, or is not the same here.
     """
-    return _made(recipe._replace(params=())).with_params(recipe.params)
+    model = _made(recipe._replace(params=()))
+    here = source_hash(model)  # each time: what it reaches may be changed where it was made
+    if here != recipe.source:
+        raise ModelError(
+            f"model {recipe.name!r} is not the same here (source {here}, not {recipe.source}): "
+            "is it the same version of fastsumo and of the model's modules?"
+        )
+    return model.with_params(recipe.params)
 
 
 @lru_cache(maxsize=64)
@@ -91,12 +107,6 @@ def _made(recipe: Recipe) -> Model:
             model = pickle.loads(recipe.capsule or b"")
         except Exception as error:
             raise ModelError(f"model {recipe.name!r} cannot be made here: {type(error).__name__}: {error}") from None
-    here = source_hash(model)
-    if here != recipe.source:
-        raise ModelError(
-            f"model {recipe.name!r} is not the same here (source {here}, not {recipe.source}): "
-            "is it the same version of fastsumo and of the model's modules?"
-        )
     return model
 
 
@@ -117,7 +127,7 @@ def origin_of(model: Model, source: str | None = None) -> str | None:
     """
     if model.origin is not None:
         return model.origin
-    module = sys.modules.get(getattr(model.function, "__module__", None) or "")
+    module = sys.modules.get(_module_of(model))
     if module is None or module.__name__ == "__main__":
         return None
     if _is_own(module.__name__):
@@ -125,6 +135,11 @@ def origin_of(model: Model, source: str | None = None) -> str | None:
     file = getattr(module, "__file__", None)
     held = [name for name, value in vars(module).items() if getattr(value, "function", None) is model.function]
     return f"{Path(file).resolve()}:{held[0]}" if held and file and file.endswith(".py") else None
+
+
+def _module_of(model: Model) -> str:
+    """The module that the model's function says it is of; empty for one that `exec` made."""
+    return getattr(model.function, "__module__", None) or ""
 
 
 def _is_own(module: str) -> bool:
@@ -150,7 +165,7 @@ def _capsule(model: Model) -> bytes:
     """The model by value: its function's code and all it reaches, whatever module they came from."""
     bare = copy.copy(model)
     bare._evidence, bare.laplace, bare.origin = model.log_evidence, None, None
-    modules = {function.__module__ for function in _functions(model)} - {"__main__"}
+    modules = {function.__globals__.get("__name__", "") for function in _functions(model)} - {"__main__"}
     known = [sys.modules[name] for name in sorted(modules) if name in sys.modules and not _is_own(name)]
     try:
         return dumps_by_value(bare, known)
@@ -165,9 +180,9 @@ def _functions(model: Model) -> Iterator[Any]:
     """The model's function and the user's functions that it reaches."""
     waiting, seen = [model.function], set()
     while waiting:
-        function = waiting.pop()
-        function = getattr(function, "py_func", function)
-        if id(function) in seen or not inspect.isfunction(function) or is_known(function.__module__ or ""):
+        found = waiting.pop()
+        function = python_function(found)
+        if id(function) in seen or not inspect.isfunction(function) or of_library(found):
             continue
         seen.add(id(function))
         yield function
@@ -181,9 +196,13 @@ def description(model: Model) -> str:
         numbers = np.array2string(model.proposal.packed(), max_line_width=10**6, threshold=50)
         lines.append(f"proposal = {model.proposal.transform} {numbers}")
     for function in _functions(model):
-        for name, value in reached(function):
-            if isinstance(value, (int, float, np.generic)):
+        given = inspect.signature(function).parameters.values()
+        values = [(each.name, each.default) for each in given if each.default is not each.empty]
+        for name, value in [*reached(function), *values]:
+            if isinstance(value, (int, float, np.generic, enum.Enum)):
                 lines.append(f"{name.split()[-1]} = {value!r}")
+            elif isinstance(value, np.ndarray):
+                lines.append(f"{name.split()[-1]} = {np.array_repr(value.ravel()[:_SHOWN])}")
         try:
             lines += textwrap.dedent(inspect.getsource(function)).splitlines()
         except (OSError, TypeError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.labels import label
 
 from ._style import BLUE, GREY, ORANGE, new_figure, plain
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 
+@own_errstate
 def comparison(found: SideBySide, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Bias with its error, variance times cost, tail index: one panel each, one line for each estimator.
 

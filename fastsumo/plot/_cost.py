@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.labels import label
 from fastsumo.tails._runs import hill_of
 from fastsumo.theory import tail_law
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _LEGEND = 8  # names, beyond which they are left out
 
 
+@own_errstate
 def cost(results: Iterable[Run], *, labels: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
     """Variance of a trial against the importance samples that it takes, on average; grey lines join equal products.
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastsumo.base.floats import own_errstate
+
 from ._style import BLUE, GREY, ORANGE, legend, new_figure, plain
 from .protocols import ByLevel
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 
+@own_errstate
 def levels(found: ByLevel, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Four panels by level: log2 of the variance, log2 of the mean, consistency, kurtosis.
 

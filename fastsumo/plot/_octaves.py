@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import MLMC
 from fastsumo.tails._checks import as_sample
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _TICKS = 8
 
 
+@own_errstate
 def octaves(
     source: Run | ArrayLike,
     shares: ArrayLike | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.labels import label
 
 from ._octaves import octaves
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 
+@own_errstate
 def overview(result: Run, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Density, both tails, running mean and variance, and share of the variance by octave of `K`.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.tails import Summary, Trace, trace
 
 from ._source import law_of, says_nothing
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _FIRST = 20  # trials, before which a variance is left out
 
 
+@own_errstate
 def running_mean(source: Run | Summary | Trace | ArrayLike, *, center: float = 0.0, ax: Axes | None = None) -> Axes:
     """Mean of the first trials with two standard errors on either side, and the known log evidence.
 
@@ -64,6 +66,7 @@ def running_mean(source: Run | Summary | Trace | ArrayLike, *, center: float = 0
     return axes
 
 
+@own_errstate
 def running_variance(
     source: Run | Summary | Trace | ArrayLike,
     *,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import short
 from fastsumo.theory import tail_survival
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _PER_DECADE = 16
 
 
+@own_errstate
 def strata(found: ByStrata, ax: Axes | None = None, *, brute_force: Run | None = None) -> Axes:
     """``P(|S - c| > x)`` measured by strata, with three errors on either side and what is out of reach; and theory.
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo import tails
+from fastsumo.base.floats import own_errstate
 from fastsumo.tails import HillPath, MaxToSum, MeanExcess, Summary
 from fastsumo.theory import tail_survival
 
@@ -30,6 +31,7 @@ FloatArray = NDArray[np.float64]
 _POINTS = 1000  # of a survival function
 
 
+@own_errstate
 def tail(
     source: Source,
     *,
@@ -87,6 +89,7 @@ def tail(
     return axes
 
 
+@own_errstate
 def hill(
     source: Source | HillPath,
     *,
@@ -143,6 +146,7 @@ def hill(
     return axes
 
 
+@own_errstate
 def mean_excess(
     source: Source | MeanExcess,
     *,
@@ -191,6 +195,7 @@ def mean_excess(
     return axes
 
 
+@own_errstate
 def max_sum(source: Source | MaxToSum, *, center: float = 0.0, ax: Axes | None = None) -> Axes:
     """Max-to-sum ratios as values accumulate, one line for each power: to 0 where that moment exists.
 

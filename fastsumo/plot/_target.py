@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.models.model import Model
 
 from ._style import BLUE, ORANGE, legend, new_axes, plain
@@ -24,6 +25,7 @@ _PILOT = 4000  # samples, which say how far to look
 _OUTER = 1e-3  # quantile at the edge of the view
 
 
+@own_errstate
 def density(source: Model | Run, *, ax: Axes | None = None) -> Axes:
     """A two-dimensional target, and over it the contours of its proposal.
 
@@ -79,7 +81,7 @@ def _on_grid(model: Model) -> tuple[tuple[Floats, Floats], Floats, Floats]:
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     if model.proposal is not None:
         log_q = model.proposal.log_density(grid)
-        log_p = np.array([float(model.function(point, *model.arguments(None))) for point in grid])
+        log_p = model.values(grid)
     else:
         log_q = np.zeros(len(grid)) if uniform else -0.5 * np.sum(grid**2, axis=1)
         log_p = model(grid) + log_q

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.base.floats import own_errstate
+
 from ._source import center_name, says_nothing
 from ._style import BLUE, GREY, new_axes, nothing
 from .protocols import Run
@@ -22,6 +24,7 @@ _FEWEST = 10  # trials in a bin, where there are so many
 FloatArray = NDArray[np.float64]
 
 
+@own_errstate
 def histogram(result: Run, *, ax: Axes | None = None) -> Axes:
     """Density of the values around the centre, from the histogram; a wide axis is logarithmic far from it.
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import MLMC, SUMO, Estimator
 from fastsumo.estimators.labels import label
 from fastsumo.estimators.roulette import HarmonicGeometric
@@ -25,6 +26,7 @@ _NAMES: dict[Estimator, str] = {
 }
 
 
+@own_errstate
 def variance(model: Model, estimators: Sequence[Estimator] | None = None, *, ax: Axes | None = None) -> Axes:
     """What trials of each length add to the variance, to first order in the chi-square divergence.
 

@@ -185,13 +185,20 @@ def make_progress(wanted: bool | Progress | None, total: int, label: str) -> Pro
         return wanted
     if wanted is False:
         return Progress()
-    return Screen(total, label) if _in_notebook() or _on_terminal() else Lines(total, label)
+    if _in_notebook() or _on_terminal():
+        return Screen(total, label)
+    return Lines(total, label) if is_open(sys.stderr) else Progress()
 
 
 def _on_terminal() -> bool:
     """Whether standard error is a terminal that a person watches and that can move its cursor."""
     ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
-    return sys.stderr.isatty() and not ci and os.environ.get("TERM") != "dumb"
+    return is_open(sys.stderr) and sys.stderr.isatty() and not ci and os.environ.get("TERM") != "dumb"
+
+
+def is_open(stream: Any) -> bool:
+    """Whether there is a standard error: under ``pythonw``, or after ``2>&-``, it is None."""
+    return stream is not None and not getattr(stream, "closed", False)
 
 
 def watched_console() -> Any:

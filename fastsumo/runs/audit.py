@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import NARROWEST, WIDTH
 from fastsumo.estimators.roulette import Harmonic, Roulette
 
@@ -80,6 +81,7 @@ class _Case(NamedTuple):
     start: int
 
 
+@own_errstate
 def audit(
     function: Callable[..., Any],
     roulette: Roulette = _HARMONIC,

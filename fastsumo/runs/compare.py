@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastsumo import plot
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import Rows
 from fastsumo.engine.devices import check_device
 from fastsumo.estimators.estimators import JVI, Estimator
@@ -186,6 +187,7 @@ class Comparison:
         return self.text()
 
 
+@own_errstate
 def compare(
     model: Model,
     estimators: Iterable[Estimator] | Estimator,

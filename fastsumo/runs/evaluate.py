@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import Column, Rows, count, labelled, short, table, with_error
 from fastsumo.engine.devices import open_row_engine
 from fastsumo.estimators.estimators import Estimator
@@ -270,6 +271,7 @@ class Evaluation:
         return Rows(rows)
 
 
+@own_errstate
 def evaluate(
     model: Model,
     estimator: Estimator,

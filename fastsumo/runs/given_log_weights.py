@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.engine.cpu.given.gradient import gradient_rows
 from fastsumo.engine.cpu.given.jackknife import jackknife_rows
 from fastsumo.engine.cpu.given.parts import SEGMENT, SHORT
@@ -23,6 +24,7 @@ from fastsumo.trial.plan import MAX_TERMS
 _HARMONIC = Harmonic()
 
 
+@own_errstate
 def sumo(
     log_weights: Any,
     terms: ArrayLike | None = None,
@@ -95,6 +97,7 @@ def sumo(
     return alike(log_weights)(values)
 
 
+@own_errstate
 def sumo_coefficients(
     log_weights: Any,
     terms: ArrayLike | None = None,
@@ -140,6 +143,7 @@ def sumo_coefficients(
     return alike(log_weights)(rows.shaped(out))
 
 
+@own_errstate
 def iwae(
     log_weights: Any, k: int | None = None, *, offsets: ArrayLike | None = None, threads: int | None = None
 ) -> Any:
@@ -174,6 +178,7 @@ def iwae(
     return alike(log_weights)(values)
 
 
+@own_errstate
 def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Any:
     """Jackknife of IWAE over all weights of each row (Nowozin, ICLR 2018): bias ``O(n^-2)``, or ``O(n^-3)`` at order 2.
 
@@ -206,6 +211,7 @@ def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, t
     return alike(log_weights)(values)
 
 
+@own_errstate
 def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Any:
     """``L_1, L_2, ...`` of each row: the logs of the running means of its weights.
 
@@ -235,6 +241,7 @@ def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threa
     return alike(log_weights)(rows.shaped(out))
 
 
+@own_errstate
 def draw_terms(
     rows: int,
     roulette: Roulette = _HARMONIC,

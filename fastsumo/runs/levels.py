@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastsumo import plot
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, table
 from fastsumo.engine.devices import check_device, open_engine
 from fastsumo.estimators.estimators import ELBO
@@ -27,6 +28,7 @@ Floats = NDArray[np.float64]
 
 _EVERY = 100  # increments up to this k are all kept ...
 _PER_OCTAVE = 8  # ... and this many per octave beyond
+_ROUNDING = 2.0**-46  # of a mean of logs of means, relative
 _FLOOR = 0.02  # relative departure from a power law that a fitted rate allows for, in log2
 _NUMBERS = [(name, np.float64) for name in ("mean", "mean_error", "variance", "variance_error", "kurtosis")]
 INCREMENT = np.dtype([("k", np.int64), *_NUMBERS])
@@ -183,6 +185,7 @@ class Levels:
         return notes
 
 
+@own_errstate
 def levels(
     model: Model, max_terms: int, samples: int, seed: int = 0, threads: int | None = None, *, device: str = "cpu"
 ) -> Levels:
@@ -296,8 +299,9 @@ def _report(model: Model, last: int, count: int, seed: int, marks: NDArray[np.in
     _copy(np.concatenate([rest[:1], difference]), dyadic)
     dyadic["fine_mean"] = np.concatenate([rest["mean"][:1], fine["mean"]])
     dyadic["fine_variance"] = np.concatenate([rest["variance"][:1], fine["variance"]])
+    rounding = _ROUNDING * np.maximum(np.abs(fine["mean"]), 1.0)  # constant weights have no other error
     with np.errstate(all="ignore"):
-        dyadic["consistency"][1:] = halves["mean"] / halves["mean_error"]
+        dyadic["consistency"][1:] = halves["mean"] / np.maximum(halves["mean_error"], rounding)
     return Levels(
         model.name,
         last,

@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.runs import files
 from fastsumo.runs.result import Result
 from fastsumo.runs.stratified import Stratified
 
 
+@own_errstate
 def load(path: str | os.PathLike[str]) -> Any:
     """Read a `Result` that `Result.save` wrote, or a `Stratified` that its ``save`` did.
 

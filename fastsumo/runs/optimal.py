@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.roulette import Table
 from fastsumo.models.model import Model
 from fastsumo.runs.levels import Levels, levels
@@ -15,6 +16,7 @@ _LARGEST_TABLE = 10_000_000
 _PILOT_TERMS, _PILOT_SEQUENCES = 128, 20_000
 
 
+@own_errstate
 def optimal(source: Model | Levels, cap: int) -> Table:
     """The law that trades variance against cost best, among the laws of ``K <= cap``.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.base.machine import available_threads
 from fastsumo.engine.devices import open_engine
 from fastsumo.estimators.estimators import Estimator
@@ -60,6 +61,7 @@ class Trial:
         )
 
 
+@own_errstate
 def replay(
     model: Model,
     estimator: Estimator,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fastsumo import plot, tails
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import SUMO, SingleTerm
 from fastsumo.report import html, result_page
 from fastsumo.report import summary as words
@@ -205,8 +206,14 @@ class Result:
         """Running statistics: trials, mean, variance, largest."""
         return self.statistics.trace_table(self.center)
 
+    @own_errstate
     def merge(self, other: Result) -> Result:
-        """Both runs together, as if they had been one: exactly, in any order.
+        """Both runs together, as if they had been one; any order of merging gives the same bits.
+
+        They are those of one run if the trials are cut at multiples of 4096, as where Ctrl-C ended a run. Sums are
+        exact between such tiles and float64 inside: of a tile that is cut elsewhere they are rounded in two parts, and
+        means, variances and other moments may differ from those of one run in their last digits. Counts, extremes,
+        histogram, cost and the largest values are the same wherever the trials are cut.
 
         Parameters
         ----------
@@ -226,7 +233,7 @@ class Result:
         --------
         >>> import fastsumo as fs
         >>> a = fs.simulate(fs.models.note(), fs.ELBO(), 65_536)
-        >>> b = fs.simulate(fs.models.note(), fs.ELBO(), 65_536, first_trial=65_536)
+        >>> b = fs.simulate(fs.models.note(), fs.ELBO(), 65_536, first_trial=65_536)  # 16 * 4096
         >>> a.merge(b).mean == fs.simulate(fs.models.note(), fs.ELBO(), 131_072).mean
         True
         """
@@ -253,6 +260,7 @@ class Result:
             _model=self._model or other._model,
         )
 
+    @own_errstate
     def summary(self) -> Summary:
         """What `fastsumo.tails` needs of the finite trials: extremes, power sums, groups, histogram, trace.
 
@@ -424,6 +432,7 @@ class Result:
         model, estimator = self.made_with()
         return replay(model, estimator, trial, next(iter(self.ranges)) if seed is None else seed, **options)
 
+    @own_errstate
     def to_dict(self) -> dict[str, Any]:
         """The numbers that `print` shows and where they come from, ready for JSON.
 
@@ -488,6 +497,7 @@ class Result:
         """
         return dataset(self)
 
+    @own_errstate
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, ``.npz`` by convention; replaced as a whole or not at all.
 
@@ -511,6 +521,7 @@ class Result:
         """
         files.write(self, Path(path))
 
+    @own_errstate
     def plot(self, figure: Any = None) -> Any:
         """Four panels: density, both tails, running mean and variance, share of variance by octave of `K`.
 
@@ -531,6 +542,7 @@ class Result:
         """
         return plot.overview(self, figure)
 
+    @own_errstate
     def report(self, path: str | os.PathLike[str], model: Model | None = None) -> None:
         """Write a page of HTML about the run, one file that needs no network: estimate, verdict, figures, extremes.
 
@@ -548,6 +560,7 @@ class Result:
         page = result_page.result_page(self, rerun.commands(self), replays(self, model))
         result_page.write_page(path, page)
 
+    @own_errstate
     def _repr_html_(self) -> str:
         return html.blocks(words.blocks(self))
 
@@ -555,5 +568,6 @@ class Result:
         what = f"{self.provenance.model!r}, {self.provenance.estimator!r}"
         return f"Result({what}, trials={self.trials}, mean={self.mean:.10g})"
 
+    @own_errstate
     def __str__(self) -> str:
         return words.summary(self)

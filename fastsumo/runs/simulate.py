@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.engine.devices import check_device, open_engine
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.labels import label
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _MOST_UNTIL = 2**50  # trials, where only a standard error is asked for
 
 
+@own_errstate
 def simulate(
     model: Model,
     estimator: Estimator,
@@ -52,7 +54,8 @@ def simulate(
     progress : bool or Progress, optional
         A bar; by default where somebody is looking (a terminal, a notebook).
     first_trial : int
-        Number of the first trial, so that a run can be continued and merged with what came before.
+        Number of the first trial, so that a run can be continued and merged with what came before; to the bits of one
+        run if it is a multiple of 4096 (see `Result.merge`).
     until : dict, optional
         ``dict(std_error=1e-4)`` runs until the standard error of the mean is that small, and refuses to where the
         variance is infinite.
@@ -122,6 +125,7 @@ def run_trials(
     )
 
 
+@own_errstate
 def sample(
     model: Model,
     estimator: Estimator,

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastsumo import plot
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import Stratum
 from fastsumo.report import stratified as words
 from fastsumo.report.frames import dataframe
@@ -234,6 +235,7 @@ class Stratified:
         table["variance"], table["variance_error"] = np.cumsum(p * second), error
         return table
 
+    @own_errstate
     def tail(self, x: ArrayLike) -> NDArray[Any]:
         """``P(|S - center| > x)`` of a plain trial.
 
@@ -258,7 +260,7 @@ class Stratified:
         >>> bool((s.tail([1.0, 2.0, 4.0])["probability"] < 1.0).all())
         True
         """
-        distances = np.asarray(x, dtype=np.float64)
+        distances = checks.floats("x", x)
         if not np.all((distances > 0.0) & np.isfinite(distances)):
             raise ValueError(f"x must be positive distances from the centre, got {x!r}")
         flat = distances.reshape(-1)
@@ -273,6 +275,7 @@ class Stratified:
         table["std_error"] = np.sqrt(np.maximum(variance, 0.0))
         return table.reshape(distances.shape)
 
+    @own_errstate
     def tail_index(self, low: float, high: float) -> LocalIndex:
         """Local slope of the tail, ``-d log P / d log x`` from ``low`` to ``high``, with its error.
 
@@ -303,6 +306,7 @@ class Stratified:
         width = math.log(far / near)
         return LocalIndex(math.log(first / last) / width, math.sqrt(max(variance, 0.0)) / width, near, far)
 
+    @own_errstate
     def merge(self, other: Stratified) -> Stratified:
         """Both runs together: the same strata with other seeds.
 
@@ -336,6 +340,7 @@ class Stratified:
         """
         return self.results[stratum].replay(trial, seed, **options)
 
+    @own_errstate
     def to_dict(self) -> dict[str, Any]:
         """The numbers that `print` shows, ready for JSON but for NaN and infinities."""
         names = ("center", "cost", "pilot_cost", "trials", "mean", "std_error", "variance", "variance_error", "missing")
@@ -384,6 +389,7 @@ class Stratified:
         x = np.array([float(f"{10.0 ** (i / many):.3g}") for i in range(first * many, math.floor(last * many) + 1)])
         return x[self.tail(x)["probability"] > self.missing]
 
+    @own_errstate
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, ``.npz`` by convention; `fastsumo.load` reads it.
 
@@ -393,6 +399,7 @@ class Stratified:
         """
         files.write_strata(self, Path(path))
 
+    @own_errstate
     def plot(self, ax: Any = None, *, brute_force: Any = None) -> Any:
         """The tail over all its decades: measured, with its error and what is out of reach; theory; plain trials.
 
@@ -419,6 +426,7 @@ class Stratified:
         what = f"{self.provenance.model!r}, {self.estimator!r}"
         return f"Stratified({what}, {len(self.results)} strata, cost={self.cost}, mean={self.mean:.10g})"
 
+    @own_errstate
     def text(self, width: int = 80) -> str:
         """The table that ``print`` shows, in at most ``width`` columns: the narrower, the fewer numbers."""
         return words.text(self, width)

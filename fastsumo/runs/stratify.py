@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.engine.devices import check_device, open_engine
 from fastsumo.engine.interface import Look
 from fastsumo.estimators.estimators import Estimator, Stratum
@@ -26,6 +27,7 @@ _TRIALS = 2**48  # numbers of trials that a stratum has to itself: the upper hal
 _PILOT = _TRIALS // 2
 
 
+@own_errstate
 def stratify(
     model: Model,
     estimator: Estimator,

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import Column, table, with_error
 from fastsumo.engine.cpu.kernels.points import values_at
 from fastsumo.errors import ModelError
@@ -136,6 +137,7 @@ def _cell(value: float, error: float) -> str:
     return with_error(value, error) if abs(value) < 1e4 or error < 1.0 else f"{value:.4g} ± {error:.2g}"
 
 
+@own_errstate
 def tune(
     model: Model,
     objective: str = "chi-square",

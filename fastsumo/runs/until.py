@@ -35,8 +35,8 @@ def simulate_until(
 ) -> Result:
     """Run trials until the standard error of the mean is as small as wanted, or ``most`` are done.
 
-    The totals after each chunk follow from the statistics of the chunks before, which do not depend on
-    threads; so the result is that of one run of as many trials, whoever runs it.
+    The totals after each chunk follow from the statistics of the chunks before, which do not depend on threads; and
+    chunks end at multiples of their size, so the result is that of one run of as many trials, whoever runs it.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def simulate_until(
     wanted = wanted_error(until)
     refuse_infinite_variance(model, estimator)
     chunk = _first_chunk(estimator)
-    total = min(chunk, most)
+    total = min(_rounded_up(chunk, first_trial, chunk), most)
     result = simulate(total, first_trial)
     _refuse_heavy_pilot(model, estimator, result)
     while not result.interrupted and result.trials < most:
@@ -59,10 +59,15 @@ def simulate_until(
         if result.std_error <= wanted:
             break
         needed = _MARGIN * result.variance / wanted**2
-        chunks = math.ceil(min(max(needed, result.trials + chunk), _GROWTH * result.trials) / chunk)
-        total = min(chunks * chunk, most)
+        least = math.ceil(min(max(needed, result.trials + chunk), _GROWTH * result.trials))
+        total = min(_rounded_up(least, first_trial, chunk), most)
         result = result.merge(simulate(total - result.trials, first_trial + result.trials))
     return result
+
+
+def _rounded_up(trials: int, first_trial: int, chunk: int) -> int:
+    """So many trials, or a few more, that the last one ends a chunk: merging then gives the bits of one run."""
+    return trials + -(first_trial + trials) % chunk
 
 
 def wanted_error(until: Any) -> float:

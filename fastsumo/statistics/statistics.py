@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.statistics.exact import carry
 from fastsumo.statistics.tally import (
     BIN_SHIFT,
@@ -120,6 +121,7 @@ class Statistics:
             s4 - 4 * s1 * s3 + 6 * s1**2 * s2 - 3 * s1**4,
         )
 
+    @own_errstate
     def octave_table(self, center: float) -> NDArray[Any]:
         """Breakdown by octave of `K`; see `Result.by_terms`."""
         sums = rounded(self.octave_sums)
@@ -134,6 +136,7 @@ class Statistics:
             table["share"] = table["sum_squares"] / table["sum_squares"].sum()
         return table
 
+    @own_errstate
     def trace_table(self, center: float) -> NDArray[Any]:
         """Running statistics at the ends of the periods; see `Result.trace`."""
         occupied = np.flatnonzero(self.period_counts)
@@ -153,6 +156,7 @@ class Statistics:
         """Counts and sums of ``value - center`` of the 256 groups of trials, by trial number modulo 256."""
         return self.group_counts, rounded(self.group_sums)
 
+    @own_errstate
     def histogram(self, center: float) -> Histogram:
         """The histogram with its edges."""
         positive = self.bins % 2 == 1

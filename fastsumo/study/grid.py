@@ -42,7 +42,10 @@ def wanted(model: Any, estimator: Any, trials: int, seeds: int | Iterable[int], 
         If one of them is none, or there is nothing.
     """
     cells: list[Wanted] = []
-    numbers = list(seeds) if isinstance(seeds, Iterable) else [seeds]
+    try:
+        numbers = list(seeds)  # type: ignore[arg-type]
+    except TypeError:  # one number, of whatever kind; what is none is said below
+        numbers = [seeds]  # type: ignore[list-item]
     kinds = [parse_estimator(one) if isinstance(one, str) else one for one in _listed(estimator)]
     models = [(parse_model(one), one) if isinstance(one, str) else (one, None) for one in _listed(model)]
     for made, origin in models:

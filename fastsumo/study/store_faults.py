@@ -22,7 +22,7 @@ def explanation(path: Path, error: sqlite3.Error) -> str:
         return f"{path} is not a fastsumo study"
     if name.startswith("SQLITE_CORRUPT"):
         return f"{path} is damaged or cut short ({error}); restore a copy"
-    if name.startswith(("SQLITEBUSY", "SQLITE_LOCKED")):
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return f"cannot write {path}: another process has held it for {BUSY:.0f} seconds"
     if name.startswith("SQLITE_CANTOPEN"):
         return f"cannot open {path}: no permission, or not a file"

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import Rows
 from fastsumo.errors import CellsFailedError, ModelError, StudyError
 from fastsumo.estimators.estimators import ELBO, Estimator
@@ -82,6 +83,7 @@ class Study:
         """
         return declared(cls, Path(path), anew)
 
+    @own_errstate
     def add(
         self,
         model: Model | str | Sequence[Model | str],
@@ -127,6 +129,7 @@ class Study:
         with Store(self.path, write=True, create=True) as store, store.transaction():
             return grid.enter(store, cells, anew)
 
+    @own_errstate
     def run(
         self,
         executor: Any = None,
@@ -215,6 +218,7 @@ class Study:
                 if count > cell.trials:
                     grid.raise_target(store, cell, count)
 
+    @own_errstate
     def status(self) -> Status:
         """How far every cell is."""
         with Store(self.path) as store, store.snapshot():
@@ -225,6 +229,7 @@ class Study:
         with Store(self.path) as store:
             return len(store.cells())
 
+    @own_errstate
     def __getitem__(self, cell: int) -> Result:
         """The result of a cell as far as it is stored; ``interrupted`` where it is not all."""
         with Store(self.path) as store, store.snapshot():
@@ -233,6 +238,11 @@ class Study:
                 raise KeyError(_no_cell(self.path, cell, len(cells)))
             return table.result_of(store, cells[cell], self._models)
 
+    def __iter__(self) -> Iterator[Result]:
+        """The results of all cells, in order."""
+        return (self[cell] for cell in range(len(self)))
+
+    @own_errstate
     def rows(self) -> list[dict[str, Any]]:
         """One row a cell: what it is, its statistics, its state; statistics are NaN where there are none yet."""
         return [row | {"estimator": repr(row["estimator"])} for row in self._rows()]
@@ -253,6 +263,7 @@ class Study:
         """
         return table.frame(self.rows())
 
+    @own_errstate
     def report(self, path: str | os.PathLike[str]) -> None:
         """Write a page of HTML about the study, one file that needs no network: the cells side by side and one by one.
 
@@ -264,6 +275,7 @@ class Study:
         page = study_page.study_page(self.path, *self._shown(), rerun.commands)
         result_page.write_page(path, page)
 
+    @own_errstate
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write `rows` to a ``.csv`` or ``.parquet`` file.
 
@@ -274,6 +286,7 @@ class Study:
         """
         table.export(self.rows(), Path(path))
 
+    @own_errstate
     def _repr_html_(self) -> str:
         rows, results = self._shown() if self.path.exists() else ([], {})
         return html.blocks([study_page.comparison_columns(rows, results)] if rows else [Rows([("study", "no cells")])])

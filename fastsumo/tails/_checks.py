@@ -13,6 +13,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastsumo.base import checks
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Side = Literal["left", "right", "both"]
@@ -37,9 +39,9 @@ class TailWarning(UserWarning):
 
 
 def warn(message: str) -> None:
-    """Issue a `TailWarning` that points at the caller's line, outside this package."""
+    """Issue a `TailWarning` that points at the caller's line, outside fastsumo, whose functions NumPy has decorated."""
     depth, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith("fastsumo.tails"):
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith(("fastsumo.", "numpy.")):
         frame, depth = frame.f_back, depth + 1
     warnings.warn(message, TailWarning, stacklevel=depth - 1)
 
@@ -54,9 +56,8 @@ def as_sample(values: ArrayLike, name: str = "values") -> FloatArray:
     ValueError
         If the array is empty, not one-dimensional, or holds NaN or an infinity.
     """
-    array = np.asarray(values)
-    if array.dtype.names is not None and "value" in array.dtype.names:
-        array = array["value"]
+    fields = getattr(getattr(values, "dtype", None), "names", None) or ()
+    array = checks.array(name, values["value"] if "value" in fields else values)  # type: ignore[index,call-overload]
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be real numbers, not an array of {array.dtype}")
     if array.ndim != 1:
@@ -73,7 +74,7 @@ def as_sample(values: ArrayLike, name: str = "values") -> FloatArray:
 
 def as_counts(values: ArrayLike, name: str) -> IntArray:
     """Read `values` as a one-dimensional array of whole numbers that are at least 0."""
-    array = np.asarray(values)
+    array = checks.array(name, values)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be whole numbers, not an array of {array.dtype}")
     if array.ndim != 1 or (array < 0).any():

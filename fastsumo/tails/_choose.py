@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._checks import MIN_POINTS, SIDES, FloatArray, IntArray, Side, warn
 from ._summary import Summary, as_summary
 
 
+@own_errstate
 def choose_k(
     sample: ArrayLike | Summary,
     *,

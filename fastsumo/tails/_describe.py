@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._checks import MIN_POINTS, FloatArray, IntArray, Side, says_nothing, warn
 from ._summary import Summary, Trace, as_summary, summarize
@@ -138,6 +139,7 @@ class VarianceGrowth:
     rows: int
 
 
+@own_errstate
 def max_to_sum(
     sample: ArrayLike | Summary,
     *,
@@ -216,6 +218,7 @@ def _last_ratio(known: Summary, p: float, largest: float) -> float:
     return min(1.0 / float(known.histogram.counts @ size**p), 1.0)
 
 
+@own_errstate
 def mean_excess(sample: ArrayLike | Summary, *, side: Side = "both", center: float = 0.0) -> MeanExcess:
     """Mean excess over each of the largest deviations (Embrechts, Klüppelberg & Mikosch 1997, 6.2.2).
 
@@ -253,6 +256,7 @@ def mean_excess(sample: ArrayLike | Summary, *, side: Side = "both", center: flo
     return MeanExcess(ordered[count], (first - drop[count]) * unit, error * unit, count, side)
 
 
+@own_errstate
 def tail_qq(
     sample: ArrayLike | Summary,
     *,
@@ -323,6 +327,7 @@ def tail_qq(
     return TailQQ(predicted, observed, low, high, outside, level)
 
 
+@own_errstate
 def variance_growth(sample: ArrayLike | Summary | Trace, *, center: float = 0.0) -> VarianceGrowth:
     """Fit the running variance with a line in ``log(n)`` and with a power of ``n``.
 
@@ -372,10 +377,11 @@ def variance_growth(sample: ArrayLike | Summary | Trace, *, center: float = 0.0)
 
 def _line(x: FloatArray, y: FloatArray) -> tuple[float, float]:
     """Slope, and the share of the variance of y that it explains."""
-    dx, dy = x - x.mean(), y - y.mean()
+    unit = float(np.abs(y).max()) or 1.0  # squares of large numbers overflow
+    dx, dy = x - x.mean(), y / unit - (y / unit).mean()
     slope = float(dx @ dy) / float(dx @ dx)
     total = float(dy @ dy)
-    return slope, slope * float(dx @ dy) / total if total > 0 else math.nan
+    return slope * unit, slope * float(dx @ dy) / total if total > 0 else math.nan
 
 
 def _log_spaced(first: int, last: int, points: int) -> IntArray:

@@ -13,6 +13,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._checks import MIN_POINTS
 from ._index import TailIndex, tail_index
@@ -119,6 +120,7 @@ class Diagnosis:
         return self.text
 
 
+@own_errstate
 def diagnose(
     sample: ArrayLike | Summary,
     *,
@@ -202,6 +204,7 @@ def diagnose(
     return replace(draft, text=_words(draft))
 
 
+@own_errstate
 def trials_needed(error: float, trials: int, half_width: float, index: float) -> float:
     """Trials for an interval of half-length `error`, given its half-length now and the tail index.
 
@@ -219,7 +222,8 @@ def trials_needed(error: float, trials: int, half_width: float, index: float) ->
     Returns
     -------
     float
-        Infinite for an index of at most 1; NaN if an argument is NaN.
+        Infinite for an index of at most 1, and for no error at all, unless there is none now; NaN if an argument is
+        NaN.
 
     Examples
     --------
@@ -230,6 +234,8 @@ def trials_needed(error: float, trials: int, half_width: float, index: float) ->
         return math.nan
     if index <= 1.0:
         return math.inf
+    if error == 0.0:
+        return float(trials) if half_width == 0.0 else math.inf
     ratio = half_width / error
     if index != 2.0:
         exponent = 1.0 - 1.0 / min(index, 2.0)

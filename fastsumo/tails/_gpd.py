@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._checks import FloatArray, as_sample, warn
 
@@ -58,6 +59,7 @@ class GPDFit:
     method: str
 
 
+@own_errstate
 def gpd_fit(excesses: ArrayLike, *, method: str = "zhang-stephens", level: float = 0.95) -> GPDFit:
     """Fit a generalised-Pareto law to excesses over a threshold.
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._checks import FloatArray, IntArray, as_counts, as_sample
 
@@ -46,7 +47,7 @@ class Histogram:
 
     def __post_init__(self) -> None:
         """Check the shapes and the order of the bins."""
-        lower, upper = np.asarray(self.low, np.float64), np.asarray(self.high, np.float64)
+        lower, upper = checks.floats("low", self.low), checks.floats("high", self.high)
         counts = as_counts(self.counts, "counts")
         if not lower.shape == upper.shape == counts.shape:
             raise ValueError(f"edges and counts differ in shape: {lower.shape}, {upper.shape}, {counts.shape}")
@@ -67,6 +68,7 @@ class Histogram:
         return np.where(straddles, 0.0, low / (0.5 * (1.0 + low / high)))
 
 
+@own_errstate
 def log_histogram(values: ArrayLike, center: float = 0.0, *, accuracy: float = 0.01) -> Histogram:
     """Count values in signed bins whose middles are within a relative `accuracy` of everything in them.
 
@@ -118,6 +120,7 @@ def log_histogram(values: ArrayLike, center: float = 0.0, *, accuracy: float = 0
     )
 
 
+@own_errstate
 def merge_histograms(first: Histogram, second: Histogram) -> Histogram:
     """Add two histograms that share their center and their grid of bins.
 
@@ -148,6 +151,7 @@ def merge_histograms(first: Histogram, second: Histogram) -> Histogram:
     return Histogram(first.center, bins[:, 0], bins[:, 1], counts)
 
 
+@own_errstate
 def histogram_quantile(histogram: Histogram, q: ArrayLike) -> FloatArray:
     """Quantiles of the values counted in a histogram.
 
@@ -174,7 +178,7 @@ def histogram_quantile(histogram: Histogram, q: ArrayLike) -> FloatArray:
     >>> round(float(histogram_quantile(log_histogram([1.0, 10.0, 100.0]), 0.5)), 0)
     10.0
     """
-    wanted = np.asarray(q, dtype=np.float64)
+    wanted = checks.floats("q", q)
     if not ((wanted >= 0) & (wanted <= 1)).all():
         raise ValueError(f"q must lie between 0 and 1, not {q!r}")
     total = int(histogram.counts.sum())

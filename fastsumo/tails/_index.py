@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._checks import (
     MIN_POINTS,
@@ -120,6 +121,7 @@ class HillPath:
     side: str
 
 
+@own_errstate
 def tail_index(
     sample: ArrayLike | Summary,
     *,
@@ -222,6 +224,7 @@ def tail_index(
     return _as_index((shape, low, high), chosen, method, side, level, float(usable[chosen]), known.trials)
 
 
+@own_errstate
 def hill_path(
     sample: ArrayLike | Summary,
     *,

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._checks import MIN_POINTS, FloatArray, normal_quantile, warn
 from ._index import tail_index
@@ -82,6 +83,7 @@ ASSUMES = {
 }
 
 
+@own_errstate
 def mean_interval(
     sample: ArrayLike | Summary,
     method: str = "median-of-means",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._checks import MIN_POINTS, SIDES, Side, warn
 from ._gpd import fit_sorted
@@ -58,6 +59,7 @@ class ParetoKhat:
     reliable: bool
 
 
+@own_errstate
 def pareto_khat(
     sample: ArrayLike | Summary, *, tail: Side = "both", r_eff: float = 1.0, center: float = 0.0
 ) -> ParetoKhat:
@@ -67,7 +69,7 @@ def pareto_khat(
     ----------
     sample : array_like of shape (n,), or Summary
     tail : {"both", "right", "left"}
-        Both is the larger k-hat of the two.
+        Both is the larger k-hat of the two; of the one, with a `TailWarning`, where the other has none.
     r_eff : float
         Effective sample size per value: 1 for independent values.
     center : float
@@ -77,8 +79,8 @@ def pareto_khat(
     -------
     ParetoKhat
         From the ``3*sqrt(n/r_eff)`` largest values of each tail (a fifth of the sample up to 225), or as many
-        as a summary has. NaN, with a `TailWarning`, for fewer than 20 values, fewer than six on a side, or
-        tail values that are all the same.
+        as a summary has. NaN, with a `TailWarning`, for fewer than 20 values, and where no side has a k-hat: fewer
+        than six values, or values that are all the same.
 
     Raises
     ------
@@ -96,12 +98,13 @@ def pareto_khat(
     known = as_summary(sample, center)
     sides = ("left", "right") if tail == "both" else (tail,)
     fits = [_khat_of_side(known, side, r_eff, len(sides)) for side in sides]
-    khat, k = max(fits, key=lambda fit: math.inf if math.isnan(fit[0]) else fit[0])
+    khat, k = max(fits, key=lambda fit: -math.inf if math.isnan(fit[0]) else fit[0])
     n = known.trials
     threshold = khat_threshold(n)
     return ParetoKhat(khat, threshold, min_sample_size(khat), convergence_rate(khat, n), k, n, bool(khat < threshold))
 
 
+@own_errstate
 def khat_threshold(trials: int) -> float:
     """Largest k-hat at which the mean of so many trials is reliable: ``min(1 - 1/log10(trials), 0.7)``.
 
@@ -123,6 +126,7 @@ def khat_threshold(trials: int) -> float:
     return min(1.0 - 1.0 / math.log10(trials), 0.7) if trials > 1 else -math.inf
 
 
+@own_errstate
 def min_sample_size(khat: float) -> float:
     """Sample size from which a mean with this k-hat is reliable: ``10**(1/(1 - max(0, khat)))``.
 
@@ -147,6 +151,7 @@ def min_sample_size(khat: float) -> float:
     return 10.0 ** (1.0 / room) if room > 1.0 / 300.0 else math.inf
 
 
+@own_errstate
 def convergence_rate(khat: float, trials: int) -> float:
     """Rate at which the error of a mean falls with the sample size, relative to ``1/sqrt(n)``.
 
@@ -179,6 +184,7 @@ def convergence_rate(khat: float, trials: int) -> float:
     return min(max(rate, 0.0), 1.0)
 
 
+@own_errstate
 def psis_tail_length(trials: int, r_eff: float = 1.0) -> int:
     """Number of tail values that PSIS fits: ``3*sqrt(n/r_eff)``; a fifth of a sample of at most 225.
 
@@ -211,4 +217,8 @@ def _khat_of_side(known: Summary, side: str, r_eff: float, sides: int) -> tuple[
     if known.trials < MIN_POINTS or k < 5:
         warn(f"no k-hat: {known.trials} trials, {len(ordered)} known values on the {side}")
         return math.nan, max(k, 0)
-    return fit_sorted(ordered[:k][::-1] - ordered[k], "zhang-stephens", 0.95).shape, k
+    excesses = ordered[:k][::-1] - ordered[k]
+    if excesses[-1] == 0.0:
+        warn(f"no k-hat on the {side}: the {k + 1} furthest values are all the same")
+        return math.nan, k
+    return fit_sorted(excesses, "zhang-stephens", 0.95).shape, k

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._checks import SIDES as _SIDES
 from ._checks import FloatArray, IntArray, as_counts, as_sample
@@ -149,6 +150,7 @@ class Summary:
         return self.power_sums
 
 
+@own_errstate
 def summarize(values: ArrayLike, center: float | None = None, *, groups: int = 256, points: int = 200) -> Summary:
     """Summarize a plain array of values.
 
@@ -202,6 +204,7 @@ def as_summary(sample: ArrayLike | Summary, center: float | None) -> Summary:
     return Summary(len(values), values, 0.0 if center is None else center)
 
 
+@own_errstate
 def trace(values: ArrayLike, center: float = 0.0, *, points: int = 200) -> Trace:
     """Running mean, variance and largest deviation at log-spaced numbers of values.
 
@@ -252,7 +255,7 @@ def _powers(deviations: FloatArray) -> FloatArray:
 
 
 def _power_sums(values: ArrayLike) -> FloatArray:
-    sums = np.asarray(values, dtype=np.float64)
+    sums = checks.floats("power_sums", values)
     if sums.shape != (4,):
         raise ValueError(f"power_sums must be four numbers, not of shape {sums.shape}")
     if not np.isfinite(sums[:2]).all() or sums[1] < 0:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._checks import FloatArray, Side, says_nothing, warn
 from ._index import tail_index
@@ -125,6 +126,7 @@ class TailConstantTest:
     scaled: FloatArray
 
 
+@own_errstate
 def index_test(
     sample: ArrayLike | Summary,
     index: float = 2.0,
@@ -174,6 +176,7 @@ def index_test(
     return IndexTest(value, hill.estimate, hill.k, float(gammainc(hill.k, at)), float(gammaincc(hill.k, at)))
 
 
+@own_errstate
 def drop_largest(sample: ArrayLike | Summary, drop: int = 10) -> DropLargest:
     """Mean and variance without the `drop` largest deviations, and their share of the sum of squares.
 
@@ -223,6 +226,7 @@ def drop_largest(sample: ArrayLike | Summary, drop: int = 10) -> DropLargest:
     )
 
 
+@own_errstate
 def tail_constant_test(
     sample: ArrayLike | Summary,
     constant: float,

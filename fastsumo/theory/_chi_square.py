@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastsumo.base.floats import own_errstate
+
 from ._quantities import ChiSquare
 from ._weights import ByContent, log_weights_at, weights_of
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 _PILOT = 1 << 14  # log weights, of NumPy's generator and in plain Python
 
 
+@own_errstate
 def chi_square(model: Model) -> ChiSquare:
     """``Var(w) / Z^2`` of a model's weights, the number that all first-order theory hangs on.
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 
 from ._weights import ByContent, weights_of
 
@@ -31,6 +32,7 @@ _LOWEST, _HIGHEST = -72.0, 700.0  # of log t
 MOST_SAMPLES = 10**8  # where the Laplace transform still has digits enough
 
 
+@own_errstate
 def iwae(model: Model, k: int) -> float:
     """``E[L_k]``, the expectation of IWAE with ``k`` samples, by quadrature.
 
@@ -89,7 +91,7 @@ def mean_log_average(model: Model, k: int) -> float | None:
         warnings.warn(
             f"the weights of model {model.name!r} come so close to 0 that E[L_{k}] is cut short",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return evidence + _STEP * math.fsum(integrand)
 
@@ -115,6 +117,7 @@ def covariance(log_phi: LogLaplace, common: float, left: float, right: float) ->
     return _STEP**2 * float(np.sum(factor * np.expm1(np.minimum(common * (together - apart), 700.0))))
 
 
+@own_errstate
 def log_evidence_of(model: Model) -> float | None:
     """The log evidence, where it is known or can be integrated.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import MLMC, SUMO, Estimator
 from fastsumo.models.model import Model
 
@@ -56,6 +57,7 @@ class Parts:
         return np.sqrt(self.low * (self.high - 1.0))
 
 
+@own_errstate
 def parts(model: Model, estimator: Estimator) -> Parts:
     """Parts of the second moment of SUMO or MLMC about ``log Z``, by the samples that a trial takes.
 

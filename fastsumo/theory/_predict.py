@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm, Stratum
 from fastsumo.models.builtin import _gamma_log_weight
 from fastsumo.models.model import Model
@@ -18,12 +19,13 @@ from ._moments import FirstOrder, Gamma, Moments
 from ._quantities import INFINITE, UNKNOWN, ChiSquare, Prediction, Quantity
 from ._survival import SurvivalFormula
 from ._tails import LIGHT, Tail, tail_of
-from ._weights import weights_of
+from ._weights import look_at, weights_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+@own_errstate
 def predict(model: Model, estimator: Estimator) -> Prediction:
     """What theory says of an estimator on a model, without a simulation.
 
@@ -43,6 +45,8 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
     ------
     TypeError, ValueError
         If the arguments are no model and estimator, or the model has data.
+    fastsumo.ModelError
+        If the model's function is none of its arguments, writes into them, or takes an index out of range.
 
     Notes
     -----
@@ -65,6 +69,7 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
         length
     """
     check(model, estimator)
+    look_at(model)
     chi2 = chi_square(model)
     tail = _tail(model, estimator, chi2)
     mean = _mean(model, estimator, chi2)
@@ -97,6 +102,7 @@ def check(model: object, estimator: object) -> None:
         raise ValueError(f"model {model.name!r} has data: every row is a model of its own, and theory is of one")
 
 
+@own_errstate
 def tail_index(model: Model, estimator: Estimator) -> float:
     """The tail index of an estimator's values on a model; infinite for tails lighter than any power.
 
@@ -123,6 +129,7 @@ def tail_index(model: Model, estimator: Estimator) -> float:
     return tail_of(estimator, chi2, model.weight_tail_index).index
 
 
+@own_errstate
 def gamma_moments(model: Model) -> Gamma | None:
     """Moments of the increments in closed form for gamma weights, or None for other models.
 
@@ -153,6 +160,8 @@ def gamma_shape(model: Model) -> float | None:
 
 
 def _tail(model: Model, estimator: Estimator, chi2: ChiSquare) -> Tail:
+    if float(chi2) == 0.0:
+        return LIGHT  # constant weights
     deviation = _mean_deviation(model) if isinstance(estimator, SingleTerm) else math.nan
     return tail_of(estimator, float(chi2), model.weight_tail_index, deviation)
 
@@ -166,6 +175,7 @@ def _mean_deviation(model: Model) -> float:
     return math.nan if weights is None else weights.mean_deviation()
 
 
+@own_errstate
 def last_sample(estimator: Estimator) -> float:
     """The ``k`` of the ``L_k`` that the expectation is of; infinite if unbiased, and for the jackknife.
 
@@ -235,6 +245,8 @@ def _variance(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -
         return INFINITE
     if _has_zeros(model):
         return UNKNOWN
+    if float(chi2) == 0.0:
+        return Quantity(0.0, "exact")  # constant weights
     gamma = gamma_moments(model)
     weights = weights_of(model) if gamma is None else None
     if isinstance(estimator, IWAE) and estimator.k == 1 and weights is not None:

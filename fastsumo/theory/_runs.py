@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import SUMO, Estimator
 from fastsumo.trial.plan import MAX_TERMS, Law
 from fastsumo.trial.survival import survival
@@ -49,6 +50,7 @@ class PowerTail:
     constant: float
 
 
+@own_errstate
 def tail_law(run: TailSource) -> PowerTail | None:
     """The power law that the tail of an uncapped SUMO run follows; None where there is none or it is unknown.
 
@@ -85,6 +87,7 @@ def tail_law(run: TailSource) -> PowerTail | None:
     return PowerTail(index, (run.chi_square / (2.0 * s - 1.0)) ** (index / 2.0) * normal_moment)
 
 
+@own_errstate
 def tail_survival(run: TailSource, x: ArrayLike) -> NDArray[np.float64] | None:
     """First-order ``P(|value - log Z| > x)`` of a SUMO run under any law but a table; good in the tail only.
 

@@ -3,7 +3,8 @@
 `linear_weight` gives it for the linear range, `extended_weight` for the extended one (`ranges.py` says which is which).
 
 A mixture ends in ``logaddexp(a, b)``, minus `log q`, and the engine then wants its exponential. So within a model
-`logaddexp` gives a `LogSum` that remembers ``a`` and ``b``: two exponentials in place of two and a logarithm.
+`logaddexp` gives a pair, ``a`` and ``b``: two exponentials in place of two and a logarithm. All that can be done with
+it is to add a number; a model that does more with it is compiled without.
 """
 
 from __future__ import annotations
@@ -12,29 +13,25 @@ import math
 import operator
 import types as python_types
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from numba import types
 from numba.extending import overload
 
 from fastsumo import vmath
+from fastsumo.jit.bits import fabs
 from fastsumo.jit.options import INLINED, inlined
+from fastsumo.jit.pairs import PAIR, pair
+from fastsumo.trial.ranges import FURTHEST, is_log_weight
 from fastsumo.vmath import _exp_over, _exp_parts, _pow2
 
 _LINEAR_LIMIT = 1000.0  # powers of 2 around the shift to which `_exp_over` limits a weight
-_LARGEST = 1.7976931348623157e308
+_DIGITS, _LOG2_E, _ROUND = 2.0**50, 1.4426950408889634, 1.5 * 2.0**52  # see `vmath._exp_parts`
 
 
-class LogSum(NamedTuple):
-    """``log(exp(a) + exp(b))``, not evaluated."""
-
-    a: float
-    b: float
-
-
-def lazy_logaddexp(a: float, b: float) -> LogSum:
-    """What a model's `logaddexp` becomes when it is compiled."""
-    return LogSum(a, b)
+def lazy_logaddexp(a: float, b: float) -> Any:
+    """What a model's `logaddexp` becomes when it is compiled: ``log(exp(a) + exp(b))``, not evaluated."""
+    raise NotImplementedError("compiled code only")
 
 
 def extended_weight(log_weight: Any) -> tuple[float, float]:
@@ -60,10 +57,6 @@ def with_lazy_sums(function: Callable[..., Any]) -> Callable[..., Any] | None:
     )
 
 
-def _is_sum(kind: Any) -> bool:
-    return isinstance(kind, types.BaseNamedTuple) and kind.instance_class is LogSum
-
-
 def _is_number(kind: Any) -> bool:
     return isinstance(kind, types.Float | types.Integer)
 
@@ -71,41 +64,41 @@ def _is_number(kind: Any) -> bool:
 @overload(lazy_logaddexp, jit_options=INLINED)
 def _lazy_logaddexp(a, b):
     if _is_number(a) and _is_number(b):
-        return lambda a, b: LogSum(float(a), float(b))
+        return lambda a, b: pair(float(a), float(b))
     return None
 
 
 @overload(operator.add, jit_options=INLINED)
 def _add(x, y):
-    if _is_sum(x) and _is_number(y):
-        return lambda x, y: LogSum(x.a + y, x.b + y)
-    if _is_number(x) and _is_sum(y):
-        return lambda x, y: LogSum(x + y.a, x + y.b)
+    if x is PAIR and _is_number(y):
+        return lambda x, y: pair(x.a + y, x.b + y)
+    if _is_number(x) and y is PAIR:
+        return lambda x, y: pair(x + y.a, x + y.b)
     return None
 
 
 @overload(operator.sub, jit_options=INLINED)
 def _sub(x, y):
-    if _is_sum(x) and _is_number(y):
-        return lambda x, y: LogSum(x.a - y, x.b - y)
+    if x is PAIR and _is_number(y):
+        return lambda x, y: pair(x.a - y, x.b - y)
     return None
 
 
 @overload(extended_weight, jit_options=INLINED)
 def _extended_weight(log_weight):
-    if _is_sum(log_weight):
+    if log_weight is PAIR:
         return lambda log_weight: _extended_of_sum(log_weight.a, log_weight.b)
-    if _is_number(log_weight):
-        return lambda log_weight: _extended_of_number(float(log_weight))
+    if _is_number(log_weight) or isinstance(log_weight, types.Boolean):
+        return lambda log_weight: _extended_of_number(1.0 * log_weight)
     return None
 
 
 @overload(linear_weight, jit_options=INLINED)
 def _linear_weight(log_weight, shift):
-    if _is_sum(log_weight):
+    if log_weight is PAIR:
         return lambda log_weight, shift: _linear_of_sum(log_weight.a, log_weight.b, shift)
-    if _is_number(log_weight):
-        return lambda log_weight, shift: _linear_of_number(float(log_weight), shift)
+    if _is_number(log_weight) or isinstance(log_weight, types.Boolean):
+        return lambda log_weight, shift: _linear_of_number(1.0 * log_weight, shift)
     return None
 
 
@@ -123,15 +116,26 @@ def _linear_of_sum(a, b, shift):
 
 @inlined
 def _extended_of_number(x):
-    mantissa, power = _exp_parts(x)
-    return (mantissa if x <= _LARGEST else math.nan), power
+    mantissa, power = _any_parts(x)
+    return (mantissa if is_log_weight(x) else math.nan), power
 
 
 @inlined
 def _extended_of_sum(a, b):
-    left, left_power = _extended_of_number(a)
-    right, right_power = _extended_of_number(b)
+    left, left_power = _any_parts(a)
+    right, right_power = _any_parts(b)
     rise = right_power - left_power
     up = rise > 0.0
     small, large = (left if up else right), (right if up else left)
-    return small * _pow2(-rise if up else rise) + large, (right_power if up else left_power)
+    mantissa = small * _pow2(-rise if up else rise) + large
+    return (mantissa if is_log_weight(a if a > b else b) else math.nan), (right_power if up else left_power)
+
+
+@inlined
+def _any_parts(x):
+    """`_exp_parts` where that has digits, else 1 and a power; limited to `FURTHEST`. Of -inf, 0 and the least power."""
+    mantissa, power = _exp_parts(x)
+    y = min(max(x, -FURTHEST), FURTHEST)
+    far = fabs(y) > _DIGITS
+    whole = (y * _LOG2_E + _ROUND) - _ROUND  # integral, as all numbers that far out are
+    return (0.0 if x == -math.inf else 1.0 if far else mantissa), (whole if far else power)

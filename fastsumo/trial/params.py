@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastsumo.trial import kinds
 from fastsumo.trial.plan import FINITE_HEAD, Plan
-from fastsumo.trial.ranges import LOG_2
+from fastsumo.trial.ranges import LARGEST_SHIFT, LOG_2
 from fastsumo.trial.sizes import SHORT
 from fastsumo.trial.survival import reciprocals, survival
 
@@ -51,6 +51,7 @@ class KernelParams(NamedTuple):
     row_at: int
     kind: int
     minimum: int
+    alive: int  # the value is -inf where so many first weights are all zero
     power: float  # of the law of K, see `plan.Law`; so are the next six
     head: float
     log_decay: float
@@ -97,6 +98,7 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
         row_at=row.ctypes.data,
         kind=plan.kind,
         minimum=plan.minimum,
+        alive=plan.alive,
         power=float(law.power),
         head=float(law.head),
         log_decay=float(law.log_decay),
@@ -124,7 +126,8 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
 
 def shift_of(center: float) -> float:
     """The power of 2 that weights are relative to where log weights are expected around ``center``."""
-    return float(round(center / LOG_2))
+    shift = float(round(center / LOG_2))
+    return shift if abs(shift) < LARGEST_SHIFT else 0.0
 
 
 def _longest_short(plan: Plan) -> int:

@@ -72,6 +72,8 @@ class Plan(NamedTuple):
         Whether a trial has a level 0 of its own.
     single : bool
         Whether one level over its probability counts, not the sum of levels over their survival.
+    alive : int
+        The value is -inf where so many first weights are all zero.
     low, high : int
         `K` is drawn from the law given ``low <= K <= high``; weights stay those of the law.
     """
@@ -83,6 +85,7 @@ class Plan(NamedTuple):
     base: int = 1
     first: bool = True
     single: bool = True
+    alive: int = 1
     low: int = 1
     high: int = MAX_TERMS
 

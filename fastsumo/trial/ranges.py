@@ -5,9 +5,11 @@ sums and ratios of weights. In the extended range it is ``mantissa * 2**power``,
 both exist they have the same digits, since powers of 2 round nothing. How they are made is in `lazy_sums.py`.
 """
 
+import math
+
 from numba import uint32
 
-from fastsumo.jit.bits import float_bits
+from fastsumo.jit.bits import fabs, float_bits
 from fastsumo.jit.options import inlined
 from fastsumo.vmath import _pow2
 
@@ -17,6 +19,14 @@ SMALLEST_LINEAR, LARGEST_LINEAR = 2.0**-RANGE, 2.0**RANGE
 _FAR = 1000.0  # powers of 2
 NO_RANGE = uint32(0xFFFFFFFF), uint32(0)
 _LOWEST, _HIGHEST = uint32(((1023 - int(RANGE)) << 20) - 1), uint32((1023 + int(RANGE)) << 20)
+LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for linear weights
+FURTHEST = 2.0**500  # log weights are at most so far from 0, so that squares of them are numbers
+
+
+@inlined
+def is_log_weight(x):
+    """Whether a trial can have the log weight: not NaN, nor +inf, nor a finite number beyond `FURTHEST`."""
+    return (fabs(x) <= FURTHEST) | (x == -math.inf)
 
 
 @inlined

@@ -34,7 +34,7 @@ def prefix_value(weight: Any) -> Any:
     def value(params, trial, terms):
         total, out, first_log, before = 0.0, 0.0, 0.0, 0.0
         lowest, highest = NO_RANGE
-        first = max(params.minimum - 1, 0)
+        first = params.alive - 1
         for s in range(terms + params.minimum):
             w = weight(params, trial, uint64(s))
             lowest, highest = widened(lowest, highest, w)

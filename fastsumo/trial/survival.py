@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastsumo.base import checks
+from fastsumo.base.floats import own_errstate
 from fastsumo.jit.options import inlined
 from fastsumo.trial.plan import FINITE_HEAD, Law
 from fastsumo.vmath import _log_positive, exp
@@ -20,6 +22,7 @@ Floats = NDArray[np.float64]
 _STEEPEST = 1e290  # decay that is safe to multiply by 0 and by any K; exp of it is 0 all the same
 
 
+@own_errstate
 def survival(law: Law, k: ArrayLike) -> Floats:
     """``P(K >= k)``: 1 for ``k <= 1``, 0 beyond the cap; between whole numbers the formula's value.
 
@@ -28,10 +31,11 @@ def survival(law: Law, k: ArrayLike) -> Floats:
     >>> survival(Law(1.0, np.inf, 0.0, 4, np.empty(0)), [0, 1, 2, 4, 5])
     array([1.  , 1.  , 0.5 , 0.25, 0.  ])
     """
-    terms = np.maximum(np.asarray(k, dtype=np.float64), 1.0)
+    terms = np.maximum(checks.floats("k", k), 1.0)
     return np.where(terms > law.cap, 0.0, uncapped(law, terms))
 
 
+@own_errstate
 def uncapped(law: Law, k: Floats) -> Floats:
     """`survival` for ``k >= 1`` as if nothing capped the formula; a table goes on with its last value."""
     if law.table.size:
@@ -39,6 +43,7 @@ def uncapped(law: Law, k: Floats) -> Floats:
     return _formula(k, law.power, law.head, max(law.log_decay, -_STEEPEST))
 
 
+@own_errstate
 def reciprocals(law: Law, size: int) -> Floats:
     """``1 / P(K >= j)`` for ``j = 0 .. size - 1``, as if nothing capped the formula; 1 for ``j = 0``, past a table."""
     if law.table.size:

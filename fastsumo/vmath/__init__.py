@@ -11,12 +11,16 @@ from fastsumo.vmath._exponential import _exp_over as _exp_over
 from fastsumo.vmath._exponential import _exp_parts as _exp_parts
 from fastsumo.vmath._exponential import _pow2 as _pow2
 from fastsumo.vmath._exponential import exp, exp2, expm1, sigmoid, tanh
+from fastsumo.vmath._gamma import lgamma
 from fastsumo.vmath._logarithm import _log_of as _log_of
 from fastsumo.vmath._logarithm import _log_positive as _log_positive
 from fastsumo.vmath._logarithm import _minus_two_log as _minus_two_log
 from fastsumo.vmath._logarithm import log, log1p, log2, log10, log_sigmoid, logaddexp, softplus
 from fastsumo.vmath._normal import erf, erfc, normal_cdf, normal_log_pdf
 from fastsumo.vmath._plain import fabs, maximum, minimum, sqrt
+from fastsumo.vmath._references import by_references as by_references
+from fastsumo.vmath._sums import _log_sum_step as _log_sum_step
+from fastsumo.vmath._sums import logsumexp
 from fastsumo.vmath._trigonometric import _sincos_turns as _sincos_turns
 from fastsumo.vmath._trigonometric import cos, sin, tan
 
@@ -28,12 +32,14 @@ __all__ = [
     "exp2",
     "expm1",
     "fabs",
+    "lgamma",
     "log",
     "log1p",
     "log2",
     "log10",
     "log_sigmoid",
     "logaddexp",
+    "logsumexp",
     "maximum",
     "minimum",
     "normal_cdf",

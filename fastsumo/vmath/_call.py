@@ -14,17 +14,22 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import ArrayLike, NDArray
 
+from fastsumo.base import checks
 from fastsumo.jit.options import INLINED, kernel
+from fastsumo.vmath._references import reference
 
 
 def elementwise(device: Any, *arguments: ArrayLike) -> Any:
     """``device`` elementwise over the broadcast arguments: a float for scalars, else a float64 array."""
     numbers = [np.array([value], np.float64) for value in arguments if isinstance(value, float | int)]
     if len(numbers) == len(arguments):  # scalars, without NumPy's ceremony
+        known = reference(device.py_func.__name__[1:], *arguments)  # type: ignore[arg-type]
+        if known is not None:
+            return known
         result = np.empty(1)
         _loop(device, len(numbers))(*numbers, result)
         return float(result[0])
-    arrays = [_as_float64(value) for value in arguments]
+    arrays = [as_float64(value) for value in arguments]
     if len(arrays) > 1:
         arrays = list(np.broadcast_arrays(*arrays))
     shape = arrays[0].shape
@@ -62,13 +67,8 @@ def compiled_as(function: Callable[..., Any], device: Any) -> None:
     overload(function, jit_options=INLINED)(unary if arity == 1 else binary)
 
 
-def _as_float64(value: ArrayLike) -> NDArray[np.float64]:
-    array = np.asarray(value)
-    if array.dtype.kind not in "biufO":
-        raise TypeError(f"expected real numbers, got {array.dtype}: {value!r:.80}")
-    if array.dtype.kind == "O":  # such as fractions; NumPy would take None for NaN
-        return np.array([float(item) for item in array.flat], np.float64).reshape(array.shape)
-    return array.astype(np.float64, copy=False)
+def as_float64(value: ArrayLike) -> NDArray[np.float64]:
+    return checks.array("x", value).astype(np.float64, copy=False)
 
 
 @cache

@@ -139,19 +139,31 @@ def _exp2(x):
 
 
 @inlined
-def _expm1(x):
-    y = _clamp(x, -50.0, 710.5)
+def _expm1_reduced(y):
+    """``(h, rest, half)`` with ``exp(y) = 2 half (1 + h + rest)``, ``h`` exact; ``|y| <= 709.8``."""
     shifted = fma(y, _LOG2_E, _ROUND)
     n = shifted - _ROUND
-    q = _expm1_fraction(fma(-n, _LN2_LOW, fma(-n, _LN2_HIGH, y)))
+    h = fma(-n, _LN2_HIGH, y)
+    r = fma(-n, _LN2_LOW, h)
     half = bits_float((float_bits(shifted) + 1022) << 52)  # 2**(n - 1), for n may be 1024
-    result = 2.0 * fma(half, q, half - 0.5)
+    return h, r, half
+
+
+@inlined
+def _expm1(x):
+    h, r, half = _expm1_reduced(_clamp(x, -50.0, 709.8))
+    # h is exact; what rounding it off left in r goes into the small last term.
+    rest = fma(r * r, polynomial(r, _EXP), r - h)
+    result = 2.0 * fma(half, rest, fma(half, h, half - 0.5))
     return x if fabs(x) < 1e-16 else result  # keeps -0 and the last bit of subnormals
 
 
 @inlined
 def _tanh(x):
-    t = _expm1(-2.0 * fabs(x))
+    y = -2.0 * fabs(x)
+    _, r, half = _expm1_reduced(_clamp(y, -50.0, 0.0))
+    t = 2.0 * fma(half, _expm1_fraction(r), half - 0.5)
+    t = y if fabs(y) < 1e-16 else t
     return bits_float(float_bits(-t / (t + 2.0)) ^ (float_bits(x) & _SIGN))
 
 

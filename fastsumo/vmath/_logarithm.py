@@ -194,7 +194,19 @@ def _log_sigmoid(x):
 @inlined
 def _logaddexp(x, y):
     gap = 0.0 if x == y else fabs(x - y)  # inf - inf has no difference
-    return (x if x > y else y) + _log1p_unit(_exp(-gap))
+    top, e = (x if x > y else y), _exp(-gap)
+    # log(1 + e) = 2 atanh(s), s = e / (2 + e), in two parts: where the sum is near 0, each of its roundings counts.
+    total = 2.0 + e
+    s = e / total
+    lost = fma(-s, total, e) - s * (e - (total - 2.0))
+    z = s * s
+    rest = fma(s * z, polynomial(z, _ATANH_WIDE), lost * (1.0 - s))  # 2 / (2 + e) = 1 - s
+    large = s + s
+    result = top + large
+    part = result - top
+    rest += (top - (result - part)) + (large - part)  # what rounding the sum took off (Knuth's two-sum)
+    finite = result - result == 0.0
+    return result + (rest if finite else 0.0)
 
 
 def log(x: ArrayLike) -> Any:

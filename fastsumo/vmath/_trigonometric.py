@@ -115,8 +115,20 @@ def _cos(x):
 
 @inlined
 def _tan(x):
-    s, c = _sincos(x)
-    return _in_range(x, x if fabs(x) < 1e-9 else s / c)
+    shifted = fma(x, _TWO_OVER_PI, _ROUND)
+    k = shifted - _ROUND
+    first = fma(-k, _HALF_PI_1, x)  # exact
+    product = k * _HALF_PI_2
+    t = first - product
+    part = first - t
+    low = (first - (t + part)) + (part - product)  # what rounding t took off (Knuth's two-sum), and then the rest
+    low = fma(-k, _HALF_PI_3, low - fma(k, _HALF_PI_2, -product))
+    z = t * t
+    s = t + fma(z * t, polynomial(z, _SIN), low)
+    c = 1.0 + fma(z, fma(z, polynomial(z, _COS), -0.5), -t * low)
+    odd = (float_bits(shifted) & 1) != 0
+    quotient = (-c if odd else s) / (s if odd else c)
+    return _in_range(x, x if fabs(x) < 1e-9 else quotient)
 
 
 def sin(x: ArrayLike) -> Any:

@@ -22,8 +22,9 @@ _SPELLED = (
     *("maximum", "minimum", "logaddexp"),
 )
 
-for _function in (getattr(vmath, name) for name in vmath.__all__):
+for _function in (getattr(vmath, name) for name in vmath.__all__ if name != "logsumexp"):
     lifted(_function, _function)
+lifted(vmath._log_sum_step, vmath._log_sum_step)
 for _function in (
     *(getattr(module, name) for module in (math, np) for name in _SPELLED if hasattr(module, name)),
     *(abs, operator.pow, operator.ipow),

@@ -37,6 +37,42 @@ def test_real_numbers_of_any_kind(value: object) -> None:
     assert (found, type(found)) == (0.5, float)
 
 
+MASKED = np.ma.masked_array([1.0, 2.0, 3.0], [False, True, False])
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "message"),
+    [
+        (MASKED, TypeError, "x must not be a masked array.*compressed"),
+        ([[1.0], MASKED], TypeError, "x must not be a masked array"),
+        ([1.0, np.ma.masked], TypeError, "x must not be a masked array"),
+        (np.array([1.0 + 2.0j]), TypeError, r"x must be real numbers, got array\(\[1.\+2.j\]\) \(complex128\)"),
+        ([1.0, 2.0j], TypeError, "x must be real numbers"),
+        ([Fraction(1, 2), 2.0j], TypeError, "x must be real numbers, got 2j"),
+        ([1.0, None], TypeError, "x must be real numbers, got None"),
+        (["1.0"], TypeError, "x must be real numbers"),
+        (np.array(["2020"], "M8[D]"), TypeError, "x must be real numbers"),
+        ([[1.0], [2.0, 3.0]], TypeError, "x must be a sequence of numbers"),
+        ([10**400], ValueError, "x must be numbers that float64 can hold"),
+    ],
+    ids=repr,
+)
+def test_arrays_that_are_no_real_numbers(value: object, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        checks.floats("x", value)
+    with pytest.raises(kind, match=message):
+        checks.vector("x", value)
+
+
+def test_arrays_of_any_kind() -> None:
+    for value in ([1, 2], (True, 2.0), np.float32([1, 2]), [Fraction(1), 2], np.arange(1, 3), range(1, 3)):
+        found = checks.floats("x", value)
+        assert (found.dtype, found.tolist()) == (np.float64, [1.0, 2.0])
+    assert checks.real("x", np.array(2.0)) == 2.0
+    with pytest.raises(ValueError, match="x must be a finite number, got an int of 16610 bits"):
+        checks.real("x", 10**5000)
+
+
 def test_tails_take_the_same_whole_numbers() -> None:
     sample = np.random.default_rng(0).standard_t(3, 1000)
     assert tails.tail_index(sample, k=100.0) == tails.tail_index(sample, k=100)

@@ -23,6 +23,21 @@ from fastsumo.base.machine import available_threads
 from fastsumo.cli import commands, doctor, plain_numba, speed
 from fastsumo.models import parsing
 
+# ---- where they write
+
+
+def test_without_standard_streams(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is meant for a stream that is closed goes nowhere, not to the other one."""
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", None)
+        assert cli.main(["no-such-command"]) == 2
+        assert capsys.readouterr().out == ""
+        assert sys.stderr is None
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", None)
+        assert cli.main(["completion", "bash"]) in (0, 2)
+
+
 # ---- init
 
 

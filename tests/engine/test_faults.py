@@ -88,7 +88,7 @@ def test_a_model_that_raises_names_its_exception_and_the_trial():
     always = fs.Model(raises_sometimes, 1, log_evidence=0.0)  # normal noise: beyond 0.999 soon
     for act in (fs.simulate, fs.sample):
         text = fails(lambda act=act: act(model, SUMO, 20_000), fs.ModelError, "model 'raises_sometimes' raised")
-        assert re.search(r"near trial \d+ of seed 0", text)
+        assert re.search(r"in trial \d+ of seed 0", text)
         assert "fs.replay(model, SUMO" in text
         text = fails(lambda act=act: act(always, SUMO, 20_000), fs.ModelError, "raised ValueError: too far out")
 

@@ -6,6 +6,7 @@ Under which key compiled code is kept is in `test_fingerprint.py` for models and
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
@@ -16,15 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import naive
+import numba
 import numpy as np
 import pytest
 from numba.core import caching
 from zoo import slow
 
 import fastsumo as fs
+from fastsumo.cli import doctor
 from fastsumo.engine.cpu.kernels import weights
-from fastsumo.jit import cache
+from fastsumo.jit import cache, options
 from fastsumo.jit.fingerprint import fingerprint
+from fastsumo.jit.sources import compiler_settings
 
 PRELUDE = """
 import json, sys
@@ -240,30 +244,99 @@ def test_a_changed_global_is_seen_by_the_next_run():
     assert fs.replay(mine, fs.ELBO(), 0).log_weights[0] == pytest.approx(5.0)
 
 
-def test_what_cannot_be_hashed_still_runs():
-    import enum
-
-    class Kind(enum.Enum):
-        SMALL = 1
-        LARGE = 2
-
-    chosen = Kind.LARGE
+def test_what_cannot_be_hashed_runs_and_is_never_used_again(compilations):
+    library = ctypes.CDLL(None)
+    library.labs.restype, library.labs.argtypes = ctypes.c_long, (ctypes.c_long,)
+    labs = library.labs
 
     def model(z, params):  # type: ignore[no-untyped-def]
-        return 3.0 + 0.0 * z[0] if chosen == Kind.LARGE else 0.0
+        return labs(-3) + 0.0 * z[0]
 
     assert fingerprint(model) is None
-    assert fs.replay(fs.Model(model, 1), fs.ELBO(), 0).log_weights[0] == pytest.approx(3.0)
+    passes = []
+    for _ in range(2):
+        before = compilations.passes
+        assert fs.replay(fs.Model(model, 1), fs.ELBO(), 0).log_weights[0] == pytest.approx(3.0)
+        passes.append(compilations.passes - before)
+    assert min(passes) > 0
+
+
+def test_a_helper_is_what_it_says_now_and_so_are_results():
+    """Helpers that were compiled before, two deep; the same model, in quadrature and in a run."""
+    offset = 1.0
+
+    @numba.njit
+    def deep(x):  # type: ignore[no-untyped-def]
+        return 3.0 * x + offset
+
+    @numba.njit
+    def helper(x):  # type: ignore[no-untyped-def]
+        return deep(x)
+
+    model = fs.Model(lambda z, params: helper(z[0]), 1)
+    assert helper(0.0) == 1.0
+    before = fs.replay(model, fs.ELBO(), 0).value
+    offset = 25.0
+    assert fs.replay(model, fs.ELBO(), 0).value == pytest.approx(before + 24.0)
+    assert model([0.0]) == 25.0
 
 
 def slope_model(slope: float) -> fs.Model:
     return fs.Model(lambda z, params: slope * z[0], 1, log_evidence=0.0)
 
 
+@pytest.mark.parametrize("setting", ["BOUNDSCHECK", "LOOP_VECTORIZE"])
+def test_settings_of_the_compiler_are_in_the_key(setting, monkeypatch, empty_cache, compilations):
+    """Nothing is read from disk that was compiled under another setting, and nothing is compiled twice under one."""
+    kernel = options.kernel(_increment)
+    kernel(1)
+    seen = []
+    for value in (1 - int(getattr(numba.config, setting) or 0), None):
+        if value is not None:
+            monkeypatch.setattr(numba.config, setting, value)
+        else:
+            monkeypatch.undo()
+            monkeypatch.setenv("FASTSUMO_CACHE_DIR", str(empty_cache.parent))
+        before = compilations.passes
+        options.kernel(_increment)(1)
+        seen.append(compilations.passes > before)
+    assert seen == [True, False]
+
+
+def test_settings_that_do_not_matter_are_not_in_the_key(monkeypatch):
+    before = compiler_settings()
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/tmp")
+    monkeypatch.setenv("NUMBA_COLOR_SCHEME", "dark_bg")
+    assert compiler_settings() == before
+    monkeypatch.setenv("NUMBA_OPT", "1")
+    assert compiler_settings() != before
+    monkeypatch.undo()
+    assert compiler_settings() == before
+
+
+def _increment(x: int) -> int:
+    return x + 1
+
+
 def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("FASTSUMO_CACHE_DIR", str(tmp_path / "file" / "cache"))
     assert fs.simulate(slope_model(0.111), fs.ELBO(), 10).trials == 10
+
+
+def test_a_user_without_a_home_runs_without_a_cache(monkeypatch):
+    def homeless(*_: object, **__: object) -> str:
+        raise RuntimeError("could not determine the home directory for '~/.cache'")
+
+    monkeypatch.delenv("FASTSUMO_CACHE_DIR", raising=False)
+    monkeypatch.setattr(cache.platformdirs, "user_cache_dir", homeless)
+    cache._say_that_nothing_is_kept.cache_clear()
+    with pytest.warns(UserWarning, match="no home folder.*FASTSUMO_CACHE_DIR") as said:
+        assert [options.kernel(_increment)(k) for k in range(3)] == [1, 2, 3]
+    assert len(said) == 1
+    assert doctor.examine()["cache"]["writable"] is False
+    monkeypatch.setattr(cache.platformdirs, "user_cache_dir", lambda *_, **__: "~/.cache/fastsumo")
+    assert cache.cache_folder() is None
 
 
 def test_a_folder_that_cannot_be_written_to(empty_cache, monkeypatch):
@@ -327,5 +400,7 @@ def test_the_folder_is_the_users_or_the_chosen_one(monkeypatch, tmp_path):
     monkeypatch.setenv("FASTSUMO_CACHE_DIR", str(tmp_path))
     assert cache.cache_folder() == tmp_path
     monkeypatch.delenv("FASTSUMO_CACHE_DIR")
-    assert cache.cache_folder().name == "fastsumo"
-    assert Path(fs.__file__).parent not in cache.cache_folder().parents
+    assert str(cache.cache_folder()).endswith("fastsumo")
+    folder = cache.cache_folder()
+    assert folder is not None
+    assert Path(fs.__file__).parent not in folder.parents

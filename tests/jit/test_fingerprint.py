@@ -1,24 +1,73 @@
-"""The hash of a model's function: every edit that matters changes it, and nothing else does."""
+"""The hash of a model's function: every edit that matters changes it, and nothing else does.
+
+That what is compiled is what was hashed is in `test_copies.py`.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import itertools
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
+import numba
+import numpy as np
 import pytest
+from numba.extending import overload, overload_attribute
 
-from fastsumo.jit.fingerprint import fingerprint, source_fingerprint
+from fastsumo.jit.fingerprint import fingerprint, source_fingerprint, unknown_content
 
 SOURCE = """
-import math, operator
+import enum, functools, math, operator, types
 import numba
+from numba.extending import overload
 import numpy as np
 from fastsumo import vmath
 from fastsumo.vmath import exp, log
 
 A, B, T = 2.0, 3, (1.0, (2, 3))
 X = np.arange(4.0)
+R = np.array([(1.0, 2)], dtype=[("a", "f8"), ("b", "i4")])
+cfg = types.ModuleType("cfg")
+cfg.C, cfg.deeper = 5.0, types.ModuleType("deeper")
+cfg.deeper.D = 6.0
+
+class Kind(enum.Enum):
+    SMALL = 1
+    LARGE = 2
+
+class Level(enum.IntEnum):
+    LOW = 1
+
+chosen = Kind.SMALL
+
+def stub(x):
+    return 0.0
+
+@overload(stub)
+def _stub(x):
+    return lambda x: x * 0.75
+
+@numba.vectorize
+def elementwise(x):
+    return x + 7.5
+
+@numba.njit
+@functools.wraps(math.exp)
+def wrapped(x):
+    return x * 8.5
+
+@numba.njit("float64(float64)")
+def signed(x):
+    return x
+
+@numba.njit
+def first(x):
+    return x + 9.5
+
+HELPERS = (first, (signed,))
 
 @numba.njit
 def deep(x):
@@ -28,8 +77,16 @@ def deep(x):
 def helper(x):
     return deep(x) + A
 
-def f(z, params, scale=1.0):
-    total = helper(z[0]) + B * scale + T[1][0] + X[2]
+def f(z, params, scale=1.0, table=np.ones(3), *, more=np.zeros(2)):
+    total = R[0].a + cfg.C + cfg.deeper.D + stub(z[0]) + elementwise(z[0]) + wrapped(z[0]) + HELPERS[0](z[0])
+    total += Level.LOW
+    if chosen == Kind.SMALL:
+        total += 1.0
+    try:
+        total += 1.0
+    except ValueError:
+        total += 2.0
+    total += helper(z[0]) + B * scale + T[1][0] + X[2]
     for i in range(z.size):
         total += math.sin(z[i]) + vmath.exp(z[i]) + log(2.0) + np.abs(z[i])
     return total
@@ -47,6 +104,22 @@ EDITS = {
     "an array": ("np.arange(4.0)", "np.arange(4.0) + 1"),
     "the type of an array": ("np.arange(4.0)", "np.arange(4)"),
     "a default": ("scale=1.0", "scale=2.0"),
+    "an array as a default": ("np.ones(3)", "np.ones(3) + 1"),
+    "a default of a keyword": ("np.zeros(2)", "np.ones(2)"),
+    "a name of a parameter": ("scale=1.0, table", "table=1.0, scale"),
+    "a structured array": ("(1.0, 2)]", "(1.5, 2)]"),
+    "a field's type": ('("b", "i4")', '("b", "i8")'),
+    "an attribute of a module": ("cfg.C, cfg.deeper = 5.0", "cfg.C, cfg.deeper = 5.5"),
+    "an attribute of a module in a module": ("D = 6.0", "D = 6.5"),
+    "a member of an enumeration": ("chosen = Kind.SMALL", "chosen = Kind.LARGE"),
+    "the value of a member": ("LARGE = 2", "LARGE = 3"),
+    "the number of a member": ("LOW = 1", "LOW = 2"),
+    "the body of an overload": ("x * 0.75", "x * 0.5"),
+    "a ufunc": ("x + 7.5", "x + 7.25"),
+    "a helper with another's name": ("x * 8.5", "x * 8.25"),
+    "a helper in a tuple": ("x + 9.5", "x + 9.25"),
+    "the signatures of a helper": ("float64(float64)", "float64(int64)"),
+    "what is caught": ("except ValueError", "except TypeError"),
     "a helper": ("deep(x) + A", "deep(x) - A"),
     "a helper's global": ("A, B, T = 2.0", "A, B, T = 2.5"),
     "a helper's helper": ("x * 0.5", "x * 0.25"),
@@ -75,7 +148,7 @@ def test_what_does_not_matter_does_not_change_the_hash():
     for edit in [
         ("total = ", "# why\n    total  =  "),
         ("X = ", "unused = 5\nX = "),
-        ("import math, ", "\n\nimport math, "),
+        ("import enum, ", "\n\nimport enum, "),
     ]:
         assert fingerprint(built(SOURCE.replace(*edit))["f"]) == fingerprint(before)
     assert fingerprint(before) == fingerprint(built(SOURCE)["f"])
@@ -90,6 +163,9 @@ def test_the_hash_is_that_of_the_present_values():
     assert changed != before
     scope["X"][2] = 2.0
     assert fingerprint(scope["f"]) == before
+    scope["f"].__defaults__[1][0] = 17.0
+    assert fingerprint(scope["f"]) != before
+    assert source_fingerprint(scope["f"]) != source_fingerprint(built(SOURCE)["f"])
 
 
 def test_what_cannot_be_hashed_has_no_hash():
@@ -97,9 +173,38 @@ def test_what_cannot_be_hashed_has_no_hash():
         value = 1.0
 
     thing = Thing()
-    assert fingerprint(lambda z, params: thing.value) is None
-    assert fingerprint(math.sin) is None
-    assert len(source_fingerprint(lambda z, params: thing.value)) == 64
+    labs = ctypes.CDLL(None).labs
+    callback = numba.cfunc("float64(float64)")(lambda x: x)
+    masked, records = np.ma.masked_array([1.0, 2.0], [True, False]), np.rec.array([(1.0,)], dtype=[("a", "f8")])
+    functions = [
+        lambda z, params: thing.value,
+        lambda z, params: labs(3),
+        lambda z, params: callback(z[0]),
+        lambda z, params: masked[0],
+        lambda z, params: records[0].a,
+        math.sin,
+    ]
+    assert [fingerprint(function) for function in functions] == [None] * len(functions)
+    assert unknown_content(functions[1]) == ["'labs' (_FuncPtr)"]
+    for one, other in itertools.combinations(functions, 2):
+        assert source_fingerprint(one) != source_fingerprint(other)
+    assert source_fingerprint(functions[0]) == source_fingerprint(lambda z, params: thing.value)  # itself
+    thing = Thing()
+    assert source_fingerprint(functions[0]) != source_fingerprint(functions[1])
+
+
+def test_what_is_taught_to_the_compiler_counts_where_it_is_used():
+    functions = [
+        lambda z, params: math.nextafter(z[0], 0.0),
+        lambda z, params: z.fourth_of_all,
+        lambda z, params: operator.xor(z[0], 2.0),
+        lambda z, params: z[0],
+    ]
+    before = [fingerprint(function) for function in functions]
+    overload(math.nextafter)(lambda x, y: lambda x, y: x + 4.5)
+    overload_attribute(numba.types.Array, "fourth_of_all")(lambda x: lambda x: x[3])
+    assert [fingerprint(function) for function in functions[2:]] == before[2:]
+    assert not set(before[:2]) & {fingerprint(function) for function in functions}
 
 
 def test_functions_with_one_code_and_different_cells_differ():

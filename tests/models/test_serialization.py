@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+
+import numba
 import pytest
+from complaints import fails
 
 import fastsumo as fs
 from fastsumo.models.serialization import difference, made, recipe
@@ -26,3 +30,25 @@ def test_recipes_are_compared_with_what_they_make() -> None:
     assert made(recipe(fs.models.lognormal(0.1234567891))).params == [0.1234567891]
     assert difference("a", "a\nb") == "`b` is new"
     assert difference("a\nb", "a") == "`b` is gone"
+
+
+def test_a_model_that_changed_after_it_was_made_is_not_the_same() -> None:
+    """A helper is made again as the very object that it was, where that is still there."""
+    offset = 1.0
+
+    @numba.njit
+    def helper(x):  # type: ignore[no-untyped-def]
+        return x + offset
+
+    kept = recipe(fs.Model(lambda z, params: helper(z[0]), 1))
+    assert made(kept)([0.0]) == 1.0
+    offset = 25.0
+    with pytest.raises(fs.ModelError, match="not the same here"):
+        made(kept)
+
+
+def test_what_cannot_be_told_from_another_is_not_written_down() -> None:
+    labs = ctypes.CDLL(None).labs
+    fails(
+        lambda: recipe(fs.Model(lambda z, params: float(labs(3)), 1)), TypeError, r"whether 'labs' \(_FuncPtr\) is the"
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from zoo import constant, half_empty, slow
+from zoo import constant, half_empty, shifted, slow
 
 import fastsumo as fs
 from fastsumo import cli, plot
@@ -23,6 +23,14 @@ from fastsumo.study.study import Study
 
 NOTE = fs.models.note()
 SECTIONS = ("estimate", "verdict", "again", "figures", "octaves", "extremes", "run", "cost", "versions")
+
+
+def test_constant_weights_have_a_page(tmp_path: Path) -> None:
+    model = fs.Model(shifted.function, 1, [1.5, 0.0], name="constant")
+    for estimator in (fs.ELBO(), fs.SUMO(fs.roulette.Harmonic(cap=20))):
+        result = fs.simulate(model, estimator, 2000)
+        result.report(tmp_path / "page.html")
+        assert "1.5" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 class Page(HTMLParser):

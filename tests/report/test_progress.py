@@ -18,6 +18,7 @@ import fastsumo as fs
 from fastsumo.report import progress
 from fastsumo.report.progress import Lines, Progress, Screen, line, lines, make_progress
 from fastsumo.statistics.snapshot import Snapshot
+from fastsumo.study.progress import Meter, make_meter
 
 NOTE = fs.models.note()
 FOUND = Snapshot(1000, 1.84, 0.012, -40.5, 0.05, 2.02, 0.1, 0, (400, 120, 33, 9, 2, 1))
@@ -46,6 +47,13 @@ def test_the_live_view() -> None:
     for text in lines(FOUND):
         assert text in shown
     assert "▇▆▅▃▁▁" in shown
+
+
+def test_without_a_standard_error_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under ``pythonw``, or after ``2>&-``: a line would go to standard output."""
+    monkeypatch.setattr(sys, "stderr", None)
+    assert type(make_progress(None, 1000, "note")) is Progress
+    assert type(make_meter(None, 2)) is Meter
 
 
 def test_a_narrow_terminal_has_one_line() -> None:

@@ -284,7 +284,7 @@ BAD = [
     (lambda: model(np.zeros((5, 0))), ValueError, "data must be a table"),
     (lambda: model(np.zeros((5, 2), np.float16)), TypeError, "float16"),
     (lambda: model(np.zeros((5, 2), complex)), TypeError, "complex"),
-    (lambda: model(np.array([["a", "b"]])), TypeError, "data must be numbers"),
+    (lambda: model(np.array([["a", "b"]])), TypeError, "data must be real numbers"),
     (lambda: fs.Model(shifted, 2, data=table(), log_evidence=1.0), ValueError, "one number a row"),
     (lambda: fs.Model(shifted, 2, data=table(), prepare=3), TypeError, "prepare must be a function"),
     (lambda: fs.Model(lambda z, params: 0.0, 2, data=table()), TypeError, r"3 arguments \(z, row, params\)"),

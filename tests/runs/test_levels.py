@@ -19,6 +19,13 @@ from fastsumo.theory._moments import Gamma
 NOTE = fs.models.note()
 
 
+def test_constant_weights_are_consistent() -> None:
+    for value in (1.5, -700.0, 0.1):
+        found = fs.levels(fs.Model(shifted.function, 1, [value, 0.0], name="constant"), 32, 200)
+        assert found.consistent
+        assert "do not trust" not in found.text()
+
+
 def twin(model: fs.Model, n: int, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Increments (samples, n - 1), antithetic differences and differences of halves (samples, levels)."""
     rows = [naive.log_weights(model, seed, trial, range(n)) for trial in range(samples)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from bits import same_bits
 
 import fastsumo as fs
 
@@ -27,6 +28,13 @@ def test_until_a_standard_error():
     assert (r.mean, r.variance, r.ranges) == (whole.mean, whole.variance, whole.ranges)
     one = fs.simulate(NOTE, law, until={"std_error": 2.5e-3}, seed=7, threads=1)
     assert (one.trials, one.mean) == (r.trials, r.mean)
+
+
+def test_until_from_any_first_trial_has_the_bits_of_one_run():
+    r = fs.simulate(NOTE, fs.ELBO(), until={"std_error": 1.5e-3}, seed=7, first_trial=1001)
+    assert r.trials > 2 * 65_536
+    assert (1001 + r.trials) % 65_536 == 0
+    assert same_bits(r, fs.simulate(NOTE, fs.ELBO(), r.trials, seed=7, first_trial=1001))
 
 
 def test_until_keeps_to_the_most_trials_and_the_first():

@@ -18,6 +18,7 @@ from bits import same_bits
 import fastsumo as fs
 from fastsumo.errors import StudyError
 from fastsumo.models.serialization import recipe
+from fastsumo.study import store
 from fastsumo.study.records import Cell, StoredModel
 from fastsumo.study.store import FORMAT, Store
 from fastsumo.study.study import Study
@@ -50,6 +51,19 @@ def test_a_cell_and_a_model_come_back(tmp_path: Path) -> None:
         assert store.models() == {model.id: model}
     with Store(tmp_path / "a.study") as store:
         assert store.cells() == {3: cell}
+
+
+def test_a_file_that_another_process_holds_is_said_to_be_held(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "BUSY", 0.05)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(StudyError, match=r"cannot write .*a.study: another process has held it for 60 seconds"):
+            Study(path).extend(20_000)
+    finally:
+        holder.rollback()
+        holder.close()
+    Study(path).extend(20_000)
 
 
 def test_a_transaction_is_written_as_a_whole_or_not_at_all(path: Path) -> None:

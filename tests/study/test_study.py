@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from bits import same_bits
 from sources import SHIFTED, source
@@ -140,6 +141,20 @@ def test_an_edited_model_does_not_continue_a_cell(tmp_path: Path, study: Study) 
     study.run(threads=1, **QUICK)
     assert same_bits(study[0], fs.simulate(specs_model(name), CAPPED, 10_000))
     assert study[1].trials == 30_000
+
+
+def test_a_default_that_changed_in_place_does_not_continue_a_cell(study: Study) -> None:
+    """Of a model that `exec` made, which has no module; and cells are gone through by a loop."""
+    scope: dict[str, Any] = {"table": np.zeros(3)}
+    exec("def f(z, params, shift=table):\n    return z[0] + shift[1]\n", scope)
+    model = fs.Model(scope["f"], 1, name="shifted")
+    assert study.add(model, fs.ELBO(), 100, seeds=np.int64(3)) == [0]
+    study.run(threads=1, **QUICK)
+    study.add(model, fs.ELBO(), 200, seeds=np.array(3))
+    scope["table"][:] = 100.0
+    with pytest.raises(StudyError, match=r"shift = array\(\[0.*is now.*shift = array\(\[100"):
+        study.add(model, fs.ELBO(), 300, seeds=3)
+    assert [result.trials for result in study] == [100]
 
 
 def test_unfinished_cells_can_begin_anew_in_run_and_the_others_stay(tmp_path: Path, study: Study) -> None:

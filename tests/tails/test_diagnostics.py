@@ -23,6 +23,12 @@ def as_run(values: np.ndarray, center: float, extremes: int) -> tails.Summary:
     return dataclasses.replace(whole, extremes=values[np.argsort(-np.abs(values - center))[:extremes]])
 
 
+def test_trials_needed_for_no_error():
+    assert tails.trials_needed(0.0, 100, 0.0, 3.0) == 100.0
+    assert tails.trials_needed(0.0, 100, 1.0, 3.0) == math.inf
+    assert tails.trials_needed(1.0, 100, 0.0, 3.0) == 0.0
+
+
 def test_summary_moments_are_numpys() -> None:
     values = np.random.default_rng(0).normal(5, 2, 1000)
     summary = tails.summarize(values)

@@ -86,6 +86,16 @@ def test_khat_of_few_extremes_uses_what_there_is() -> None:
     assert found.threshold == 0.7
 
 
+def test_khat_of_a_side_whose_other_is_constant_is_that_of_the_side() -> None:
+    """Values cut off on the left, as a reserve or a claim is: what is known of the right is said."""
+    values = np.maximum(np.random.default_rng(1).standard_t(2, 10_000), -1.0)
+    with pytest.warns(tails.TailWarning, match="no k-hat on the left: the 301 furthest values are all the same"):
+        found = tails.pareto_khat(values)
+    assert found == tails.pareto_khat(values, tail="right")
+    with pytest.warns(tails.TailWarning, match="no k-hat on the left"):
+        assert math.isnan(tails.pareto_khat(values, tail="left").khat)
+
+
 def test_khat_of_nothing_is_nan_with_a_warning() -> None:
     for values in (np.ones(100), np.arange(10.0)):
         with pytest.warns(tails.TailWarning):

@@ -90,6 +90,19 @@ def test_the_note():
     assert chi_square(note).source == "declared"
 
 
+def test_constant_weights_have_no_variance_and_no_tail():
+    told = predict(fs.Model(lambda z, params: 1.5, 1), fs.SUMO())
+    assert (told.chi_square.value, told.variance.value, told.tail_index.value) == (0.0, 0.0, math.inf)
+
+
+def test_what_theory_kept_of_a_model_is_of_what_it_was():
+    scale = 1.0
+    model = fs.Model(lambda z, params: scale * z[0], 1)
+    assert chi_square(model).value == pytest.approx(math.expm1(1.0), rel=1e-9)
+    scale = 0.5
+    assert chi_square(model).value == pytest.approx(math.expm1(0.25), rel=1e-9)
+
+
 def test_chi_square_of_the_note_by_closed_form():
     """``sum of int N_i N_j / q``, each a Gaussian integral."""
 

@@ -22,7 +22,7 @@ from fastsumo import vmath
 from fastsumo.vmath import _exp_over, _exp_parts, _log_positive, _minus_two_log, _pow2, _sincos_turns
 
 UNARY = [name for name in vmath.__all__ if len(inspect.signature(getattr(vmath, name)).parameters) == 1]
-BINARY = [name for name in vmath.__all__ if name not in UNARY]
+BINARY = [name for name in vmath.__all__ if name not in (*UNARY, "logsumexp")]
 INF, NAN = float("inf"), float("nan")
 TINY, SMALLEST_NORMAL, HUGE = 5e-324, sys.float_info.min, sys.float_info.max
 
@@ -80,9 +80,16 @@ def real(low, high):
     return points
 
 
+def over_gamma(rng):
+    beside = log_uniform(rng, -52, -2, 200, signed=True)
+    wide, narrow = log_uniform(rng, -1074, 1014, 200), rng.uniform(0, 12, 400)
+    return [wide, narrow, 1 + beside, 2 + beside, np.arange(1, 18) / 2, np.nextafter(np.arange(1, 18) / 2, 0)]
+
+
 def angles(rng):
+    far_from_zeros = [6605602279699.387, 5290762888998.387, 26589260688891.676, -88713194.22647801]
     beside_zeros = np.arange(1.0, 300.0) * (np.pi / 2)
-    return [rng.uniform(-1e5, 1e5, 300), log_uniform(rng, -1000, 45, 300, signed=True), beside_zeros]
+    return [rng.uniform(-1e5, 1e5, 300), log_uniform(rng, -1000, 45, 300, signed=True), beside_zeros, far_from_zeros]
 
 
 LOG_2, LOG_10 = (lambda: mpmath.log(2)), (lambda: mpmath.log(10))
@@ -91,7 +98,7 @@ LOG_2, LOG_10 = (lambda: mpmath.log(2)), (lambda: mpmath.log(10))
 ACCURACY = {
     "exp": (real(-745.1, 709.78), mpmath.exp, 1),
     "exp2": (real(-1074.9, 1023.99), lambda x: mpmath.mpf(2) ** x, 1),
-    "expm1": (real(-60, 709.78), mpmath.expm1, 2),
+    "expm1": (lambda rng: [*real(-60, 709.78)(rng), rng.uniform(0.347, 0.4, 300)], mpmath.expm1, 2),
     "tanh": (real(-25, 25), mpmath.tanh, 3),
     "sigmoid": (real(-745, 45), lambda x: 1 / (1 + mpmath.exp(-x)), 3),
     "log": (positive, mpmath.log, 1),
@@ -105,6 +112,7 @@ ACCURACY = {
     "tan": (angles, mpmath.tan, 3),
     "erf": (real(-6, 6), mpmath.erf, 3),
     "erfc": (real(-6, 27.2), mpmath.erfc, 4),
+    "lgamma": (over_gamma, mpmath.loggamma, 3),
     "normal_cdf": (real(-38.4, 9), lambda x: mpmath.erfc(-x / mpmath.sqrt(2)) / 2, 4),
     "normal_log_pdf": (
         lambda rng: [rng.uniform(-40, 40, 300), log_uniform(rng, -1000, 511, 200, True)],
@@ -130,11 +138,36 @@ def test_logaddexp_error_is_relative_to_its_largest_part():
     rng = np.random.default_rng(3)
     x = rng.uniform(-50, 50, 400)
     y = x + rng.uniform(-40, 40, 400)
+    x = np.append(x, [-0.2551144032285771, *rng.uniform(-0.7, 0, 400)])  # where the sum is near 0
+    y = np.append(y, [-0.24661906316461998, *rng.uniform(-0.7, 0, 400)])
     values = vmath.logaddexp(x, y)
     with mpmath.workdps(50):
         for a, b, value in zip(x.tolist(), y.tolist(), values.tolist(), strict=True):
             truth = mpmath.log(mpmath.exp(mpmath.mpf(a)) + mpmath.exp(mpmath.mpf(b)))
             assert abs(value - truth) <= 2 * np.spacing(max(abs(a), abs(b), abs(value)))
+
+
+def test_lgamma_below_zero_is_accurate_to_its_largest_part():
+    rng = np.random.default_rng(21)
+    x = -np.concatenate([rng.uniform(0, 12, 300), log_uniform(rng, -1000, 10, 200), [0.5, 1.5, 2.0**51 + 0.5]])
+    with mpmath.workdps(50):
+        for a, value in zip(x.tolist(), vmath.lgamma(x).tolist(), strict=True):
+            left = mpmath.log(mpmath.pi / abs(mpmath.sinpi(a)))
+            right = mpmath.loggamma(1 - mpmath.mpf(a))
+            assert abs(value - (left - right)) <= 3 * np.spacing(float(max(abs(left), abs(right))))
+
+
+@pytest.mark.parametrize(
+    ("x", "exact"), [(np.linspace(709.7, 711.0, 2001), mpmath.expm1), (np.linspace(-1e4, -1e4 + 9, 64), mpmath.gamma)]
+)
+def test_overflow_is_infinite(x, exact):
+    """`expm1` from its first infinity on, where it was NaN; poles and what is beside them of `lgamma`."""
+    if exact is mpmath.expm1:
+        values = vmath.expm1(x)
+        np.testing.assert_array_equal(np.isinf(values), x > 709.782712893384)
+        assert not np.isnan(values).any()
+    else:
+        np.testing.assert_array_equal(np.isposinf(vmath.lgamma(x)), x == np.rint(x))
 
 
 EDGES = np.array(
@@ -144,12 +177,22 @@ EDGES = np.array(
         *(-745.0, -745.2, -746.0, -1e5, 709.0, 709.79, 710.0, 1e5, 40.0, -40.0),
     ]
 )
+
+
+def lgamma_of(x):
+    try:
+        return math.lgamma(x)
+    except OverflowError:
+        return INF
+
+
 REFERENCE = {
     "sigmoid": lambda x: np.where(x < 0, np.exp(x) / (1 + np.exp(x)), 1 / (1 + np.exp(-x))),
     "log_sigmoid": special.log_expit,
     "softplus": lambda x: np.logaddexp(0, x),
     "erf": special.erf,
     "erfc": special.erfc,
+    "lgamma": lambda x: np.array([INF if each <= 0 and each == np.rint(each) else lgamma_of(each) for each in x]),
     "normal_cdf": special.ndtr,
     "normal_log_pdf": lambda x: -0.5 * x * x - 0.5 * np.log(2 * np.pi),
 }
@@ -241,6 +284,41 @@ def test_bits_agree_for_two_arguments(name):
     compiled_binary(function)(x, y, out)
     same_bits(out, function(x, y))
     same_bits(out, [function(a, b) for a, b in zip(x.tolist(), y.tolist(), strict=True)])
+
+
+@numba.njit
+def parabola(k, x):
+    return -0.5 * (x - k) * (x - k)
+
+
+@numba.njit
+def sums_of_exponentials(x):
+    return vmath.logsumexp(x), vmath.logsumexp((x[0], x[1])), vmath.logsumexp(parabola, x.size, x[1])
+
+
+@pytest.mark.parametrize("size", [2, 3, 50, 1000])
+@pytest.mark.parametrize("spread", [0.1, 30.0, 1e5])
+def test_logsumexp(size, spread):
+    x = np.random.default_rng(size).normal(-3.0, spread, size)
+    with mpmath.workdps(50):
+        truth = mpmath.log(mpmath.fsum(mpmath.exp(mpmath.mpf(each)) for each in x.tolist()))
+    value = vmath.logsumexp(x)
+    assert abs(value - truth) <= 2 * np.spacing(max(abs(x.max()), math.log(size), abs(value))) + size * 2**-53
+    loop = vmath.logsumexp(parabola.py_func, size, x[1])
+    assert sums_of_exponentials(x) == (value, vmath.logsumexp(x[:2]), loop)
+    assert loop == vmath.logsumexp([parabola(k, x[1]) for k in range(size)])
+
+
+def test_logsumexp_of_extremes():
+    found = [vmath.logsumexp(x) for x in ([], [-INF, -INF], [-INF, 2.0], [INF, 1.0, INF], [-INF, INF], [HUGE, HUGE])]
+    assert found == [-INF, -INF, 2.0, INF, INF, HUGE]
+    assert math.isnan(vmath.logsumexp([1.0, NAN, INF]))
+    assert vmath.logsumexp(parabola, 0, 1.0) == -INF
+    for wrong in (lambda: vmath.logsumexp(parabola), lambda: vmath.logsumexp([1.0], 3), lambda: vmath.logsumexp(1j)):
+        with pytest.raises(TypeError):
+            wrong()
+    with pytest.raises(ValueError, match="one dimension"):
+        vmath.logsumexp(np.zeros((2, 2)))
 
 
 def test_compiled_code_takes_integers_float32_and_arrays():
@@ -390,6 +468,7 @@ def test_sincos_of_turns():
 
 ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 VECTORISED = ["exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "logaddexp", "sigmoid", "normal_cdf"]
+VECTORISED += ["tan", "erfc", "lgamma"]
 
 
 def body_of(loop, arrays):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastsumo.engine.blocks import Blocks, block_size, rows_of_block, sequences_of_batch
+from fastsumo.engine.cpu.culprit import culprit
 from fastsumo.engine.cpu.kernels.block import log_weights_of
 from fastsumo.engine.cpu.kernels.increments import increments_block
 from fastsumo.engine.cpu.kernels.scratch import Scratch
@@ -26,6 +27,7 @@ from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched
 from fastsumo.engine.status import EXTENDED, OK, RAISED
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import Model
+from fastsumo.models.proof import Proof
 from fastsumo.statistics.merger import merged
 from fastsumo.statistics.row_sums import no_trials
 from fastsumo.statistics.spans import joined, without
@@ -63,7 +65,7 @@ class OpenModel:
         self.model, self.estimator, self.seed, self.threads = model, estimator, int(seed), threads
         self.plan = estimator.plan()
         with compiling(model):
-            self._compiled = compiled(model)
+            self._compiled = compiled(model, Proof(model))
         self._owned = make_params(self._compiled, self.plan, self.seed)
         self.params = self._owned.params
         self.crew = Crew()
@@ -82,7 +84,8 @@ class OpenModel:
 
     def error(self, trial: int, status: int) -> Exception:
         """What is wrong with a trial."""
-        return trial_error(self.model, self.estimator, self.seed, trial, status)
+        found = culprit(self.model, self._compiled, self.params, self.plan, trial)
+        return trial_error(self.model, self.estimator, self.seed, trial, status, found)
 
 
 class CpuEngine(OpenModel):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -67,7 +67,6 @@ _SECONDS = 0.1  # that a launch should take
 _CARRY = 1 << 29  # additions to a sum on the card, after which it is brought home before its digits run over
 _HOME = 2.0  # seconds after which they are brought home in any case: a card that is lost takes no more with it
 _LOOK = 0.25  # seconds between two looks at the statistics on the card
-_LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for anything
 _PIECE = 1 << 18  # trials, a multiple of every tile, that the CPU runs at a time
 _SEGMENT_ROWS = SEGMENT // LANES
 Part = tuple[int, int, int, int]  # of a giant trial: where its state is, its number, its K, samples that are done
@@ -101,8 +100,8 @@ class CudaEngine:
         self.crew = Crew()
         self.card = card(wanted.card)
         self.card.use()
-        self._open_cpu: Callable[[float | None], Engine] = wanted.on_cpu
-        self._cpu: Engine | None = None
+        self.cpu: Engine = wanted.on_cpu(wanted.center)  # proves the model, and runs what leaves the linear range
+        self.center: float = self.cpu.center
         owned = make_params(None, self.plan, self.seed)
         long, alone = self.plan.samples(self.plan.largest) > SHORT, self.plan.kind in (kinds.JVI, kinds.MLMC)
         self.long, self.alone = (
@@ -112,7 +111,6 @@ class CudaEngine:
         self.kind, self.threads = Kind.of(owned.params), wanted.threads
         ptx = programs.compile_all(self.model, self.kind, long, self.card.capability)
         self.kernels = {name: self.card.load(text) for name, text in ptx.items()}
-        self.center: float = self._find_center(wanted.center)
         self.tile = min(TILE, block_size(self.estimator, self.model))
         arrays = *numbers_of(self.model), np.append(self.plan.law.table, 0.0), factors_of(self.plan)
         self._arrays = [self.card.put(array) for array in arrays]
@@ -120,8 +118,6 @@ class CudaEngine:
         self.params: KernelParams = owned.params._replace(
             numbers_at=numbers, row_at=row, table_at=table, reciprocal_at=factors, shift=shift_of(self.center)
         )
-        if abs(self.params.shift) >= _LARGEST_SHIFT:
-            raise ValueError(f"log weights around {self.center:g} have too few digits for a GPU; use device='cpu'")
         self._params = self.card.put(packed(self.params))
         compile_for(carry, np.zeros((1, LIMBS), np.int64))  # which the statistics take, before there is a clock
         self.bench = Bench(self)
@@ -129,13 +125,6 @@ class CudaEngine:
     @property
     def elapsed(self) -> float:
         return self.crew.clock.elapsed
-
-    @property
-    def cpu(self) -> Engine:
-        """The same on the CPU, for what leaves the linear range."""
-        if self._cpu is None:
-            self._cpu = self._open_cpu(self.center)
-        return self._cpu
 
     @property
     def params_at(self) -> int:
@@ -186,14 +175,6 @@ class CudaEngine:
                 weights = self.card.read(room.address, np.empty((rows.shape[0], n)))
                 list(pool.map(line, weights, range(first, first + rows.shape[0]), rows))
                 yield rows
-
-    def _find_center(self, given: float | None) -> float:
-        if given is not None:
-            return given
-        if self.model.log_evidence is not None:
-            return self.model.log_evidence
-        self._cpu = self._open_cpu(None)
-        return self._cpu.center
 
 
 class Bench:

@@ -12,12 +12,14 @@ import math
 from typing import Any
 
 import naive
+import naive_estimators
 import numpy as np
 import pytest
 from zoo import LAWS, MODELS, slow, trial_with
 
 import fastsumo as fs
 from fastsumo.engine.devices import open_engine
+from fastsumo.trial.sizes import TILE
 from fastsumo.vmath import log
 
 SEED = 20_240_607
@@ -200,22 +202,36 @@ def test_statistics_do_not_depend_on_when_a_weight_is_not_plain():
     )
     estimator = fs.SUMO(fs.roulette.Harmonic(cap=200))
     whole = fs.simulate(model, estimator, 200_000, SEED, threads=1)
-    cuts = [0, 20_000, 100_003, 200_000]
+    cuts = [0, 5 * TILE, 25 * TILE, 200_000]
     parts = [fs.simulate(model, estimator, b - a, SEED, first_trial=a) for a, b in itertools.pairwise(cuts)]
     merged = functools.reduce(fs.Result.merge, parts)
     assert (merged.mean, merged.variance, merged.cost) == (whole.mean, whole.variance, whole.cost)
     assert merged.extremes.tobytes() == whole.extremes.tobytes()
 
 
-@pytest.mark.parametrize("minimum", [1, 50])
-def test_zero_weights_at_the_start_make_minus_infinity(minimum):
-    model, estimator = MODELS["mostly zeros"], fs.SUMO(fs.roulette.Harmonic(), minimum)
+@pytest.mark.parametrize("law", ["harmonic", "harmonic-geometric 5", "power 0.7", "table"])
+@pytest.mark.parametrize(("minimum", "start"), [(1, 1), (50, 1), (1, 0), (2, 0), (50, 0), (126, 0), (128, 0)])
+def test_zero_weights_at_the_start_make_minus_infinity(minimum, start, law):
+    model, estimator = MODELS["mostly zeros"], fs.SUMO(LAWS[law], minimum, start)
     values, _ = fs.sample(model, estimator, 3000, SEED)
     first = [fs.replay(model, fs.IWAE(minimum), t, SEED).value for t in range(300)]
     assert np.array_equal(np.isneginf(values[:300]), np.isneginf(first))
     assert np.all(values < math.inf)
     share = 0.97**minimum
     assert abs(np.mean(np.isneginf(values)) - share) < 5 * math.sqrt(share * (1 - share) / 3000)
+    for one in (fs.replay(model, estimator, int(t), SEED) for t in np.flatnonzero(~np.isneginf(values))[:20]):
+        if one.log_weights.size < 1000:
+            twin = naive_estimators.value(estimator, one.log_weights, one.terms)
+            assert one.value == pytest.approx(twin, rel=1e-9, abs=1e-9)
+
+
+def test_a_lonely_weight_after_zeros_counts_where_it_is_the_first_that_has_to_be():
+    """With ``start=0`` the first two weights of ``minimum=2`` count together: a quarter, not half, are both zero."""
+    estimator = fs.SUMO(fs.roulette.Harmonic(cap=1), minimum=2, start=0)
+    result = fs.simulate(MODELS["zeros"], estimator, 20_000, SEED)
+    assert abs(result.zero_weight_trials - 5000) < 5 * math.sqrt(20_000 * 0.25 * 0.75)
+    twin = fs.sample(MODELS["zeros"], fs.IWAE(2), 20_000, SEED)[0]
+    np.testing.assert_allclose(fs.sample(MODELS["zeros"], estimator, 20_000, SEED)[0], twin, rtol=0, atol=1e-14)
 
 
 def test_constant_weights_have_constant_values():

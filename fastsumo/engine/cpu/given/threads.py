@@ -218,6 +218,8 @@ def _ragged(rows: Sequence[Any]) -> Rows:
 
 def _array(name: str, value: Any) -> NDArray[Any]:
     """``value`` as float32 or float64 in the machine's byte order, on the same memory where that is possible."""
+    if checks.is_masked(value):
+        raise TypeError(f"{name} is a masked array; give -inf for weights of zero, or rows of several lengths")
     if hasattr(value, "detach"):  # a tensor that may record gradients, or lie on a GPU
         value = value.detach()
         value = value.cpu() if value.device.type not in ("cpu", "meta") else value
@@ -227,8 +229,6 @@ def _array(name: str, value: Any) -> NDArray[Any]:
         raise TypeError(
             f"{name} cannot be read as an array in the memory of the CPU: {str(error).splitlines()[0]}"
         ) from None
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} is a masked array; give -inf for weights of zero, or rows of several lengths")
     if isinstance(value, (list, tuple)) and array.dtype.kind in "iu":
         array = array.astype(np.float64)
     if array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
@@ -262,7 +262,7 @@ def _only_dlpack(value: Any) -> bool:
 
 
 def whole_numbers(name: str, value: ArrayLike) -> Ints:
-    array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    array = checks.array(name, value.detach() if hasattr(value, "detach") else value)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be whole numbers, got {array.dtype}")
     return np.asarray(array, dtype=np.int64, order="C")

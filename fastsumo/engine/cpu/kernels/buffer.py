@@ -70,7 +70,7 @@ def _call(address, params, scratch, trials_at, n, result_at):
         m, at = min(size, n - start), 8 * start
         call_noise(params.noise_at, (trials_at + at, samples_at + at, m, params.key, noise_at, params.noise_dim, size))
         model = params.numbers_at, params.row_at, params.shift
-        found = call_weights(address, (noise_at, m, *model, result_at + at, power_at + at))
+        found = call_weights(address, (noise_at, m, 0, *model, result_at + at, power_at + at))
         start += m
     if report[1]:
         return STOPPED

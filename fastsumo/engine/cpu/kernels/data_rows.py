@@ -28,7 +28,7 @@ from fastsumo.jit.tuples import with_field
 from fastsumo.statistics.row_sums import CENTER, COST, FIELDS, FINITE, HILL, LARGEST, SUM, SUM_SQUARES, ZERO_WEIGHT
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import samples_of
-from fastsumo.trial.ranges import LOG_2
+from fastsumo.trial.ranges import LARGEST_SHIFT, LOG_2
 from fastsumo.trial.sizes import TILE
 from fastsumo.vmath import _log_of, _pow2, log
 
@@ -157,7 +157,7 @@ def _rows(run_trials, params, scratch, rows_at, columns, first, rows, trials, to
         for i in range(_SIZE):
             out[i] = 0.0
         out[CENTER] = center
-        shift = np.floor(center / LOG_2) if center == center else 0.0
+        shift = np.floor(center / LOG_2) if fabs(center) < LARGEST_SHIFT else 0.0
         status = _row(run_trials, _at(params, params.key, row_at, shift), scratch, begin, trials, top_at, room, out)
         if status != OK:
             return status, r

@@ -78,7 +78,7 @@ def _add(params, scratch, sample, lane, n, offset):
             small, large = (total[i] if up else mantissa[i]), (mantissa[i] if up else total[i])
             total_power[i] = above if up else total_power[i]
             total[i] = fma(small, _pow2(-fabs(rise)), large)
-    first, j, inverse = max(params.minimum - 1, 0), sample + 1 - params.minimum, 1.0 / (sample + 1)
+    first, j, inverse = params.alive - 1, sample + 1 - params.minimum, 1.0 / (sample + 1)
     if params.kind == kinds.IWAE or sample < first:
         return
     if sample == first:
@@ -169,7 +169,7 @@ def _take_sequentially(params, mantissas, powers, state, start, count, terms):
                 total += mantissas[p] * _pow2(rise)
         k = start + s + 1
         j = k - params.minimum
-        if k == max(params.minimum, 1):
+        if k == params.alive:
             state[ALIVE] = total
         if params.kind == kinds.SINGLE_TERM:
             if k == 1:

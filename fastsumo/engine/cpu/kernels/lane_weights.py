@@ -10,40 +10,35 @@ from typing import Any
 
 from numba.extending import overload
 
-from fastsumo.jit.lanes import LANE_PAIR, LANES, as_lanes, fit, is_number, lane_pair, lifted
+from fastsumo.jit.lanes import LANES, as_lanes, fit, is_number, lifted
 from fastsumo.jit.options import INLINED
+from fastsumo.jit.pairs import LANE_PAIR, PAIR, pair
 from fastsumo.trial import lazy_sums
 from fastsumo.vmath import lifted as _functions  # noqa: F401 - what a model may call: declared there, used by no name
-
-LANE_PAIR.stands_for = lazy_sums._is_sum  # what it was taken for while one of its terms was a number
-
-
-def _is_sum(kind: Any) -> bool:
-    return kind is LANE_PAIR or lazy_sums._is_sum(kind)
 
 
 def _mixed(x: Any, y: Any) -> bool:
     """Whether a sum and a number have lanes, one of them at least."""
-    return (x is LANE_PAIR and (y is LANES or is_number(y))) or (lazy_sums._is_sum(x) and y is LANES)
+    return (x is LANE_PAIR and (y is LANES or is_number(y))) or (x is PAIR and y is LANES)
 
 
 @overload(lazy_sums.lazy_logaddexp, jit_options=INLINED)
 def _lazy_logaddexp(a, b):
-    return (lambda a, b: lane_pair(a, b)) if fit((a, b)) else None
+    return (lambda a, b: pair(a, b)) if fit((a, b)) else None
 
 
 @overload(operator.add, jit_options=INLINED)
 def _add(x, y):
     if _mixed(x, y):
-        return lambda x, y: lane_pair(x.a + y, x.b + y)
+        return lambda x, y: pair(x.a + y, x.b + y)
     if _mixed(y, x):
-        return lambda x, y: lane_pair(x + y.a, x + y.b)
+        return lambda x, y: pair(x + y.a, x + y.b)
     return None
 
 
 @overload(operator.sub, jit_options=INLINED)
 def _sub(x, y):
-    return (lambda x, y: lane_pair(x.a - y, x.b - y)) if _mixed(x, y) else None
+    return (lambda x, y: pair(x.a - y, x.b - y)) if _mixed(x, y) else None
 
 
 def lane_extended(log_weight: Any) -> Any:
@@ -84,7 +79,7 @@ lifted(_linear_of_sum, lazy_sums._linear_of_sum)
 
 @overload(lane_extended, jit_options=INLINED)
 def _lane_extended(log_weight):
-    if _is_sum(log_weight):
+    if log_weight in (PAIR, LANE_PAIR):
         return lambda log_weight: _extended_of_sum(as_lanes(log_weight.a), as_lanes(log_weight.b))
     if fit((log_weight, LANES)):
         return lambda log_weight: _extended_of_number(as_lanes(log_weight))
@@ -93,7 +88,7 @@ def _lane_extended(log_weight):
 
 @overload(lane_linear, jit_options=INLINED)
 def _lane_linear(log_weight, shift):
-    if _is_sum(log_weight):
+    if log_weight in (PAIR, LANE_PAIR):
         return lambda log_weight, shift: _linear_of_sum(as_lanes(log_weight.a), as_lanes(log_weight.b), shift)
     if fit((log_weight, LANES)):
         return lambda log_weight, shift: _linear_of_number(as_lanes(log_weight), shift)

@@ -117,7 +117,7 @@ def prefix_logs(params, scratch, sums_at, state, start, count, terms):
     """The sum of the weighted logs of the segment's interior prefixes, given the base in the state."""
     depth = depth_of(count)
     high, low = state[BASE], state[BASE_LOW]
-    at = max(params.minimum, 1) - 1 - start
+    at = params.alive - 1 - start
     if 0 <= at < count:
         state[ALIVE] = _prefix(scratch, sums_at, depth, high, low, start, at)
     if params.kind == kinds.SINGLE_TERM:

@@ -6,25 +6,28 @@ For tuning, where the same points count under many proposals.
 from __future__ import annotations
 
 import ctypes
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import carray, types
 
+from fastsumo.engine.cpu.kernels.chunks import arguments_of
 from fastsumo.engine.faults import compiling
 from fastsumo.errors import ModelError
 from fastsumo.jit import options
-from fastsumo.jit.fingerprint import fingerprint
-from fastsumo.jit.memory import table_at
-from fastsumo.jit.sources import source_digest
+from fastsumo.jit.copies import thawed
+from fastsumo.jit.fingerprint import by_content, fingerprint
+from fastsumo.jit.memory import readonly, table_at
+from fastsumo.jit.sources import compiler_settings, source_digest
+from fastsumo.models.proof import Proof
 
 if TYPE_CHECKING:
     from fastsumo.models.model import Model
 
 _FLOATS = types.CPointer(types.float64)
 _SIGNATURE = types.int64(types.int64, types.int64, _FLOATS, _FLOATS, _FLOATS)
-_POINTER = ctypes.POINTER(ctypes.c_double)
+_CALL = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 6)
 
 
 def values_at(model: Model, points: np.ndarray) -> np.ndarray:
@@ -38,12 +41,10 @@ def values_at(model: Model, points: np.ndarray) -> np.ndarray:
     function = getattr(model.function, "py_func", model.function)
     shape = model.dim, model.params.size, model.columns
     with compiling(model):
-        callback = _compile(function, shape, fingerprint(function, source_digest(__name__), shape))
-    table, out = np.ascontiguousarray(points.T), np.empty(points.shape[0])
-    numbers = np.append(model.params, 0.0)
-    row = np.zeros(1) if model.row is None else np.ascontiguousarray(model.row)
-    addresses = (array.ctypes.data_as(_POINTER) for array in (numbers, row, out))
-    if callback.ctypes(table.ctypes.data, points.shape[0], *addresses):
+        digest = fingerprint(function, source_digest(__name__), compiler_settings(), shape)
+        callback = by_content(_compile, digest)(function, shape, digest, Proof(model))
+    out = _called(callback.address, points, model.row, model.params)
+    if out is None:
         raise ModelError(f"model {model.name!r} raised an exception at one of {points.shape[0]} points")
     bad = ~(out <= np.finfo(np.float64).max)
     if bad.any():
@@ -54,22 +55,43 @@ def values_at(model: Model, points: np.ndarray) -> np.ndarray:
     return out
 
 
+def _called(address: int, points: np.ndarray, row: np.ndarray | None, params: np.ndarray) -> np.ndarray | None:
+    """What the compiled function gives; None where it raises."""
+    table, out, numbers = np.ascontiguousarray(points.T), np.empty(len(points)), np.append(params, 0.0)
+    held = np.zeros(1) if row is None else np.ascontiguousarray(row)
+    addresses = numbers.ctypes.data, held.ctypes.data, out.ctypes.data
+    return None if _CALL(address)(table.ctypes.data, len(points), *addresses) else out
+
+
+def _one_by_one(
+    address: int, z: np.ndarray, row: np.ndarray | None, params: np.ndarray, near: np.ndarray
+) -> list[float | None]:
+    """See `proof.Compiled`."""
+    values = (_called(address, point[None], row, params) for point in z)
+    return [None if value is None else float(value[0]) for value in values]
+
+
 @lru_cache(maxsize=64)
-def _compile(function: Any, shape: tuple[int, int, int], digest: str | None) -> Any:
+def _compile(function: Any, shape: tuple[int, int, int], digest: str | None, proof: Proof) -> Any:
+    with thawed(function) as now:
+        return _compile_now(now, shape, digest, proof)
+
+
+def _compile_now(function: Any, shape: tuple[int, int, int], digest: str | None, proof: Proof) -> Any:
     dim, params_size, columns = shape
     columns_size = max(columns, 1)
-    density = options.inlined(function)
+    density = options.checked(function, *arguments_of(dim, columns, params_size))
 
     if columns:
 
         @options.inlined
         def density_at(x, i, row, params):
-            return float(density(x[:, i], row, params))
+            return 1.0 * density(readonly(x[:, i]), readonly(row), readonly(params))
     else:
 
         @options.inlined
         def density_at(x, i, row, params):
-            return float(density(x[:, i], params))
+            return 1.0 * density(readonly(x[:, i]), readonly(params))
 
     def values(points_at, n, numbers_at, row_at, out_at):
         numbers, row = carray(numbers_at, (params_size + 1,)), carray(row_at, (columns_size,))
@@ -82,4 +104,6 @@ def _compile(function: Any, shape: tuple[int, int, int], digest: str | None) -> 
             return 1
         return 0
 
-    return options.callback(values, _SIGNATURE, digest)
+    return options.callback(
+        values, _SIGNATURE, digest, proof.look, lambda address: proof.compare(partial(_one_by_one, address))
+    )

@@ -128,7 +128,7 @@ def _add(params, scratch, sample, lane, n, offset):
     """Add a weight to each of ``n`` lanes, and the new prefix to the product, or sum of logs, of those that go on."""
     total, product = totals_in(scratch, lane, n), products_in(scratch, lane, n)
     weight = weights_in(scratch, offset, n)
-    first, j, inverse = max(params.minimum - 1, 0), sample + 1 - params.minimum, 1.0 / (sample + 1)
+    first, j, inverse = params.alive - 1, sample + 1 - params.minimum, 1.0 / (sample + 1)
     harmonic = is_harmonic(params, j)
     if sample > first and harmonic:
         on = going_on(scratch, lane, n, j)

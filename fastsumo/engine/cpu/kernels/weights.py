@@ -9,29 +9,34 @@ these two, so it is compiled once for all models; they are cached under a hash o
 
 from __future__ import annotations
 
+import ctypes
 import warnings
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import types
 
-from fastsumo.engine.cpu.kernels.chunks import Chunk, has_loop, try_lanes, weigher
+from fastsumo.engine.cpu.kernels.chunks import Chunk, arguments_of, has_loop, try_lanes, weigher
 from fastsumo.engine.shapes import Shape, numbers_of, shape_of
 from fastsumo.errors import SlowModelWarning
 from fastsumo.jit import options
 from fastsumo.jit.bits import fabs
 from fastsumo.jit.calls import by_address
-from fastsumo.jit.fingerprint import fingerprint
+from fastsumo.jit.copies import thawed
+from fastsumo.jit.fingerprint import by_content, fingerprint
 from fastsumo.jit.lanes import WIDTH
 from fastsumo.jit.memory import floats, table_at, words
-from fastsumo.jit.sources import source_digest
+from fastsumo.jit.sources import compiler_settings, source_digest
 from fastsumo.models import transforms
 from fastsumo.trial.lazy_sums import with_lazy_sums
 from fastsumo.trial.philox import fill_normals, fill_uniforms
+from fastsumo.trial.ranges import LARGEST_LINEAR, LARGEST_SHIFT, LOG_2, SMALLEST_LINEAR
 
 if TYPE_CHECKING:
     from fastsumo.models.model import Model
+    from fastsumo.models.proof import Proof
 
 _BUFFER = 4096  # float64 numbers of noise worked on at a time: 32 KiB, a first-level cache
 _MOST, _FEWEST = 1024, 64  # samples that they are for
@@ -46,26 +51,35 @@ _NOISE = types.int64(
     types.int64,  # numbers of a row, of which the first are filled
 )
 _WEIGHTS = types.int64(
-    types.int64,  # address of the chunk of noise, which is used up
+    types.int64,  # address of the chunk of noise, which is used up; or of points
     types.int64,  # for how many samples
+    types.int64,  # 1 if they are points, that are taken as they are, without a proposal
     types.int64,  # address of the numbers of the model, float64, see Model.packed
     types.int64,  # of the row of data, float64
     types.float64,  # shift: linear weights are relative to 2**shift
     types.int64,  # address of the result, float64: linear weights, or mantissas (NaN for a log weight NaN or +inf)
     types.int64,  # of powers of 2, float64; not used for linear weights
 )
+_CALL = ctypes.CFUNCTYPE(
+    ctypes.c_int64,
+    *[ctypes.c_int64] * 5,
+    ctypes.c_double,
+    *[ctypes.c_int64] * 2,
+)
+_NOISE_CALL = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 4, ctypes.c_uint64, *[ctypes.c_int64] * 3)
 WEIGHED, FAILED, OUTSIDE = 0, 1, 2  # what that returns; OUTSIDE: some weight is not in the linear range
-_LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for anything
 
 
-class CompiledModel(NamedTuple):
-    """A model as the engine sees it: its numbers, and the addresses of its compiled functions."""
+@dataclass(frozen=True)
+class CompiledModel:
+    """A model as the engine sees it: its numbers, and the addresses of its compiled functions, which it keeps alive."""
 
     numbers: np.ndarray
     row: np.ndarray  # the one row of data of a model made by `Model.at_row`
     function: Any
     shape: Shape
     digest: str | None  # of the function and all that it reaches, as they are now
+    proof: Proof | None
 
     @property
     def noise_at(self) -> int:
@@ -84,47 +98,60 @@ class CompiledModel(NamedTuple):
     @property
     def linear_at(self) -> int:
         """Of the function for the linear range; compiled or read from the cache at the first call."""
-        return int(_compile(self.function, self.shape, self.digest, True).address)
+        return int(self._linear.address)
 
     @property
     def extended_at(self) -> int:
         """Of that for the extended range, likewise."""
-        return int(_compile(self.function, self.shape, self.digest, False).address)
+        return int(self._extended.address)
+
+    @cached_property
+    def _linear(self) -> Any:
+        return by_content(_compile, self.digest)(self.function, self.shape, self.digest, True, self.proof)
+
+    @cached_property
+    def _extended(self) -> Any:
+        return by_content(_compile, self.digest)(self.function, self.shape, self.digest, False, self.proof)
 
 
-def compiled(model: Model) -> CompiledModel:
-    """The model with its function compiled for the linear range, and its numbers."""
+def compiled(model: Model, proof: Proof | None = None) -> CompiledModel:
+    """The model with its function compiled for the linear range, proved if there is a proof, and its numbers."""
     (numbers, row), shape = numbers_of(model), shape_of(model)
     function = getattr(model.function, "py_func", model.function)
-    found = CompiledModel(numbers, row, function, shape, fingerprint(function, source_digest(__name__), shape))
+    digest = fingerprint(function, source_digest(__name__), compiler_settings(), shape)
+    found = CompiledModel(numbers, row, function, shape, digest, proof)
     assert found.linear_at
     return found
 
 
 @lru_cache(maxsize=256)
-def _compile(function: Any, shape: Shape, digest: str | None, linear: bool) -> Any:
-    """The compiled function; the cache keeps it alive.
+def _compile(function: Any, shape: Shape, digest: str | None, linear: bool, proof: Proof | None = None) -> Any:
+    """The compiled function, proved; the cache keeps it alive.
 
     Tried in turn: by lanes, if that promises anything, and with lazy sums. The function may do more than lanes can, or
-    more with a sum of exponentials than to add to it, and the compiler then says so; what compiles is cached as the one
-    code of the model. Any other error means that something is broken: the model runs, but slower than it could.
+    more with a sum of exponentials than to add to it, and the compiler then says so; what compiles and passes its proof
+    is cached as the one code of the model. Any other error means that something is broken: the model runs, but slower
+    than it could.
     """
+    with thawed(function) as now:
+        return _compile_now(now, shape, digest, linear, proof)
+
+
+def _compile_now(function: Any, shape: Shape, digest: str | None, linear: bool, proof: Proof | None) -> Any:
     lazy = with_lazy_sums(function)
     sums = [function] if lazy is None else [lazy, function]
     ways = [(each, by_lanes) for by_lanes in ((True, False) if has_loop(function) else (False,)) for each in sums]
     broken: Exception | None = None
     for each, by_lanes in ways[:-1]:
         try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "(?s).*Lanes")  # the user has none
-                found = _callback(each, shape, digest, linear, by_lanes)
+            found = _callback(each, shape, digest, linear, by_lanes, proof)
             break
         except options.REFUSED:
             continue
         except Exception as error:
             broken = broken or error
     else:
-        found = _callback(ways[-1][0], shape, digest, linear, False)
+        found = _callback(ways[-1][0], shape, digest, linear, False, proof)
     if broken is not None:
         name, why = getattr(function, "__qualname__", "?"), f"{type(broken).__name__}: {broken}".splitlines()[0]
         warnings.warn(
@@ -153,11 +180,87 @@ def _noise(kind: str) -> Any:
     return options.callback(noise, _NOISE, source_digest(__name__, kind))
 
 
-def _callback(function: Any, shape: Shape, digest: str | None, linear: bool, by_lanes: bool) -> Any:
+def _callback(
+    function: Any, shape: Shape, digest: str | None, linear: bool, by_lanes: bool, proof: Proof | None = None
+) -> Any:
     chunk = Chunk(shape.dim, shape.columns, shape.params, _chunk(shape))
-    density = options.inlined(function)
-    before = partial(try_lanes, density, chunk) if by_lanes else None
-    return options.callback(_weights(density, shape, chunk, linear, by_lanes), _WEIGHTS, digest, before)
+    density = options.checked(function, *arguments_of(shape.dim, shape.columns, shape.params))
+
+    def before() -> None:
+        if proof is not None:
+            proof.look()
+        if by_lanes:
+            try_lanes(density, chunk)
+
+    def check(address: int) -> None:
+        if proof is not None:
+            proof.compare(partial(_values_at, address, shape, linear))
+
+    return options.callback(_weights(density, shape, chunk, linear, by_lanes), _WEIGHTS, digest, before, check)
+
+
+def _values_at(
+    address: int,
+    shape: Shape,
+    linear: bool,
+    z: np.ndarray,
+    row: np.ndarray | None,
+    params: np.ndarray,
+    near: np.ndarray,
+) -> list[float | None]:
+    """What the compiled function gives at points: see `proof.Compiled`. Linear weights are known where expected."""
+    numbers = np.append(params, np.zeros(max(shape.numbers, 1) - params.size))
+    held = np.zeros(1) if row is None else np.ascontiguousarray(row)
+    shifts = np.where(np.abs(near) < 0.5 * LARGEST_SHIFT, np.rint(near / LOG_2), 0.0)
+
+    def called(points: np.ndarray, shift: float) -> np.ndarray | None:
+        count = len(points)
+        chunk, weight, power = np.zeros((shape.noise_dim, _chunk(shape))), np.full(count, np.nan), np.full(count, shift)
+        chunk[: shape.dim, :count] = points.T
+        given = chunk.ctypes.data, count, 1, numbers.ctypes.data, held.ctypes.data
+        if _CALL(address)(*given, shift, weight.ctypes.data, power.ctypes.data) == FAILED:
+            return None
+        known = (
+            (weight == 0.0) | ((weight >= SMALLEST_LINEAR) & (weight <= LARGEST_LINEAR)) if linear else weight >= 0.0
+        )
+        with np.errstate(all="ignore"):
+            return np.where(known, np.log(weight) + power * LOG_2, np.nan)
+
+    found: list[float | None] = [None] * len(z)
+    for shift in np.unique(shifts).tolist():
+        together = called(z, shift)
+        for i in np.flatnonzero(shifts == shift).tolist():
+            alone = called(z[i : i + 1], shift) if together is None else together[i : i + 1]
+            found[i] = None if alone is None else float(alone[0])
+    return found
+
+
+def first_failure(
+    compiled: CompiledModel, trials: np.ndarray, samples: np.ndarray, key: int, row: np.ndarray | None
+) -> tuple[int, np.ndarray] | None:
+    """The place of the first (trial, sample) for which the model raises or has no log weight, and its noise."""
+    size, shape = compiled.chunk, compiled.shape
+    noise, mantissa, power = np.zeros((shape.noise_dim, size)), np.zeros(size), np.zeros(size)
+    held = compiled.row if row is None else np.ascontiguousarray(row)
+    numbers = compiled.numbers.ctypes.data, held.ctypes.data, 0.0, mantissa.ctypes.data, power.ctypes.data
+
+    def fails(begin: int, end: int) -> bool:
+        pairs = trials[begin:].ctypes.data, samples[begin:].ctypes.data, end - begin
+        _NOISE_CALL(compiled.noise_at)(*pairs, key, noise.ctypes.data, *noise.shape)
+        raised = _CALL(compiled.extended_at)(noise.ctypes.data, end - begin, 0, *numbers) == FAILED
+        return raised or not np.all(mantissa[: end - begin] >= 0.0)
+
+    for begin in range(0, trials.size, size):
+        end = min(begin + size, trials.size)
+        if fails(begin, end):
+            while end - begin > 1:
+                middle = (begin + end) // 2
+                begin, end = (begin, middle) if fails(begin, middle) else (middle, end)
+            _NOISE_CALL(compiled.noise_at)(
+                trials[begin:].ctypes.data, samples[begin:].ctypes.data, 1, key, noise.ctypes.data, *noise.shape
+            )
+            return begin, noise[:, 0].copy()
+    return None
 
 
 def _weights(density: Any, shape: Shape, chunk: Chunk, linear: bool, by_lanes: bool) -> Any:
@@ -168,8 +271,8 @@ def _weights(density: Any, shape: Shape, chunk: Chunk, linear: bool, by_lanes: b
     transform = getattr(transforms, shape.transform) if shape.transform else None
     weigh_chunk = weigher(density, transform, chunk, linear, by_lanes)
 
-    def weights(noise_at, n, numbers_at, row_at, shift, result_at, power_at):
-        if linear and not fabs(shift) < _LARGEST_SHIFT:
+    def weights(noise_at, n, given, numbers_at, row_at, shift, result_at, power_at):
+        if linear and not fabs(shift) < LARGEST_SHIFT:
             return OUTSIDE
         numbers, row = floats(numbers_at, numbers_size), floats(row_at, columns_size)
         noise, result, power = table_at(noise_at, noise_dim, samples), floats(result_at, n), floats(power_at, n)
@@ -178,7 +281,7 @@ def _weights(density: Any, shape: Shape, chunk: Chunk, linear: bool, by_lanes: b
             table[:noise_dim] = noise
             noise = table
         try:
-            outside = weigh_chunk(noise, numbers, row, shift, result, power)
+            outside = weigh_chunk(noise, given != 0, numbers, row, shift, result, power)
         except Exception:
             return FAILED
         return OUTSIDE if outside else WEIGHED

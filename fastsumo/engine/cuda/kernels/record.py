@@ -59,6 +59,7 @@ def reader(kind: Kind):
             n[_AT.row_at],
             what,
             n[_AT.minimum],
+            n[_AT.alive],
             power,
             head,
             x[_AT.log_decay],

@@ -264,7 +264,7 @@ def logs_kernel(kind: Any, cuda: Any) -> Any:
             for q in range(LANES):
                 before = run if q == column else before
                 run += cuda.shfl_sync(ALL, own, q)
-            p = max(params.minimum, 1) - 1 - start
+            p = params.alive - 1 - start
             if p >= 0 and p < count:
                 found_before = cuda.shfl_sync(ALL, before, p // depth)
                 mean = (high + (low + (found_before + sums[slot_of(p, depth)]))) / (start + p + 1)

@@ -8,7 +8,7 @@ from typing import Any
 from numba import float64, uint64
 
 from fastsumo.engine.shapes import Shape
-from fastsumo.jit.memory import floats, row_of
+from fastsumo.jit.memory import floats, readonly, row_of
 from fastsumo.jit.options import inlined
 from fastsumo.jit.ptx import philox_words
 from fastsumo.models import transforms
@@ -55,12 +55,12 @@ def weight_of(function: Any, shape: Shape, cuda: Any, pair: Any) -> Any:
 
         @inlined
         def density_at(x, params, numbers):
-            return density(x, floats(params.row_at, columns), numbers)
+            return density(readonly(x), readonly(floats(params.row_at, columns)), readonly(numbers))
     else:
 
         @inlined
         def density_at(x, params, numbers):
-            return density(x, numbers)
+            return density(readonly(x), readonly(numbers))
 
     if not shape.transform:
 

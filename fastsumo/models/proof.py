@@ -1,0 +1,271 @@
+"""The proof of a model: what is compiled of it gives what its plain Python function gives, or there is an error.
+
+At a few dozen points, ordinary ones and the furthest that noise can be, the plain function is called twice, on arrays
+that nobody can write into, and its indices are NumPy's to check; then the compiled function is called twice. All must
+agree. What no point shows is left to the compiler: it knows the arguments to be read-only, and checks each index that
+it does not see to be in range (`jit/options.py`).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import struct
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsumo.errors import ModelError
+from fastsumo.models.model import Model
+from fastsumo.models.plain import plain, readonly, writing_is_an_error
+from fastsumo.models.purity import check_purity
+from fastsumo.trial.ranges import FURTHEST
+from fastsumo.vmath import by_references
+
+Floats = NDArray[np.float64]
+
+_TOLERANCE = 1e-12  # relative above 1
+_FAR = 5.0  # standard deviations that some trial of a million has; what goes wrong there is an error ...
+_FURTHEST = 8.5  # ... and about the largest that there are, where it only has to go wrong in the compiled code too
+_FEW = 4  # dimensions
+_SECONDS = 0.1  # of plain calls, after which no further point is looked at
+_NEIGHBOURS = 12  # calls that tell how far rounding alone can move a value
+_LARGEST_SHIFT = 2.0**38  # log weights beyond are compared where the extended range is compiled
+
+
+class Point(NamedTuple):
+    """Arguments of a model's function."""
+
+    z: Floats
+    row: Floats | None
+    params: Floats
+    ordinary: bool  # what goes wrong here is sure to go wrong in a run
+
+    @property
+    def arguments(self) -> tuple[Floats, ...]:
+        return (self.z, self.params) if self.row is None else (self.z, self.row, self.params)
+
+
+# ``(z (n, dim), row, params, near (n,)) -> n values``: what compiled code gives at points, to be told where that is
+# near what is expected; None where it raises, NaN where it cannot be told.
+Compiled = Callable[[Floats, Floats | None, Floats, Floats], list[float | None]]
+
+
+class Proof:
+    """The proof of one model; `look` is the part before it is compiled, `compare` that after.
+
+    Examples
+    --------
+    >>> try:
+    ...     Proof(Model(lambda z, params: z[1], 1, name="short")).look()
+    ... except ModelError as error:
+    ...     print(str(error).partition(", at")[0])
+    model 'short' raises IndexError: index 1 is out of bounds for axis 0 with size 1
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def __hash__(self) -> int:
+        return hash(self._model.function)
+
+    def __eq__(self, other: object) -> bool:
+        """What is proved for one is proved for the other."""
+        return isinstance(other, Proof) and self._model.function is other._model.function
+
+    @cached_property
+    def _function(self) -> Callable[..., Any]:
+        return plain(self._model.function)
+
+    def look(self) -> None:
+        """
+        Raises
+        ------
+        fastsumo.ModelError
+            If the plain function is no function of its arguments, writes into them, or takes an index out of range.
+        """
+        assert self._found
+
+    @cached_property
+    def _found(self) -> list[tuple[Point, Any]]:
+        """Points, with what the plain function gives there: a number, or the exception that it raises."""
+        check_purity(self._model.function, self._model.name)
+        found: list[tuple[Point, Any]] = []
+        begin = time.perf_counter()
+        for point in _points(self._model):
+            value = again = self._plain(point)
+            if time.perf_counter() - begin < _SECONDS:
+                again = self._plain(point)
+            if not _same(value, again):
+                raise ModelError(
+                    f"model {self._model.name!r} gives {_said(value)} and then {_said(again)}, {self._at(point)}: "
+                    "a log weight must be a function of z, the data and params alone"
+                )
+            found.append((point, value))
+            if time.perf_counter() - begin > _SECONDS:
+                break
+        return found
+
+    def _plain(self, point: Point, noisy: random.Random | None = None, by_vmath: bool = False) -> Any:
+        """What the plain function gives or raises; vmath is libm in it, and wrong by some ulp if ``noisy``."""
+        with np.errstate(all="ignore"), nullcontext() if by_vmath else by_references(noisy):
+            try:
+                with writing_is_an_error(self._model.name):
+                    return float(self._function(*map(readonly, point.arguments)))
+            except ModelError:
+                raise
+            except IndexError as error:
+                if point.ordinary:
+                    why = f"raises IndexError: {error}, {self._at(point)}{_line(error)}"
+                    raise ModelError(f"model {self._model.name!r} {why}") from None
+                return error
+            except Exception as error:
+                return error
+
+    def compare(self, compiled: Compiled) -> None:
+        """
+        Raises
+        ------
+        fastsumo.ModelError
+            If the compiled function gives anything else than the plain one.
+        """
+        for points, values in _alike(self._found):
+            near = np.array([value if isinstance(value, float) else math.nan for value in values])
+            z, row, params = np.stack([point.z for point in points]), points[0].row, points[0].params
+            first, second = (compiled(z, row, params, near) for _ in range(2))
+            for point, value, one, other in zip(points, values, first, second, strict=True):
+                if not _same(one, other):
+                    raise ModelError(
+                        f"model {self._model.name!r} gives {_said(one)} and then {_said(other)} when it is compiled, "
+                        f"{self._at(point)}: a log weight must be a function of z, the data and params alone"
+                    )
+                if not self._agree(point, value, one):
+                    raise ModelError(
+                        f"model {self._model.name!r} gives {_said(value)} in plain Python but {_said(one)} when it is "
+                        f"compiled, {self._at(point)}; compiled code adds truth values as numbers and counts in "
+                        "float64, where NumPy does not: int(...) and .astype(float) say what is meant"
+                    )
+
+    def _agree(self, point: Point, value: Any, compiled: float | None) -> bool:
+        if _agree(value, compiled, 0.0) or (isinstance(value, Exception) and not point.ordinary):
+            return True
+        values = list(self._neighbours(point, value))
+        finite = [each for each in values if isinstance(each, float) and math.isfinite(each)]
+        spread = 4.0 * (max(finite) - min(finite)) if finite else 0.0
+        return any(_agree(each, compiled, spread) for each in values)
+
+    def _neighbours(self, point: Point, value: Any) -> Iterator[Any]:
+        """What vmath itself gives, and what is got if arguments and functions are off by a few ulp."""
+        yield value
+        yield self._plain(point, by_vmath=True)
+        generator = random.Random(0)
+        ulps = np.random.default_rng(0)
+        for _ in range(_NEIGHBOURS):
+            moved = [x * (1.0 + ulps.uniform(-4.0, 4.0, x.shape) * 2.0**-52) for x in point.arguments]
+            z, params = moved[0], moved[-1]
+            row = None if point.row is None else moved[1]
+            yield self._plain(Point(z, row, params, False), generator)
+
+    def _at(self, point: Point) -> str:
+        named = {"z" if self._model.proposal is None else "x": point.z, "row": point.row, "params": point.params}
+        shown = (
+            f"{name} = {np.array2string(each, separator=', ', threshold=12, edgeitems=3, max_line_width=10**6)}"
+            for name, each in named.items()
+            if each is not None and each.size
+        )
+        return f"at {', '.join(shown)}"
+
+
+def _agree(value: Any, compiled: float | None, spread: float) -> bool:
+    """Whether compiled code gives what plain Python gives."""
+    if isinstance(value, ArithmeticError | ValueError | TypeError) and _is_arithmetic(value):
+        return True  # libm raises, where the processor goes on with infinity or NaN
+    if not isinstance(value, float):
+        return compiled is None
+    if compiled is None:
+        return False
+    if value == -math.inf or compiled == -math.inf:
+        return value == compiled
+    if not abs(value) <= FURTHEST or abs(value) > _LARGEST_SHIFT:
+        return math.isnan(compiled) or abs(compiled - value) <= 1e-12 * abs(value)
+    return abs(compiled - value) <= _TOLERANCE * max(1.0, abs(value)) + spread
+
+
+def _is_arithmetic(error: Exception) -> bool:
+    said = ("math domain error", "expected a", "cannot convert float", "complex")
+    return isinstance(error, ArithmeticError) or any(each in str(error) for each in said)
+
+
+def _points(model: Model) -> Iterator[Point]:
+    """Ordinary and far points in turn, for a few rows of data."""
+    rows: list[Floats | None] = [model.row]
+    if model.data is not None:
+        last = model.data.shape[0] - 1
+        rows = [model.rows(i, i + 1)[0] for i in sorted({0, last // 2, last})]
+    for i, (noise, ordinary) in enumerate(_noise(model)):
+        z = noise if model.proposal is None else model.proposal.points(noise[None])[0]
+        yield Point(z, rows[i % len(rows)], model.params, ordinary)
+
+
+def _noise(model: Model) -> Iterator[tuple[Floats, bool]]:
+    """Noise, and whether it is ordinary."""
+    size, generator = model.noise_dim, np.random.default_rng(0)
+    signs = np.where(np.arange(size) % 2, -1.0, 1.0)
+    if model.noise == "uniform":
+        least = 2.0**-53
+        for _ in range(8):
+            yield generator.random(size), True
+            yield 0.5 + signs * (generator.random(size) - 0.5), True
+        yield np.full(size, 0.5), True
+        for edge in (1e-6, least):
+            for each in (np.full(size, edge), np.full(size, 1.0 - edge), np.where(signs > 0.0, edge, 1.0 - edge)):
+                yield each, edge > least
+        return
+    few = size <= _FEW
+    for i in range(10):
+        yield generator.standard_normal(size), True
+        yield 2.5 * generator.standard_normal(size).clip(-2.0, 2.0), few
+        if i < 3:
+            direction = (np.ones(size), -np.ones(size), signs)[i]
+            yield _FAR / math.sqrt(size) * direction, True
+            yield _FURTHEST * direction, False
+    for j in range(min(size, _FEW)):
+        for far in (_FAR, -_FAR, _FURTHEST, -_FURTHEST):
+            alone = generator.standard_normal(size)
+            alone[j] = far
+            yield alone, abs(far) == _FAR
+    yield np.zeros(size), True
+    yield 1e-9 * signs, True
+
+
+def _alike(found: list[tuple[Point, Any]]) -> Iterator[tuple[list[Point], list[Any]]]:
+    """Points of one row and of one vector of parameters together."""
+    groups: dict[tuple[int, int], list[tuple[Point, Any]]] = {}
+    for each in found:
+        groups.setdefault((id(each[0].row), id(each[0].params)), []).append(each)
+    for group in groups.values():
+        yield [point for point, _ in group], [value for _, value in group]
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return struct.pack("d", one) == struct.pack("d", other) or (math.isnan(one) and math.isnan(other))
+    return type(one) is type(other)
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "an exception"
+    return f"{type(value).__name__}: {value}" if isinstance(value, Exception) else repr(value)
+
+
+def _line(error: Exception) -> str:
+    """Where in the user's files an exception was raised."""
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename != __file__]
+    return f" ({frames[-1].filename}, line {frames[-1].lineno}: `{frames[-1].line}`)" if frames else ""

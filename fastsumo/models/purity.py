@@ -1,0 +1,93 @@
+"""What a model's function must not reach: randomness of its own, clocks, files, output, Python inside compiled code.
+
+A trial is a function of its number, so that it can be replayed; a log weight is a function of its arguments.
+"""
+
+from __future__ import annotations
+
+import dis
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fastsumo.errors import ModelError
+from fastsumo.jit.reached import nested, of_library, python_function, reached
+
+_IMPURE = {
+    "random": "draws random numbers of its own",
+    "secrets": "draws random numbers of its own",
+    "numpy.random": "draws random numbers of its own",
+    "time": "reads a clock",
+    "datetime": "reads a clock",
+    **dict.fromkeys(("os", "posix", "nt"), "asks the operating system"),
+    "io": "reads or writes files",
+    "_io": "reads or writes files",
+    "numba.core.withcontexts": "runs Python in the middle of compiled code",
+    "print": "prints",
+    "input": "reads what is typed",
+    "open": "opens files",
+}
+
+
+def check_purity(function: Callable[..., Any], name: str) -> None:
+    """
+    Raises
+    ------
+    fastsumo.ModelError
+        If the function, or a helper of it, reaches what makes it more than a function of its arguments.
+    """
+    waiting, seen = [function], set()
+    while waiting:
+        found = waiting.pop()
+        each = python_function(found)
+        if id(each) in seen or not isinstance(each, types.FunctionType) or of_library(found):
+            continue
+        seen.add(id(each))
+        for word, value in reached(each):
+            why = _impurity(value)
+            line = _line_using(each, word) if why else None
+            if line is not None:
+                where = f"{each.__code__.co_filename}, line {line}"
+                raise ModelError(
+                    f"model {name!r} uses {word.partition(' ')[2]}, which {why} ({where}); a log weight must be a "
+                    "function of z, the data and params alone: a trial is a function of its number"
+                )
+            waiting.append(value)
+
+
+def _impurity(value: Any) -> str | None:
+    """What is wrong with a value that a function reaches, if anything."""
+    if isinstance(value, types.ModuleType):
+        return None  # what is taken from it counts
+    for each in (value, type(value), type(getattr(value, "__self__", None))):
+        module = getattr(each, "__module__", None) or ""
+        module = f"builtins.{each.__name__}" if module in ("builtins", "_io") and callable(each) else module
+        for impure, why in _IMPURE.items():
+            if module == impure or module.startswith(f"{impure}.") or module == f"builtins.{impure}":
+                return why
+    return None
+
+
+def _line_using(function: types.FunctionType, word: str) -> int | None:
+    """The first line that uses a name of `reached` and can be come to; None if there is none."""
+    name = word.partition(" ")[2]
+    for code in nested(function.__code__):
+        dead = set(_dead(function, code))
+        for step in dis.get_instructions(code):
+            if step.offset not in dead and step.argval == name.partition(".")[0] and "LOAD" in step.opname:
+                return step.positions.lineno if step.positions else code.co_firstlineno
+    return None
+
+
+def _dead(function: types.FunctionType, code: types.CodeType) -> Iterator[int]:
+    """Offsets of instructions behind the question whether a constant from outside is true, where it is not."""
+    constants = dict(reached(function))
+    steps = list(dis.get_instructions(code))
+    for i, step in enumerate(steps):
+        if not (step.opname.startswith("POP_JUMP") and step.argval > step.offset):
+            continue
+        before = next((each for each in reversed(steps[:i]) if each.opname != "TO_BOOL"), None)
+        names = () if before is None else (f"global {before.argval}", f"cell {before.argval}")
+        known = [constants[name] for name in names if name in constants and isinstance(constants[name], bool)]
+        if known and ("IF_FALSE" in step.opname) != known[0]:
+            yield from range(step.offset + 1, step.argval)

@@ -1,0 +1,122 @@
+"""Legal models give, compiled in whatever way, what Python gives: those of `legal.py` and those Hypothesis writes.
+
+Models share compiled code: one function of many, which a parameter chooses among. Python calls libm and NumPy where the
+model calls vmath.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import expressions
+import legal
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import fastsumo as fs
+from fastsumo.engine.cpu.kernels import weights
+from fastsumo.models.proof import Proof, _agree
+from fastsumo.trial.lazy_sums import with_lazy_sums
+
+COSTLY = {  # to compile
+    *("spread", "sorted_copy", "where", "numpy_reductions", "quadratic", "dots", "matrix", "cumulated", "clipped"),
+    *("arrays_at_once", "comprehension", "generator", "any_all"),
+}
+
+
+def compiled(function: Any, params: int, by_lanes: bool, linear: bool) -> Any:
+    """What a function gives at points, compiled in a way that the engine has."""
+    shape = weights._Shape("normal", "", 3, 3, params, params, 0)
+    made = weights._callback(function, shape, None, linear, by_lanes)
+    found = partial(weights._values_at, made.address, shape, linear)
+    found.made = made  # type: ignore[attr-defined]  # keeps it alive
+    return found
+
+
+def strictly(function: Any, params: Any, *ways: Any) -> float:
+    """The share of points where a function agrees with Python to 1e-12; elsewhere it does but for cancellation."""
+    proof = Proof(fs.Model(function, 3, params))
+    for way in ways:
+        proof.compare(way)
+    own = [(point, value) for point, value in proof._found if point.params is proof._model.params]
+    near = np.array([value if isinstance(value, float) else np.nan for _, value in own])
+    found = ways[0](np.stack([point.z for point, _ in own]), None, proof._model.params, near)
+    return float(np.mean([_agree(value, each, 0.0) for (_, value), each in zip(own, found, strict=True)]))
+
+
+def test_legal_models_agree_with_python() -> None:
+    lines = [text for name, text in legal.ONE_LINE.items() if name not in COSTLY]
+    chosen = "".join(f" if params[4] == {i}:\n  return 1.0 * ({text})\n" for i, text in enumerate(lines))
+    exec(f"def together(z, params):\n{chosen} return z[0]", scope := dict(vars(legal)))
+    way = compiled(scope["together"], 5, False, False)
+    for i, text in enumerate(lines):
+        assert strictly(scope["together"], np.append(legal.PARAMS, i), way) > 0.9, text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", legal.MODELS)
+def test_a_legal_model_agrees_with_python_as_the_engine_compiles_it(name: str) -> None:
+    model = fs.Model(legal.MODELS[name], legal.DIM, legal.PARAMS, name=name)
+    found = weights.compiled(model, Proof(model))
+    assert found.linear_at
+    assert found.extended_at
+    assert fs.sample(model, fs.IWAE(2), 100)[0].size == 100
+
+
+def agree(written: list[str], lazy: bool, by_lanes: bool, linear: bool = False) -> None:
+    function = expressions.together(written)
+    made = with_lazy_sums(function) if lazy else function
+    way = compiled(made, 5, by_lanes, linear)
+    shares = [strictly(function, np.append(expressions.PARAMS, i), way) for i in range(len(written))]
+    assert np.mean(shares) > 0.97
+    assert min(shares) > 0.5, written[int(np.argmin(shares))]
+
+
+def written(bodies: Any, together: int, times: int) -> Any:
+    """Run a test on so many times so many models; nothing is shrunk, as each try takes the compiler seconds."""
+    quick = settings(
+        max_examples=times,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    lists = st.lists(bodies, min_size=together, max_size=together)
+    return lambda test: quick(given(lists)(test))
+
+
+@written(expressions.bodies(2), 50, 1)
+def test_what_hypothesis_writes(bodies: list[str]) -> None:
+    agree(bodies, False, False)
+
+
+@written(expressions.bodies_for_lanes(), 60, 1)
+def test_what_hypothesis_writes_by_lanes(bodies: list[str]) -> None:
+    agree(bodies, False, True)
+
+
+@written(expressions.bodies_for_sums(), 120, 1)
+def test_what_hypothesis_writes_as_sums(bodies: list[str]) -> None:
+    agree(bodies, True, False, linear=True)
+
+
+@pytest.mark.slow
+@written(expressions.bodies(), 40, 25)
+def test_much_more_of_what_hypothesis_writes(bodies: list[str]) -> None:
+    agree(bodies, False, False, linear=True)
+
+
+@pytest.mark.slow
+@written(expressions.bodies_for_lanes(), 50, 10)
+def test_much_more_by_lanes(bodies: list[str]) -> None:
+    agree(bodies, False, True, linear=True)
+
+
+@pytest.mark.slow
+@written(expressions.bodies_for_sums(), 100, 10)
+def test_much_more_as_sums(bodies: list[str]) -> None:
+    agree(bodies, True, False)

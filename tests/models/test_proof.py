@@ -1,0 +1,452 @@
+"""Models that are not what they say: each is an error before its first trial, or at the trial that shows it.
+
+Legal ones, and that they agree with Python, are in `test_agreement.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from complaints import fails
+from numba import objmode
+from numba.extending import register_jitable
+from zoo import slow
+
+import fastsumo as fs
+from fastsumo.engine.cpu.kernels import weights
+from fastsumo.models.plain import plain
+from fastsumo.models.proof import Proof
+from fastsumo.models.purity import check_purity
+from fastsumo.vmath import exp, log, logaddexp
+
+NORMAL = fs.proposals.Gaussian([0.0, 0.0], 1.0)
+GENERATOR = np.random.default_rng(0)
+DEBUG = False
+CALLS = [0]
+OWN = [1.0]
+
+
+def look(function: Any, params: Any = (1.5, -0.5), dim: int = 2, **more: Any) -> None:
+    """The part of the proof that compiles nothing."""
+    Proof(fs.Model(function, dim, params, name="mine", **more)).look()
+
+
+# --- indices --------------------------------------------------------------------------------------------------------
+
+
+@numba.njit
+def reads_too_far(values):  # type: ignore[no-untyped-def]
+    return values[5]
+
+
+@register_jitable
+def reads_too_far_too(values):  # type: ignore[no-untyped-def]
+    return values[-3]
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        *(("z[0] + z[1] + z[2]", 2), ("z[-3]", -3), ("params[2] * z[0]", 2), ("params[-3]", -3), ("z[z.size]", 2)),
+        *(("reads_too_far(z)", 5), ("reads_too_far_too(params)", -3), ("z[0] if z[0] < 4.0 else z[7]", 7)),
+        *(("params[6] if z[0] * z[1] < -12.0 else 0.0", 6), ("z[np.array([0, 9])].sum()", 9), ("np.take(z, 4)", 4)),
+        *(("sum([z[j] for j in range(4)])", 2), ("z[1:][1]", 1), ("z.flat[7]", 7), ("z[(3,)]", 3), ("TABLE[3]", 3)),
+    ],
+)
+def test_an_index_out_of_range_is_named(text: str, index: int) -> None:
+    scope = {**globals(), "TABLE": np.arange(3.0)}
+    exec(f"def model(z, params):\n return {text}", scope)
+    text = fails(lambda: look(scope["model"]), fs.ModelError, f"index {index} is out of bounds")
+    assert "model 'mine' raises IndexError" in text
+
+
+def test_a_row_is_as_long_as_it_is() -> None:
+    fails(lambda: look(lambda z, row, params: row[3], data=np.ones((5, 3))), fs.ModelError, "index 3 is out of bounds")
+    model = fs.importance(lambda x, params: -0.5 * x[2] ** 2, NORMAL, name="mine")
+    fails(lambda: fs.theory.predict(model, fs.ELBO()), fs.ModelError, "index 2 is out of bounds for axis 0 with size 2")
+
+
+def hidden(z, params):  # type: ignore[no-untyped-def]
+    """Out of range once in 2000 samples, behind a helper, where no point of a proof is."""
+    return reads_too_far(params) if 2.42 < z[0] < 2.45 else z[0]
+
+
+def test_what_no_point_shows_is_an_error_of_the_trial() -> None:
+    model = fs.Model(hidden, 1, [1.0, 2.0], name="mine")
+    text = fails(
+        lambda: fs.simulate(model, fs.IWAE(2), 100_000), fs.ModelError, "model 'mine' raised IndexError: index 5"
+    )
+    trial = int(re.findall(r"in trial (\d+) of seed 0", text)[0])
+    assert f"trial={trial}, seed=0" in text
+    fails(lambda: fs.replay(model, fs.IWAE(2), trial), fs.ModelError, "index 5 is out of bounds for axis 0 with size 2")
+    assert fs.replay(model, fs.IWAE(2), trial + 1).log_weights.size == 2
+    assert fs.sample(model, fs.IWAE(2), 1, first_trial=trial + 1)[0].size == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        ("z[7] if z[0] + z[1] > 40.0 else z[0]", 7),
+        slow("params[-9] if np.sum(z) > 80.0 and z[0] > 50.0 else z[0]", -9),
+    ],
+)
+def test_a_constant_index_is_seen_where_nobody_comes(text: str, index: int) -> None:
+    scope = dict(globals())
+    exec(f"def model(z, params):\n return {text}", scope)
+    model = fs.Model(scope["model"], 2, [1.5], name="mine")
+    look(scope["model"], [1.5])
+    fails(lambda: fs.simulate(model, fs.ELBO(), 10), fs.ModelError, f"index {index} is out of bounds for axis 0")
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
+
+
+@numba.njit
+def writes(values):  # type: ignore[no-untyped-def]
+    values[0] = 1.0
+    return values[0]
+
+
+WRITERS = [
+    *(
+        "z[0] = 1.0",
+        "z[:] = 0.0",
+        "z += 1.0",
+        "z[0] -= params[0]",
+        "params[0] += 1e-6",
+        "params[:1] = 2.0",
+        "z.fill(0.0)",
+    ),
+    *("z.sort()", "writes(params)", "np.add(z, z, z)", "params.reshape(2, 1)[0, 0] = 1.0", "[params][0][0] = 1.0"),
+    *(
+        "z[0], z[1] = z[1], z[0]",
+        "np.fill_diagonal(params.reshape(1, 2), 5.0)",
+        "params.T[0] = 1.0",
+        "z[::-1][0] = 2.0",
+    ),
+    *("z.flat[0] = 1.0", "params.view(np.int64)[0] = 1", "np.nan_to_num(z, copy=False)", "np.asarray(params)[1] = 0.0"),
+]
+
+
+def writer(text: str) -> Any:
+    scope = dict(globals())
+    exec(f"def model(z, params):\n {text}\n return z[0]", scope)
+    return scope["model"]
+
+
+@pytest.mark.parametrize("text", WRITERS)
+def test_writing_into_what_is_given_is_an_error(text: str) -> None:
+    fails(lambda: look(writer(text)), fs.ModelError, "model 'mine' writes into what it is given")
+
+
+def test_plain_calls_leave_the_callers_arrays_alone() -> None:
+    model = fs.Model(lambda z, row, params: writes(row), 1, data=np.ones((2, 2)), name="mine")
+    noise, row = np.zeros((3, 1)), np.array([5.0, 6.0])
+    fails(lambda: model(noise, row), fs.ModelError, "writes into what it is given")
+    assert row.tolist() == [5.0, 6.0]
+    fails(lambda: fs.Model(writer("z[0] = 1.0"), 1, [0.0])(noise), fs.ModelError, "work on a copy")
+    assert not noise.any()
+    model = fs.importance(lambda x, params: writes(x), NORMAL, params=[1.0])
+    fails(lambda: fs.theory.predict(model, fs.ELBO()), fs.ModelError, "writes into what it is given")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "params[0] += 1e-6",
+        *map(slow, ("z[0] = 1.0", "z += 1.0", "z.fill(0.0)", "z.sort()", "writes(z)", "np.add(z, z, z)")),
+        *map(slow, ("z.flat[0] = 1.0", "np.fill_diagonal(params.reshape(1, 2), 5.0)", "params.T[0] = 1.0")),
+    ],
+)
+def test_writing_where_no_point_comes_is_an_error_of_the_compiler(text: str) -> None:
+    scope = dict(globals())
+    exec(f"def model(z, params):\n if 2.42 < z[0] < 2.45:\n  {text}\n return z[0]", scope)
+    model = fs.Model(scope["model"], 2, [1.5, -0.5], name="mine")
+    fails(lambda: fs.simulate(model, fs.ELBO(), 10), fs.ModelError, "model 'mine' cannot be compiled")
+
+
+def test_what_is_improbable_is_left_to_the_run() -> None:
+    """A table is as long as a run needs it, not as long as all numbers at their furthest together would."""
+    table = np.zeros(200)
+    look(lambda z, params: table[int(z @ z)], dim=64)
+    look(lambda z, params: table[int(100 + 5 * z.sum())], dim=10)
+    look(lambda z, params: table[int(100 + 18 * z[0])])
+    fails(lambda: look(lambda z, params: table[int(100 + 25 * z[0])]), fs.ModelError, "index 22. is out of bounds")
+
+
+def test_its_own_arrays_can_be_written() -> None:
+    look(lambda z, params: writes(z.copy()) + writes(np.zeros(2)) + writes(z + 1.0))
+
+
+# --- functions that are no functions --------------------------------------------------------------------------------
+
+
+@numba.njit
+def noisy(x):  # type: ignore[no-untyped-def]
+    return x + np.random.random()  # noqa: NPY002 - what Numba knows
+
+
+def prints(z, params):  # type: ignore[no-untyped-def]
+    print("at", z[0])
+    return z[0]
+
+
+def prints_if(z, params):  # type: ignore[no-untyped-def]
+    if DEBUG:
+        print("at", z[0])
+    return z[0]
+
+
+def objects(z, params):  # type: ignore[no-untyped-def]
+    x = z[0]
+    with objmode(x="float64"):
+        x += random.random()
+    return x
+
+
+def counts(z, params):  # type: ignore[no-untyped-def]
+    CALLS[0] += 1
+    return z[0] + CALLS[0]
+
+
+@pytest.mark.parametrize(
+    ("function", "word"),
+    [
+        (lambda z, params: np.random.normal(), "np.random.normal, which draws random numbers"),  # noqa: NPY002
+        (lambda z, params: random.gauss(0.0, 1.0), "random.gauss, which draws random numbers"),
+        (lambda z, params: noisy(z[0]), "np.random.random, which draws random numbers"),
+        (lambda z, params: GENERATOR.normal(), "GENERATOR, which draws random numbers"),
+        (lambda z, params: z[0] if z[0] < 99.0 else time.time(), "time.time, which reads a clock"),
+        (lambda z, params: float(open("file").read()), "open, which reads or writes files"),  # noqa: SIM115
+        (prints, "print, which prints"),
+        (objects, "objmode, which runs Python"),
+    ],
+)
+def test_a_log_weight_is_a_function(function: Any, word: str) -> None:
+    model = fs.Model(function, 2, name="mine")
+    uses = [
+        *(lambda: fs.simulate(model, fs.ELBO(), 10), lambda: fs.sample(model, fs.ELBO(), 10)),
+        *(lambda: fs.replay(model, fs.ELBO(), 0), lambda: fs.theory.predict(model, fs.ELBO())),
+        *(lambda: fs.levels(model, 4, 100), lambda: model([0.0, 0.0])),
+    ]
+    for use in uses:
+        text = fails(use, fs.ModelError, f"model 'mine' uses {word}")
+        assert "a trial is a function of its number" in text
+        assert "test_proof.py, line" in text
+
+
+def test_what_is_not_come_to_is_not_looked_at() -> None:
+    check_purity(prints_if, "mine")
+    look(prints_if)
+
+
+def test_state_that_no_name_shows_is_seen_in_two_calls() -> None:
+    fails(
+        lambda: look(counts), fs.ModelError, "model 'mine' gives .* and then .*: a log weight must be a function of z"
+    )
+
+
+def test_a_print_ends_at_once() -> None:
+    """In a process of its own, as the first thing that it does."""
+    code = "import fastsumo as fs\ndef f(z, params):\n    print('at', z[0])\n    return z[0]\n"
+    code += "try: fs.simulate(fs.Model(f, 1), fs.ELBO(), 10)\nexcept fs.ModelError as error: print(error)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert "uses print, which prints" in done.stdout
+
+
+# --- numbers --------------------------------------------------------------------------------------------------------
+
+
+def test_sums_of_exponentials_are_compared_as_numbers() -> None:
+    def model(z, params):  # type: ignore[no-untyped-def]
+        u, v = logaddexp(z[0], 0.0), logaddexp(-z[0], 1.0)
+        return 1.0 if u < v else 0.0
+
+    found = fs.simulate(fs.Model(model, 1), fs.ELBO(), 40_000)
+    expected = 0.5 * math.erfc(-math.asinh((math.e - 1.0) / 2.0) / math.sqrt(2.0))
+    assert abs(found.mean - expected) < 5.0 * math.sqrt(expected * (1.0 - expected) / 40_000)
+
+
+def far(z, params):  # type: ignore[no-untyped-def]
+    return params[0] if z[0] > params[1] else -1.0
+
+
+@pytest.mark.parametrize("low", [-(2.0**50) - 4.0, -1e16, 1e30, -1e100])
+def test_far_log_weights_are_kept(low: float) -> None:
+    model = fs.Model(far, 1, [low, 0.0])
+    values, _ = fs.sample(model, fs.ELBO(), 50)
+    np.testing.assert_allclose(np.unique(values), sorted([low, -1.0]), rtol=1e-15)
+    pairs, _ = fs.sample(model, fs.IWAE(2), 50)
+    found = np.unique(pairs[pairs > -1e9] if low < 0.0 else pairs[pairs > 0.0])
+    np.testing.assert_allclose(found, [-1.0 - math.log(2.0), -1.0] if low < 0.0 else [low], rtol=1e-15)
+
+
+def test_what_is_further_is_an_error_that_says_how_a_weight_of_zero_is_written() -> None:
+    for trials, shift in ((10, 0.0), (200_000, 4.0)):  # at once, and in the middle of a run
+        model = fs.Model(far, 1, [-1e300, shift], name="mine")
+        text = fails(
+            lambda model=model, n=trials: fs.simulate(model, fs.ELBO(), n), fs.ModelError, r"returned -1e\+300"
+        )
+        assert "-math.inf for a weight of zero" in text
+
+
+def test_a_sum_may_have_a_part_that_is_as_good_as_nothing() -> None:
+    def model(z, params):  # type: ignore[no-untyped-def]
+        return logaddexp(-1e300, z[0]) - 1.0
+
+    one = fs.replay(fs.Model(model, 1), fs.IWAE(50), 0)
+    z = fs.replay(fs.Model(far, 1, [0.0, 99.0]), fs.IWAE(50), 0)
+    assert np.all(np.isfinite(one.log_weights))
+    assert np.all(z.log_weights == -1.0)
+
+
+# --- the proof itself -----------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_number_is_an_error() -> None:
+    def values(z: Any, row: Any, params: Any, near: Any) -> list[float | None]:
+        return [float(point[0] * 2.0 + 1e-9 * (point[0] > 1.0)) for point in z]
+
+    proof = Proof(fs.Model(lambda z, params: z[0] * 2.0, 1, name="mine"))
+    proof.compare(lambda z, row, params, near: [float(2.0 * point[0]) for point in z])
+    fails(
+        lambda: proof.compare(values), fs.ModelError, r"gives \S+ in plain Python but \S+ when it is compiled, at z = "
+    )
+    fails(lambda: proof.compare(lambda *given: [None] * len(given[0])), fs.ModelError, "but an exception when")
+
+
+def test_rounding_is_not_an_error() -> None:
+    """What is lost to cancellation is no disagreement; as much where nothing is cancelled is one."""
+    proof = Proof(fs.Model(lambda z, params: 1e9 * (exp(z[0]) - exp(z[0] * (1.0 + 1e-9))), 1))
+    proof.compare(lambda z, row, params, near: [float(value * (1.0 + 1e-8)) for value in near])
+    proof = Proof(fs.Model(lambda z, params: exp(z[0]), 1))
+    fails(
+        lambda: proof.compare(lambda z, row, params, near: [float(value * (1.0 + 1e-8)) for value in near]),
+        fs.ModelError,
+        "when it is compiled",
+    )
+
+
+def test_a_fast_way_that_is_wrong_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def model(z, params):  # type: ignore[no-untyped-def]
+        return logaddexp(z[0], -z[0])
+
+    monkeypatch.setattr(weights, "with_lazy_sums", lambda function: lambda z, params: z[0])
+    with pytest.warns(fs.errors.SlowModelWarning, match="in plain Python but"):
+        one = fs.replay(fs.Model(model, 1, name="mine"), fs.IWAE(50), 0)
+    assert np.all(one.log_weights >= math.log(2.0) - 1e-12)
+
+
+def test_a_proof_is_remembered_with_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTSUMO_CACHE_DIR", str(tmp_path))
+    seen: list[str] = []
+    for name in ("look", "compare"):
+        before = getattr(Proof, name)
+
+        def spy(self: Any, *given: Any, name: str = name, before: Any = before) -> None:
+            seen.append(name)
+            before(self, *given)
+
+        monkeypatch.setattr(Proof, name, spy)
+    slope = 0.625
+
+    def model(z, params):  # type: ignore[no-untyped-def]
+        return slope * z[0]
+
+    fs.sample(fs.Model(model, 1, log_evidence=0.0), fs.ELBO(), 5)
+    assert seen == ["look", "compare"]
+    weights._compile.cache_clear()
+    fs.sample(fs.Model(model, 1, log_evidence=0.0), fs.ELBO(), 5)
+    assert seen == ["look", "compare"]
+
+
+def test_what_fails_its_proof_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTSUMO_CACHE_DIR", str(tmp_path))
+    model = fs.Model(lambda z, params: 0.375 * z[0], 1, name="mine")
+
+    def refuse(self: Proof, compiled: Any) -> None:
+        raise fs.ModelError("refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Proof, "compare", refuse)
+        fails(lambda: fs.sample(model, fs.ELBO(), 5), fs.ModelError, "refused")
+    kept = list(tmp_path.glob("compiled/*linear_weights*"))
+    assert kept == []
+
+
+def test_helpers_are_plain_in_plain_python() -> None:
+    fails(lambda: plain(lambda z: reads_too_far(z))(np.zeros(2)), IndexError, "index 5")
+    assert plain(lambda z, params: factorial(4) + z[0])([1.0], ()) == 25.0
+
+
+@numba.njit
+def factorial(n):  # type: ignore[no-untyped-def]
+    return 1.0 if n <= 1 else n * factorial(n - 1)
+
+
+@pytest.mark.slow
+def test_a_helper_that_calls_itself_runs_again_in_another_process(tmp_path: Path) -> None:
+    code = "import test_proof, fastsumo as fs\ndef f(z, params):\n    return test_proof.factorial(4) + z[0]\n"
+    code += "print(fs.sample(fs.Model(f, 1), fs.ELBO(), 3)[0].sum())"
+    paths = os.pathsep.join(
+        [str(Path(__file__).parent), str(Path(__file__).parents[1]), str(Path(fs.__file__).parents[1])]
+    )
+    environment = os.environ | {"FASTSUMO_CACHE_DIR": str(tmp_path), "PYTHONPATH": paths}
+    outputs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True).stdout
+        for _ in range(2)
+    ]
+    assert outputs[0] == outputs[1]
+
+
+def test_a_model_that_is_slow_in_python_is_looked_at_once() -> None:
+    calls = [0]
+
+    def slow_model(z, params):  # type: ignore[no-untyped-def]
+        calls[0] += 1
+        time.sleep(0.15)
+        return 0.0
+
+    proof = Proof(fs.Model(slow_model, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fastsumo.models.proof.check_purity", lambda *given: None)  # which sees a clock
+        proof.look()
+    assert calls[0] == 1
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+def plain_helper(x):  # type: ignore[no-untyped-def]
+    return log(x)
+
+
+def test_an_unknown_global_comes_with_what_to_do() -> None:
+    model = fs.Model(lambda z, params: plain_helper(z[0] ** 2), 1)
+    fails(lambda: fs.simulate(model, fs.ELBO(), 10), fs.ModelError, "plain_helper.*decorate it with numba.njit")
+
+
+@pytest.mark.parametrize("text", [slow("np.dot(z, z)"), "(TABLE @ z).sum()"])
+def test_nothing_is_said_of_layouts(text: str, recwarn: pytest.WarningsRecorder) -> None:
+    scope = {"np": np, "TABLE": np.eye(3)}
+    exec(f"def model(z, params):\n return {text}", scope)
+    assert fs.sample(fs.Model(scope["model"], 3), fs.ELBO(), 5)[0].size == 5
+    assert len(recwarn) == 0
+
+
+def test_a_compiler_that_is_off_is_named() -> None:
+    code = "import os; os.environ['NUMBA_DISABLE_JIT'] = '1'; import fastsumo as fs; fs.models.note()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "NUMBA_DISABLE_JIT turns the compiler off: unset it" in done.stderr
