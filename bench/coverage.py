@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import argparse
 import functools
+import math
 import os
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,9 @@ from numpy.typing import NDArray
 
 import fastsumo as fs
 from bench.report import publish, table
+
+Rows = NDArray[np.void]
+Floats = NDArray[np.float64]
 
 MARKERS = "<!-- coverage table -->", "<!-- end of coverage table -->"
 LAWS = {"harmonic": fs.roulette.Harmonic(), "paper": fs.roulette.HarmonicGeometric(alpha=80, rate=0.1)}
@@ -32,8 +36,19 @@ METHODS = ("normal", "median-of-means", "catoni", "trimmed", "self-normalised", 
 SIZES = (10**4, 10**5, 10**6, 10**7)
 REPETITIONS = 2000
 SEED = 20
+ONE_SIDED_MARKERS = "<!-- one-sided coverage table -->", "<!-- end of one-sided coverage table -->"
+ONE_SIDED: dict[str, tuple[Callable[[np.random.Generator, int], Floats], float]] = {  # draws, and their mean
+    "Pareto 1.2": (lambda random, size: random.pareto(1.2, size) + 1.0, 6.0),
+    "Pareto 1.5": (lambda random, size: random.pareto(1.5, size) + 1.0, 3.0),
+    "Lomax 1.5": (lambda random, size: random.pareto(1.5, size), 2.0),
+    "Lomax 2": (lambda random, size: random.pareto(2.0, size), 1.0),
+    "Lomax 3": (lambda random, size: random.pareto(3.0, size), 0.5),
+    "Fréchet 1.5": (lambda random, size: random.exponential(size=size) ** (-1.0 / 1.5), math.gamma(1.0 / 3.0)),
+    "inverse gamma 2.5": (lambda random, size: 1.0 / random.gamma(2.5, size=size), 1.0 / 1.5),
+    "lognormal 2": (lambda random, size: np.exp(2.0 * random.standard_normal(size)), math.exp(2.0)),
+    "exponential": (lambda random, size: random.exponential(size=size), 1.0),
+}
 ROW = np.dtype([("size", "i8"), ("repetition", "i8"), ("low", "f8", len(METHODS)), ("high", "f8", len(METHODS))])
-Rows = NDArray[np.void]
 
 
 # ---- what is run ----
@@ -154,6 +169,32 @@ def report(folder: Path) -> str:
     return "\n\n".join(parts)
 
 
+def one_sided(repetitions: int, size: int) -> str:
+    """A table of how often intervals hold the mean of laws with one heavy tail, and what `diagnose` chooses."""
+    columns = ("normal", "median-of-means", "one-sided")
+    cells = [["coverage, half width", *columns, "chosen by diagnose"]]
+    for name, (draw, mean) in ONE_SIDED.items():
+        random, held, widths = np.random.default_rng(SEED), np.zeros(len(columns) + 1), []
+        for _ in range(repetitions):
+            summary = fs.tails.summarize(draw(random, size))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", fs.tails.TailWarning)
+                found = [fs.tails.mean_interval(summary, method) for method in columns]
+                found.append(fs.tails.diagnose(summary).interval)
+            held += [each.low <= mean <= each.high for each in found]
+            widths.append([each.half_width for each in found])
+        width = np.median(widths, axis=0)
+        cells.append(
+            [name, *(f"{share:.1f} %, {half:.2g}" for share, half in zip(100 * held / repetitions, width, strict=True))]
+        )
+    told = (
+        f"How often 95 % intervals from {size:,} values of laws with one heavy tail hold the mean, over {repetitions} "
+        "repetitions, and their median half width (infinite where the index may be 1, so that there may be no mean). "
+        "The number after a law is its tail index; `python -m bench.coverage --one-sided --readme README.md`."
+    )
+    return f"{told}\n\n{table(cells)}"
+
+
 def _power(number: int) -> str:
     """10000 as 10⁴."""
     digits = len(str(number)) - 1
@@ -172,7 +213,9 @@ def _part(text: str) -> tuple[int, int]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.coverage", description="Coverage of intervals for a mean.")
-    parser.add_argument("folder", type=Path, help="where repetitions are kept; a run goes on with those that are there")
+    parser.add_argument(
+        "folder", type=Path, nargs="?", help="where repetitions are kept; a run goes on with those that are there"
+    )
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long (default: run all)")
     parser.add_argument("--repetitions", type=int, default=REPETITIONS, help="of each size (default: %(default)s)")
     parser.add_argument("--largest", type=float, default=SIZES[-1], help="trials of the largest size (default: 1e7)")
@@ -180,7 +223,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--part", type=_part, default=(1, 1), metavar="I/N", help="only part I of N of the work, I from 1 to N"
     )
     parser.add_argument("--readme", type=Path, help="put the tables between the markers of this file")
+    parser.add_argument("--one-sided", action="store_true", help="the table of laws with one heavy tail, in a minute")
     options = parser.parse_args(arguments)
+    if options.one_sided:
+        publish(one_sided(min(options.repetitions, 500), 10_000), options.readme, ONE_SIDED_MARKERS)
+        return 0
+    if options.folder is None:
+        parser.error("give a folder, or --one-sided")
     sizes = [size for size in SIZES if size <= options.largest]
     study(options.folder, options.minutes, sizes, options.repetitions, options.part)
     publish(report(options.folder), options.readme, MARKERS)

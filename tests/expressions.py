@@ -49,6 +49,7 @@ SCOPE: dict[str, Any] = {
     "helper": helper,
     "other": other,
     "along": along,
+    "evaluated": evaluated,
     "math": math,
     "np": np,
     "TABLE": np.linspace(-1.0, 1.0, 12).reshape(4, 3),

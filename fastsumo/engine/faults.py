@@ -50,8 +50,8 @@ def trial_error(
 
     ``culprit`` are the trial and the noise of such a sample, where they were found.
     """
-    near, noise = ("near", None) if culprit is None else ("in", culprit[1])
-    trial = trial if culprit is None else culprit[0]
+    near = "near" if culprit is None else "in"
+    trial, noise = (trial, None) if culprit is None else culprit
     row, at, where = None, trial, f"trial {trial} of seed {seed}"
     again = f"fs.replay(model, {estimator!r}, trial={trial}, seed={seed})"
     if model.data is not None:

@@ -16,8 +16,10 @@ from numba import types
 from numba.core import errors, ir, registry
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.dispatcher import Dispatcher
+from numba.extending import overload
 
 from fastsumo.jit.indices import out_of_range
+from fastsumo.jit.memory import readonly
 from fastsumo.jit.reached import of_library
 
 
@@ -30,6 +32,8 @@ class Twins:
 
     def of(self, value: Any) -> Any:
         """What stands for a value: itself, if it is no helper and holds none."""
+        if value is np.ascontiguousarray or value is np.asfortranarray:
+            return in_order_c if value is np.ascontiguousarray else in_order_fortran
         if type(value) is tuple:
             twins = tuple(map(self.of, value))
             return value if all(map(operator.is_, twins, value)) else twins
@@ -61,6 +65,30 @@ class CheckedHelpers(FunctionPass):
                     if twin is not value:
                         step.value, found = ir.Global(name, twin, step.value.loc), True
         return found
+
+
+def in_order_c(array: Any) -> Any:
+    """`numpy.ascontiguousarray`, which Numba takes for a copy where it is none: read-only if the array is."""
+    raise NotImplementedError("compiled code only")
+
+
+def in_order_fortran(array: Any) -> Any:
+    """`numpy.asfortranarray`, likewise."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(in_order_c)
+def _in_order_c(array):  # type: ignore[no-untyped-def]
+    if isinstance(array, types.Array) and not array.mutable:
+        return lambda array: readonly(np.ascontiguousarray(array))
+    return lambda array: np.ascontiguousarray(array)
+
+
+@overload(in_order_fortran)
+def _in_order_fortran(array):  # type: ignore[no-untyped-def]
+    if isinstance(array, types.Array) and not array.mutable:
+        return lambda array: readonly(np.asfortranarray(array))
+    return lambda array: np.asfortranarray(array)
 
 
 def _constant(function: Any, value: Any) -> tuple[str, Any]:
@@ -119,6 +147,8 @@ def _back_door(step: Any, kinds: Any) -> str:
         function: Any = getattr(kinds[value.func.name], "typing_key", None)
         given = [kinds[each.name] for each in (*value.args, *dict(value.kws).values())]
         writes = function in (np.nditer, np.fill_diagonal) or (function is np.nan_to_num and len(given) > 1)
+        given = given[2:] if function is np.dot else given
+        writes |= function is np.dot
         if writes and any(isinstance(kind, types.Array) and not kind.mutable for kind in given):
             return f"numpy.{function.__name__} can write into a readonly array, as z, rows of data and params are"
     return ""

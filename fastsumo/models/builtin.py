@@ -48,6 +48,8 @@ def note() -> Model:
         log_evidence=math.log(2.0 * math.pi),
         name="note",
         chi_square=_NOTE_CHI_SQUARE,
+        weight_tail_index=math.inf,
+        weight_zero_index=math.inf,
     )
 
 
@@ -94,6 +96,7 @@ def gamma(shape: float) -> Model:
         chi_square=1.0 / a,
         laplace=laplace,
         weight_tail_index=math.inf,
+        weight_zero_index=math.inf,
     )
 
 
@@ -128,6 +131,7 @@ def lognormal(sigma: float) -> Model:
         name=f"lognormal({s:g})",
         chi_square=chi_square,
         weight_tail_index=math.inf,
+        weight_zero_index=math.inf,
     )
 
 
@@ -165,6 +169,7 @@ def gaussian_scale(sigma: float) -> Model:
         name=f"gaussian_scale({s:g})",
         chi_square=square / math.sqrt(2.0 * square - 1.0) - 1.0 if square > 0.5 else math.inf,
         weight_tail_index=1.0 / (1.0 - square) if square < 1.0 else math.inf,
+        weight_zero_index=math.inf,
     )
 
 

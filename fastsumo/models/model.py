@@ -50,6 +50,9 @@ class Model:
         ``t -> E[exp(-t w / Z)]``, where it is known.
     weight_tail_index : float or None
         ``b`` in ``P(w > t) ~ t^-b``, where it is known; infinite for lighter tails.
+    weight_zero_index : float or None
+        ``b`` in ``P(log w < -x) ~ x^-b``, where it is known; infinite for lighter tails. A proposal with heavier tails
+        than the target's has one: a Student t with ``df`` degrees of freedom for a normal target, ``df / 2``.
     data : ndarray or None
         Rows that `fs.evaluate` goes through.
     prepare : callable or None
@@ -86,6 +89,7 @@ class Model:
         chi_square: float | None = None,
         laplace: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
         weight_tail_index: float | None = None,
+        weight_zero_index: float | None = None,
     ) -> None:
         if not callable(function):
             raise TypeError(f"a model is a function of (z, params), got {function!r}")
@@ -100,9 +104,10 @@ class Model:
         self.proposal = proposal
         self.origin: str | None = None
         self.name = str(name) if name is not None else getattr(function, "__name__", "model")
-        self.chi_square = None if chi_square is None else float(checks.floats("chi_square", chi_square))
+        self.chi_square = _chi_square(chi_square)
         self.laplace = laplace
-        self.weight_tail_index = weight_tail_index
+        self.weight_tail_index = _index("weight_tail_index", weight_tail_index)
+        self.weight_zero_index = _index("weight_zero_index", weight_zero_index)
         self._evidence = log_evidence
         self._is_pure = False  # as far as is known
         self._check_arity()
@@ -121,7 +126,7 @@ class Model:
         """A copy with other parameters, as many as before; nothing is compiled again.
 
         A ``log_evidence`` given as a function of the parameters follows them; one given as a number is kept.
-        Known truths of the weights (``chi_square``, ``laplace``, ``weight_tail_index``) are dropped.
+        Known truths of the weights (``chi_square``, ``laplace`` and the two indices) are dropped.
 
         Parameters
         ----------
@@ -143,7 +148,7 @@ class Model:
         other = copy.copy(self)
         other.params = values
         if not np.array_equal(values, self.params):
-            other.chi_square = other.laplace = other.weight_tail_index = None
+            other._forget_weights()
             if self._raw is not None:
                 other.row = other._one_row(self._raw)
                 other._evidence = None
@@ -173,8 +178,12 @@ class Model:
             raise ValueError(f"the proposal must have dimension {self.dim}, got {proposal.dim}")
         other = copy.copy(self)
         other.proposal = proposal
-        other.chi_square = other.laplace = other.weight_tail_index = None
+        other._forget_weights()
         return other
+
+    def _forget_weights(self) -> None:
+        """Drop what was known of the law of the weights."""
+        self.chi_square = self.laplace = self.weight_tail_index = self.weight_zero_index = None
 
     @property
     def columns(self) -> int:
@@ -365,6 +374,8 @@ def model(
     data: ArrayLike | None = None,
     prepare: Prepare | None = None,
     chi_square: float | None = None,
+    weight_tail_index: float | None = None,
+    weight_zero_index: float | None = None,
 ) -> Callable[[Callable[..., float]], Model]:
     """Decorator that makes a `Model` of a plain Python log weight ``f(z, params)``.
 
@@ -387,6 +398,9 @@ def model(
         encoder gives: the function sees the rows that it returns. It is given 16 rows at a time and must not mix them.
     chi_square : float, optional
         The chi-square divergence of the target from the proposal, where it is known.
+    weight_tail_index, weight_zero_index : float, optional
+        ``b`` in ``P(w > t) ~ t^-b`` and in ``P(log w < -x) ~ x^-b``, where they are known; infinite for lighter tails.
+        What is not given `theory` looks for far out in the tails.
 
     Returns
     -------
@@ -421,6 +435,7 @@ def model(
 
     def decorate(function: Callable[..., float]) -> Model:
         options = {"data": data, "prepare": prepare, "chi_square": chi_square}
+        options |= {"weight_tail_index": weight_tail_index, "weight_zero_index": weight_zero_index}
         return Model(function, dim, params, noise, log_evidence, name, **options)  # type: ignore[arg-type]
 
     return decorate
@@ -435,6 +450,8 @@ def importance(
     data: ArrayLike | None = None,
     name: str | None = None,
     chi_square: float | None = None,
+    weight_tail_index: float | None = None,
+    weight_zero_index: float | None = None,
 ) -> Model:
     """A model from an unnormalised log density and a proposal: ``log w = log_density(x) - log q(x)``, ``x ~ q``.
 
@@ -455,6 +472,9 @@ def importance(
         What reports call the model; by default the name of ``log_density``.
     chi_square : float, optional
         The chi-square divergence of the target from the proposal, where it is known.
+    weight_tail_index, weight_zero_index : float, optional
+        ``b`` in ``P(w > t) ~ t^-b`` and in ``P(log w < -x) ~ x^-b``, where they are known; infinite for lighter tails.
+        What is not given `theory` looks for far out in the tails.
 
     Returns
     -------
@@ -477,7 +497,22 @@ def importance(
         name=name,
         proposal=proposal,
         chi_square=chi_square,
+        weight_tail_index=weight_tail_index,
+        weight_zero_index=weight_zero_index,
     )
+
+
+def _chi_square(value: float | None) -> float | None:
+    """A chi-square that was declared: at least 0, but for rounding, or infinite."""
+    if value is None or value == math.inf:
+        return value
+    rounded = isinstance(value, (int, float)) and -1e-9 < value < 0.0
+    return checks.real("chi_square", 0.0 if rounded else value, 0.0, closed="low")
+
+
+def _index(name: str, value: float | None) -> float | None:
+    """A tail index that was declared: positive or infinite."""
+    return math.inf if value == math.inf else None if value is None else checks.real(name, value, 0.0)
 
 
 def _rows(data: ArrayLike) -> NDArray[Any]:

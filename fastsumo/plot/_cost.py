@@ -84,7 +84,7 @@ def _number(axes: Axes, shown: list[Run], runs: list[Run]) -> None:
 
 
 def _is_infinite(run: Run) -> bool:
-    law = tail_law(run.provenance)
+    law = tail_law(run.tail_source)
     if law is not None:
         return law.index <= 2.0
     hill = hill_of(run)

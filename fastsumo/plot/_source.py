@@ -35,7 +35,7 @@ def says_nothing(result: Run) -> bool:
 
 def law_of(result: Run) -> PowerTail | None:
     """The power law that first-order theory predicts for a run."""
-    return tail_law(result.provenance)
+    return tail_law(result.tail_source)
 
 
 def center_name(source: Source) -> str:

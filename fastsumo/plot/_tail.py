@@ -265,7 +265,7 @@ def _draw_theory(axes: Axes, result: Run, known: Summary, low: float, high: floa
         harmonic = result.provenance.estimator.plan().law.power == 1.0
         words = rf"$\chi^2/x^2$, $\chi^2$ = {law.constant:.4g}" if harmonic else rf"$C\,x^{{-{law.index:.3g}}}$"
     else:
-        found = tail_survival(result.provenance, x)
+        found = tail_survival(result.tail_source, x)
         if found is None:
             return _draw_law(axes, known, None, None)
         curve, words = found, "for this law of $K$"

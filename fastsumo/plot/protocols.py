@@ -42,11 +42,20 @@ class Origin(TailSource, Protocol):
     def cpu(self) -> str: ...
 
 
+class JudgedSource(TailSource, Protocol):
+    """What a run's tail follows from, the weights judged."""
+
+    @property
+    def weight_khat(self) -> float | None: ...
+
+
 class Run(HasTrials, Protocol):
     """The statistics of trials, and what was run."""
 
     @property
     def provenance(self) -> Origin: ...
+    @property
+    def tail_source(self) -> JudgedSource: ...
     @property
     def statistics(self) -> Statistics: ...
     @property

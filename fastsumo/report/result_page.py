@@ -106,7 +106,7 @@ def diagnosis(result: Run) -> Diagnosis | None:
 
 
 def estimate(result: Run, found: Diagnosis | None = None) -> str:
-    """The estimate with the interval that fits its tail, and the truth where it is known."""
+    """The mean with the interval that fits its tail, and the truth where it is known."""
     found = diagnosis(result) if found is None else found
     lines = []
     if result.zero_weight_trials:
@@ -117,10 +117,10 @@ def estimate(result: Run, found: Diagnosis | None = None) -> str:
         lines.append(f'<p class="big">no mean</p><p>The sample mean, {found.mean:.6g}, is of no use.</p>')
     elif found is not None and found.error > 0.0:
         shown = found.interval
-        digits = max(0, min(12, 1 - math.floor(math.log10(found.error))))
-        low, middle, high = (f"{value:.{digits}f}" for value in (shown.low, shown.center, shown.high))
-        lines.append(f'<p class="big">{middle}</p>')
-        words = f"{100 * shown.level:g} % interval {low} to {high} ({shown.method})"
+        digits = max(0, min(12, 1 - math.floor(math.log10(min(found.error, abs(found.mean) + 1.0)))))
+        mean, low, high = (f"{value:.{digits}f}" for value in (found.mean, shown.low, shown.high))
+        lines.append(f'<p class="big">{mean}</p>')
+        words = f"The mean; {100 * shown.level:g} % interval {low} to {high} ({shown.method})"
         lines.append(f"<p>{escape(words)}, in nats.</p>")
     elif result.statistics.finite:
         lines.append(f'<p class="big">{result.finite_mean:.10g}</p><p>These trials give no interval.</p>')

@@ -63,7 +63,7 @@ def comparison_columns(rows: list[dict[str, Any]], results: Mapping[int, Run]) -
         return Column(head, [cell(row, results[row["cell"]]) if row["cell"] in results else "–" for row in rows], rank)
 
     def theory(row: dict[str, Any], result: Run) -> str:
-        law = tail_law(result.provenance)
+        law = tail_law(result.tail_source)
         return "–" if law is None else f"{law.index:.3g}"
 
     def bias(row: dict[str, Any], result: Run) -> str:

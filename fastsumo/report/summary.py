@@ -17,6 +17,8 @@ from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, count, labelled, 
 from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, SingleTerm
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run, Trial
+from fastsumo.tails import mean_interval
+from fastsumo.tails._intervals import one_sided
 from fastsumo.tails._runs import hill_of, is_constant
 from fastsumo.theory import tail_law
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from fastsumo.tails import TailIndex
 
 _SHOWN = 5  # extremes
+_HEAVY = 0.5  # a k-hat of weights beyond which they have no variance
 _FEW = 20  # trials of which nothing is said about the tail
 _BAR = 20
 
@@ -59,7 +62,7 @@ def blocks(result: Run) -> list[Rows | list[Column]]:
     hill = hill_of(result)
     return [
         what(result),
-        Rows([*_estimate(result), *_spread(result, hill), *_tail(result, hill)]),
+        Rows([*_estimate(result, hill), *_spread(result, hill), *_tail(result, hill)]),
         extremes(result),
         octaves(result),
         Rows(_speed(result)),
@@ -160,7 +163,7 @@ def _zero_weight(result: Run) -> list[tuple[str, str]]:
     return [("zero weight", text)]
 
 
-def _estimate(result: Run) -> list[tuple[str, str]]:
+def _estimate(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
     finite = result.statistics.finite
     if finite == 0:
         return [("estimate", "-inf: no trial has a finite value")]
@@ -178,7 +181,7 @@ def _estimate(result: Run) -> list[tuple[str, str]]:
     if result.zero_weight_trials:
         rows = [("finite mean", rows[0][1])]
     rows += truth(result, mean, error)
-    return rows + _interval(result)
+    return rows + _interval(result, hill)
 
 
 def _is_fixed(result: Run) -> bool:
@@ -218,24 +221,29 @@ def truth(result: Run, mean: float, error: float) -> list[tuple[str, str]]:
     elif _capped(result):
         plan = run.estimator.plan()
         samples = plan.samples(plan.law.cap)
-        text = f"With its cap the estimate is of E[L_{samples}], just below log Z"
+        text = f"With its cap the estimate is of E[L_{samples}], "
+        if result.zero_weight_trials:
+            return [*rows, ("", f"{text}which is -inf, since all of {samples:,} weights may be zero.")]
+        text += "below log Z"
         known = run.chi_square is not None and math.isfinite(run.chi_square)
         text += f": by about {run.chi_square / (2 * samples):.2g}." if known and run.chi_square else "."
         rows.append(("", text))
     return rows
 
 
-def _interval(result: Run) -> list[tuple[str, str]]:
+def _interval(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
     if result.zero_weight_trials:
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = result.interval(0.95)
+        lopsided = hill is not None and hill.low <= 2.0 and one_sided(result.summary(), hill.k)
+        found = mean_interval(result.summary(), "one-sided") if lopsided else result.interval(0.95)
     if math.isnan(found.low):
         return [("95 % interval", "none" if is_constant(result) else "none: too few trials")]
-    digits = max(0, 2 - math.floor(math.log10(found.half_width))) if found.half_width > 0 else 12
+    size = found.half_width if math.isfinite(found.half_width) else _error(result)
+    digits = max(0, 2 - math.floor(math.log10(size))) if size > 0 else 12
     low, high = (f"{bound:.{min(digits, 15)}f}" for bound in (found.low, found.high))
-    return [("95 % interval", f"{low} to {high}   (median of means)")]
+    return [("95 % interval", f"{low} to {high}   ({'one-sided' if lopsided else 'median of means'})")]
 
 
 def _spread(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
@@ -261,16 +269,33 @@ def _tail(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
     """The tail index, measured and predicted, and what follows for the variance."""
     if result.statistics.finite < _FEW or is_constant(result):
         return []
-    law = tail_law(result.provenance)
+    law = tail_law(result.tail_source)
     rows = []
     if hill is not None:
         measured = f"{hill.estimate:.3g}, 95 % {hill.low:.3g} to {hill.high:.3g}"
         rows.append(("tail index", f"{measured}   (Hill, {count(hill.k)} largest trials)"))
-    if law is not None:
+    if law is not None and law.note:
+        rows.append(("", f"Theory: {law.index:.3g}, {law.note}."))
+    elif law is not None and not weights_words(result):
         log = " up to a logarithm" if math.isnan(law.constant) and law.index == 1.0 else ""
-        given = ", if the weights have a finite variance" if result.provenance.chi_square is None else ""
+        sure = result.provenance.chi_square is not None or result.tail_source.weight_tail_index is not None
+        given = "" if sure else ", if the weights have a finite variance"
         rows.append(("", f"First-order theory for this law of K{given}: {law.index:.3g}{log}."))
-    return rows + [("", text) for text in _caveats(result, hill, None if law is None else law.index)]
+    rows += [("", text) for text in _caveats(result, hill, None if law is None else law.index)]
+    return rows + [("weights", text) for text in weights_words(result)[:1]]
+
+
+def weights_words(result: Run) -> list[str]:
+    """That the weights themselves have no variance, or do not seem to; nothing where they have one."""
+    source = result.tail_source
+    khat = source.weight_khat
+    mend = "Single weights rule the largest trials, and no law of K mends that: take a wider proposal, such as "
+    mend += "fs.proposals.StudentT."
+    if source.chi_square == math.inf or source.weight_variance is False:
+        return [f"The weights themselves have no variance. {mend}"]
+    if khat is not None and khat > _HEAVY:
+        return [f"The weights themselves seem to have no variance: the Pareto k-hat of a sample is {khat:.2f}. {mend}"]
+    return []
 
 
 def _caveats(result: Run, hill: TailIndex | None, theory: float | None) -> list[str]:

@@ -25,7 +25,7 @@ from fastsumo.report.frames import dataframe
 from fastsumo.runs.arguments import check_run
 from fastsumo.runs.simulate import simulate
 from fastsumo.tails._runs import hill_of
-from fastsumo.theory import chi_square, last_sample, log_evidence_of, predict, tail_index
+from fastsumo.theory import chi_square, last_sample, log_evidence_of, predict, tail
 
 if TYPE_CHECKING:
     from fastsumo.runs.result import Result
@@ -288,11 +288,13 @@ def _total_error(model: Model, estimator: Estimator, result: Result) -> float:
     bias = 0.5 * chi2 / last
     if isinstance(estimator, JVI):
         bias = (chi2 / estimator.k) ** (estimator.order + 1)
-    return math.hypot(result.std_error, 0.0 if math.isinf(last) and math.isnan(bias) else bias)
+    if math.isinf(last) and not math.isfinite(bias):
+        bias = 0.0
+    return math.inf if math.isnan(bias) else math.hypot(result.std_error, bias)
 
 
 def _has_infinite_variance(model: Model, estimator: Estimator) -> bool:
-    return tail_index(model, estimator) <= 2.0
+    return tail(model, estimator).exists(2.0) is False
 
 
 def _row(
@@ -329,8 +331,12 @@ def _words(prediction: Prediction, result: Result, own: bool) -> str:
         said.append("the mean does not exist: the bias means nothing")
     if prediction.variance.kind == "infinite":
         said.append("the variance is infinite: the sample variance and the errors mean nothing")
+    elif prediction.tail_index.value <= 2.0 or math.isnan(prediction.tail_index.value):
+        said.append("whether there is a variance is not known")
     elif prediction.tail_index.value <= 4.0:
         said.append("the fourth moment is infinite: the sample variance converges slowly")
+    if math.isinf(float(prediction.chi_square)) and not math.isfinite(prediction.estimator.expected_cost()):
+        said.append("the weights themselves have no variance")
     if result.zero_weight_trials:
         said.append(f"{result.zero_weight_trials} trials have the value -inf")
     if own:

@@ -44,7 +44,7 @@ def write(result: Result, target: Path) -> None:
 def _header(result: Result) -> dict[str, Any]:
     """All of a result but its statistics."""
     return {
-        "provenance": result.provenance.stored(),
+        "provenance": result.tail_source.stored(),
         "ranges": {str(seed): spans for seed, spans in result.ranges.items()},
         "center": result.center,
         "elapsed": result.elapsed,

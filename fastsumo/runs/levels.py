@@ -102,6 +102,13 @@ class Levels:
             level = np.interp(np.log(at), np.log(known), np.log(scaled))
         return np.asarray(np.exp(level) / (at * (at + 1.0)))
 
+    def mean_increment(self, k: Floats) -> Floats:
+        """``E[Delta_k]``: powers between the ``k`` that were measured, ``1 / (k (k + 1))`` beyond."""
+        known = self.increments["k"].astype(np.float64)
+        scaled = known * (known + 1.0) * self.increments["mean"]
+        at = np.asarray(k, dtype=np.float64)
+        return np.asarray(np.interp(np.log(at), np.log(known), scaled) / (at * (at + 1.0)))
+
     def plot(self, figure: Any = None) -> Any:
         """Four panels by level: log2 of the variance, log2 of the mean, consistency, kurtosis.
 

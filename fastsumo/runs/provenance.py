@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numba
@@ -15,6 +15,7 @@ from fastsumo.estimators.serialization import estimator_from_json, estimator_to_
 from fastsumo.jit.machine import cpu_name
 from fastsumo.models.model import Model, source_hash
 from fastsumo.models.serialization import origin_of
+from fastsumo.theory import far_out, khat_of_weights
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class Provenance:
     estimator : Estimator
     log_evidence, chi_square : float or None
         As far as the model knows them.
+    weight_tail_index, weight_zero_index, weight_khat : float or None
+    weight_variance : bool or None
+        Of the weights: as the model declares them, or as theory finds them (see `with_tails_of`); whether they have a
+        variance, and their k-hat where theory does not show that they have. Two runs are the same without them.
     version, numba, cpu : str
     origin : str or None
         A word by which `models.parsing.parse_model` makes the model, with other parameters perhaps.
@@ -52,6 +57,10 @@ class Provenance:
     numba: str
     cpu: str
     origin: str | None = None
+    weight_tail_index: float | None = field(default=None, compare=False)
+    weight_zero_index: float | None = field(default=None, compare=False)
+    weight_variance: bool | None = field(default=None, compare=False)
+    weight_khat: float | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, model: Model, estimator: Estimator) -> Provenance:
@@ -68,6 +77,20 @@ class Provenance:
             numba.__version__,
             cpu_name(),
             origin_of(model, source),
+            model.weight_tail_index,
+            model.weight_zero_index,
+        )
+
+    def with_tails_of(self, model: Model) -> Provenance:
+        """With what theory finds of the tails of the model's weights, for all that judges the tail of the run."""
+        far = far_out(model)
+        weight, near_zero = (index.low if index.known else None for index in (far.weight, far.near_zero))
+        return replace(
+            self,
+            weight_tail_index=weight,
+            weight_zero_index=near_zero,
+            weight_variance=far.has_square,
+            weight_khat=None if far.has_square else khat_of_weights(model),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,7 +107,8 @@ class Provenance:
             "minimum": plan.minimum,
             "law": plan.law._asdict() | {"table": table},
         }
-        return vars(self) | {"params": list(self.params)} | told
+        kept = {name: value for name, value in vars(self).items() if not name.startswith("weight_")}
+        return kept | {"params": list(self.params)} | told
 
     def stored(self) -> dict[str, Any]:
         """All of it for a file, from which `of_stored` makes it again.
@@ -101,5 +125,5 @@ class Provenance:
         """What was stored; with ``estimator`` in the place of the stored one, where one is given."""
         if estimator is None:
             estimator = estimator_from_json(json.dumps(stored["estimator"]))
-        known = {field.name: stored[field.name] for field in fields(cls) if field.name != "estimator"}
+        known: dict[str, Any] = {each.name: stored.get(each.name) for each in fields(cls) if each.name != "estimator"}
         return cls(**known | {"params": tuple(known["params"]), "estimator": estimator})

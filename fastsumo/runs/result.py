@@ -30,6 +30,7 @@ from fastsumo.statistics.merger import merged
 from fastsumo.statistics.spans import joined
 from fastsumo.statistics.statistics import Statistics, to_float
 from fastsumo.tails import Histogram
+from fastsumo.tails._diagnose import with_advice
 from fastsumo.theory import tail_law
 
 if TYPE_CHECKING:
@@ -121,6 +122,11 @@ class Result:
     def largest_terms(self) -> int:
         """The largest `K`."""
         return self.statistics.largest_terms
+
+    @cached_property
+    def tail_source(self) -> Provenance:
+        """`provenance`, with what theory finds of the weights far out in their tails, where the model is at hand."""
+        return self.provenance if self._model is None else self.provenance.with_tails_of(self._model)
 
     @property
     def log_evidence(self) -> float | None:
@@ -357,7 +363,7 @@ class Result:
         ----------
         **options
             Passed to `fastsumo.tails.diagnose`, such as ``level`` and ``wanted_error``. Where the law of `K` and the
-            model's chi-square divergence are known, ``index`` and ``constant`` are those of first-order theory.
+            tails of the weights are known, ``index`` and ``constant`` are those of theory.
 
         Returns
         -------
@@ -372,14 +378,19 @@ class Result:
         >>> found.regime, found.moments[2], round(found.constant.constant, 3)
         ('index 2', 'does not exist', 0.733)
         """
-        law = None if self.provenance.chi_square is None else tail_law(self.provenance)
+        source = self.tail_source
+        law = tail_law(source)
+        if law is not None and not law.note and source.chi_square is None and source.weight_tail_index is None:
+            law = None  # of weights of which too little is known
         if law is not None and not {"index", "constant"} & options.keys():
             options |= {"index": law.index} | ({} if math.isnan(law.constant) else {"constant": law.constant})
         options.setdefault("can_change_law", isinstance(self.provenance.estimator, (SUMO, SingleTerm)))
         if self.zero_weight_trials:
             message = f"{self.zero_weight_trials} trials have the value -inf, and so has the mean: these are the others"
             warnings.warn(message, tails.TailWarning, stacklevel=2)
-        return tails.diagnose(self.summary(), **options)
+        found = tails.diagnose(self.summary(), **options)
+        weights = words.weights_words(self)
+        return with_advice(found, weights[0]) if weights else found
 
     def made_with(self) -> tuple[Model, Estimator]:
         """The model and the estimator of the run, as far as they can be had again.

@@ -6,6 +6,7 @@ What is minimised and on which points is in `tuning.py`.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,17 +26,22 @@ from fastsumo.models.proposals import Gaussian, Mixture, Proposal, StudentT
 from fastsumo.runs.simulate import sample, simulate
 from fastsumo.runs.tuning import (
     Family,
+    Sample,
     chi_square_of,
     find_target,
     least_chi_square,
+    least_hellinger,
     matrix_of,
     reference_for,
     sample_of,
 )
+from fastsumo.theory import far_out
 
 Floats = NDArray[np.float64]
+Fit = Callable[[Family, Sample, int], tuple[Floats, Any]]
 
-_OBJECTIVES = ("chi-square", "sumo-variance", "elbo")
+_OBJECTIVES = ("auto", "hellinger", "chi-square", "sumo-variance", "elbo")
+_WORSE = 4.0  # standard errors by which a number of the tuned model may look worse, by chance
 _MOST_FULL = 32  # dimensions up to which the covariance is full by default
 _ROUNDS = 3  # of fit and new reference
 _WIDER = (1.0, 2.0, 4.0), (0.6, 0.25, 0.15)  # scales of the noise under which params are tuned
@@ -77,15 +83,16 @@ class Tuned:
     Attributes
     ----------
     model : Model
-        With the better proposal, or the better params.
+        With the better proposal, or the better params; the one that was given where nothing better was found.
     objective : str
+        What was minimised: of "auto", what it came to.
     before, after : Quality
     cap : int
         Of the SUMO whose variance is given.
     iterations, evaluations : int
     converged : bool
     message : str
-        What the optimiser says.
+        What the optimiser says, and what is wrong with the family: which moment of the weights does not exist.
 
     Examples
     --------
@@ -124,8 +131,9 @@ class Tuned:
                 _cell(found.sumo_variance, found.sumo_variance_error),
             ]
             columns.append(Column(head, cells))
-        end = "converged" if self.converged else f"not converged ({self.message})"
+        end = "converged" if self.converged else "not converged"
         title = f"{self.model.name} tuned for {self.objective}: {end} after {self.evaluations} evaluations"
+        title += f"\n{textwrap.fill(self.message, 80)}"
         unsettled = any(math.isinf(found.chi_square_error) for found in (self.before, self.after))
         note = "\n~ the largest weights rule this number; the truth may be infinite" if unsettled else ""
         return f"{title}\n\n{table(columns)}{note}"
@@ -140,7 +148,7 @@ def _cell(value: float, error: float) -> str:
 @own_errstate
 def tune(
     model: Model,
-    objective: str = "chi-square",
+    objective: str = "auto",
     *,
     params: slice | Sequence[int] | None = None,
     covariance: str | None = None,
@@ -149,15 +157,21 @@ def tune(
     seed: int = 0,
     max_iterations: int = 1000,
 ) -> Tuned:
-    """The proposal with the least chi-square, the least variance of a capped SUMO, or the largest ELBO.
+    """The proposal nearest to the target: of least chi-square where that exists, else of least Hellinger distance.
+
+    What comes back is never worse on fresh samples than what was given: where it would be, that is returned, and
+    ``message`` says which moment of the weights does not exist.
 
     Parameters
     ----------
     model : Model
         Made by `fs.importance` with a `Gaussian` or `StudentT` proposal: mean and covariance are tuned, degrees of
         freedom kept. Or any model, with ``params``.
-    objective : {"chi-square", "sumo-variance", "elbo"}
-        Chi-square is the tail constant of SUMO under the harmonic law, and ``Var(w) / Z^2``.
+    objective : {"auto", "hellinger", "chi-square", "sumo-variance", "elbo"}
+        Chi-square is the tail constant of SUMO under the harmonic law, and ``Var(w) / Z^2``; it may be infinite over a
+        whole family, as for all normal proposals of a target with heavier tails, and then is nothing to minimise. The
+        Hellinger distance always exists. "auto" begins with that, and goes on to chi-square where the tails and fresh
+        samples show that there is one.
     params : slice or sequence of int, optional
         Tune these of the model's params instead, which must belong to the proposal, not to the target.
     covariance : {"full", "diagonal"}, optional
@@ -185,9 +199,9 @@ def tune(
     it. So it is taken over a reference, ``E_r[p^2 / (q r)] / E_r[p / r]^2``: Student t's of several scales, brought to
     the target by tempered adaptive importance sampling from the proposal given, up to eight times as wide as what was
     found, and renewed after each of three fits. A mode that is farther away than that can still be missed. For a
-    normal proposal the problem is convex (see `_tuning.least_chi_square`). "sumo-variance" and "elbo" begin at the
-    proposal of least chi-square; they sample the proposal itself, and "elbo" by its nature prefers one mode to a
-    bridge between two.
+    normal proposal the problem is convex (see `tuning.least_chi_square`). The Hellinger distance is taken over the
+    same references. "sumo-variance" and "elbo" begin at the proposal nearest in it; they sample the proposal itself,
+    and "elbo" by its nature prefers one mode to a bridge between two.
 
     With ``params`` the target is only known through the weights, so the reference is in the noise: standard normals
     one, two and four times as wide.
@@ -196,8 +210,8 @@ def tune(
     --------
     >>> import fastsumo as fs
     >>> found = fs.tune(fs.models.note(), samples=20_000)
-    >>> bool(found.after.chi_square < 0.5 < 0.7 < found.before.chi_square)
-    True
+    >>> found.objective, bool(found.after.chi_square < 0.5 < 0.7 < found.before.chi_square)
+    ('chi-square', True)
     """
     checks.choice("objective", objective, _OBJECTIVES)
     if not isinstance(model, Model):
@@ -277,9 +291,35 @@ class _Tuning:
             elbo_error = float(np.std(log_weights)) / math.sqrt(self.samples)
         return Quality(*chi_square, float(np.mean(log_weights)), elbo_error, variance, error)
 
-    def result(self, model: Model, before: Quality, after: Quality) -> Tuned:
-        end = self.iterations, self.evaluations, self.converged, self.message
-        return Tuned(model, self.objective, before, after, self.cap, *end)
+    def result(self, found: Model, before: Quality, after: Quality) -> Tuned:
+        """What was found, or what was given where that is better on fresh samples."""
+        message = self.message
+        heavy = far_out(found).has_square is False or far_out(self.model).has_square is False
+        if self.worse(before, after):
+            found, after = self.model, before
+            message = "nothing better was found, and the model is the one that was given"
+            self.converged = False
+        if heavy:
+            message += (
+                ": E[w^2] does not exist, for the target has heavier tails than the proposal, and so there is no "
+                "chi-square to minimise; take a StudentT proposal, or objective='elbo'"
+            )
+        end = self.iterations, self.evaluations, self.converged, message
+        return Tuned(found, self.objective, before, after, self.cap, *end)
+
+    def worse(self, before: Quality, after: Quality) -> bool:
+        """Whether what was found is no better: by what was asked for, or by the variance of SUMO."""
+        if self.objective == "elbo":
+            return after.elbo < before.elbo - _WORSE * math.hypot(before.elbo_error, after.elbo_error)
+        settled = math.isfinite(before.chi_square_error) and math.isfinite(after.chi_square_error)
+        if settled and self.objective == "chi-square":
+            slack = _WORSE * math.hypot(before.chi_square_error, after.chi_square_error)
+            if after.chi_square > before.chi_square + slack:
+                return True
+        if math.isnan(before.sumo_variance) or math.isnan(after.sumo_variance):
+            return math.isnan(after.sumo_variance) and not math.isnan(before.sumo_variance)
+        slack = _WORSE * math.hypot(before.sumo_variance_error, after.sumo_variance_error)
+        return after.sumo_variance > before.sumo_variance + min(slack, 0.2 * before.sumo_variance)
 
 
 class _Proposals(_Tuning):
@@ -293,20 +333,45 @@ class _Proposals(_Tuning):
 
     def tuned(self) -> Tuned:
         mean, covariance = find_target(self.model, self.given, self.seed + 2**33)
-        for round_ in range(_ROUNDS):
+        fit = least_chi_square if self.objective == "chi-square" else least_hellinger
+        found, reference = self.fitted(fit, mean, covariance, 0)
+        if self.objective in ("auto", "sumo-variance"):
+            found, reference = self.with_chi_square(found, reference)
+        if self.objective in ("sumo-variance", "elbo"):
+            objective = self.minus_elbo if self.objective == "elbo" else self.log_variance
+            family = Family(self.given, np.array(found.mean), matrix_of(found), self.full)
+            found = family.proposal(self.minimise(lambda x: objective(family, x), family.start, family.bounds))
+        before, after = (self.measure(q, reference) for q in (self.given, found))
+        return self.result(self.model.with_proposal(found), before, after)
+
+    def fitted(self, fit: Fit, mean: Floats, covariance: Floats, first: int) -> tuple[Gaussian | StudentT, Mixture]:
+        """The proposal that a fit ends at, from a reference that is renewed after each; and the last reference."""
+        for round_ in range(first, first + _ROUNDS):
             family = Family(self.given, mean, covariance, self.full)
             sample = sample_of(self.model, reference_for(mean, covariance), self.samples, self.seed + 2**34 + round_)
-            parameters, report = least_chi_square(family, sample, self.most)
+            parameters, report = fit(family, sample, self.most)
             self.note(report)
             found = family.proposal(parameters)
             mean, covariance = np.array(found.mean), matrix_of(found)
-        family = Family(self.given, mean, covariance, self.full)
-        if self.objective != "chi-square":
-            objective = self.minus_elbo if self.objective == "elbo" else self.log_variance
-            found = family.proposal(self.minimise(lambda x: objective(family, x), family.start, family.bounds))
-        reference = reference_for(mean, covariance)
-        before, after = (self.measure(q, reference) for q in (self.given, found))
-        return self.result(self.model.with_proposal(found), before, after)
+        return found, reference_for(mean, covariance)
+
+    def with_chi_square(self, near: Gaussian | StudentT, reference: Mixture) -> tuple[Gaussian | StudentT, Mixture]:
+        """The proposal of least chi-square from one nearby, where there is one; else that one."""
+        auto = self.objective == "auto"
+        if auto:
+            self.objective = "hellinger"
+        if far_out(self.model.with_proposal(near)).has_square is False:
+            return near, reference
+        kept = self.iterations, self.evaluations, self.converged, self.message
+        found, wider = self.fitted(least_chi_square, np.array(near.mean), matrix_of(near), _ROUNDS)
+        chi_square, error = self.chi_square(found, wider)
+        other, _ = self.chi_square(near, wider)
+        if far_out(self.model.with_proposal(found)).has_square is False or math.isinf(error) or chi_square > other:
+            self.iterations, self.evaluations, self.converged, self.message = kept
+            return near, reference
+        if auto:
+            self.objective = "chi-square"
+        return found, wider
 
     def minus_elbo(self, family: Family, parameters: Floats) -> float:
         """On the same noise each time."""
@@ -318,12 +383,15 @@ class _Proposals(_Tuning):
     def log_variance(self, family: Family, parameters: Floats) -> float:
         return self.log_sumo_variance(self.model.with_proposal(family.proposal(parameters)), self.seed)
 
-    def measure(self, proposal: Gaussian | StudentT, reference: Mixture) -> Quality:
+    def chi_square(self, proposal: Gaussian | StudentT, reference: Mixture) -> tuple[float, float]:
+        """On samples that no fit has seen."""
         sample = sample_of(self.model, reference, self.samples, self.seed + 2**36)
         log_weight = sample.log_target - sample.log_reference
         log_square = log_weight + sample.log_target - proposal.log_density(sample.points)
-        chi_square = chi_square_of(log_square, log_weight)
-        return self.quality(self.model.with_proposal(proposal), chi_square)
+        return chi_square_of(log_square, log_weight)
+
+    def measure(self, proposal: Gaussian | StudentT, reference: Mixture) -> Quality:
+        return self.quality(self.model.with_proposal(proposal), self.chi_square(proposal, reference))
 
 
 class _Params(_Tuning):
@@ -351,12 +419,32 @@ class _Params(_Tuning):
             if self.objective == "elbo":
                 return -float(np.mean(self.log_weights(model, plain if self.normal else sample[0])))
             logs, ratio = self.log_weights(model, sample[0]), sample[1]
+            if self.objective in ("auto", "hellinger"):
+                return 0.5 * _log_sum(logs + ratio) - _log_sum(0.5 * logs + ratio)
             return _log_sum(2.0 * logs + ratio) - 2.0 * _log_sum(logs + ratio)
 
-        best = self.at(self.minimise(objective, self.model.params[self.chosen] / self.scale))
-        fresh = self.noise(self.seed + 2**36)
+        at = self.minimise(objective, self.model.params[self.chosen] / self.scale)
+        best, fresh = self.at(at), self.noise(self.seed + 2**36)
+        if self.objective == "auto":
+            best = self.with_chi_square(objective, at, fresh)
         before, after = (self.measure(model, fresh) for model in (self.model, best))
         return self.result(best, before, after)
+
+    def with_chi_square(self, objective: Callable[[Floats], float], at: Floats, fresh: tuple[Floats, Floats]) -> Model:
+        """The params of least chi-square from some nearby, where there is one; else those."""
+        near, self.objective = self.at(at), "chi-square"
+        kept = self.iterations, self.evaluations, self.converged, self.message
+        found = self.at(self.minimise(objective, at))
+        (chi_square, error), (other, _) = self.chi_square(found, fresh), self.chi_square(near, fresh)
+        if far_out(found).has_square is False or math.isinf(error) or chi_square > other:
+            self.objective = "hellinger"
+            self.iterations, self.evaluations, self.converged, self.message = kept
+            return near
+        return found
+
+    def chi_square(self, model: Model, sample: tuple[Floats, Floats]) -> tuple[float, float]:
+        logs = self.log_weights(model, sample[0])
+        return chi_square_of(2.0 * logs + sample[1], logs + sample[1])
 
     @property
     def normal(self) -> bool:
@@ -385,8 +473,7 @@ class _Params(_Tuning):
         return values_at(model, points) - model.proposal.log_density(points)
 
     def measure(self, model: Model, sample: tuple[Floats, Floats]) -> Quality:
-        logs = self.log_weights(model, sample[0])
-        return self.quality(model, chi_square_of(2.0 * logs + sample[1], logs + sample[1]))
+        return self.quality(model, self.chi_square(model, sample))
 
 
 def _log_sum(logs: Floats) -> float:

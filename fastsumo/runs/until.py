@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastsumo.base import checks
-from fastsumo.theory import last_sample, tail_index
+from fastsumo.theory import last_sample, tail
 
 if TYPE_CHECKING:
     from fastsumo.estimators.estimators import Estimator
@@ -83,17 +83,24 @@ def wanted_error(until: Any) -> float:
 
 def refuse_infinite_variance(model: Model, estimator: Estimator) -> None:
     """Raise where theory says that the values have no variance."""
-    index = tail_index(model, estimator)
-    if index <= 2.0:
+    found = tail(model, estimator)
+    if found.exists(2.0) is False:
+        why = f" ({found.note})" if found.of_weights else ""
         raise ValueError(
-            f"the values of {estimator!r} on {model.name!r} have the tail index {index:.4g}, so their "
-            f"variance is infinite and no number of trials brings the standard error down. {_ADVICE}"
+            f"the values of {estimator!r} on {model.name!r} have the tail index {found.index:.4g}{why}, so their "
+            "variance is infinite and no number of trials brings the standard error down. "
+            f"{_MEND_WEIGHTS if found.of_weights else _ADVICE}"
         )
 
 
 _ADVICE = (
     "Cap the law of K, take a lighter one such as fs.roulette.PowerLaw(0.75, cap=...), or use fs.MLMC(); "
     "or run a fixed number of trials and read Result.interval(method='median-of-means')."
+)
+_MEND_WEIGHTS = (
+    "It is the weights that are heavy, and no law of K mends that: take a proposal whose tails are heavier than the "
+    "target's where weights are too large, and lighter where they come too near zero; or more samples before the first "
+    "increment (minimum), or in IWAE."
 )
 
 
@@ -104,9 +111,13 @@ def _first_chunk(estimator: Estimator) -> int:
 
 
 def _refuse_heavy_pilot(model: Model, estimator: Estimator, result: Result) -> None:
-    """Without a cap or knowledge of the weights, the Hill estimate of a first chunk must allow for 2."""
+    """The Hill estimate of a first chunk must allow for 2, unless the model declares its weights, or a cap bounds `K`.
+
+    For theory judges tails at their very end, and they may be heavy as far as any run sees.
+    """
     declared = model.chi_square is not None or model.weight_tail_index is not None
-    if declared or math.isfinite(last_sample(estimator)) or result.statistics.finite < _ENOUGH:
+    sure = tail(model, estimator).exists(2.0) and (declared or math.isfinite(last_sample(estimator)))
+    if sure or result.statistics.finite < _ENOUGH:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -115,6 +126,7 @@ def _refuse_heavy_pilot(model: Model, estimator: Estimator, result: Result) -> N
         raise ValueError(
             f"the variance of {estimator!r} on {model.name!r} looks infinite: a Hill estimate from the first "
             f"{result.trials} trials gives the tail index {index.estimate:.3g} ({index.low:.3g} to "
-            f"{index.high:.3g}, 95 %). Warning: this is an estimate, theory knows nothing of these weights; "
-            f"declare chi_square on the model to overrule it. {_ADVICE}"
+            f"{index.high:.3g}, 95 %). Warning: this is an estimate; declare chi_square on the model, or "
+            "weight_tail_index and weight_zero_index, to overrule it. "
+            f"{_ADVICE}"
         )

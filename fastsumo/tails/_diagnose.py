@@ -17,7 +17,7 @@ from fastsumo.base.floats import own_errstate
 
 from ._checks import MIN_POINTS
 from ._index import TailIndex, tail_index
-from ._intervals import Interval, mean_interval
+from ._intervals import Interval, mean_interval, one_sided
 from ._khat import ParetoKhat, pareto_khat
 from ._summary import Summary, summarize
 from ._tests import (
@@ -59,7 +59,8 @@ class Diagnosis:
     moments : dict of int to str
         For p = 1..4: "exists", "does not exist" or "cannot be told".
     interval : Interval
-        The one to use.
+        The one to use: "normal" where there is a variance, else a median of means where the largest deviations are on
+        both sides, and "one-sided" where they are not.
     normal : Interval
         For comparison.
     largest : DropLargest
@@ -169,8 +170,8 @@ def diagnose(
     hill, gpd = tail_index(known, level=level), tail_index(known, method="gpd", level=level)
     moments = _moments(hill, gpd, predicted)
     regime = _regime(moments, hill, gpd, predicted)
-    interval, normal = _best_interval(known, regime, level), mean_interval(known, "normal", level)
-    wanted = 0.1 * interval.half_width if wanted_error is None else checks.real("wanted_error", wanted_error, 0.0)
+    interval, normal = _best_interval(known, regime, level, hill.k), mean_interval(known, "normal", level)
+    wanted = 0.1 * _finite(interval, normal) if wanted_error is None else checks.real("wanted_error", wanted_error, 0.0)
     used = min(hill.estimate, gpd.estimate) if math.isnan(predicted) else predicted
     used = 2.0 if regime == "index 2" else used
     cap = 2.0 * constant / wanted if constant and regime == "index 2" else math.nan
@@ -200,8 +201,18 @@ def diagnose(
         "text": "",
     }
     draft = Diagnosis(**parts)
-    draft = replace(draft, advice=_advice(draft, can_change_law))
-    return replace(draft, text=_words(draft))
+    return with_advice(draft, _advice(draft, can_change_law))
+
+
+def with_advice(found: Diagnosis, advice: str) -> Diagnosis:
+    """The same verdict with another advice."""
+    told = replace(found, advice=advice)
+    return replace(told, text=_words(told))
+
+
+def _finite(interval: Interval, normal: Interval) -> float:
+    """Half the length of the interval to use, or of the normal one where that is infinite."""
+    return interval.half_width if math.isfinite(interval.half_width) else normal.half_width
 
 
 @own_errstate
@@ -232,7 +243,7 @@ def trials_needed(error: float, trials: int, half_width: float, index: float) ->
     """
     if math.isnan(error) or math.isnan(half_width) or math.isnan(index):
         return math.nan
-    if index <= 1.0:
+    if index <= 1.0 or half_width == math.inf:
         return math.inf
     if error == 0.0:
         return float(trials) if half_width == 0.0 else math.inf
@@ -279,11 +290,13 @@ def _agrees(hill: TailIndex, gpd: TailIndex, predicted: float) -> bool:
     return hill.low <= predicted <= hill.high or gpd.low <= predicted <= gpd.high
 
 
-def _best_interval(known: Summary, regime: str, level: float) -> Interval:
+def _best_interval(known: Summary, regime: str, level: float, k: int) -> Interval:
     """The method that covered at its level in every law of its regime that it was tried on."""
     grouped = known.group_counts is not None
     if regime == "finite variance":
         return mean_interval(known, "normal", level)
+    if regime in ("index 2", "infinite variance", "mean in doubt") and k and one_sided(known, k):
+        return mean_interval(known, "one-sided", level)
     if regime == "index 2" and grouped:
         return mean_interval(known, "median-of-means", level, groups=16)
     if grouped:
@@ -367,12 +380,13 @@ def _interval_words(d: Diagnosis) -> str:
     if math.isinf(d.trials_needed):
         needed = "No number of trials promises a smaller error."
     subject = "If there is one, the mean" if d.regime == "mean in doubt" else "The mean"
-    center, low, high, normal_low, normal_high = (
-        _to_error(value, d.error)
-        for value in (d.interval.center, d.interval.low, d.interval.high, d.normal.low, d.normal.high)
+    mean, low, high, normal_low, normal_high = (
+        _to_error(value, d.error) for value in (d.mean, d.interval.low, d.interval.high, d.normal.low, d.normal.high)
     )
+    if math.isinf(d.error):
+        needed = "The index may be 1, where the mean stops existing: so the interval has no end on the heavy side."
     return (
-        f"{subject} is {center}, between {low} and {high} at {100 * d.interval.level:g} % "
+        f"{subject} is {mean}, between {low} and {high} at {100 * d.interval.level:g} % "
         f"({d.interval.method}; the normal interval would be {normal_low} to {normal_high}). {needed}"
     )
 

@@ -3,27 +3,34 @@
 The public names of the package; each lives in a file of its own subject. Plain NumPy and SciPy; no kernels.
 """
 
-from ._chi_square import chi_square
+from ._chi_square import chi_square, khat_of_weights
+from ._far import FarOut, far_out
 from ._frullani import iwae, log_evidence_of
 from ._octaves import Parts, parts
-from ._predict import gamma_moments, last_sample, predict, tail_index
+from ._pairs import terms_of_sumo
+from ._predict import gamma_moments, last_sample, predict, tail, tail_index
 from ._quantities import ChiSquare, Prediction, Quantity
 from ._runs import PowerTail, tail_law, tail_survival
 
 __all__ = [
     "ChiSquare",
+    "FarOut",
     "Parts",
     "PowerTail",
     "Prediction",
     "Quantity",
     "chi_square",
+    "far_out",
     "gamma_moments",
     "iwae",
+    "khat_of_weights",
     "last_sample",
     "log_evidence_of",
     "parts",
     "predict",
+    "tail",
     "tail_index",
     "tail_law",
     "tail_survival",
+    "terms_of_sumo",
 ]

@@ -8,7 +8,6 @@ strip of half width pi / 2, and falls off on both sides: the trapezoidal rule er
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -19,7 +18,9 @@ from numpy.typing import NDArray
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
 
-from ._weights import ByContent, weights_of
+from ._content import ByContent
+from ._far import Index, far_out
+from ._weights import GOOD, attempt, tails_of_weights, weights_of
 
 if TYPE_CHECKING:
     from fastsumo.models.model import Model
@@ -29,6 +30,9 @@ LogLaplace = Callable[[Floats], Floats]
 
 _STEP = 0.25
 _LOWEST, _HIGHEST = -72.0, 700.0  # of log t
+_SMALL = 1e-16  # of a point's mass, and of what it adds to the mean weight
+_LINEAR, _GONE = -12.0, 3.75  # logs of t w below which two terms of exp(-t w) will do, and beyond which it is 0
+NO_WEIGHT = 1e-12  # a probability of zero weights below it is none
 MOST_SAMPLES = 10**8  # where the Laplace transform still has digits enough
 
 
@@ -41,14 +45,14 @@ def iwae(model: Model, k: int) -> float:
     Parameters
     ----------
     model : Model
-        With at most two random numbers a sample and a smooth log weight, or with a declared Laplace
-        transform.
+        Of one or two dimensions and with a log weight that is smooth, or in one dimension smooth but for jumps; or
+        with a declared Laplace transform.
     k : int
 
     Returns
     -------
     float
-        To some ten digits; ``-inf`` where a weight may be zero.
+        To some ten digits; ``-inf`` where a weight may be zero, or has too heavy a tail near zero.
 
     Raises
     ------
@@ -65,35 +69,60 @@ def iwae(model: Model, k: int) -> float:
     >>> round(iwae(fs.models.note(), 5), 10)
     1.7637769638
     """
-    value = mean_log_average(model, checks.whole("k", k, 1, MOST_SAMPLES))
-    if value is None:
+    found = mean_log_average(model, checks.whole("k", k, 1, MOST_SAMPLES))
+    if found is None:
         raise ValueError(
-            f"model {model.name!r} has {model.noise_dim} random numbers a sample; quadrature needs at most "
-            "2, a smooth log weight and no data, or a declared Laplace transform. "
+            f"E[L_{k}] of model {model.name!r} is not known: {_why_not(model)} "
             f"Use fs.simulate(model, fs.IWAE({k}), ...)"
         )
-    return value
+    return found[0]
 
 
-def mean_log_average(model: Model, k: int) -> float | None:
-    """``E[L_k]``, or None where no quadrature can tell."""
+def _why_not(model: Model) -> str:
+    attempted = attempt(model)
+    if attempted is not None and attempted.doubt:
+        return attempted.doubt + "."
+    return (
+        f"it has dimension {model.dim}, and quadrature needs 1 or 2, and no data, or a declared Laplace transform; "
+        "or its tails could not be judged."
+    )
+
+
+def mean_log_average(model: Model, k: int) -> tuple[float, float] | None:
+    """``E[L_k]`` and its error, or None where no quadrature can tell; ``-inf`` where that is the mean."""
     evidence = log_evidence_of(model)
-    table = _table(model)
-    if evidence is None or table is None:
+    exists = _times(tails_of_weights(model).near_zero, k).above(1.0)
+    if evidence is None or exists is None:
+        return None
+    weights = weights_of(model) if model.laplace is None else None
+    if exists is False or (weights is not None and weights.zero_mass > NO_WEIGHT):
+        return -math.inf, 0.0
+    if k == 1 and weights is not None:
+        return evidence + weights.mean_log, weights.log_error * (1.0 + abs(weights.mean_log)) + weights.error
+    table = log_laplace_table(model)
+    if table is None:
         return None
     u, log_phi, zero_mass = table
-    if zero_mass > 1e-12:
-        return -math.inf
+    if zero_mass > NO_WEIGHT:
+        return -math.inf, 0.0
     # t in units of 1 / (k Z): the integral is E[log W_k] - log Z
     with np.errstate(over="ignore"):
         integrand = np.exp(-k * np.exp(u)) - np.exp(k * log_phi)
-    if abs(integrand[-1]) > 1e-8:
-        warnings.warn(
-            f"the weights of model {model.name!r} come so close to 0 that E[L_{k}] is cut short",
-            RuntimeWarning,
-            stacklevel=4,
-        )
-    return evidence + _STEP * math.fsum(integrand)
+    rest = _beyond(float(u[-1]), float(integrand[-1]), _times(far_out(model).near_zero, k))
+    error = 1e-11 + 0.1 * abs(rest) + (0.0 if weights is None else (2.0 + min(k, 4)) * weights.error)
+    return (evidence + _STEP * math.fsum(integrand) + rest, error) if error < GOOD else None
+
+
+def _times(index: Index, factor: float) -> Index:
+    """The index of a minimum of so many."""
+    return Index(factor * index.low, factor * index.high) if factor else index
+
+
+def _beyond(last: float, integrand: float, index: Index) -> float:
+    """The integral from where the table ends, of a power of ``log t``."""
+    if abs(integrand) < 1e-13:
+        return 0.0
+    return integrand * last / (index.low - 1.0) if index.known and math.isfinite(index.low) else math.inf
 
 
 def covariance(log_phi: LogLaplace, common: float, left: float, right: float) -> float:
@@ -141,7 +170,7 @@ def log_evidence_of(model: Model) -> float | None:
     return None if weights is None else weights.log_evidence
 
 
-def _table(model: Model) -> tuple[Floats, Floats, float] | None:
+def log_laplace_table(model: Model) -> tuple[Floats, Floats, float] | None:
     """``u``, ``log phi(exp(u))`` of the weights over `Z`, and the probability of a zero weight."""
     return _declared(model) if model.laplace is not None else _integrated(ByContent(model))
 
@@ -164,15 +193,23 @@ def _integrated(key: ByContent) -> tuple[Floats, Floats, float] | None:
         return None
     u = np.arange(_LOWEST, _HIGHEST, _STEP)
     log_phi = np.full(u.size, -np.inf)
-    mass = weights.mass / np.sum(weights.mass)
-    weight = np.exp(np.minimum(weights.log_weight, 700.0))
-    plain = u < -37.0 if math.isfinite(weights.chi_square) else u < -700.0  # phi is 1 - t there to all digits
-    log_phi[plain] = -np.exp(u[plain])
-    with np.errstate(over="ignore", divide="ignore"):
-        for i in range(int(np.count_nonzero(plain)), u.size):
-            scaled = -math.exp(u[i]) * weight
-            low = u[i] < 0.0  # keep the digits of 1 - phi, or those of phi
-            log_phi[i] = np.log1p(mass @ np.expm1(scaled)) if low else np.log(mass @ np.exp(scaled))
+    counts = weights.mass * np.maximum(np.exp(np.minimum(weights.log_weight, 700.0)), 1.0) > _SMALL
+    log_weight, mass = weights.log_weight[counts], weights.mass[counts]
+    order = np.argsort(log_weight)
+    log_weight, mass = log_weight[order], mass[order]
+    weight = np.exp(np.minimum(log_weight, 300.0))
+    with np.errstate(over="ignore", divide="ignore", under="ignore"):
+        below = [np.append(0.0, np.cumsum(mass * weight**power)) for power in (0, 1, 2)]
+        linear, quadratic = np.log(below[1]), np.log(0.5 * below[2])
+        for i, each in enumerate(u):
+            low, high = np.searchsorted(log_weight, [_LINEAR - each, _GONE - each])
+            between = -np.exp(each + log_weight[low:high])
+            series = np.exp(each + linear[low]) - np.exp(2.0 * each + quadratic[low])  # of 1 - exp(-t w), t w small
+            if i == 0 or log_phi[i - 1] > -0.5:  # keep the digits of 1 - phi, or those of phi
+                gone = below[0][-1] - below[0][high]
+                log_phi[i] = np.log1p(-(gone + series - mass[low:high] @ np.expm1(between)))
+            else:
+                log_phi[i] = np.log(below[0][low] - series + mass[low:high] @ np.exp(between))
             if log_phi[i] < -40.0:
                 break
     end = _end(u, log_phi)

@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from fastsumo.models.builtin import _gamma_log_weight
+
+if TYPE_CHECKING:
+    from fastsumo.models.model import Model
 
 Floats = NDArray[np.float64]
 Function = Callable[[Floats], Floats]
@@ -161,3 +167,8 @@ class Gamma(Moments):
     def _drop(self, x: Floats, power: int) -> Floats:
         """``(x + shape)**-power - x**-power``."""
         return np.asarray(x**-power * np.expm1(-power * np.log1p(self.shape / x)))
+
+
+def gamma_of(model: Model) -> Gamma | None:
+    """The closed forms of a model with gamma weights, or None for other models."""
+    return Gamma(model.dim / 2.0) if model.function is _gamma_log_weight else None

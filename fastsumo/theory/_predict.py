@@ -9,17 +9,20 @@ import numpy as np
 
 from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm, Stratum
-from fastsumo.models.builtin import _gamma_log_weight
 from fastsumo.models.model import Model
 
-from . import _variances
+from . import _pairs, _variances
 from ._chi_square import chi_square
-from ._frullani import MOST_SAMPLES, log_evidence_of, mean_log_average
-from ._moments import FirstOrder, Gamma, Moments
+from ._content import look_at
+from ._frullani import MOST_SAMPLES, NO_WEIGHT, log_evidence_of, mean_log_average
+from ._moments import FirstOrder, Gamma, Moments, gamma_of
 from ._quantities import INFINITE, UNKNOWN, ChiSquare, Prediction, Quantity
 from ._survival import SurvivalFormula
-from ._tails import LIGHT, Tail, tail_of
-from ._weights import look_at, weights_of
+from ._tails import MOST, Tail, tail_of
+from ._weights import GOOD, drawn_log_weights, tails_of_weights, weights_of, zero_weights
+
+CLOSE = 0.1  # relative error up to which a variance is of first order
+DEPTH = 0.25  # chi-square per sample up to which first order is taken for an answer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +42,9 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
     Prediction
         For gamma weights (`fs.models.gamma`) mean and variance are exact for every estimator; the mean is
         exact wherever `iwae` can be integrated, or the estimator is unbiased and the log evidence known.
-        All else is of first order in the chi-square divergence.
+        All else is of first order in the chi-square divergence, where that is small against the number of samples;
+        else unknown, and ``notes`` say what is known instead. Which moments exist follows from the tails of the
+        weights, at both ends: what a model does not declare is found by calls of its function far out.
 
     Raises
     ------
@@ -72,8 +77,8 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
     look_at(model)
     chi2 = chi_square(model)
     tail = _tail(model, estimator, chi2)
-    mean = _mean(model, estimator, chi2)
-    variance = _variance(model, estimator, chi2, tail)
+    mean = _mean(model, estimator, chi2, tail)
+    variance, said = _variance(model, estimator, chi2, tail, mean)
     samples = estimator.expected_cost()
     cost = INFINITE if math.isinf(samples) else Quantity(samples, "exact")
     return Prediction(
@@ -83,10 +88,10 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
         variance,
         cost,
         variance.times(cost),
-        Quantity(tail.index, "first-order"),
+        UNKNOWN if math.isnan(tail.index) else Quantity(tail.index, "first-order"),
         UNKNOWN if math.isnan(tail.constant) else Quantity(tail.constant, "first-order"),
         chi2,
-        _notes(model, variance, tail, chi2),
+        (*said, *_notes(model, variance, tail, chi2)),
     )
 
 
@@ -104,10 +109,10 @@ def check(model: object, estimator: object) -> None:
 
 @own_errstate
 def tail_index(model: Model, estimator: Estimator) -> float:
-    """The tail index of an estimator's values on a model; infinite for tails lighter than any power.
+    """The tail index of an estimator's values on a model; infinite for tails lighter than any power, NaN if not known.
 
-    ``2 s / (2 s - 1)`` for SUMO under ``P_k = k^-s``, 1 for geometric tails of `K`; see `predict`. Costs no
-    quadrature and no pilot: weights of unknown law are taken for light.
+    ``2 s / (2 s - 1)`` for SUMO under ``P_k = k^-s``, 1 for geometric tails of `K`; less where the weights have a heavy
+    tail of their own, or come too near zero. See `predict`.
 
     Parameters
     ----------
@@ -124,9 +129,31 @@ def tail_index(model: Model, estimator: Estimator) -> float:
     >>> tail_index(fs.models.note(), fs.SUMO(fs.roulette.PowerLaw(0.75)))
     3.0
     """
+    return tail(model, estimator).index
+
+
+@own_errstate
+def tail(model: Model, estimator: Estimator) -> Tail:
+    """The tail of an estimator's values on a model: index, constant, and which moments exist.
+
+    Parameters
+    ----------
+    model : Model
+    estimator : Estimator
+
+    Returns
+    -------
+    Tail
+        With ``exists(moment)``: whether ``E |value|^moment`` is finite; None where that is not known.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> [tail(fs.models.note(), fs.SUMO()).exists(p) for p in (1, 2)]
+    [True, False]
+    """
     check(model, estimator)
-    chi2 = math.nan if model.chi_square is None else model.chi_square
-    return tail_of(estimator, chi2, model.weight_tail_index).index
+    return _tail(model, estimator, chi_square(model))
 
 
 @own_errstate
@@ -150,20 +177,19 @@ def gamma_moments(model: Model) -> Gamma | None:
     >>> float(gamma_moments(fs.models.gamma(1.0)).mean_increment(np.array(1.0))).__round__(6)
     0.306853
     """
-    shape = gamma_shape(model)
-    return None if shape is None else Gamma(shape)
+    return gamma_of(model)
 
 
 def gamma_shape(model: Model) -> float | None:
     """The shape of gamma weights, or None for other models."""
-    return model.dim / 2.0 if model.function is _gamma_log_weight else None
+    gamma = gamma_of(model)
+    return None if gamma is None else gamma.shape
 
 
 def _tail(model: Model, estimator: Estimator, chi2: ChiSquare) -> Tail:
-    if float(chi2) == 0.0:
-        return LIGHT  # constant weights
     deviation = _mean_deviation(model) if isinstance(estimator, SingleTerm) else math.nan
-    return tail_of(estimator, float(chi2), model.weight_tail_index, deviation)
+    far = tails_of_weights(model)
+    return tail_of(estimator, float(chi2), far.weight, far.near_zero, deviation)
 
 
 def _mean_deviation(model: Model) -> float:
@@ -200,10 +226,10 @@ def last_sample(estimator: Estimator) -> float:
     return float(estimator.k) if isinstance(estimator, IWAE) else math.inf
 
 
-def _mean(model: Model, estimator: Estimator, chi2: ChiSquare) -> Quantity:
+def _mean(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -> Quantity:
     """Exactly the expectation of IWAE with the last sample that a trial can reach, or the log evidence."""
-    if _has_no_mean(model, estimator):
-        return Quantity(math.nan, "infinite")
+    if tail.exists(1.0) is False:
+        return Quantity(-math.inf if isinstance(estimator, IWAE) else math.nan, "infinite")
     if _has_zeros(model):
         return Quantity(-math.inf, "exact")
     shape, evidence = gamma_shape(model), log_evidence_of(model)
@@ -217,48 +243,100 @@ def _mean(model: Model, estimator: Estimator, chi2: ChiSquare) -> Quantity:
         terms = [mean_log_average(model, int(k)) for _, k in parts]
         known = [value for value in terms if value is not None]
         if len(known) == len(parts):
-            total = math.fsum(c * value for (c, _), value in zip(parts, known, strict=True))
-            return Quantity(total, "exact")
-    if evidence is None:
+            total = math.fsum(c * value for (c, _), (value, _) in zip(parts, known, strict=True))
+            error = math.fsum(abs(c) * error for (c, _), (_, error) in zip(parts, known, strict=True))
+            if error < GOOD * math.fsum(abs(c) for c, _ in parts):
+                return Quantity(total, "exact", error)
+    if evidence is None or tail.exists(1.0) is None:
         return UNKNOWN
     if math.isinf(parts[0][1]):
-        return Quantity(evidence, "exact")
-    bias = 0.0 if isinstance(estimator, JVI) else -0.5 * float(chi2) / parts[0][1]
-    return Quantity(evidence + bias, "first-order") if math.isfinite(bias) else UNKNOWN
-
-
-def _has_no_mean(model: Model, estimator: Estimator) -> bool:
-    """Whether ``E |value|`` is infinite."""
-    return tail_index(model, estimator) <= 1.0
+        weights = weights_of(model) if model.log_evidence is None else None
+        return Quantity(evidence, "exact", 0.0 if weights is None else weights.error)
+    if not float(chi2) <= DEPTH * parts[0][1] * (0.2 if isinstance(estimator, JVI) else 1.0):
+        return UNKNOWN
+    return Quantity(evidence - (0.0 if isinstance(estimator, JVI) else 0.5 * float(chi2) / parts[0][1]), "first-order")
 
 
 def _has_zeros(model: Model) -> bool:
     """Whether a weight is known to be zero now and then, so that no mean is finite."""
-    if gamma_shape(model) is not None:
-        return False
-    weights = weights_of(model)
-    return weights is not None and weights.zero_mass > 1e-12
+    return gamma_shape(model) is None and zero_weights(model) > NO_WEIGHT
 
 
-def _variance(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -> Quantity:
-    if tail.index <= 2.0:
-        return INFINITE
+def _variance(
+    model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail, mean: Quantity
+) -> tuple[Quantity, tuple[str, ...]]:
+    """The variance, and what is to be said of it."""
+    if float(chi2) == 0.0 and tail.exists(2.0):
+        return Quantity(0.0, "exact"), ()
+    if tail.exists(2.0) is False:
+        return INFINITE, ()
     if _has_zeros(model):
-        return UNKNOWN
-    if float(chi2) == 0.0:
-        return Quantity(0.0, "exact")  # constant weights
+        return UNKNOWN, ("a weight may be zero, so that the mean is -inf and there is no variance",)
+    if tail.exists(2.0) is None:
+        return UNKNOWN, ()
+    if isinstance(estimator, IWAE) and estimator.k == 1 and gamma_shape(model) is None:
+        weights = weights_of(model)
+        if weights is not None and weights.log_square_error < GOOD:
+            error = weights.log_square_error * (1.0 + weights.var_log + weights.mean_log**2)
+            return Quantity(weights.var_log, "exact", error), ()
     gamma = gamma_moments(model)
-    weights = weights_of(model) if gamma is None else None
-    if isinstance(estimator, IWAE) and estimator.k == 1 and weights is not None:
-        mean = weights.mass @ weights.log_weight
-        return Quantity(float(weights.mass @ (weights.log_weight - mean) ** 2), "exact")
-    if gamma is None and not math.isfinite(float(chi2)):
-        return UNKNOWN
+    found = _pairs.variance(model, estimator, float(chi2)) if gamma is None else None
+    if found is not None:
+        value, error = found
+        if error < GOOD * max(1.0, abs(value)):
+            return Quantity(value, "exact", error), ()
+        if error < CLOSE * abs(value):
+            return Quantity(value, "first-order", error), ()
+    if gamma is None and not float(chi2) < MOST:
+        return UNKNOWN, ()
     value = _variance_value(model, estimator, gamma or FirstOrder(float(chi2)))
-    if math.isnan(value):
-        return UNKNOWN
-    exact = gamma is not None and not _is_lossy(estimator)
-    return INFINITE if math.isinf(value) else Quantity(value, "exact" if exact else "first-order")
+    if math.isinf(value) and math.isfinite(last_sample(estimator)):
+        return UNKNOWN, ("the variance is finite, but too large for a float",)
+    if math.isinf(value):
+        return INFINITE, ()
+    if gamma is not None:
+        return Quantity(value, "first-order" if _is_lossy(estimator) else "exact"), ()
+    fewest = first_samples(estimator)
+    if float(chi2) > DEPTH * fewest or not _is_near_its_limit(model, fewest, float(chi2)):
+        return UNKNOWN, (_out_of_depth(model, value, float(chi2), fewest),)
+    return Quantity(value, "first-order"), ()
+
+
+def first_samples(estimator: Estimator) -> int:
+    """How few samples the first log average of a trial is of: what first-order theory is taken at.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> first_samples(fs.SUMO(minimum=4)), first_samples(fs.IWAE(9)), first_samples(fs.MLMC(base=2))
+    (4, 9, 2)
+    """
+    if isinstance(estimator, SUMO):
+        return estimator.minimum
+    if isinstance(estimator, MLMC):
+        return estimator.base
+    return estimator.k if isinstance(estimator, IWAE | JVI) else 1
+
+
+def _is_near_its_limit(model: Model, k: int, chi2: float) -> bool:
+    """Whether ``Var L_k`` of weights that are drawn allows for its limit ``chi2 / k``: weights near zero spoil it."""
+    log_weights = drawn_log_weights(model)
+    groups = log_weights[: log_weights.size // k * k].reshape(-1, k)
+    if len(groups) < 64:
+        return True
+    top = groups.max(axis=1)
+    spread = float(np.var(top + np.log(np.mean(np.exp(groups - top[:, None]), axis=1))))
+    return bool(abs(spread * k / chi2 - 1.0) < 0.2 + 4.0 / math.sqrt(len(groups)))
+
+
+def _out_of_depth(model: Model, value: float, chi2: float, fewest: int) -> str:
+    """What is known where chi-square over the number of samples is not small."""
+    text = f"first order would say {value:.4g} for the variance, but needs chi-square / {fewest} = {chi2 / fewest:.3g} "
+    text += "to be small, and weights that do not come near zero: simulate"
+    weights = weights_of(model)
+    if weights is not None and weights.log_square_error < GOOD:
+        text += f"; the variance of one log weight is {weights.var_log:.6g} (exact)"
+    return text
 
 
 def _variance_value(model: Model, estimator: Estimator, moments: Moments) -> float:
@@ -290,12 +368,17 @@ def _notes(model: Model, variance: Quantity, tail: Tail, chi2: ChiSquare) -> tup
     notes = []
     if variance.kind == "infinite":
         notes.append("the variance is infinite: the sample variance of a run grows with its length")
-    elif tail.index <= 4.0:
+    elif tail.exists(4.0) is False:
         notes.append("the fourth moment is infinite: the sample variance of a run converges slowly")
     if tail.note:
         notes.append(f"tail: {tail.note}")
-    if tail != LIGHT and model.weight_tail_index is None:
-        notes.append("the weights are taken to have light tails: the model declares no weight_tail_index")
     if math.isinf(float(chi2)):
         notes.append("the weights have no variance: first-order theory says nothing of the estimator's variance")
+    if chi2.why:
+        notes.append(chi2.why)
+    weights = weights_of(model) if model.log_evidence is not None else None
+    if weights is not None and abs(weights.log_evidence - (model.log_evidence or 0.0)) > 1e-5 + 10.0 * weights.error:
+        notes.append(
+            f"the model declares log Z = {model.log_evidence:.10g}, but quadrature gives {weights.log_evidence:.10g}"
+        )
     return tuple(notes)

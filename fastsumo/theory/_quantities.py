@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from fastsumo.base.text import NARROWEST, WIDTH
@@ -24,24 +24,30 @@ class Quantity:
     value : float
         NaN where it is not known or does not exist.
     kind : {"exact", "first-order", "infinite", "unknown"}
-        "exact" to the accuracy of a quadrature or better; "first-order" for the leading term in the number
-        of samples, or for a tail; "infinite" for what diverges, and for a mean that does not exist since
-        ``E |value|`` diverges.
+        "exact" to its ``error``; "first-order" for the leading term in the number of samples, where what follows is
+        small, or for a tail; "infinite" for what diverges, and for a mean that does not exist since ``E |value|``
+        diverges.
+    error : float
+        Of what is exact: 0 of a closed form, else of a quadrature.
 
     Examples
     --------
-    >>> Quantity(0.5, "exact")
-    0.5 (exact)
+    >>> Quantity(0.5, "exact"), Quantity(0.5, "exact", 2e-7)
+    (0.5 (exact), 0.5 ± 2e-07 (exact))
     """
 
     value: float
     kind: Kind
+    error: float = field(default=0.0, compare=False)
 
     def __float__(self) -> float:
         return self.value
 
     def __repr__(self) -> str:
-        return self.kind if self.kind in ("infinite", "unknown") else f"{self.value:.10g} ({self.kind})"
+        if self.kind in ("infinite", "unknown"):
+            return self.kind
+        error = f" ± {self.error:.2g}" if self.error > 1e-9 * abs(self.value) and self.error > 1e-10 else ""
+        return f"{self.value:.10g}{error} ({self.kind})"
 
     def times(self, other: Quantity) -> Quantity:
         """The product, as well known as the worse of the two; infinite where either is.
@@ -54,7 +60,10 @@ class Quantity:
         worse = max(self.kind, other.kind, key=_KINDS.index)
         if worse == "infinite":
             return INFINITE
-        return UNKNOWN if worse == "unknown" else Quantity(self.value * other.value, worse)
+        if worse == "unknown":
+            return UNKNOWN
+        error = self.error * abs(other.value) + other.error * abs(self.value)
+        return Quantity(self.value * other.value, worse, error)
 
 
 INFINITE = Quantity(math.inf, "infinite")
@@ -68,10 +77,13 @@ class ChiSquare:
     Attributes
     ----------
     value : float
-        Infinite where the weights have no variance; NaN where it could not be found.
+        Infinite where the weights have no variance; NaN where it is not known.
     error : float
-        Standard error; 0 where it was declared or integrated.
-    source : {"declared", "quadrature", "pilot"}
+        Standard error of a pilot, or the error of a quadrature; 0 where it was declared, or follows from the tails.
+    source : {"declared", "tails", "quadrature", "pilot", "unknown"}
+        "tails" where the weights far out show that there is no variance.
+    why : str
+        Why it is not known, or why there is no more than a pilot.
 
     Examples
     --------
@@ -82,12 +94,15 @@ class ChiSquare:
     value: float
     error: float
     source: str
+    why: str = ""
 
     def __float__(self) -> float:
         return self.value
 
     def __repr__(self) -> str:
-        error = f" ± {self.error:.2g}" if self.error else ""
+        if math.isnan(self.value):
+            return "unknown"
+        error = f" ± {self.error:.2g}" if self.error > 1e-9 * (1.0 + abs(self.value)) else ""
         return f"{self.value:.10g}{error} ({self.source})"
 
 
@@ -132,7 +147,9 @@ class Prediction:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, ready for JSON but for NaN and infinities; quantities as value and kind, the estimator as text.
+        """All of it, ready for JSON but for NaN and infinities; quantities as value, kind and error where there is one.
+
+        The estimator is text.
 
         Returns
         -------
@@ -144,7 +161,11 @@ class Prediction:
         >>> fs.theory.predict(fs.models.note(), fs.ELBO()).to_dict()["cost"]
         {'value': 1.0, 'kind': 'exact'}
         """
-        return asdict(self) | {"estimator": repr(self.estimator)}
+        numbers = asdict(self) | {"estimator": repr(self.estimator)}
+        for value in numbers.values():
+            if isinstance(value, dict) and value.get("error") == 0.0 and "kind" in value:
+                del value["error"]
+        return numbers
 
     def text(self, width: int = WIDTH) -> str:
         """What ``print`` shows, in at most ``width`` columns.

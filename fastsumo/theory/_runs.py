@@ -18,6 +18,10 @@ from fastsumo.estimators.estimators import SUMO, Estimator
 from fastsumo.trial.plan import MAX_TERMS, Law
 from fastsumo.trial.survival import survival
 
+from ._far import LIGHT as LIGHT_INDEX
+from ._far import Index
+from ._tails import tail_of
+
 _EXACT = 4096  # terms summed one by one; beyond, cells of a fixed ratio
 _RATIO = 1.02
 _RAREST = 1e-18  # no run reaches a `K` rarer than this
@@ -30,6 +34,12 @@ class TailSource(Protocol):
     def estimator(self) -> Estimator: ...
     @property
     def chi_square(self) -> float | None: ...
+    @property
+    def weight_tail_index(self) -> float | None: ...
+    @property
+    def weight_zero_index(self) -> float | None: ...
+    @property
+    def weight_variance(self) -> bool | None: ...
 
 
 @dataclass(frozen=True)
@@ -39,28 +49,32 @@ class PowerTail:
     Attributes
     ----------
     index, constant : float
+    note : str
+        What sets it, where that is not the law of `K`.
 
     Examples
     --------
     >>> PowerTail(2.0, 0.733)
-    PowerTail(index=2.0, constant=0.733)
+    PowerTail(index=2.0, constant=0.733, note='')
     """
 
     index: float
     constant: float
+    note: str = ""
 
 
 @own_errstate
 def tail_law(run: TailSource) -> PowerTail | None:
-    """The power law that the tail of an uncapped SUMO run follows; None where there is none or it is unknown.
+    """The power law that the tail of a run follows; None where there is none or it is unknown.
 
-    ``P_k = k^-s`` with ``s > 1/2`` gives the index ``2 s / (2 s - 1)``, a geometric tail of `K` the index 1
-    up to a logarithm. The weights are taken to have a finite variance.
+    That of an uncapped law of `K`: ``P_k = k^-s`` with ``s > 1/2`` gives the index ``2 s / (2 s - 1)``, a geometric
+    tail of `K` the index 1 up to a logarithm. Or that of the weights, where theirs is heavier: far out, or near zero.
+    What is not known of the weights is taken to be light.
 
     Parameters
     ----------
     run : Provenance
-        Of a `Result`; or whatever has its ``estimator`` and ``chi_square``.
+        Of a `Result`; or whatever has its ``estimator``, ``chi_square`` and the two indices of the weights.
 
     Returns
     -------
@@ -72,19 +86,17 @@ def tail_law(run: TailSource) -> PowerTail | None:
     >>> tail_law(fs.simulate(fs.models.gamma(2.0), fs.SUMO(), 1).provenance).index
     2.0
     """
-    law = _formula(run)
-    if law is None or law.capped:
+    weight, near_zero = (
+        LIGHT_INDEX if index is None else Index(index, index)
+        for index in (run.weight_tail_index, run.weight_zero_index)
+    )
+    chi2 = _chi_square(run)
+    tail = tail_of(run.estimator, chi2, weight, near_zero)
+    if not tail.of_weights and (chi2 == math.inf or not isinstance(run.estimator, SUMO)):
         return None
-    if law.log_decay < 0.0:
-        return PowerTail(1.0, math.nan) if math.isfinite(law.log_decay) else None
-    s = law.power
-    if s <= 0.5:
+    if chi2 == math.inf and run.weight_tail_index is None and weight == LIGHT_INDEX and "near zero" not in tail.note:
         return None
-    index = 2.0 * s / (2.0 * s - 1.0)
-    normal_moment = 2.0 ** (index / 2.0) * math.gamma((index + 1.0) / 2.0) / math.sqrt(math.pi)
-    if index > 100.0 or run.chi_square is None:
-        return PowerTail(index, math.nan)
-    return PowerTail(index, (run.chi_square / (2.0 * s - 1.0)) ** (index / 2.0) * normal_moment)
+    return PowerTail(tail.index, tail.constant, tail.note if tail.of_weights else "") if tail.index < math.inf else None
 
 
 @own_errstate
@@ -119,9 +131,17 @@ def tail_survival(run: TailSource, x: ArrayLike) -> NDArray[np.float64] | None:
     return np.asarray(erfc(size) @ probability)
 
 
+def _chi_square(run: TailSource) -> float:
+    """Infinite where the weights have no variance, NaN where it is not known."""
+    if run.weight_variance is False:
+        return math.inf
+    return math.nan if run.chi_square is None else run.chi_square
+
+
 def _formula(run: TailSource) -> Law | None:
-    """The law of `K` of a SUMO run, if it is given by a formula and the weights may have a variance."""
-    if not isinstance(run.estimator, SUMO) or run.chi_square == math.inf:
+    """The law of `K` of a SUMO run, if it is given by a formula and it is what the tail follows from."""
+    followed = tail_law(run)
+    if not isinstance(run.estimator, SUMO) or _chi_square(run) == math.inf or (followed is not None and followed.note):
         return None
     law = run.estimator.roulette.law()
     return None if law.table.size else law
@@ -132,6 +152,10 @@ def _normal_mixture(law: Law) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     cap = float(law.cap)
     far = np.floor(_EXACT * _RATIO ** np.arange(1, math.ceil(math.log(MAX_TERMS / _EXACT, _RATIO))))
     last = np.concatenate([np.arange(1.0, _EXACT + 1.0), far])  # of each cell
+    if -math.inf < law.log_decay < 0.0:  # beyond the head survival falls by a twentieth in a cell, or one by one
+        step = max(1.0, math.floor(-0.05 / law.log_decay))
+        steep = law.head + step * np.arange(math.ceil(-45.0 / law.log_decay / step) + 1.0)
+        last = np.union1d(last[last <= law.head], steep)
     last = np.append(last[last < cap], cap) if cap < last[-1] else last
     last = last[: int(np.count_nonzero(survival(law, last) > _RAREST)) or 1]
     first = np.append(1.0, last[:-1] + 1.0)

@@ -13,6 +13,8 @@ Term = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 _DIRECT = 1 << 12  # terms added one by one; all of them where the terms are not smooth
 _CHUNK = 1 << 18
 _LARGEST = 2.0**900
+_STEEP = 1e-4  # growth in a step beyond which integrals over panels lose digits
+_MOST = 1 << 22  # terms of steep growth added one by one; earlier ones are below 1e-20 of these
 _NODES = 16
 
 
@@ -35,23 +37,40 @@ def series(term: Term, last: float, *, smooth: bool = True, knot: float = math.i
     knot : float
         Where the terms change their form; panels end there.
     pace : float
-        Beyond the knot the terms may grow like ``exp(pace * k)``.
+        Beyond the knot the terms may grow like ``exp(pace * k)``; where that is steep they are added one by one.
+
+    Returns
+    -------
+    float
+        Infinite where the sum diverges, or is too large for a float.
 
     Examples
     --------
     >>> abs(series(lambda k: k**-2.0, math.inf) - math.pi**2 / 6) < 1e-14
     True
     """
-    direct = last if not smooth else min(last, float(_DIRECT))
-    with np.errstate(over="ignore", invalid="ignore"):
-        parts = [math.fsum(term(k)) for k in _chunks(int(direct))]
-        if last > direct:
-            parts += _panel_sums(term, direct + 1.0, last, knot, pace)
-    return math.fsum(parts) if all(map(math.isfinite, parts)) else sum(parts)
+    steep = smooth and pace > _STEEP and knot < last
+    stop = knot if steep else last
+    direct = stop if not smooth else min(stop, float(_DIRECT))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        parts = [_added(term(k)) for k in _chunks(1, int(direct))]
+        if stop > direct:
+            parts += _panel_sums(term, direct + 1.0, stop, knot, pace)
+        if steep:
+            parts += [_added(term(k)) for k in _chunks(int(max(knot, last - _MOST)) + 1, int(last))]
+    return _added(np.array(parts))
 
 
-def _chunks(last: int) -> Iterator[NDArray[np.float64]]:
-    for low in range(1, last + 1, _CHUNK):
+def _added(terms: NDArray[np.float64]) -> float:
+    """Correctly rounded; infinite where a term is, or their sum."""
+    try:
+        return math.fsum(terms)
+    except OverflowError:
+        return math.inf
+
+
+def _chunks(first: int, last: int) -> Iterator[NDArray[np.float64]]:
+    for low in range(first, last + 1, _CHUNK):
         yield np.arange(low, min(low + _CHUNK, last + 1), dtype=np.float64)
 
 

@@ -5,26 +5,51 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from fastsumo.estimators.estimators import MLMC, SUMO, Estimator, SingleTerm
+import numpy as np
+
+from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm, Stratum
 from fastsumo.estimators.roulette import Roulette
 from fastsumo.trial.plan import MAX_TERMS
 
+from ._far import Index
 from ._survival import SurvivalFormula
 
 
 @dataclass(frozen=True)
 class Tail:
-    """Index and constant, both sides together; the index is infinite for tails lighter than any power."""
+    """Index and constant, both sides together; the index is infinite for tails lighter than any power.
+
+    ``slow`` says that the index is a limit which a slowly varying factor may spoil: then nothing is known of the moment
+    of just that order.
+    """
 
     index: float
     constant: float  # NaN where it is not known, or the law has a logarithm
     note: str = ""
+    slow: bool = False
+    of_weights: bool = False  # whether the weights' own tail sets it, and not the law of K
+    low: float = math.nan  # bounds of the index; NaN where they are the index itself
+    high: float = math.nan
+
+    def exists(self, moment: float) -> bool | None:
+        """Whether ``E |value|^moment`` is finite; None where that is not known.
+
+        Examples
+        --------
+        >>> Tail(2.0, math.nan).exists(1.0), Tail(2.0, math.nan).exists(2.0), Tail(2.0, math.nan, slow=True).exists(2.0)
+        (True, False, None)
+        """
+        low, high = (self.index, self.index) if math.isnan(self.low) else (self.low, self.high)
+        if low > moment:
+            return True
+        return None if high > moment or (self.slow and high == moment) else False
 
 
+MOST = 1e50  # a chi-square of which first order says anything at all
 LIGHT = Tail(math.inf, math.nan)
 
 
-def tail_of(estimator: Estimator, chi2: float, weight_index: float | None, deviation: float = math.nan) -> Tail:
+def tail_of(estimator: Estimator, chi2: float, weight: Index, near_zero: Index, deviation: float = math.nan) -> Tail:
     """The tail of an estimator's values.
 
     Parameters
@@ -32,18 +57,78 @@ def tail_of(estimator: Estimator, chi2: float, weight_index: float | None, devia
     estimator : Estimator
     chi2 : float
         Infinite where the weights have no variance; NaN where not known (then there is no constant).
-    weight_index : float or None
-        ``b`` in ``P(w > t) ~ t^-b``; None is taken for light tails.
+    weight, near_zero : Index
+        ``b`` in ``P(w > t) ~ t^-b``, and in ``P(log w < -x) ~ x^-b``.
     deviation : float
         ``E |w / Z - 1|``, which only `SingleTerm` needs.
+
+    Returns
+    -------
+    Tail
+        The index NaN, between bounds, where those of the weights are not known well enough.
 
     Examples
     --------
     >>> import fastsumo as fs
-    >>> tail_of(fs.SUMO(fs.roulette.PowerLaw(1.5)), 1.0, None).index
+    >>> light = Index(math.inf, math.inf)
+    >>> tail_of(fs.SUMO(fs.roulette.PowerLaw(1.5)), 1.0, light, light).index
     1.5
     """
-    b = math.inf if weight_index is None else weight_index
+    if chi2 == 0.0:  # equal weights
+        return LIGHT
+    low, high = (
+        min(_right(estimator, chi2, b, deviation), _left(estimator, zero), key=lambda tail: tail.index)
+        for b, zero in ((weight.low, near_zero.low), (weight.high, near_zero.high))
+    )
+    if low.index == high.index:
+        return low
+    if high.index - low.index < 0.02 * low.index:
+        return replace(low, index=0.5 * (low.index + high.index), low=low.index, high=high.index)
+    note = "the tails of the weights do not tell which index there is"
+    return Tail(math.nan, math.nan, note, low=low.index, high=high.index)
+
+
+def first_prefix(estimator: Estimator) -> int:
+    """The fewest weights whose log average enters a trial's value with a coefficient other than 0.
+
+    With ``P(K >= 1) = 1`` the ``L_1`` of SUMO cancels, and so does the next as long as no trial ends there.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> first_prefix(fs.SUMO()), first_prefix(fs.SUMO(minimum=3, start=0)), first_prefix(fs.JVI(10, order=2))
+    (2, 3, 8)
+    """
+    if isinstance(estimator, SUMO):
+        formula = SurvivalFormula.of(estimator.roulette)
+        steps = (
+            np.arange(1.0, min(formula.last, 1e6) + 1.0) if not formula.smooth or formula.law.power == 0.0 else [1.0]
+        )
+        survival = formula.survival(np.asarray(steps) + 1.0) * (np.asarray(steps) < formula.last)
+        always = int(np.argmax(survival < 1.0)) if np.any(survival < 1.0) else len(steps) - 1
+        return estimator.plan().minimum + 1 + always
+    if isinstance(estimator, Stratum):
+        return first_prefix(estimator.estimator)
+    if isinstance(estimator, SingleTerm):
+        return 2 if SurvivalFormula.of(estimator.roulette).last == 1.0 else 1
+    if isinstance(estimator, MLMC):
+        return estimator.base
+    if isinstance(estimator, JVI):
+        return estimator.k - estimator.order
+    return estimator.k if isinstance(estimator, IWAE) else 1
+
+
+def _left(estimator: Estimator, near_zero: float) -> Tail:
+    """A prefix is as small as all its weights: ``P(L_k < -x) ~ P(log w < -x)^k``."""
+    count = first_prefix(estimator)
+    if math.isinf(near_zero):
+        return LIGHT
+    note = f"set by weights near zero, of which P(log w < -x) falls like x^-{near_zero:g}"
+    note += f"; it takes {count} of them at once" if count > 1 else ""
+    return Tail(count * near_zero, math.nan, note, of_weights=True)
+
+
+def _right(estimator: Estimator, chi2: float, b: float, deviation: float) -> Tail:
     if math.isinf(chi2):
         b = min(b, 2.0)
     if isinstance(estimator, SUMO):
@@ -73,13 +158,14 @@ def _sumo(formula: SurvivalFormula, chi2: float, b: float) -> Tail:
     long_trial = s / slope if slope > 0.0 else math.inf
     jump = (b - 1.0 + s) / s
     if jump < long_trial or b < 2.0 or (b == 2.0 and math.isinf(chi2)):
-        return Tail(min(jump, long_trial), math.nan, f"set by the weights' own tail, of index {b:g}")
+        slow = b < 2.0 or s < 1.0
+        return Tail(min(jump, long_trial), math.nan, f"set by the weights' own tail, of index {b:g}", slow, True)
     return Tail(long_trial, _sumo_constant(s, chi2))
 
 
 def _sumo_constant(s: float, chi2: float) -> float:
     """``(chi2 / (2 s - 1))^(s / (2 s - 1)) E|N|^a`` with ``a = 2 s / (2 s - 1)``."""
-    if s <= 0.5 or not math.isfinite(chi2):
+    if s <= 0.5 or not chi2 < MOST:
         return math.nan
     index = 2.0 * s / (2.0 * s - 1.0)
     if index > 150.0:
@@ -108,7 +194,7 @@ def _mlmc(estimator: MLMC, chi2: float, b: float) -> Tail:
     quiet = math.log(r) / math.log(2.0 * r) if r < 0.5 else math.inf
     jump = 1.0 + (b - 1.0) * math.log(2.0) / -math.log(r)
     if jump < quiet or b <= 2.0:
-        return Tail(min(jump, quiet), math.nan, f"set by the weights' own tail, of index {b:g}")
+        return Tail(min(jump, quiet), math.nan, f"set by the weights' own tail, of index {b:g}", True, True)
     if math.isinf(quiet):
         return LIGHT
     scale = chi2 / (4.0 * estimator.base) if estimator.first else chi2 / (2.0 * estimator.base)
@@ -117,7 +203,7 @@ def _mlmc(estimator: MLMC, chi2: float, b: float) -> Tail:
 
 def _mlmc_constant(estimator: MLMC, index: float, scale: float) -> float:
     r = estimator.ratio
-    if index > 60.0:
+    if index > 60.0 or not scale < MOST:
         return math.nan
     if estimator.kind == "single":
         moment = _normal_moment(2.0 * index)

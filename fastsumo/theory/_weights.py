@@ -1,35 +1,52 @@
-"""The weights of a model of dimension 1 or 2 as a finite sum: log weights at quadrature points, with masses.
+"""The weights of a model of one or two dimensions as a finite sum: log weights at quadrature points, with masses.
 
-Sums over these points are expectations to some eleven digits where the log weight is smooth. Also
-vectorised calls of a model's plain Python function, where it allows them.
+Cells of the sample space are halved until Gauss's rule on a cell agrees with that on its parts, for a set of functions
+of the weight: the weight, its square, its log, and ``exp(-t w)`` over many orders of ``t``. Then weights are drawn as
+trials draw them; a cell that holds one which its points did not foresee is halved about it, so that a narrow peak is
+found; and what is left to find must be within the error of these draws.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.jit.fingerprint import fingerprint
-from fastsumo.models.plain import plain, readonly
-from fastsumo.models.proof import Proof
+from fastsumo import tails
+
+from ._content import ByContent, look_at
+from ._coordinates import Coordinates, log_weights_of
+from ._far import ANY, LIGHT, FarOut, Index, far_out
 
 if TYPE_CHECKING:
     from fastsumo.models.model import Model
 
 Floats = NDArray[np.float64]
 
-_EDGE = 38.0  # beyond it the normal density is below 1e-313
-_SMALL = -46.0  # log of what is left out of an expectation
-_STEPS = (0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625)
-_MOST_POINTS = 2_000_000  # where the function takes arrays ...
-_MOST_CALLS = 200_000  # ... and where it does not
-_ROUNDING = 1e-14  # a chi-square below it is that of constant weights
-_PROBES = 16
+_NODES = {1: 12, 2: 8}  # of Gauss's rule in one direction
+_FIRST = {1: (8.0, 0.5, 24), 2: (6.0, 1.0, 8)}  # cells of this width up to here, then so many wider and wider ones
+_MOST = 1_500_000, 150_000  # points, of functions that take arrays, and of those that do not
+_DRAWN = 1 << 14  # of `drawn_log_weights`
+_PILOT = 1 << 16, 1 << 12  # weights drawn, likewise
+_THINNEST = 1e-14  # of a cell, against its place
+_GENERATIONS = 60
+_TOLERANCE = {1: 1e-13, 2: 3e-11}  # of one cell, relative to the whole
+GOOD = 1e-6  # what counts as exact, to its stated error
+_SMALL, _LEFT_OUT = -50.0, -40.0  # logs of what is left out of cells, and of the points
+_RULING = slice(0, 3)  # of the test functions: mass, weight and square
+_LOG_T = np.concatenate([np.arange(-8.0, 8.0, 2.0), np.geomspace(8.0, 600.0, 12)])
+_SINGULAR = 8.0  # a log weight that only a singularity, or a very narrow peak, reaches
+_HEAVY = 0.5  # a k-hat beyond which there may be no variance
+_EQUAL = 1e-8  # a chi-square that is lost in rounding
+_SURPRISE = 1.0  # of a drawn log weight beyond those at the points of its cell
+_DOUBTFUL = 6.0  # standard errors
+_LONGEST = 60  # halvings about a surprise
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,68 +60,53 @@ class Weights:
     mass : ndarray, shape (n,)
     log_evidence : float
     error : float
-        How much expectations of ``exp(-t w)`` and of ``log w`` moved at the last halving of the step.
-    chi_square : float
-        Infinite where the integrand of the second moment does not vanish far out.
+        Of expectations of ``w``, relative to it, and of ``exp(-t w)``: the sum over the cells of how much each moved
+        when it was last halved.
+    log_error : float
+        The same of the mean of ``log w``.
+    log_square_error : float
+        The same of the variance of ``log w``.
+    chi_square, square_error : float
+        NaN where `E w^2` does not exist or could not be integrated; the error is relative to ``1 + chi_square``.
+    doubt : str
+        Why none of this is to be believed; empty where all agrees.
     """
 
     log_weight: Floats
     mass: Floats
     log_evidence: float
     error: float
+    log_error: float
+    log_square_error: float
     chi_square: float
+    square_error: float
+    doubt: str = ""
 
     @cached_property
     def zero_mass(self) -> float:
         """Probability of a zero weight."""
         return float(np.sum(self.mass[np.isneginf(self.log_weight)]))
 
+    @cached_property
+    def mean_log(self) -> float:
+        """``E log w - log Z``."""
+        return float(self.mass @ self.log_weight)
+
+    @cached_property
+    def var_log(self) -> float:
+        """``Var log w``."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(self.mass @ (self.log_weight - self.mean_log) ** 2)
+
     def mean_deviation(self) -> float:
         """``E |w / Z - 1|``."""
-        return float(self.mass @ np.abs(np.expm1(self.log_weight)))
-
-
-class ByContent:
-    """A model as a key: two that are made alike, such as ``fs.models.note()`` twice, are the same.
-
-    What its function reaches is in the key as it is now; a function that cannot be told by content is like no other.
-    """
-
-    def __init__(self, model: Model) -> None:
-        proposal = model.proposal
-        packed = None if proposal is None else (type(proposal), proposal.packed().tobytes())
-        self.model = model
-        self._key = (
-            fingerprint(model.function) or object(),
-            model.noise,
-            model.dim,
-            model.params.tobytes(),
-            None if model.row is None else model.row.tobytes(),
-            packed,
-            model.log_evidence,
-        )
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ByContent) and self._key == other._key
-
-
-def look_at(model: Model) -> None:
-    """The part of a model's proof that compiles nothing (`models/proof.py`); once for each of the last 32."""
-    _looked_at(ByContent(model))
-
-
-@lru_cache(maxsize=32)
-def _looked_at(key: ByContent) -> None:
-    Proof(key.model).look()
+        return 2.0 * float(self.mass @ np.maximum(-np.expm1(np.minimum(self.log_weight, 0.0)), 0.0))
 
 
 def weights_of(model: Model) -> Weights | None:
-    """The weights of a model without data and with at most two random numbers a sample; else None.
+    """The weights of a model without data in one or two dimensions, where quadrature and simulation agree; else None.
 
-    None also where the log weight is too rough for ten digits. The last 32 are kept.
+    The last 32 are kept.
 
     Examples
     --------
@@ -113,7 +115,371 @@ def weights_of(model: Model) -> Weights | None:
     True
     """
     look_at(model)
-    return _find(ByContent(model)) if model.noise_dim <= 2 and model.data is None else None
+    found = attempt(model)
+    return found if found is not None and not found.doubt else None
+
+
+def attempt(model: Model) -> Weights | None:
+    """As `weights_of`, but with what is doubtful, and says why; None in more dimensions and with data."""
+    return _find(ByContent(model)) if model.dim <= 2 and model.data is None else None
+
+
+def tails_of_weights(model: Model) -> FarOut:
+    """`far_out`, but for what lies nearer: where weights are singular inside, the tails do not tell.
+
+    What a model declares is taken as it is.
+    """
+    far, found = far_out(model), attempt(model)
+    weight, near_zero = far.weight, far.near_zero
+    if found is None:
+        if model.weight_zero_index is None and near_zero == LIGHT and model.data is None and _logs_look_heavy(model):
+            near_zero = ANY
+        return FarOut(weight, near_zero, far.has_square)
+    rough = bool(found.doubt) or found.square_error > GOOD
+    singular = float(np.max(found.log_weight, initial=-math.inf)) > _SINGULAR
+    if model.weight_tail_index is None and rough and singular and far.has_square is not False:
+        weight = Index(2.0 if model.chi_square is not None else 1.0, weight.high)
+    if model.weight_zero_index is None and found.zero_mass == 0.0:
+        if found.log_error > GOOD and near_zero.above(1.0) is not False:
+            near_zero = ANY
+        elif found.log_square_error > GOOD and near_zero.above(2.0) is not False:
+            near_zero = Index(1.0, math.inf)
+    return FarOut(weight, near_zero, far.has_square)
+
+
+def _logs_look_heavy(model: Model) -> bool:
+    """Whether drawn log weights have a tail near zero that may have no variance."""
+    log_weights = drawn_log_weights(model)
+    finite = log_weights[np.isfinite(log_weights)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tails.TailWarning)
+        return bool(tails.pareto_khat(-finite, tail="right").khat > _HEAVY) if finite.size > 100 else False
+
+
+def zero_weights(model: Model) -> float:
+    """Probability of a zero weight, by quadrature; in more dimensions the share of zeros among some that are drawn."""
+    found = attempt(model)
+    if found is not None and not found.doubt:
+        return found.zero_mass
+    return 0.0 if model.data is not None else float(np.mean(np.isneginf(drawn_log_weights(model))))
+
+
+def drawn_log_weights(model: Model) -> Floats:
+    """Some 16 384 log weights of samples as trials draw them, but of NumPy's generator."""
+    return _draw(ByContent(model))
+
+
+@lru_cache(maxsize=8)
+def _draw(key: ByContent) -> Floats:
+    generator = np.random.default_rng(0)
+    shape = (_DRAWN, key.model.noise_dim)
+    noise = generator.standard_normal(shape) if key.model.noise == "normal" else generator.random(shape)
+    return log_weights_at(key.model, noise)
+
+
+@lru_cache(maxsize=32)
+def _find(key: ByContent) -> Weights | None:
+    with np.errstate(all="ignore"):
+        return _Quadrature(key.model).weights()
+
+
+class _Cells:
+    """Boxes with their points: log masses, log weights, and the sums of both."""
+
+    def __init__(self, low: Floats, high: Floats, log_mass: Floats, log_weight: Floats, log_product: Floats) -> None:
+        self.low, self.high = low, high
+        self.log_mass, self.log_weight, self.log_product = log_mass, log_weight, log_product
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+    def _arrays(self) -> tuple[Floats, ...]:
+        return self.low, self.high, self.log_mass, self.log_weight, self.log_product
+
+    def take(self, which: NDArray[np.bool_]) -> _Cells:
+        return _Cells(*(array[which] for array in self._arrays()))
+
+    @staticmethod
+    def joined(parts: list[_Cells]) -> _Cells:
+        return _Cells(*map(np.concatenate, zip(*(part._arrays() for part in parts), strict=True)))
+
+
+class _Quadrature:
+    """One model's cells."""
+
+    def __init__(self, model: Model) -> None:
+        self.space, self.far = Coordinates(model), far_out(model)
+        self.dim, self.model = model.dim, model
+        nodes, masses = np.polynomial.legendre.leggauss(_NODES[self.dim])
+        grids = np.meshgrid(*[0.5 * (nodes + 1.0)] * self.dim, indexing="ij")
+        self.nodes = np.stack([grid.ravel() for grid in grids], axis=-1)
+        rule = 0.5 * masses if self.dim == 1 else np.outer(0.5 * masses, 0.5 * masses)
+        self.log_rule = np.log(rule.ravel())
+        self.points, self.bad = 0, ""
+        self.most = _MOST[0] if self.space.arrays else _MOST[1]
+        self.errors = np.zeros(_LOG_T.size + 5)
+
+    def weights(self) -> Weights | None:
+        leaves = self.refined(self.first(), [])
+        if leaves is None:
+            return None
+        y, drawn = self.drawn()
+        for _ in range(3):
+            surprising, calm = self.surprised(leaves, y, drawn)
+            if not len(surprising):
+                break
+            leaves = self.refined(surprising, [calm])
+            assert leaves is not None
+        return self.result(leaves, drawn)
+
+    def first(self) -> _Cells:
+        """Cells over the whole space, narrow near its middle."""
+        near, width, count = _FIRST[self.dim]
+        inner = np.arange(0.0, near + width, width)
+        edges = []
+        for reach in (-self.space.low, self.space.high):
+            outer = np.append(inner, near * np.geomspace(1.25, reach / near, count))
+            edges.append(outer[outer <= reach])
+        line = np.concatenate([-edges[0][:0:-1], edges[1]])
+        sides = np.meshgrid(*[np.arange(line.size - 1)] * self.dim, indexing="ij")
+        at = np.stack([side.ravel() for side in sides], axis=-1)
+        return self.evaluated(line[at], line[at + 1])
+
+    def evaluated(self, low: Floats, high: Floats) -> _Cells:
+        y = low[:, None, :] + (high - low)[:, None, :] * self.nodes
+        flat = y.reshape(-1, self.dim)
+        self.points += len(flat)
+        log_density, log_weight, log_product = self.space.at(flat)
+        wrong = np.isnan(log_weight) | np.isposinf(log_weight)
+        if wrong.any():
+            if np.max(log_density[wrong]) > _SMALL - 20.0:
+                at = self.space.points(flat[wrong][:1])[0]
+                self.bad = f"the log weight is NaN or +inf at {np.array2string(at, precision=4)}"
+            log_weight[wrong] = log_product[wrong] = -np.inf
+        log_volume = self.log_rule + np.sum(np.log(high - low), axis=1)[:, None]
+        shape = log_volume.shape
+        log_mass = log_density.reshape(shape) + log_volume
+        return _Cells(low, high, log_mass, log_weight.reshape(shape), log_product.reshape(shape) + log_volume)
+
+    def halved(self, cells: _Cells) -> _Cells:
+        """The ``2^dim`` parts of each cell, side by side."""
+        middle = 0.5 * (cells.low + cells.high)
+        corners = np.stack(np.meshgrid(*[[0, 1]] * self.dim, indexing="ij"), axis=-1).reshape(-1, self.dim)
+        low = np.where(corners[None] == 0, cells.low[:, None], middle[:, None])
+        high = np.where(corners[None] == 0, middle[:, None], cells.high[:, None])
+        return self.evaluated(low.reshape(-1, self.dim), high.reshape(-1, self.dim))
+
+    def refined(self, cells: _Cells, done: list[_Cells]) -> _Cells | None:
+        """Halve cells until their sums do not move; None where no weight is positive."""
+        lefts: list[float] = []
+        before, scale = None, (math.nan, math.nan)
+        for _ in range(_GENERATIONS):
+            found = self.scale([cells, *done])
+            if found is None:
+                return None
+            if before is None or max(abs(found[0] - scale[0]), abs(found[1] - scale[1])) > 1e-3:
+                scale, settled_sizes = found, np.zeros(_LOG_T.size + 5)
+                before, sizes = self.sums(cells, scale)
+                for each in done:
+                    settled_sizes += self.sums(each, scale)[1]
+            parts = self.halved(cells)
+            after, fresh = self.sums(parts, scale)
+            apart = after.reshape(len(cells), 2**self.dim, -1)
+            sizes = _sizes(np.maximum(sizes, fresh) + settled_sizes)
+            moved = np.abs(apart.sum(axis=1) - before) / sizes
+            settled = np.all(moved <= _TOLERANCE[self.dim], axis=1)
+            settled |= np.all(cells.high - cells.low < _THINNEST * (1.0 + np.abs(cells.low)), axis=1)
+            again = np.repeat(settled, 2**self.dim)
+            done = [*done, parts.take(again)]
+            self.errors += moved[settled].sum(axis=0)
+            settled_sizes = settled_sizes + np.abs(after[again]).sum(axis=0)
+            left, cells, before = moved[~settled].sum(axis=0), parts.take(~again), after[~again]
+            sizes = np.abs(before).sum(axis=0)
+            if not len(cells):
+                break
+            lefts.append(float(left[_RULING].max()))
+            if self.hopeless(len(cells), lefts):
+                self.errors += left
+                done = [*done, cells]
+                break
+        return _Cells.joined(done)
+
+    def hopeless(self, cells: int, lefts: list[float]) -> bool:
+        """Whether the points allowed will not do: none are left, or a jump along a curve is only halved each time."""
+        needed = 2**self.dim * cells * self.nodes.shape[0]
+        if self.points + needed > self.most:
+            return True
+        gains = [after / before for before, after in itertools.pairwise(lefts[-4:]) if before > 0.0]
+        if self.dim == 1 or len(gains) < 3 or not 0.3 < min(gains) <= max(gains) < 0.8:
+            return False
+        halvings = math.log2((self.most - self.points) / needed) + 1.0
+        return lefts[-1] * max(gains) ** halvings > GOOD
+
+    def scale(self, parts: list[_Cells]) -> tuple[float, float] | None:
+        """Logs of the evidence and of the second moment, as far as they are known."""
+        evidence = _log_sum(np.array([_log_sum(each.log_product.ravel()) for each in parts if len(each)]))
+        squares = [_log_sum((each.log_product + each.log_weight).ravel()) for each in parts if len(each)]
+        return (evidence, _log_sum(np.array(squares))) if math.isfinite(evidence) else None
+
+    def sums(self, cells: _Cells, scale: tuple[float, float]) -> tuple[Floats, Floats]:
+        """Integrals of the test functions over each cell, and of the size of each over all."""
+        has_square = self.far.has_square is not False
+        log_square = (
+            cells.log_product + cells.log_weight - scale[1] if has_square else np.full_like(cells.log_mass, -np.inf)
+        )
+        size = np.log(np.maximum(np.where(np.isneginf(cells.log_weight), 1.0, np.abs(cells.log_weight)), 1.0))
+        top = np.maximum(np.maximum(cells.log_mass + size, cells.log_product - scale[0]), log_square)
+        some = np.max(top, axis=1) > _SMALL
+        integrals = np.zeros((len(cells), _LOG_T.size + 5))
+        log_mass, relative = cells.log_mass[some], cells.log_weight[some] - scale[0]
+        mass = np.exp(log_mass)
+        value = np.where(np.isneginf(relative) | (mass == 0.0), 0.0, relative)
+        columns = [
+            mass,
+            np.exp(cells.log_product[some] - scale[0]),
+            np.exp(log_square[some]),
+            mass * value if self.far.near_zero.above(1.0) is not False else 0.0 * mass,
+            mass * value**2 if self.far.near_zero.above(2.0) is not False else 0.0 * mass,
+        ]
+        columns += [mass * np.exp(-np.exp(np.minimum(t + relative, 50.0))) for t in _LOG_T]
+        integrals[some] = np.stack([column.sum(axis=1) for column in columns], axis=1)
+        return integrals, np.array([float(np.abs(column).sum()) for column in columns])
+
+    def drawn(self) -> tuple[Floats, Floats]:
+        """Places and log weights of samples as trials draw them."""
+        generator = np.random.default_rng(20)
+        shape = (_PILOT[0] if self.space.arrays else _PILOT[1], self.model.noise_dim)
+        noise = generator.standard_normal(shape) if self.model.noise == "normal" else generator.random(shape)
+        return self.space.of_noise(noise)
+
+    def surprised(self, leaves: _Cells, y: Floats, drawn: Floats) -> tuple[_Cells, _Cells]:
+        """Cells about drawn weights that the points around them did not foresee; and all the others."""
+        cells, fresh = leaves, np.zeros(len(leaves), dtype=bool)
+        place, value = y, np.where(np.isneginf(drawn), -1e300, drawn)
+        for _ in range(_LONGEST):
+            home = _home(cells, place)
+            known = home >= 0
+            place, value, home = place[known], value[known], home[known]
+            low, high = cells.log_weight.min(axis=1)[home], cells.log_weight.max(axis=1)[home]
+            low, high = np.maximum(low, -1e300), np.maximum(high, -1e300)
+            wonder = np.maximum(value - high, low - value) > _SURPRISE + 0.5 * (high - low)
+            place, value = place[wonder], value[wonder]
+            chosen = np.zeros(len(cells), dtype=bool)
+            chosen[home[wonder]] = True
+            count = 2**self.dim * int(chosen.sum())
+            if count == 0 or self.points + count * self.nodes.shape[0] > self.most:
+                break
+            cells = _Cells.joined([cells.take(~chosen), self.halved(cells.take(chosen))])
+            fresh = np.append(fresh[~chosen], np.ones(count, dtype=bool))
+        return cells.take(fresh), cells.take(~fresh)
+
+    def result(self, leaves: _Cells, drawn: Floats) -> Weights:
+        log_mass, log_weight = leaves.log_mass.ravel(), leaves.log_weight.ravel()
+        evidence = _log_sum(leaves.log_product.ravel())
+        relative = log_weight - evidence
+        chi_square = math.nan
+        if self.far.has_square is not False:
+            log_second = _log_sum(leaves.log_product.ravel() + log_weight) - 2.0 * evidence
+            chi_square = math.exp(log_second) - 1.0 if log_second < 709.0 else math.inf
+        far = np.log(np.maximum(np.where(np.isneginf(relative), 1.0, -relative), 1.0))
+        keep = log_mass + np.maximum(relative, far) > _LEFT_OUT
+        mass = np.exp(log_mass[keep])
+        whole, edge = float(mass.sum()), self.edge(leaves, evidence)
+        errors = self.errors + edge
+        plain = max(float(np.max(errors[5:])), float(errors[1]), float(errors[0]), abs(whole - 1.0) - 1e-12)
+        found = Weights(
+            relative[keep],
+            mass / whole,
+            evidence,
+            plain,
+            float(errors[3]),
+            float(errors[4]),
+            chi_square,
+            float(errors[2]),
+        )
+        if chi_square < _EQUAL:  # nearly equal weights: to all digits the variance of their logs
+            found = replace(found, chi_square=found.var_log if found.var_log > 1e-28 else 0.0)
+        return _doubted(found, drawn, self.bad)
+
+    def edge(self, leaves: _Cells, evidence: float) -> Floats:
+        """What the outermost cells hold of each sum: what lies beyond them is no less in doubt."""
+        scale = self.scale([leaves])
+        assert scale is not None
+        reach = np.array([self.space.low, self.space.high])
+        outer = np.any((leaves.low <= 0.5 * reach[0]) | (leaves.high >= 0.5 * reach[1]), axis=1)
+        if self.space.uniform:
+            outer = np.any((leaves.low <= 0.5 * reach[0]) | (leaves.high >= reach[1] - 3.0), axis=1)
+        integrals = self.sums(leaves.take(outer), scale)[0]
+        return np.asarray(np.abs(integrals).sum(axis=0) / _sizes(self.sums(leaves, scale)[1]))
+
+
+def _sizes(sums: Floats) -> Floats:
+    """What errors of the test functions are judged by."""
+    plain = np.maximum(sums[:5], 1.0)
+    powers = 1.0 / np.maximum(sums[5:], 1e-300)  # it is the squares of exp(-t w), and higher powers, that count
+    return np.concatenate([plain, np.minimum(powers, 1e300)])
+
+
+def _doubted(found: Weights, drawn: Floats, bad: str) -> Weights:
+    """With the reason why it is not to be believed, where there is one."""
+    doubt = bad
+    if not doubt and not found.error < GOOD:
+        doubt = f"the log weight is too rough for a quadrature: its error is {found.error:.1g}"
+    if not doubt:
+        doubt = _disagreement(found, drawn)
+    return replace(found, doubt=doubt)
+
+
+def _disagreement(found: Weights, drawn: Floats) -> str:
+    """How weights that were drawn contradict the quadrature, in functions of the weight that are bounded."""
+    relative = drawn - found.log_evidence
+    for log_t in (-4.0, -2.0, 0.0, 2.0, 4.0):
+        sampled = -np.expm1(-np.exp(np.minimum(log_t + relative, 50.0)))
+        integrated = -np.expm1(-np.exp(np.minimum(log_t + found.log_weight, 50.0)))
+        mean, expected = float(sampled.mean()), float(found.mass @ integrated)
+        square = max(float(found.mass @ integrated**2) - expected**2, 0.0)
+        error = math.sqrt(max(square, float(sampled.var())) / drawn.size) + 1e-9
+        if abs(mean - expected) > _DOUBTFUL * error:
+            return (
+                f"quadrature and simulation disagree: E[1 - exp(-{math.exp(log_t):.3g} w)] is {expected:.6g} by "
+                f"quadrature and {mean:.6g} ± {error:.1g} of {drawn.size:,} weights"
+            )
+    return ""
+
+
+def _home(cells: _Cells, y: Floats) -> NDArray[np.int64]:
+    """The cell that each place lies in; -1 for none."""
+    if cells.low.shape[1] == 1:
+        order = np.argsort(cells.low[:, 0])
+        at = np.searchsorted(cells.low[order, 0], y[:, 0], side="right") - 1
+        home = order[np.maximum(at, 0)]
+        inside = (at >= 0) & (y[:, 0] <= cells.high[home, 0])
+        return np.where(inside, home, -1)
+    home = np.full(len(y), -1, dtype=np.int64)
+    width = cells.high - cells.low
+    for size in np.unique(width, axis=0):
+        same = np.flatnonzero(np.all(width == size, axis=1))
+        lows = cells.low[same]
+        for start in range(0, len(y), 1 << 14):
+            part = slice(start, start + (1 << 14))
+            open_ = np.flatnonzero(home[part] < 0)
+            home[part][open_] = _in_boxes(lows, size, same, y[part][open_])
+    return home
+
+
+def _in_boxes(lows: Floats, size: Floats, names: NDArray[np.int64], y: Floats) -> NDArray[np.int64]:
+    """Which of boxes of one size, sorted along the first axis, each place is in."""
+    found = np.full(len(y), -1, dtype=np.int64)
+    firsts, back = np.unique(lows[:, 0], return_inverse=True)
+    at = np.searchsorted(firsts, y[:, 0], side="right") - 1
+    for column in np.unique(at[at >= 0]):
+        here = np.flatnonzero((at == column) & (y[:, 0] <= firsts[column] + size[0]))
+        boxes = np.flatnonzero(back == column)
+        boxes = boxes[np.argsort(lows[boxes, 1])]
+        row = np.searchsorted(lows[boxes, 1], y[here, 1], side="right") - 1
+        inside = (row >= 0) & (y[here, 1] <= lows[boxes[np.maximum(row, 0)], 1] + size[1])
+        found[here[inside]] = names[boxes[row[inside]]]
+    return found
 
 
 def log_weights_at(model: Model, noise: Floats) -> Floats:
@@ -123,126 +489,9 @@ def log_weights_at(model: Model, noise: Floats) -> Floats:
     with plain calls at a few points: a function that looks at ``z.size``, say, does not.
     """
     points = noise if model.proposal is None else model.proposal.points(noise)
-    some = np.unique(np.linspace(0, len(noise) - 1, _PROBES).astype(int))
-    expected = model(noise[some])
-    together = _together(model, points)
-    if together is None or not np.allclose(together[some], expected, rtol=1e-12, atol=1e-12, equal_nan=True):
-        return model(noise)
-    return together
-
-
-def _together(model: Model, points: Floats) -> Floats | None:
-    with np.errstate(all="ignore"):
-        try:
-            values: Any = plain(model.function)(readonly(points.T), *model.arguments())
-            values = np.asarray(values, dtype=np.float64)
-        except Exception:  # whatever a function of scalars makes of arrays
-            return None
-        if values.shape != (len(points),):
-            return None
-        return values if model.proposal is None else values - model.proposal.log_density(points)
-
-
-@lru_cache(maxsize=32)
-def _find(key: ByContent) -> Weights | None:
-    model = key.model
-    box = _box(model)
-    if box is None:
-        return None
-    low, high, square_is_inside = box
-    last: Weights | None = None
-    for step in _STEPS:
-        count = np.prod(np.ceil((high - low) / step))
-        if count > _MOST_POINTS or (count > _MOST_CALLS and not _takes_arrays(model)):
-            break
-        found = _on_grid(model, low, high, step, square_is_inside)
-        if last is not None and (error := _difference(last, found)) < 1e-8:
-            last = replace(last if error < 1e-12 else found, error=error)
-            if error < 1e-12:
-                break
-        else:
-            last = found
-    return last if last is not None and last.error < 1e-8 else None
-
-
-def _box(model: Model) -> tuple[Floats, Floats, bool] | None:
-    """Where ``max(1, w)`` or ``w^2`` times the density counts, and whether that of ``w^2`` ends; or None."""
-    noise, log_density = _grid(model, np.full(model.noise_dim, -_EDGE), np.full(model.noise_dim, _EDGE), 0.5)
-    log_weight = log_weights_at(model, _noise_of(model, noise))
-    finite = np.isfinite(log_weight)
-    if np.any(np.isnan(log_weight)) or np.any(np.isposinf(log_weight)) or not finite.any():
-        return None
-    log_evidence = _log_sum(log_weight + log_density)
-    relative = np.where(finite, log_weight - log_evidence, -np.inf)
-    square = 2.0 * relative + log_density
-    square_is_inside = _inside(noise, square)
-    counts = log_density + np.maximum(relative, 0.0) > _SMALL
-    if square_is_inside:
-        counts |= square > _SMALL + max(0.0, _log_sum(square))
-    reach = noise[counts]
-    return (
-        np.maximum(reach.min(axis=0) - 1.0, -_EDGE),
-        np.minimum(reach.max(axis=0) + 1.0, _EDGE),
-        square_is_inside,
-    )
-
-
-def _inside(noise: Floats, log_integrand: Floats) -> bool:
-    """Whether an integrand has vanished at the edge of the box."""
-    edge = np.max(np.abs(noise), axis=1) > _EDGE - 1.5
-    return bool(np.max(log_integrand[edge]) < np.max(log_integrand) - 20.0)
-
-
-def _on_grid(model: Model, low: Floats, high: Floats, step: float, square_is_inside: bool) -> Weights:
-    noise, log_density = _grid(model, low, high, step)
-    log_weight = log_weights_at(model, _noise_of(model, noise))
-    log_mass = log_density + model.noise_dim * math.log(step)
-    log_evidence = _log_sum(log_weight + log_mass)
-    relative = log_weight - log_evidence
-    square = math.exp(min(_log_sum(2.0 * relative + log_mass), 700.0)) if square_is_inside else math.inf
-    keep = log_mass + np.maximum(relative, 0.0) > _SMALL - 4.0
-    chi_square = square - 1.0 if square - 1.0 > _ROUNDING else 0.0
-    return Weights(relative[keep], np.exp(log_mass[keep]), log_evidence, math.inf, chi_square)
-
-
-def _grid(model: Model, low: Floats, high: Floats, step: float) -> tuple[Floats, Floats]:
-    """Points (n, noise_dim), half a step off the origin, and their log density."""
-    sides = [
-        step * (np.arange(math.floor(a / step), math.ceil(b / step)) + 0.5) for a, b in zip(low, high, strict=True)
-    ]
-    points = np.stack([side.ravel() for side in np.meshgrid(*sides, indexing="ij")], axis=-1)
-    return points, -0.5 * np.sum(points**2, axis=1) - 0.5 * model.noise_dim * math.log(2.0 * math.pi)
-
-
-def _noise_of(model: Model, normal: Floats) -> Floats:
-    """The model's noise at standard normals: these, or their uniform ranks, kept away from 0 and 1."""
-    if model.noise == "normal":
-        return normal
-    from scipy.special import ndtr
-
-    return np.clip(ndtr(normal), 2.0**-1000, 1.0 - 2.0**-53)
-
-
-def _takes_arrays(model: Model) -> bool:
-    few = _noise_of(model, np.random.default_rng(0).standard_normal((_PROBES, model.noise_dim)))
-    points = few if model.proposal is None else model.proposal.points(few)
-    together = _together(model, points)
-    return together is not None and np.allclose(together, model(few), rtol=1e-12, atol=1e-12)
-
-
-def _difference(one: Weights, two: Weights) -> float:
-    """How far two rules are apart: log evidence, chi-square, mean log weight, Laplace transform."""
-    apart = [abs(one.log_evidence - two.log_evidence)]
-    if math.isfinite(two.chi_square):
-        apart.append(abs(one.chi_square - two.chi_square) / (1.0 + two.chi_square))
-    if one.zero_mass == two.zero_mass == 0.0:
-        apart.append(abs(float(one.mass @ one.log_weight - two.mass @ two.log_weight)))
-    for t in (1e-3, 0.1, 1.0, 10.0, 1e3):
-        one_value, two_value = (w.mass @ np.expm1(-t * np.exp(w.log_weight)) for w in (one, two))
-        apart.append(abs(float(one_value - two_value)))
-    return max(apart)
+    return log_weights_of(model, points, Coordinates(model).arrays)
 
 
 def _log_sum(x: Floats) -> float:
     top = float(np.max(x))
-    return top + math.log(float(np.sum(np.exp(x - top))))
+    return top if math.isinf(top) else top + math.log(float(np.sum(np.exp(x - top))))

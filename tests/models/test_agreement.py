@@ -13,8 +13,7 @@ import expressions
 import legal
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
+from hypothesis import Phase, given, settings
 
 import fastsumo as fs
 from fastsumo.engine.cpu.kernels import weights
@@ -75,48 +74,43 @@ def agree(written: list[str], lazy: bool, by_lanes: bool, linear: bool = False) 
     assert min(shares) > 0.5, written[int(np.argmin(shares))]
 
 
-def written(bodies: Any, together: int, times: int) -> Any:
-    """Run a test on so many times so many models; nothing is shrunk, as each try takes the compiler seconds."""
-    quick = settings(
-        max_examples=times,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    lists = st.lists(bodies, min_size=together, max_size=together)
-    return lambda test: quick(given(lists)(test))
+def written(bodies: Any, count: int) -> list[str]:
+    """So many different bodies, always the same; they are compiled together, so nothing is shrunk."""
+    found: dict[str, None] = {}
+
+    @settings(max_examples=2 * count, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
+    @given(bodies)
+    def collect(body: str) -> None:
+        found[body] = None
+
+    collect()
+    assert len(found) >= count
+    return list(found)[-count:]  # the first are the simplest
 
 
-@written(expressions.bodies(2), 50, 1)
-def test_what_hypothesis_writes(bodies: list[str]) -> None:
-    agree(bodies, False, False)
+def test_what_hypothesis_writes() -> None:
+    agree(written(expressions.bodies(2), 25), False, False)
 
 
-@written(expressions.bodies_for_lanes(), 60, 1)
-def test_what_hypothesis_writes_by_lanes(bodies: list[str]) -> None:
-    agree(bodies, False, True)
+def test_what_hypothesis_writes_by_lanes() -> None:
+    agree(written(expressions.bodies_for_lanes(), 30), False, True)
 
 
-@written(expressions.bodies_for_sums(), 120, 1)
-def test_what_hypothesis_writes_as_sums(bodies: list[str]) -> None:
-    agree(bodies, True, False, linear=True)
+def test_what_hypothesis_writes_as_sums() -> None:
+    agree(written(expressions.bodies_for_sums(), 35), True, False, linear=True)
 
 
 @pytest.mark.slow
-@written(expressions.bodies(), 40, 25)
-def test_much_more_of_what_hypothesis_writes(bodies: list[str]) -> None:
-    agree(bodies, False, False, linear=True)
-
-
-@pytest.mark.slow
-@written(expressions.bodies_for_lanes(), 50, 10)
-def test_much_more_by_lanes(bodies: list[str]) -> None:
-    agree(bodies, False, True, linear=True)
-
-
-@pytest.mark.slow
-@written(expressions.bodies_for_sums(), 100, 10)
-def test_much_more_as_sums(bodies: list[str]) -> None:
-    agree(bodies, True, False)
+@pytest.mark.parametrize(
+    ("bodies", "count", "lazy", "by_lanes"),
+    [
+        (expressions.bodies(), 1000, False, False),
+        (expressions.bodies_for_lanes(), 500, False, True),
+        (expressions.bodies_for_sums(), 1000, True, False),
+    ],
+    ids=["any", "lanes", "sums"],
+)
+def test_much_more_of_what_hypothesis_writes(bodies: Any, count: int, lazy: bool, by_lanes: bool) -> None:
+    texts = written(bodies, count)
+    for i in range(0, count, 50):
+        agree(texts[i : i + 50], lazy, by_lanes, linear=i % 100 == 0)

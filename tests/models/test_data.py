@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from functools import cache
 
+import mpmath
 import numpy as np
 import pytest
 from scipy import integrate, stats
@@ -125,6 +126,39 @@ def test_random_effects_by_quadrature():
             expected = math.log(joint(mode + scale * e)) - stats.norm.logpdf(mode + scale * e, mode, scale)
             assert float(model([e], model.data[i])) == pytest.approx(expected, rel=1e-10)
         assert joint(mode) > max(joint(mode - 1e-3), joint(mode + 1e-3))
+
+
+@pytest.mark.parametrize(
+    ("eta", "intercept", "x", "y"),
+    [
+        (1.0, 0.0, [0.3, -0.5], [1, 0]),
+        (10.0, -80.0, [0.0, 0.0], [1, 1]),
+        (1.0, 0.0, [-400.0, 0.0], [1, 1]),
+        (1000.0, 0.0, [5.0, -300.0], [1, 0]),
+        (-5.0, 3.0, [1.0, 2.0, 3.0], [0, 0, 0]),
+    ],
+)
+def test_random_effects_in_extremes_by_long_arithmetic(eta, intercept, x, y):
+    """Modes tens of scales away from 0, posteriors much wider than the bends in them."""
+    model = fs.models.random_effects_logistic(
+        np.array(x)[None, :, None], np.array(y)[None], eta=eta, intercept=intercept, coefficients=[1.0]
+    )
+    with mpmath.workdps(25):
+        tau2 = mpmath.log1p(mpmath.exp(eta))
+        sign, offset = 2 * np.array(y) - 1, intercept + np.array(x)
+
+        def joint(z):  # type: ignore[no-untyped-def]
+            factors = (1 / (1 + mpmath.exp(-int(s) * (z + float(c)))) for s, c in zip(sign, offset, strict=True))
+            return mpmath.fprod(factors) * mpmath.exp(-z * z / (2 * tau2)) / mpmath.sqrt(2 * mpmath.pi * tau2)
+
+        mode, scale = model.rows(0, 1)[0, :2]
+        bends = [-float(c) + d for c in offset for d in (-20, -5, 0, 5, 20)]
+        around = [mode + d * scale for d in (-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12)]
+        wide = [float(d * mpmath.sqrt(tau2)) for d in (-12, -6, -3, -1, 0, 1, 3, 6, 12)]
+        ends = min(wide + around), max(wide + around)
+        points = sorted({*around, *wide, *(b for b in bends if ends[0] < b < ends[1])})
+        truth = float(mpmath.log(mpmath.quad(joint, points)))
+    assert float(model.row_log_evidence(0, 1)[0]) == pytest.approx(truth, abs=1e-9)
 
 
 def test_random_effects_are_evaluated():

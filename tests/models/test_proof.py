@@ -109,6 +109,17 @@ def test_a_constant_index_is_seen_where_nobody_comes(text: str, index: int) -> N
     fails(lambda: fs.simulate(model, fs.ELBO(), 10), fs.ModelError, f"index {index} is out of bounds for axis 0")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["reads_too_far_too(params)", "TABLE[int(z[0] + 7.0)]", "(lambda v: v[4])(z)"])
+def test_whatever_reads_is_checked(text: str) -> None:
+    scope = {**globals(), "TABLE": np.arange(3.0)}
+    exec(f"def model(z, params):\n return {text} if 2.42 < z[0] < 2.45 else z[0]", scope)
+    model = fs.Model(scope["model"], 1, [1.0, 2.0], name="mine")
+    fails(
+        lambda: fs.simulate(model, fs.IWAE(2), 100_000), fs.ModelError, "raised IndexError: index .* is out of bounds"
+    )
+
+
 # --- writing --------------------------------------------------------------------------------------------------------
 
 
@@ -166,6 +177,8 @@ def test_plain_calls_leave_the_callers_arrays_alone() -> None:
     [
         "params[0] += 1e-6",
         *map(slow, ("z[0] = 1.0", "z += 1.0", "z.fill(0.0)", "z.sort()", "writes(z)", "np.add(z, z, z)")),
+        slow("np.ascontiguousarray(params)[0] = 1.0"),
+        slow("np.dot(np.ones((2, 2)), np.ones(2), params)"),
         *map(slow, ("z.flat[0] = 1.0", "np.fill_diagonal(params.reshape(1, 2), 5.0)", "params.T[0] = 1.0")),
     ],
 )

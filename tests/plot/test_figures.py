@@ -136,7 +136,7 @@ def test_the_predicted_law_is_that_of_both_sides(result: fs.Result) -> None:
 
 def test_measurement_and_theory_are_told_apart() -> None:
     """Where no law is known, Hill's line says that it is a fit."""
-    found = fs.simulate(fs.models.gaussian_scale(0.5), fs.SUMO(), 2_000)
+    found = fs.simulate(fs.models.gaussian_scale(0.5), fs.IWAE(2), 2_000)
     words = texts(plot.tail(found))
     assert not any("theory" in word for word in words)
     assert words[-1].startswith("Hill's fit")

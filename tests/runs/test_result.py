@@ -10,6 +10,7 @@ import json
 import math
 import os
 import pickle
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from bits import same_bits
 from zoo import LAWS, MODELS, shifted
 
 import fastsumo as fs
+from fastsumo.report import result_page
 from fastsumo.runs.files import FORMAT
 
 SUMO = fs.SUMO(fs.roulette.Harmonic())
@@ -395,16 +397,29 @@ def test_diagnose_knows_what_theory_predicts():
     assert run.diagnose(index=1.5).constant is None
 
 
-@pytest.mark.parametrize("model", [shifted, fs.models.gaussian_scale(0.6)], ids=["no chi-square", "no variance"])
-def test_diagnose_measures_where_theory_is_silent(model):
+@pytest.mark.parametrize(
+    ("model", "index"), [(shifted, 2.0), (fs.models.gaussian_scale(0.6), 1.5625)], ids=["no chi-square", "no variance"]
+)
+def test_diagnose_knows_the_tails_of_the_weights(model, index):
     found = fs.simulate(model, SUMO, 50_000, seed=1).diagnose()
-    assert found.index_source == "measured"
+    assert (found.index_source, found.index) == ("predicted", pytest.approx(index))
     assert found.constant is None
+
+
+def test_what_is_known_of_the_weights_is_kept_in_the_file(tmp_path):
+    heavy = fs.simulate(fs.models.gaussian_scale(0.6), SUMO, 2_000)
+    heavy.save(tmp_path / "run.npz")
+    assert "The weights themselves have no variance" in " ".join(str(heavy).split())
+    assert "First-order theory" not in str(heavy)
+    assert "no law of K mends that" in heavy.diagnose().advice
+    assert "no law of K mends that" in result_page.verdict(heavy)
+    assert str(fs.load(tmp_path / "run.npz")) == str(heavy)
 
 
 def test_diagnose_advises_another_law_only_where_there_is_one():
     heavy = fs.models.gaussian_scale(0.6)
-    assert "fs.MLMC" in fs.simulate(heavy, SUMO, 50_000).diagnose().text
+    assert "fs.MLMC" in fs.simulate(fs.models.note(), SUMO, 50_000).diagnose().text
+    assert "fs.MLMC" not in fs.simulate(heavy, SUMO, 50_000).diagnose().text
     power_tail = fs.Model(lambda z, params: z[0] ** -0.8, 1, noise="uniform")
     assert "fs.MLMC" not in fs.simulate(power_tail, fs.ELBO(), 50_000).diagnose().text
 
@@ -422,3 +437,15 @@ def test_quantiles_of_the_histogram_are_within_one_percent():
     found = fs.tails.histogram_quantile(run.summary().histogram, q)
     expected = np.quantile(values, q, method="lower")
     assert np.all(np.abs(found - expected) <= 0.01 * np.abs(expected - run.center))
+
+
+def test_one_run_has_one_mean():
+    """In print, in the verdict, on the page and as an attribute; a median of means is another number."""
+    result = fs.simulate(fs.models.note(), SUMO, 50_000, seed=3)
+    verdict = result.diagnose()
+    assert verdict.mean == result.mean != verdict.interval.center
+    told = float(re.search(r"The mean is ([\d.]+)", verdict.text).group(1))
+    printed = float(re.search(r"estimate +([\d.]+)", str(result)).group(1))
+    page = float(re.search(r'class="big">([\d.]+)', result_page.estimate(result)).group(1))
+    for number in (told, printed, page):
+        assert number == pytest.approx(result.mean, abs=0.1 * verdict.error)

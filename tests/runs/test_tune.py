@@ -13,7 +13,7 @@ from zoo import slow
 import fastsumo as fs
 from fastsumo.engine.cpu.kernels.points import values_at
 from fastsumo.runs import tuning
-from fastsumo.vmath import logaddexp
+from fastsumo.vmath import log, logaddexp
 
 Gaussian, StudentT = fs.proposals.Gaussian, fs.proposals.StudentT
 
@@ -274,3 +274,25 @@ def test_a_target_that_is_nowhere_near():
     broken = fs.importance(lambda x, params: math.nan if x[0] > 1.0 else 0.0, Gaussian([0.0], 1.0))
     with pytest.raises(fs.ModelError, match=r"returned nan at \["):
         fs.tune(broken)
+
+
+# --- what does not exist --------------------------------------------------------------------------------------------
+
+
+def student3(x, params):
+    return -2.0 * log(1.0 + x[0] * x[0] / 3.0)
+
+
+@pytest.mark.parametrize("objective", ["auto", slow("chi-square")])
+def test_what_comes_back_is_never_worse_where_no_proposal_of_the_family_has_a_chi_square(objective):
+    model = fs.importance(student3, fs.proposals.Gaussian([0.0], 1.0), name="t3")
+    found = fs.tune(model, objective, samples=4_000)
+    assert "E[w^2] does not exist" in found.message
+    assert "StudentT" in found.message
+    assert found.after.sumo_variance <= found.before.sumo_variance
+    assert float(found.model.proposal.covariance.squeeze()) < 4.0
+    if objective == "auto":
+        assert found.objective == "hellinger"
+        assert found.after.elbo > found.before.elbo
+    else:
+        assert found.model is model

@@ -59,6 +59,15 @@ def test_until_looks_at_the_trials_where_nothing_is_known_of_the_weights():
         return 0.45 * (z[0] * z[0] + z[1] * z[1]) + 0.1 * z[2]
 
     law = fs.SUMO(R.PowerLaw(0.9))
+    with pytest.raises(ValueError, match=r"tail index 1.123 \(set by the weights' own tail.*no law of K mends that"):
+        fs.simulate(heavy, law, until={"std_error": 0.1})
+
+    @fs.model(dim=3)
+    def heavy_for_all_that_is_seen(z, params):
+        square = z[0] * z[0] + z[1] * z[1]
+        return 0.45 * square / (1.0 + 1e-12 * square * square) + 0.1 * z[2]
+
+    heavy = heavy_for_all_that_is_seen
     with pytest.raises(ValueError, match=r"Hill estimate from the first .* Warning: this is an estimate"):
         fs.simulate(heavy, law, until={"std_error": 0.1})
     assert fs.simulate(three, fs.SUMO(R.Harmonic(cap=1000)), until={"std_error": 0.1}).trials > 0

@@ -313,3 +313,25 @@ def test_the_verdict_does_not_recommend_a_law_to_who_has_none() -> None:
     values = np.random.default_rng(0).standard_t(1.5, 5000)
     assert "fs.MLMC" in tails.diagnose(values).text
     assert "fs.MLMC" not in tails.diagnose(values, can_change_law=False).text
+
+
+@pytest.mark.parametrize(("index", "sign"), [(1.2, 1.0), (1.5, 1.0), (1.5, -1.0), (2.0, 1.0)])
+def test_the_interval_of_one_heavy_side_covers(index, sign):
+    """60 samples of 2000 values of Lomax's law, which the normal interval misses in a fifth and more."""
+    random, held, normal = np.random.default_rng(4), 0, 0
+    mean = sign / (index - 1.0)
+    for _ in range(60):
+        found = tails.diagnose(sign * random.pareto(index, 2000))
+        assert found.interval.method in ("one-sided", "normal")
+        held += found.interval.low <= mean <= found.interval.high
+        normal += found.normal.low <= mean <= found.normal.high
+    assert held >= 55
+    assert normal < held
+
+
+def test_an_index_that_may_be_one_has_an_interval_without_end():
+    found = tails.diagnose(np.random.default_rng(1).pareto(1.05, 3000))
+    assert found.interval.high == math.inf
+    assert found.interval.low < found.mean
+    assert math.isinf(found.trials_needed) or math.isnan(found.trials_needed)
+    assert "no end on the heavy side" in " ".join(found.text.split())

@@ -34,6 +34,8 @@ def naive_survival(law: fs.roulette.Roulette, chi_square: float, x: float, large
         (fs.roulette.HarmonicGeometric(alpha=80, rate=0.1), 400, 1e-9),
         (fs.roulette.PowerLaw(1.2, cap=300), 300, 1e-12),
         (fs.roulette.Geometric(0.4), 80, 1e-9),
+        (fs.roulette.HarmonicGeometric(alpha=5000, rate=0.5), 5050, 1e-3),
+        (fs.roulette.Geometric(0.001), 30_000, 0.02),
     ],
 )
 def test_first_order_tail_is_the_sum_over_terms(law: fs.roulette.Roulette, largest: int, tolerance: float) -> None:
@@ -60,11 +62,18 @@ def test_tail_constant_is_where_the_first_order_tail_ends(s: float) -> None:
         (NOTE, CAPPED),
         (NOTE, fs.SUMO(fs.roulette.Table([1.0, 0.5]))),
         (NOTE, fs.SUMO(fs.roulette.PowerLaw(0.5))),
-        (fs.models.gaussian_scale(0.5), HARMONIC),
+        (fs.importance(NOTE.function, NOTE.proposal, chi_square=math.inf), HARMONIC),
     ],
 )
 def test_no_power_law_where_there_is_none(model: fs.Model, estimator: fs.SUMO) -> None:
     assert theory.tail_law(fs.simulate(model, estimator, 1).provenance) is None
+
+
+def test_heavy_weights_set_the_power_law() -> None:
+    law = theory.tail_law(fs.simulate(fs.models.gaussian_scale(0.5), HARMONIC, 1).provenance)
+    assert law is not None
+    assert law.index == pytest.approx(4 / 3)
+    assert "weights" in law.note
 
 
 def test_the_tail_follows_first_order_theory() -> None:
