@@ -16,6 +16,7 @@ estimators   `ELBO`, `IWAE`, `JVI`, `SUMO`, `SingleTerm`, `MLMC`, and in `roulet
 runs         `simulate` keeps statistics, a `Result`; `sample` gives the values one by one, `replay` one `Trial` whole;
              `load` reads what `Result.save` wrote; `evaluate` goes through data, row by row, and gives an `Evaluation`.
              `stratify` runs by strata of `K`, each a `Stratum`, and gives the far tail, a `Stratified`.
+             ``device="cuda"`` runs trials on a GPU, and raises `DeviceError` where it cannot.
 studies      `compare` sets estimators side by side at equal cost, `levels` measures increments, `theory` predicts;
              `Study` keeps a grid of runs in one file, and raises `StudyError`.
 tails        `tails` has tail indices, intervals that hold without a variance, tests; `plot` the figures.
@@ -36,7 +37,7 @@ from fastsumo._version import __version__
 
 if TYPE_CHECKING:
     from fastsumo import models, plot, tails, theory, vmath
-    from fastsumo.errors import ModelError, StudyError
+    from fastsumo.errors import DeviceError, ModelError, StudyError
     from fastsumo.estimators.estimators import ELBO, IWAE, JVI, MLMC, SUMO, SingleTerm, Stratum
     from fastsumo.models import proposals
     from fastsumo.models.model import Model, importance, model
@@ -66,7 +67,7 @@ _MODULES = {
     "vmath": "vmath",
 }
 _NAMES = {
-    "errors": ("ModelError", "StudyError"),
+    "errors": ("DeviceError", "ModelError", "StudyError"),
     "estimators.estimators": ("ELBO", "IWAE", "JVI", "MLMC", "SUMO", "SingleTerm", "Stratum"),
     "models.model": ("Model", "importance", "model"),
     "runs.audit": ("Audit", "audit"),
@@ -92,6 +93,7 @@ __all__ = [
     "MLMC",
     "SUMO",
     "Audit",
+    "DeviceError",
     "Evaluation",
     "Model",
     "ModelError",

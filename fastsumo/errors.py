@@ -28,6 +28,20 @@ class ModelError(ValueError):
         self.trial = trial
 
 
+class DeviceError(RuntimeError):
+    """A device that cannot be used, or was lost in the middle of a run: the message says which and why.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> try:
+    ...     fs.sample(fs.models.note(), fs.ELBO(), 10, device="cuda:99")
+    ... except fs.DeviceError as error:
+    ...     print("not here")
+    not here
+    """
+
+
 class StudyError(ValueError):
     """What is wrong with a study, its file or its run, in a line.
 

@@ -16,13 +16,16 @@ from numba.core import event
 
 import fastsumo as fs
 from fastsumo.base.machine import available_threads
+from fastsumo.engine.devices import cards
 from fastsumo.jit import cache
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Leave out the slow tests unless ``-m`` says something else."""
+    """Leave out the slow tests, and those that need a GPU, unless ``-m`` says something else."""
     if not config.option.markexpr:
-        config.option.markexpr = "not slow"
+        config.option.markexpr = "not slow and not gpu"
+    elif config.option.markexpr == "slow":
+        config.option.markexpr = "slow and not gpu"
 
 
 _PLACES = {"tails": 1, "theory": 1, "vmath": 1}
@@ -86,6 +89,16 @@ def compilations() -> Iterator[Compilations]:
     event.register("numba:run_pass", listener)
     yield listener
     event.unregister("numba:run_pass", listener)
+
+
+@pytest.fixture(scope="session")
+def gpu() -> str:
+    """The name of a GPU; the test is skipped, with the reason, where there is none."""
+    try:
+        cards()
+    except fs.DeviceError as error:
+        pytest.skip(str(error))
+    return "cuda"
 
 
 @pytest.fixture(scope="session")

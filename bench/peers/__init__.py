@@ -77,6 +77,7 @@ PEERS: tuple[Peer, ...] = (
     Peer("torch", "PyTorch, trials grouped by K, CPU", _HERE + "torch_peer", "asked"),
     Peer("c_log_weight", "C with libmvec, through log weights", _HERE + "c_log_weight", "asked"),
     Peer("c_peer", "C with libmvec", _HERE + "c_peer", "asked"),
+    Peer("cuda", "CUDA C++ with cuRAND, on a GPU", _HERE + "cuda_peer", "one", 10**6, "a thread runs a trial alone"),
 )
 
 

@@ -40,6 +40,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=whole, default=10_000_000, metavar="N", help="how many (default: 1e7)")
     add_seed(parser)
     add_threads(parser)
+    add_device(parser)
     parser.add_argument("--first-trial", type=whole, default=0, metavar="N", help="to continue an earlier run")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the result, for show and fs.load")
     add_plot(parser, f" (default: {DEFAULT_FIGURE}; none with --json or --quiet)")
@@ -59,6 +60,7 @@ def add_tail(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allocation", default="tail", metavar="WHAT", help=what)
     add_seed(parser)
     add_threads(parser)
+    add_device(parser)
     parser.add_argument("--save", type=Path, metavar="FILE", help="write what was found, for show and fs.load")
     add_plot(parser)
     add_output(parser)
@@ -106,6 +108,8 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--threads", type=whole, metavar="N", help="chunks at a time; with an executor, threads of a chunk"
     )
+    devices = "where chunks run, a worker for each, such as cuda:0,cuda:1,cpu (default: the CPU, by threads)"
+    run.add_argument("--devices", type=lambda text: text.split(","), metavar="LIST", help=devices)
     run.add_argument("--chunk-seconds", type=float, default=5.0, metavar="S", help="length of a chunk (default: 5)")
     run.add_argument("--anew", action="store_true", help="begin cells again whose model was edited")
     add_output(run)
@@ -137,6 +141,7 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cost", type=whole, default=10**8, metavar="N", help=samples)
     add_seed(parser)
     add_threads(parser)
+    add_device(parser)
     add_plot(parser)
     add_output(parser)
 
@@ -150,6 +155,7 @@ def add_levels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", type=whole, default=10_000, metavar="N", help=sequences)
     add_seed(parser)
     add_threads(parser)
+    add_device(parser)
     add_plot(parser)
     add_output(parser)
 
@@ -215,6 +221,10 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=whole, metavar="N", help="default: the cores this process may use")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="cpu", metavar="DEVICE", help="cpu (the default), cuda, cuda:1, ...")
 
 
 def add_plot(parser: argparse.ArgumentParser, more: str = "") -> None:

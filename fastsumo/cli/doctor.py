@@ -19,6 +19,7 @@ from typing import Any
 from fastsumo._version import __version__
 from fastsumo.base.machine import available_threads
 from fastsumo.base.text import WIDTH, labelled
+from fastsumo.errors import DeviceError
 from fastsumo.jit.cache import cache_folder
 from fastsumo.jit.machine import assembly_of, cpu_name, is_tried, vectors_chosen
 from fastsumo.jit.numba_internals import TRIED
@@ -31,6 +32,7 @@ _OPTIONAL = {
     "loky": "studies on processes that survive a crash",
     "pandas": "to_dataframe",
     "argcomplete": "shell completion",
+    "numba-cuda": "trials on an NVIDIA GPU",
 }
 _SETTINGS = (
     "FASTSUMO_CACHE_DIR",
@@ -55,7 +57,8 @@ def examine() -> dict[str, Any]:
     dict
         Ready for JSON: ``fastsumo``, ``python``, ``system``, ``cpu``, ``vector_bits`` (0 where loops are not
         vectorised), ``vectors_chosen`` (by whom), ``threads``, ``cores``, ``libraries`` and ``optional`` by name (a
-        version, or None), ``cache`` (folder, files, bytes, writable), ``mpi_launcher``,
+        version, or None), ``cache`` (folder, files, bytes, writable), ``cards`` (NVIDIA GPUs, or why there are none),
+        ``mpi_launcher``,
         ``settings`` (environment variables that matter here), ``mend`` (advice).
 
     Examples
@@ -77,6 +80,7 @@ def examine() -> dict[str, Any]:
         "libraries": {name: _version(name) for name in _LIBRARIES},
         "cache": _cache(),
         "optional": {name: _version(name) for name in _OPTIONAL},
+        "cards": _cards(),
         "mpi_launcher": next((name for name in ("mpiexec", "mpirun", "srun") if shutil.which(name)), None),
         "settings": {name: os.environ[name] for name in _SETTINGS if name in os.environ},
     }
@@ -171,11 +175,29 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if absent:
         rows.append(("not installed", ", ".join(absent)))
+    rows += _rows_of_cards(facts["cards"])
     rows.append(("MPI launcher", facts["mpi_launcher"] or "none"))
     if facts["settings"]:
         rows.append(("environment", ", ".join(f"{name}={value}" for name, value in facts["settings"].items())))
     mend = facts["mend"] or ["nothing"]
     return [*rows, ("to mend", mend[0]), *(("", line) for line in mend[1:])]
+
+
+def _cards() -> Any:
+    """The GPUs that can run trials; in words, why there are none."""
+    try:
+        return importlib.import_module("fastsumo.engine.devices").cards()
+    except DeviceError as error:
+        return str(error).partition(";")[0]
+    except Exception:  # such as NUMBA_DISABLE_JIT, of which there is advice
+        return "not looked for: nothing can be compiled"
+
+
+def _rows_of_cards(found: Any) -> list[tuple[str, str]]:
+    if isinstance(found, str):
+        return [("GPU", found)]
+    will = "{name}, compute capability {capability}, {memory:.0f} GiB: runs trials"
+    return [(f"cuda:{i}", will.format(**each | {"memory": each["memory"] / 2**30})) for i, each in enumerate(found)]
 
 
 def _older(version: str | None, than: tuple[int, ...]) -> bool:

@@ -23,7 +23,8 @@ def compare_command(options: argparse.Namespace) -> int:
     shared.check_figure(options.plot)
 
     progress = False if options.quiet else None
-    found = compare(model, estimators, options.cost, options.seed or 0, options.threads, progress)
+    run = options.cost, options.seed or 0, options.threads, progress
+    found = compare(model, estimators, *run, device=options.device)
     shared.output(options, lambda: found.text(shared.width(WIDEST)), found.to_dict)
     shared.draw(options, found, options.plot)
     stopped = any(row.result.interrupted for row in found)
@@ -36,7 +37,8 @@ def levels_command(options: argparse.Namespace) -> int:
     model = parse_model(options.model)
     shared.check_figure(options.plot)
 
-    found = levels(model, options.max_terms, options.samples, options.seed or 0, options.threads)
+    run = options.max_terms, options.samples, options.seed or 0, options.threads
+    found = levels(model, *run, device=options.device)
     shared.output(options, lambda: found.text(shared.width()), found.to_dict)
     shared.draw(options, found, options.plot)
     return OK

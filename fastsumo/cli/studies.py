@@ -38,6 +38,7 @@ def run_command(options: argparse.Namespace) -> int:
                 workers=options.workers if executor is not None else None,
                 chunk_seconds=options.chunk_seconds,
                 anew=options.anew,
+                devices=options.devices,
             )
     except KeyboardInterrupt:
         print("fastsumo: interrupted: all finished chunks are stored; run again to continue", file=sys.stderr)

@@ -42,6 +42,7 @@ def run_command(options: argparse.Namespace) -> int:
         options.threads,
         False if options.quiet else None,
         first_trial=options.first_trial,
+        device=options.device,
     )
     if options.save is not None:
         result.save(options.save)
@@ -78,6 +79,7 @@ def tail_command(options: argparse.Namespace) -> int:
         largest_terms=options.largest_terms,
         allocation=options.allocation,
         threads=options.threads,
+        device=options.device,
         progress=False if options.quiet else None,
     )
     if options.save is not None:

@@ -12,6 +12,7 @@ BLOCK = 65_536  # trials, for the cheapest estimators
 _BLOCK_WORK = 2**22  # numbers drawn in a block, for the dearest estimators
 _ROWS = 256  # of data in a block ...
 _ROWS_WORK = 2**23  # ... or as many as draw so many numbers
+_BATCH = 1 << 20  # weights of a batch of sequences
 _TYPICAL_COST = 40.0  # samples beyond the minimum, of a trial whose expected cost is infinite
 
 
@@ -42,6 +43,11 @@ def block_size(estimator: Estimator, model: Model) -> int:
 def rows_of_block(estimator: Estimator, model: Model, trials: int) -> int:
     """Rows of data in a block, where each row has so many trials: a power of two."""
     return _power_of_two(min(_ROWS, _ROWS_WORK / (trials * _numbers_of_a_trial(estimator, model))))
+
+
+def sequences_of_batch(n: int) -> int:
+    """Trials of a batch of `Engine.increments` along ``n`` weights of each."""
+    return max(2, min(4096, _BATCH // n))
 
 
 def _numbers_of_a_trial(estimator: Estimator, model: Model) -> float:

@@ -24,15 +24,18 @@ from fastsumo.trial.ranges import FURTHEST
 
 
 @contextmanager
-def compiling(model: Model) -> Iterator[None]:
-    """Turn the compiler's complaint about a model into a `ModelError` that points at the user's line."""
+def compiling(model: Model, target: str = "") -> Iterator[None]:
+    """Turn the compiler's complaint about a model into a `ModelError` that points at the user's line.
+
+    ``target`` goes into the message, such as " for a GPU".
+    """
     try:
         yield
     except ModelError:
         raise
     except Exception as error:  # mostly NumbaError, but what the compiler meets in a user's code can raise anything
         why = _no_number(model) or _complaint(error, model)
-        raise ModelError(f"model {model.name!r} cannot be compiled: {why}") from None
+        raise ModelError(f"model {model.name!r} cannot be compiled{target}: {why}") from None
 
 
 def trial_error(

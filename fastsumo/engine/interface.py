@@ -10,6 +10,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.estimators.estimators import Estimator
+from fastsumo.models.model import Model
 from fastsumo.statistics.row_sums import RowSums
 from fastsumo.statistics.snapshot import Snapshot
 from fastsumo.statistics.spans import Spans
@@ -18,6 +20,18 @@ from fastsumo.statistics.statistics import Statistics
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Look = Callable[[], Snapshot | None]  # at the run so far
+
+
+class Wanted(NamedTuple):
+    """What an engine is opened for."""
+
+    model: Model
+    estimator: Estimator
+    seed: int
+    threads: int
+    center: float | None  # by default the model's log evidence, or an estimate that is a function of the model alone
+    card: int  # of the devices of one kind
+    on_cpu: Callable[[float | None], Engine]  # opens the same on the CPU, with a centre
 
 
 class Watcher(Protocol):

@@ -1,7 +1,7 @@
 """Single machine instructions that Numba does not spell: bit casts, fused multiply-add, rounding, square roots.
 
-Each is one LLVM instruction on a scalar, which the loop vectoriser widens; a GPU target would replace
-this file. Nothing here knows any mathematics.
+Each is one LLVM instruction on a scalar, which the loop vectoriser widens, and for which a GPU has one too. Nothing
+here knows any mathematics.
 """
 
 from llvmlite import ir
@@ -44,10 +44,21 @@ def fma(typingctx, a, b, c):
 
 @intrinsic
 def fabs(typingctx, x):
-    """``abs(x)`` of a float64 as one instruction."""
+    """``abs(x)`` of a float64 as one instruction: the sign bit cleared. (NVVM does not know ``llvm.fabs``.)"""
 
     def codegen(context, builder, signature, args):
-        function = builder.module.declare_intrinsic("llvm.fabs", [_F64])
+        bits = builder.bitcast(args[0], _I64)
+        return builder.bitcast(builder.and_(bits, ir.Constant(_I64, (1 << 63) - 1)), _F64)
+
+    return types.float64(types.float64), codegen
+
+
+@intrinsic
+def floor(typingctx, x):
+    """The largest whole number that is not above ``x``."""
+
+    def codegen(context, builder, signature, args):
+        function = builder.module.declare_intrinsic("llvm.floor", [_F64])
         return builder.call(function, args)
 
     return types.float64(types.float64), codegen

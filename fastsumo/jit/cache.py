@@ -117,7 +117,7 @@ class ContentCache:
             folder = self._index().parent
             folder.mkdir(parents=True, exist_ok=True)
             self._inner().save_overload(signature, data)
-            _prune(folder)
+            prune(folder)
         except OSError:
             return
 
@@ -145,7 +145,7 @@ class _Keyed(caching.FunctionCache):
         return signature, codegen.magic_tuple(), uses_all(codegen), compiler_settings()
 
 
-def _prune(folder: Path) -> None:
+def prune(folder: Path) -> None:
     """Drop the oldest entries beyond `MAX_CACHE_FILES`. Another process may be pruning too."""
     aged = []
     for path in folder.iterdir():

@@ -10,18 +10,18 @@ from numba.core import cgutils
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 
-_BYTES = 8  # of every number here
+_BYTES = 8  # of a number, where nothing else is said
 _MOST_COPIED = 2048  # numbers, 16 KiB of a thread's stack
 
 
-def _array(context, builder, kind, where, shape, strides):
-    """The LLVM value of an array of a type over an address or at a pointer."""
+def _array(context, builder, kind, where, shape, strides, size=_BYTES):
+    """The LLVM value of an array of a type, of numbers of ``size`` bytes, over an address or at a pointer."""
     array = context.make_array(kind)(context, builder)
     cast = builder.bitcast if isinstance(where.type, ir.PointerType) else builder.inttoptr
     array.data = cast(where, array.data.type)
     array.shape = cgutils.pack_array(builder, shape)
     array.strides = cgutils.pack_array(builder, strides)
-    array.itemsize = context.get_constant(types.intp, _BYTES)
+    array.itemsize = context.get_constant(types.intp, size)
     array.nitems = shape[0] if len(shape) == 1 else builder.mul(*shape)
     array.meminfo = cgutils.get_null_value(array.meminfo.type)
     array.parent = cgutils.get_null_value(array.parent.type)
@@ -36,13 +36,13 @@ def _moved(context, builder, address, offset, at):
 
 def _numbers(dtype):
     """An intrinsic ``(address, n) -> array`` of ``n`` numbers of a type."""
-    kind = types.Array(dtype, 1, "C", aligned=True)
+    kind, size = types.Array(dtype, 1, "C", aligned=True), dtype.bitwidth // 8
 
     @intrinsic
     def array_at(typingctx, address, n):
         def codegen(context, builder, signature, args):
-            item = context.get_constant(types.intp, _BYTES)
-            return _array(context, builder, kind, args[0], [args[1]], [item])
+            item = context.get_constant(types.intp, size)
+            return _array(context, builder, kind, args[0], [args[1]], [item], size)
 
         return kind(types.int64, types.int64), codegen
 
@@ -52,6 +52,9 @@ def _numbers(dtype):
 floats = _numbers(types.float64)
 ints = _numbers(types.int64)
 words = _numbers(types.uint64)
+halves = _numbers(types.int32)
+quarters = _numbers(types.uint16)
+octets = _numbers(types.uint8)
 
 
 def numbers_past(dtype, offset):
@@ -117,6 +120,27 @@ def table_at(typingctx, address, m, n):
         return _array(context, builder, kind, args[0], [args[1], args[2]], [builder.mul(item, args[2]), item])
 
     return kind(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def row_of(typingctx, table, n):
+    """The first ``n`` numbers of a contiguous float64 array as a row: the compiler sees that it is the same memory."""
+    if not isinstance(table, types.Array) or table.layout != "C" or table.dtype != types.float64:
+        return None
+    kind = types.Array(types.float64, 1, "C", aligned=True)
+
+    def codegen(context, builder, signature, args):
+        given = context.make_array(signature.args[0])(context, builder, args[0])
+        array = context.make_array(kind)(context, builder)
+        item = context.get_constant(types.intp, _BYTES)
+        array.data, array.itemsize, array.nitems = given.data, item, args[1]
+        array.shape, array.strides = cgutils.pack_array(builder, [args[1]]), cgutils.pack_array(builder, [item])
+        array.meminfo, array.parent = given.meminfo, given.parent
+        if context.enable_nrt:
+            context.nrt.incref(builder, kind, array._getvalue())
+        return array._getvalue()
+
+    return kind(table, types.int64), codegen
 
 
 @intrinsic

@@ -11,7 +11,8 @@ IMPORTED = {
     "llvmlite": ("__version__",),
     "llvmlite.binding": ("Target", "create_pass_builder", "create_pipeline_tuning_options", "get_host_cpu_name"),
     "llvmlite.ir": (
-        *("ArrayType", "Constant", "DoubleType", "FunctionType", "IntType", "MDValue", "Module", "PointerType"),
+        *("ArrayType", "Constant", "DoubleType", "FunctionType", "IntType", "LiteralStructType", "MDValue", "Module"),
+        "PointerType",
         *("Type", "Undefined", "VectorType"),
     ),
     "numba.cloudpickle": (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from numba.core import ir
 from numba.core.compiler_machinery import FunctionPass, register_pass
@@ -30,20 +30,36 @@ class ConstantPowers(FunctionPass):
         FunctionPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
-        found = 0
-        for block in state.func_ir.blocks.values():
-            for at, step in reversed(list(enumerate(block.body))):
-                value = getattr(step, "value", None)
-                if isinstance(value, ir.Expr) and value.op == "binop" and value.fn is operator.pow:
-                    with suppress(ConstantInferenceError):
-                        if isinstance(state.func_ir.infer_constant(value.rhs), int):
-                            name = ir.Var(block.scope, f"$constant_power.{found}", value.loc)
-                            step.value = ir.Expr.call(name, [value.lhs, value.rhs], (), value.loc)
-                            block.body.insert(at, ir.Assign(ir.Global("power", power, value.loc), name, value.loc))
-                            found += 1
-        if found:
-            state.func_ir._definitions = build_definitions(state.func_ir.blocks)
-        return found > 0
+        nodes = Nodes(ir.Expr, ir.Var, ir.Global, ir.Assign)
+        return insert_powers(state.func_ir, nodes, ConstantInferenceError, build_definitions)
+
+
+class Nodes(NamedTuple):
+    """What the code of a compiler is made of: numba-cuda has classes of its own."""
+
+    Expr: Any
+    Var: Any
+    Global: Any
+    Assign: Any
+
+
+def insert_powers(func_ir: Any, nodes: Nodes, unknown: type[Exception], build: Any) -> bool:
+    """The pass, with the nodes, the error and a function of the compiler that runs it. Whether it changed any."""
+    found = 0
+    for block in func_ir.blocks.values():
+        for at, step in reversed(list(enumerate(block.body))):
+            value = getattr(step, "value", None)
+            if isinstance(value, nodes.Expr) and value.op == "binop" and value.fn is operator.pow:
+                with suppress(unknown):
+                    if isinstance(func_ir.infer_constant(value.rhs), int):
+                        name = nodes.Var(block.scope, f"$constant_power.{found}", value.loc)
+                        step.value = nodes.Expr.call(name, [value.lhs, value.rhs], (), value.loc)
+                        called = nodes.Global("power", power, value.loc)
+                        block.body.insert(at, nodes.Assign(called, name, value.loc))
+                        found += 1
+    if found:
+        func_ir._definitions = build(func_ir.blocks)
+    return found > 0
 
 
 def power(x: Any, n: Any) -> Any:

@@ -34,7 +34,7 @@ def gaussian_diagonal(z, dim, p, log_q):
 def gaussian_full(z, dim, p, log_q):
     """``x = mean + L z``; ``p = [log normaliser, mean (dim), rows of the lower triangle L]``."""
     _gaussian_log_density(z, dim, p[0], log_q)
-    _affine(z, dim, p[1 : 1 + dim], p[1 + dim :], log_q.size)
+    _affine(z, 0, dim, p[1 : 1 + dim], p[1 + dim :], log_q.size)
 
 
 @device
@@ -52,7 +52,12 @@ def student_diagonal(z, dim, p, log_q):
 def student_full(z, dim, p, log_q):
     """``x = mean + L y``; ``p = [log normaliser, df, mean (dim), rows of the lower triangle L]``."""
     _student(z, dim, p[0], p[1], log_q)
-    _affine(z, dim, p[2 : 2 + dim], p[2 + dim :], log_q.size)
+    _affine(z, 0, dim, p[2 : 2 + dim], p[2 + dim :], log_q.size)
+
+
+def rows_of(transform, dim, noise_dim):
+    """Rows that a transform's table ``z`` has: the noise, and then room for whatever it works out."""
+    return noise_dim + (2 * dim + 1 if transform == "mixture" else 0)
 
 
 @inlined
@@ -60,38 +65,43 @@ def mixture(z, dim, p, log_q):
     """One component's point, chosen by the last row of noise; its density takes all of them.
 
     ``p = [components, 1 for triangles or 0 for diagonals, upper limits of the choice (components)]``, then for each
-    component ``[log of weight and normaliser, df (0: normal), mean (dim), L]``.
+    component ``[log of weight and normaliser, df (0: normal), mean (dim), L]``. Of the rows beyond the noise, the first
+    ``dim`` become the point, the next ``dim`` and the last serve each component in turn.
     """
     n, components, full = log_q.size, int(p[0]), p[1] > 0.0
-    size = 2 + dim + (dim * (dim + 1) // 2 if full else dim)
-    x, y, spread, choice = np.empty((dim, n)), np.empty((dim, n)), np.empty(n), z[z.shape[0] - 1]
+    size, x = 2 + dim + (dim * (dim + 1) // 2 if full else dim), z.shape[0] - (2 * dim + 1)
+    y, spread, choice = x + dim, z[x + 2 * dim], z[x - 1]
     for c in range(components):
         first = 2 + components + c * size
         part = p[first : first + size]
-        _standard(z, y, dim, part[1], spread)
+        _standard(z, y, dim, part[1], spread, n)
         low = p[1 + c] if c > 0 else -np.inf
-        _choose(x, y, dim, part, full, choice, low, p[2 + c])
+        _map(z, y, dim, part, full, n)
+        for j in range(dim):
+            point, own = z[x + j], z[y + j]
+            for i in range(n):
+                point[i] = own[i] if (choice[i] >= low) & (choice[i] < p[2 + c]) else point[i]
     for i in range(n):
         log_q[i] = -np.inf
     for c in range(components):
         first = 2 + components + c * size
-        _add_component(x, y, dim, p[first : first + size], full, spread, log_q)
+        _add_component(z, x, y, dim, p[first : first + size], full, spread, log_q)
     for j in range(dim):
-        row, point = z[j], x[j]
+        row, point = z[j], z[x + j]
         for i in range(n):
             row[i] = point[i]
 
 
 @device
-def _affine(z, dim, mean, triangle, n):
-    """``mean + L z`` in place, last row first."""
+def _affine(z, at, dim, mean, triangle, n):
+    """``mean + L z`` in place, of the ``dim`` rows from row ``at`` on, last row first."""
     for j in range(dim - 1, -1, -1):
-        first, row = j * (j + 1) // 2, z[j]
+        first, row = j * (j + 1) // 2, z[at + j]
         shift, diagonal = mean[j], triangle[first + j]
         for i in range(n):
             row[i] = shift + diagonal * row[i]
         for k in range(j):
-            factor, other = triangle[first + k], z[k]
+            factor, other = triangle[first + k], z[at + k]
             for i in range(n):
                 row[i] += factor * other[i]
 
@@ -103,15 +113,14 @@ def _student(z, dim, constant, df, log_q):
     for i in range(n):
         log_q[i] = 0.0  # log(1 + |y|^2 / df) of the coordinates so far
     for j in range(0, dim, 2):
-        _student_pair(z[j], z[j + 1], df, df + j, log_q, j + 1 < dim)
+        _student_pair(z[j], z[j + 1], df, df + j, log_q, j + 1 < dim, n)
     for i in range(n):
         log_q[i] = constant - 0.5 * (df + dim) * log_q[i]
 
 
 @device
-def _student_pair(first, second, df, freedom, spread, both):
+def _student_pair(first, second, df, freedom, spread, both, n):
     """Two coordinates of a t given those before; only the first of them where not ``both``."""
-    n = spread.size
     if both:
         for i in range(n):
             square = max(first[i] * first[i] + second[i] * second[i], _TINY)
@@ -129,11 +138,10 @@ def _student_pair(first, second, df, freedom, spread, both):
 
 
 @device
-def _standard(z, y, dim, df, spread):
-    """A component's standard point: the noise itself, or a multivariate t made of it (``df > 0``)."""
-    n = spread.size
+def _standard(z, y, dim, df, spread, n):
+    """A component's standard point from row ``y`` on: the noise itself, or a multivariate t made of it (``df > 0``)."""
     for j in range(dim):
-        row, point = z[j], y[j]
+        row, point = z[j], z[y + j]
         for i in range(n):
             point[i] = row[i]
     if df > 0.0:
@@ -141,46 +149,35 @@ def _standard(z, y, dim, df, spread):
             spread[i] = 0.0
         for j in range(0, dim, 2):
             both = j + 1 < dim
-            _student_pair(y[j], y[j + 1] if both else z[j + 1], df, df + j, spread, both)
+            _student_pair(z[y + j], z[y + j + 1] if both else z[j + 1], df, df + j, spread, both, n)
 
 
 @device
-def _choose(x, y, dim, part, full, choice, low, high):
-    """Points of the lanes whose choice falls in ``[low, high)``."""
-    n = x.shape[1]  # lanes in use; rows of noise may be longer
-    _map(y, dim, part, full, n)
-    for j in range(dim):
-        point, own = x[j], y[j]
-        for i in range(n):
-            point[i] = own[i] if (choice[i] >= low) & (choice[i] < high) else point[i]
-
-
-@device
-def _map(y, dim, part, full, n):
-    """``mean + L y`` in place."""
+def _map(z, y, dim, part, full, n):
+    """``mean + L y`` in place, from row ``y`` on."""
     if full:
-        _affine(y, dim, part[2 : 2 + dim], part[2 + dim :], n)
+        _affine(z, y, dim, part[2 : 2 + dim], part[2 + dim :], n)
     else:
         for j in range(dim):
-            mean, scale, row = part[2 + j], part[2 + dim + j], y[j]
+            mean, scale, row = part[2 + j], part[2 + dim + j], z[y + j]
             for i in range(n):
                 row[i] = mean + scale * row[i]
 
 
 @device
-def _add_component(x, y, dim, part, full, square, log_q):
-    """Add a component's density at ``x``, by forward substitution in ``y``."""
+def _add_component(z, x, y, dim, part, full, square, log_q):
+    """Add a component's density at the point from row ``x`` on, by forward substitution from row ``y`` on."""
     n, df = log_q.size, part[1]
     for i in range(n):
         square[i] = 0.0
     for j in range(dim):
-        point, own, mean = x[j], y[j], part[2 + j]
+        point, own, mean = z[x + j], z[y + j], part[2 + j]
         first = 2 + dim + (j * (j + 1) // 2 if full else 0)
         for i in range(n):
             own[i] = point[i] - mean
         if full:
             for k in range(j):
-                factor, other = part[first + k], y[k]
+                factor, other = part[first + k], z[y + k]
                 for i in range(n):
                     own[i] -= factor * other[i]
         inverse = 1.0 / part[first + j]

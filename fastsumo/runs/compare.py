@@ -7,14 +7,16 @@ a `Result` does not know.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastsumo import plot
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import Rows
+from fastsumo.engine.devices import check_device
 from fastsumo.estimators.estimators import JVI, Estimator
 from fastsumo.models.model import Model
 from fastsumo.report import html
@@ -193,6 +195,8 @@ def compare(
     seed: int = 0,
     threads: int | None = None,
     progress: Any = None,
+    *,
+    device: str = "cpu",
 ) -> Comparison:
     """Run estimators at equal cost and set them side by side.
 
@@ -206,7 +210,7 @@ def compare(
         trial may overspend.
     seed : int
         The same for all, so that they see the same random numbers.
-    threads, progress
+    threads, progress, device
         As in `simulate`.
 
     Returns
@@ -236,9 +240,11 @@ def compare(
     budget = checks.real("cost", cost, 1.0, closed="low")
     for estimator in chosen:
         check_run(model, estimator, 2, seed, 0)
+    check_device(device)
+    run = partial(simulate, model, seed=seed, threads=threads, progress=progress, device=device)
     results = []
     for estimator in chosen:
-        results.append(_spend(model, estimator, budget, seed, threads, progress))
+        results.append(_spend(estimator, budget, run))
         if results[-1].interrupted:
             break
     chosen = chosen[: len(results)]
@@ -247,18 +253,16 @@ def compare(
     return Comparison(model.name, budget, reference, error, str(source), tuple(rows))
 
 
-def _spend(model: Model, estimator: Estimator, budget: float, seed: int, threads: int | None, progress: Any) -> Result:
+def _spend(estimator: Estimator, budget: float, run: Callable[..., Result]) -> Result:
     """A run of about ``budget`` importance samples."""
     expected = estimator.expected_cost()
     if math.isfinite(expected):
-        trials = max(2, math.floor(budget / expected))
-        return simulate(model, estimator, trials, seed, threads, progress)
+        return run(estimator, max(2, math.floor(budget / expected)))
     chunk = max(2, min(_FIRST_CHUNK, int(budget / 64.0)))
-    result = simulate(model, estimator, chunk, seed, threads, progress)
+    result = run(estimator, chunk)
     while result.cost < _SPENT * budget and not result.interrupted:
         chunk = max(2, int(0.5 * (budget - result.cost) * result.trials / result.cost))
-        more = simulate(model, estimator, chunk, seed, threads, progress, first_trial=result.trials)
-        result = result.merge(more)
+        result = result.merge(run(estimator, chunk, first_trial=result.trials))
     return result
 
 

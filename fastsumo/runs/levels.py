@@ -17,7 +17,7 @@ from fastsumo import plot
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, table
-from fastsumo.engine.devices import open_engine
+from fastsumo.engine.devices import check_device, open_engine
 from fastsumo.estimators.estimators import ELBO
 from fastsumo.models.model import Model
 from fastsumo.report import html
@@ -193,7 +193,9 @@ class Levels:
 
 
 @own_errstate
-def levels(model: Model, max_terms: int, samples: int, seed: int = 0, threads: int | None = None) -> Levels:
+def levels(
+    model: Model, max_terms: int, samples: int, seed: int = 0, threads: int | None = None, *, device: str = "cpu"
+) -> Levels:
     """Means and variances of the increments of IWAE and of the dyadic antithetic differences.
 
     Parameters
@@ -207,6 +209,8 @@ def levels(model: Model, max_terms: int, samples: int, seed: int = 0, threads: i
         From 0 to ``2**64 - 1``; the sequences are those of the trials of `simulate` with this seed.
     threads : int, optional
         By default the cores that this process may use; nothing depends on their number.
+    device : str
+        Where weights are drawn, as in `simulate`; what is made of them is worked out on the CPU.
 
     Returns
     -------
@@ -236,7 +240,8 @@ def levels(model: Model, max_terms: int, samples: int, seed: int = 0, threads: i
     last = checks.whole("max_terms", max_terms, 1, 2**30)
     count = checks.whole("samples", samples, 2, 2**40)
     check_run(model, ELBO(), count, seed, 0)
-    engine = open_engine(model, ELBO(), int(seed), threads=thread_count(threads))
+    check_device(device)
+    engine = open_engine(model, ELBO(), int(seed), threads=thread_count(threads), device=device)
     marks = _marks(last)
     sums = _Sums()
     for rows in engine.increments(marks, last + 1, count):

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
-from fastsumo.engine.devices import open_engine
+from fastsumo.engine.devices import check_device, open_engine
 from fastsumo.engine.interface import Look
 from fastsumo.estimators.estimators import Estimator, Stratum
 from fastsumo.estimators.labels import label
@@ -66,7 +66,8 @@ def stratify(
         from a pilot of separate trials). Or the number of trials of each stratum.
     threads, progress
         As in `simulate`.
-    device : {"cpu"}, optional
+    device : str, optional
+        As in `simulate`.
 
     Returns
     -------
@@ -92,6 +93,7 @@ def stratify(
     (array([1, 2, 3]), True)
     """
     check_run(model, estimator, 1, seed, 0)
+    check_device("cpu" if device is None else device)
     budget = checks.real("cost", cost, 1.0, closed="low")
     parts = parted(estimator, budget, strata, largest_terms)
     p = np.array([part.probability for part in parts])

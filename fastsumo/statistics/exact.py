@@ -7,29 +7,37 @@ from numba import int64
 
 from fastsumo.jit.bits import float_bits
 from fastsumo.jit.memory import ints
-from fastsumo.jit.options import device, kernel
+from fastsumo.jit.options import device, inlined, kernel
 
 LIMBS = 68  # 2098 bits of a float64's range, and 78 bits of room above
 _LOW = int64(0xFFFFFFFF)
 _MANTISSA = int64((1 << 52) - 1)
 
 
-@device
-def deposit(sum_at, x):
-    """Add ``x`` to the sum at an address, exactly. Whether it could: an infinite or NaN ``x`` cannot be added."""
-    limbs = ints(sum_at, LIMBS)
+@inlined
+def digits_of(x):
+    """Where the lowest of three limbs lies that ``x`` adds to, and what it adds; -1 for infinite and NaN ``x``."""
     bits = float_bits(x)
     biased = (bits >> 52) & 0x7FF
-    if biased == 0x7FF:
-        return False
     mantissa = (bits & _MANTISSA) | (int64(1 << 52) if biased > 0 else int64(0))
     place = max(biased, 1) - 1
     limb, shift = place >> 5, place & 31
     low, high = (mantissa & _LOW) << shift, (mantissa >> 32) << shift
     sign = 1 if bits >= 0 else -1
-    limbs[limb] += sign * (low & _LOW)
-    limbs[limb + 1] += sign * ((low >> 32) + (high & _LOW))
-    limbs[limb + 2] += sign * (high >> 32)
+    middle = (low >> 32) + (high & _LOW)
+    return (limb if biased < 0x7FF else int64(-1)), sign * (low & _LOW), sign * middle, sign * (high >> 32)
+
+
+@device
+def deposit(sum_at, x):
+    """Add ``x`` to the sum at an address, exactly. Whether it could: an infinite or NaN ``x`` cannot be added."""
+    limbs = ints(sum_at, LIMBS)
+    limb, low, middle, high = digits_of(x)
+    if limb < 0:
+        return False
+    limbs[limb] += low
+    limbs[limb + 1] += middle
+    limbs[limb + 2] += high
     return True
 
 

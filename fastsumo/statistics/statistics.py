@@ -17,6 +17,7 @@ from fastsumo.base.floats import own_errstate
 from fastsumo.statistics.exact import carry
 from fastsumo.statistics.tally import (
     BIN_SHIFT,
+    EXTREMES,
     FOUND,
     GROUPS,
     LARGEST,
@@ -30,7 +31,6 @@ from fastsumo.statistics.tally import (
 )
 from fastsumo.tails import Histogram
 
-EXTREMES = 10_000
 EXTREME = np.dtype([("trial", np.uint64), ("value", np.float64), ("terms", np.int64), ("seed", np.uint64)])
 
 _UNIT = 1 << 1074  # sums are integer multiples of 2^-1074

@@ -16,6 +16,7 @@ PERIODS = 128  # two to each octave of the trial number
 BINS_PER_OCTAVE = 64
 BIN_SHIFT = 46  # 52 mantissa bits less log2(BINS_PER_OCTAVE)
 BINS = 2048 * BINS_PER_OCTAVE  # of each sign
+EXTREMES = 10_000  # trials that are kept
 CANDIDATES = 100_000  # room for the extremes of one block of trials and those kept before it
 
 _ARRAYS = {
@@ -74,9 +75,24 @@ class Tally:
     candidate_terms: np.ndarray
 
     def __init__(self) -> None:
-        memory = np.zeros(sum(_SIZES))
+        self.memory = memory = np.zeros(sum(_SIZES))
         self.address = memory.ctypes.data
         for (name, (shape, dtype)), place, size in zip(_ARRAYS.items(), _PLACES, _SIZES, strict=True):
             setattr(self, name, memory[place // 8 : place // 8 + size].view(dtype).reshape(shape))
         self.period_largest[:] = -1.0
         self.limits[:] = np.inf, -np.inf, -1.0
+
+    def compact(self) -> None:
+        """Where there are many candidates: keep the extremes only, and raise the threshold for later ones."""
+        found = int(self.counters[FOUND])
+        if found <= 2 * EXTREMES:
+            return
+        sizes = self.candidates[:found, 0]
+        threshold = np.partition(sizes, found - EXTREMES)[found - EXTREMES]
+        kept = np.flatnonzero(sizes >= threshold)
+        if kept.size > EXTREMES:
+            kept = kept[np.lexsort((self.candidate_trials[kept], -sizes[kept]))[:EXTREMES]]
+        for column in (self.candidates, self.candidate_trials, self.candidate_terms):
+            column[:EXTREMES] = column[kept]
+        self.counters[FOUND] = EXTREMES
+        self.limits[THRESHOLD] = threshold

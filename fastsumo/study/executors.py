@@ -14,7 +14,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +22,7 @@ from typing import Any
 from fastsumo.base import checks
 from fastsumo.base.machine import available_threads
 from fastsumo.engine.blocks import block_size
+from fastsumo.engine.devices import require_device
 from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.serialization import estimator_from_json
@@ -75,15 +76,15 @@ class _Stoppable(Progress):
             raise KeyboardInterrupt
 
 
-def run_task(task: Task, stop: threading.Event | None = None) -> Outcome:
+def run_task(task: Task, stop: threading.Event | None = None, device: str = "cpu") -> Outcome:
     """Run the trials of a task in this process. Called by workers; never raises but for what ends the process."""
     progress = Progress() if stop is None else _Stoppable(stop)
     try:
         estimator = estimator_from_json(task.estimator)
         model = made(task.recipe)
         if task.center is None:
-            return _pilot(task, model, estimator, progress)
-        return _chunk(task, model, estimator, progress)
+            return _pilot(task, model, estimator, progress, device)
+        return _chunk(task, model, estimator, progress, device)
     except KeyboardInterrupt:
         return Outcome(task, stopped=True)
     except ModelError as error:
@@ -95,9 +96,9 @@ def run_task(task: Task, stop: threading.Event | None = None) -> Outcome:
         )
 
 
-def _chunk(task: Task, model: Any, estimator: Estimator, progress: Progress) -> Outcome:
+def _chunk(task: Task, model: Any, estimator: Estimator, progress: Progress, device: str) -> Outcome:
     size, where = task.stop - task.first, (task.seed, task.threads, progress, task.first, task.center)
-    result = run_trials(model, estimator, size, *where)
+    result = run_trials(model, estimator, size, *where, device=device)
     if result.interrupted:
         return Outcome(task, stopped=True)
     run = result.provenance
@@ -105,12 +106,12 @@ def _chunk(task: Task, model: Any, estimator: Estimator, progress: Progress) -> 
     return Outcome(task, packed, result.elapsed * result.threads, (run.version, run.numba, run.cpu))
 
 
-def _pilot(task: Task, model: Any, estimator: Estimator, progress: Progress) -> Outcome:
+def _pilot(task: Task, model: Any, estimator: Estimator, progress: Progress, device: str) -> Outcome:
     """Growing runs of trials, to see how long one takes: at most a sixteenth of them all."""
     piece = min(block_size(estimator, model), TILE)
     trials, times = min(piece, task.stop), [math.inf]
     while True:
-        result = simulate(model, estimator, trials, task.seed, 1, progress)
+        result = simulate(model, estimator, trials, task.seed, 1, progress, device=device)
         if result.interrupted:
             return Outcome(task, stopped=True)
         times.append(result.elapsed)
@@ -134,20 +135,29 @@ class Pool:
         Of this process; with an executor, of every chunk.
     workers : int or None
         How many chunks the executor runs at a time, where it does not say so itself.
+    devices : sequence of str, optional
+        Without an executor: where the chunks run, one at a time on each.
 
     Raises
     ------
     TypeError
         If it is no executor.
+    ValueError
+        If there is no such device, or an executor beside devices.
     """
 
-    def __init__(self, executor: Any, threads: int | None, workers: int | None) -> None:
+    def __init__(
+        self, executor: Any, threads: int | None, workers: int | None, devices: Sequence[str] | None = None
+    ) -> None:
         if threads is not None:
             threads = checks.whole("threads", threads, 1, 4096)
         self._given_workers = None if workers is None else checks.whole("workers", workers, 1, 10**6)
         self._stop = threading.Event() if executor is None else None
-        local = threads or available_threads()
+        self._devices = None if devices is None else _queue_of(devices, executor)
+        local = (threads or available_threads()) if devices is None else len(devices)
         self.task_threads = 1 if executor is None else threads or 1
+        if devices is not None:
+            self.task_threads = threads or available_threads()
         self.remakes = 0 if executor is None or hasattr(executor, "submit") else 3
         self.finished: queue.SimpleQueue[tuple[Task, Any]] = queue.SimpleQueue()
         if executor is None:
@@ -166,7 +176,7 @@ class Pool:
 
     def submit(self, task: Task) -> Any:
         """Hand a task to a worker; `BrokenExecutor` where there is none any more."""
-        function = run_task if self._stop is None else _Bound(self._stop)
+        function = run_task if self._stop is None else _Bound(self._stop, self._devices)
         future = self._executor.submit(function, task)
         future.add_done_callback(lambda done: self.finished.put((task, done)))
         return future
@@ -208,9 +218,29 @@ class _Bound:
     """`run_task` in this process."""
 
     stop: threading.Event
+    devices: queue.SimpleQueue[str] | None  # those that are free
 
     def __call__(self, task: Task) -> Outcome:
-        return run_task(task, self.stop)
+        if self.devices is None:
+            return run_task(task, self.stop)
+        device = self.devices.get()
+        try:
+            return run_task(task, self.stop, device)
+        finally:
+            self.devices.put(device)
+
+
+def _queue_of(devices: Sequence[str], executor: Any) -> queue.SimpleQueue[str]:
+    """Devices that are there, to be taken one by one."""
+    if executor is not None:
+        raise ValueError("a study runs on an executor or on devices, not on both")
+    if isinstance(devices, str) or not devices:
+        raise ValueError(f"devices must be a list such as ['cuda:0', 'cuda:1'], got {devices!r}")
+    free: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for device in devices:
+        require_device(device)
+        free.put(device)
+    return free
 
 
 def as_executor(executor: Any) -> Any:

@@ -139,6 +139,7 @@ class Study:
         workers: int | None = None,
         chunk_seconds: float = 5.0,
         anew: bool = False,
+        devices: Sequence[str] | None = None,
     ) -> None:
         """Run all trials that are not stored yet. Other processes may do the same: they share the work.
 
@@ -159,6 +160,9 @@ class Study:
             What a chunk of a cell that has none yet should take.
         anew : bool
             Drop the trials of unfinished cells whose model's file changed, and begin them again.
+        devices : sequence of str, optional
+            Such as ``["cuda:0", "cuda:1", "cpu"]``: a worker of this process for each, in place of an executor. What
+            comes out does not depend on them. The CPU runs one chunk at a time there, on ``threads``.
 
         Raises
         ------
@@ -171,7 +175,7 @@ class Study:
         seconds = checks.real("chunk_seconds", chunk_seconds, 0.0)
         with Store(self.path, write=True) as store:
             recipes = _prepared(store, anew)
-            pool = Pool(executor, threads, workers)
+            pool = Pool(executor, threads, workers, devices)
             if executor is None:
                 unfinished = [cell for cell in store.cells().values() if cell.state != "done"]
                 _compile_here([recipes[cell.model]._replace(params=cell.params) for cell in unfinished])

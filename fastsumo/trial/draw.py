@@ -3,23 +3,21 @@
 For the law given ``lowest <= K <= highest`` the uniform is taken to ``(P(K > highest), P(K >= lowest)]`` first.
 """
 
-import numpy as np
 from numba import int64, uint64
 
+from fastsumo.jit.bits import floor
 from fastsumo.jit.memory import floats, ints
 from fastsumo.jit.options import device, inlined, kernel
 from fastsumo.trial import kinds
 from fastsumo.trial.philox import roulette_uniform
+from fastsumo.trial.plan import FINITE_HEAD
 from fastsumo.vmath import exp, log
-
-_FINITE = 1e300
 
 
 @device
 def draw(params, first, terms_at, n):
     """`K` of the ``n`` trials from number ``first`` on, to ``terms_at``."""
     terms, lowest, highest = ints(terms_at, n), float(params.lowest), float(params.highest)
-    log_head = params.power * log(params.head) if params.head < _FINITE else np.inf
     if params.kind == kinds.IWAE or params.kind == kinds.JVI:
         for t in range(n):
             terms[t] = params.cap
@@ -32,12 +30,12 @@ def draw(params, first, terms_at, n):
         for t in range(n):
             terms[t] = int64(max(min(1.0 / _uniform(params, first + uint64(t)), highest), lowest))
         head = int64(min(params.head, highest))
-        for t in range(n if params.head < _FINITE else 0):
+        for t in range(n if params.head < FINITE_HEAD else 0):
             if terms[t] >= head:
-                terms[t] = _from_formula(params, log_head, _uniform(params, first + uint64(t)))
+                terms[t] = _from_formula(params, _uniform(params, first + uint64(t)))
     else:
         for t in range(n):
-            terms[t] = _from_formula(params, log_head, _uniform(params, first + uint64(t)))
+            terms[t] = _from_formula(params, _uniform(params, first + uint64(t)))
 
 
 @inlined
@@ -47,12 +45,30 @@ def _uniform(params, trial):
 
 
 @inlined
-def _from_formula(params, log_head, u):
+def terms_of(params, u):
+    """`K` of one trial from its roulette uniform."""
+    if params.kind == kinds.IWAE or params.kind == kinds.JVI:
+        return params.cap
+    u = params.uniform_low + params.uniform_width * u
+    if params.table_size:
+        k = _from_table(floats(params.table_at, params.table_size), u)
+        return max(min(k, params.highest), params.lowest)
+    if params.power == 1.0:
+        highest = float(params.highest)
+        terms = int64(max(min(1.0 / u, highest), float(params.lowest)))
+        if params.head < FINITE_HEAD and terms >= int64(min(params.head, highest)):
+            terms = _from_formula(params, u)
+        return terms
+    return _from_formula(params, u)
+
+
+@inlined
+def _from_formula(params, u):
     """The power head where ``u`` is above ``P(K >= head)``, else the geometric tail."""
     log_u = log(u)
     head = 1.0 / u if params.power == 1.0 else exp(min(-log_u / max(params.power, 1e-300), 700.0))
-    tail = params.head + np.floor((log_u + log_head) / params.log_decay)
-    k = tail if log_u + log_head <= 0.0 else head
+    tail = params.head + floor((log_u + params.log_head) / params.log_decay)
+    k = tail if log_u + params.log_head <= 0.0 else head
     return int64(max(min(k, float(params.highest)), float(params.lowest)))
 
 

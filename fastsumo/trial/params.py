@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fastsumo.base import exact
 from fastsumo.trial import kinds
-from fastsumo.trial.plan import Plan
+from fastsumo.trial.plan import FINITE_HEAD, Plan
 from fastsumo.trial.ranges import LARGEST_SHIFT, LOG_2
 from fastsumo.trial.sizes import SHORT
 from fastsumo.trial.survival import exact_survival, reciprocals
@@ -52,9 +52,10 @@ class KernelParams(NamedTuple):
     kind: int
     minimum: int
     alive: int  # the value is -inf where so many first weights are all zero
-    power: float  # of the law of K, see `plan.Law`; so are the next five
+    power: float  # of the law of K, see `plan.Law`; so are the next six
     head: float
     log_decay: float
+    log_head: float  # log of 1 / P(K >= head); infinite where the head goes on
     cap: int
     lowest: int  # the least and the largest K that a trial may have, ...
     highest: int
@@ -64,10 +65,11 @@ class KernelParams(NamedTuple):
     table_size: int
     product: bool  # interior coefficients are -1 up to the law's head
     longest_short: int  # the largest K that runs as a short trial
-    reciprocal_at: int  # of 1 / P(K >= j) for j = 0 .. SHORT + 1, or the factors of the levels, see `_factors`
+    reciprocal_at: int  # of 1 / P(K >= j) for j = 0 .. SHORT + 1, or the factors of the levels, see `factors_of`
     split_above: int  # trials of more samples are left to all threads together
     shift: float  # linear weights are relative to 2**shift
     order: int  # of the jackknife
+    equal_logs: float  # K log(1 - 1 / K): what its logs add up to where all weights are equal
     base: int  # samples of level 0
     first: int  # 1 if a trial has a level 0 of its own
     single: bool  # whether only the level that is drawn counts
@@ -82,7 +84,7 @@ class OwnedParams(NamedTuple):
 
 def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
     """The run of a plan on a compiled model; without one, only `K` can be drawn."""
-    law, factors = plan.law, _factors(plan)
+    law, factors = plan.law, factors_of(plan)
     numbers, row = (np.zeros(1), np.zeros(1)) if weigher is None else (weigher.numbers, weigher.row)
     beyond = exact_survival(law, plan.largest + 1) if plan.high < law.cap else 0.0
     params = KernelParams(
@@ -100,6 +102,7 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
         power=float(law.power),
         head=float(law.head),
         log_decay=float(law.log_decay),
+        log_head=float(law.power) * exact.log(law.head) if law.head < FINITE_HEAD else np.inf,
         cap=int(law.cap),
         lowest=plan.low,
         highest=plan.largest,
@@ -113,6 +116,7 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
         split_above=NEVER,
         shift=0.0,
         order=plan.order,
+        equal_logs=law.cap * exact.log1p(-1.0 / law.cap) if plan.kind == kinds.JVI else 0.0,
         base=plan.base,
         first=int(plan.first),
         single=plan.single,
@@ -132,17 +136,17 @@ def _longest_short(plan: Plan) -> int:
     return SHORT - plan.minimum
 
 
-def _factors(plan: Plan) -> NDArray[np.float64]:
-    """``1 / P(K >= j)`` for the `K` of short trials; 1 for ``j = 0``.
+def factors_of(plan: Plan) -> NDArray[np.float64]:
+    """``1 / P(K >= j)`` for the `K` of short trials, 1 for ``j = 0``; and then ``1 / n`` for their samples.
 
     For levels, what the difference that `K` stands for counts: ``1 / P(K >= j)``, or ``1 / P(K = j)`` where only one
     level counts; 0 for ``j = 0``.
     """
-    law = plan.law
+    law, inverses = plan.law, 1.0 / np.maximum(np.arange(SHORT + 1.0), 1.0)
     if plan.kind != kinds.MLMC:
-        return reciprocals(law, SHORT + 2)
+        return np.append(reciprocals(law, SHORT + 2), inverses)
     factors = np.ones(SHORT + 2)
     factors[0], factors[1 : law.cap + 1] = 0.0, [exact.exp(-level * law.log_decay) for level in range(law.cap)]
     if plan.single:
         factors[1 : law.cap] /= -exact.expm1(law.log_decay)
-    return factors
+    return np.append(factors, inverses)

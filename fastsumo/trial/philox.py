@@ -7,7 +7,7 @@ pair of numbers of a sample. Words of 32 bits travel in uint64 lanes, whose prod
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.jit.bits import bits_float
+from fastsumo.jit.bits import bits_float, sqrt
 from fastsumo.jit.options import device, inlined
 from fastsumo.vmath import _minus_two_log, _sincos_turns
 
@@ -66,7 +66,7 @@ def roulette_uniform(trial, key):
 @inlined
 def polar(u1, u2):
     """Two independent standard normals from two uniforms (Box and Muller, 1958)."""
-    radius = np.sqrt(_minus_two_log(u1))
+    radius = sqrt(_minus_two_log(u1))
     sine, cosine = _sincos_turns(u2)
     return radius * cosine, radius * sine
 

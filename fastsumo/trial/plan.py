@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastsumo.trial import kinds
 
 MAX_TERMS = 2**52  # the largest K of a law that nothing caps
+FINITE_HEAD = 1e300  # a head beyond it is none: the power goes on
 
 NO_TABLE = np.empty(0)
 NO_TABLE.flags.writeable = False

@@ -7,7 +7,9 @@ both exist they have the same digits, since powers of 2 round nothing. How they 
 
 import math
 
-from fastsumo.jit.bits import fabs
+from numba import uint32
+
+from fastsumo.jit.bits import fabs, float_bits
 from fastsumo.jit.options import inlined
 from fastsumo.vmath import _pow2
 
@@ -15,6 +17,8 @@ LOG_2 = 0.6931471805599453
 RANGE = 300.0  # powers of 2 around the shift, up and down, for which weights, their sums and ratios are linear
 SMALLEST_LINEAR, LARGEST_LINEAR = 2.0**-RANGE, 2.0**RANGE
 _FAR = 1000.0  # powers of 2
+NO_RANGE = uint32(0xFFFFFFFF), uint32(0)
+_LOWEST, _HIGHEST = uint32(((1023 - int(RANGE)) << 20) - 1), uint32((1023 + int(RANGE)) << 20)
 LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for linear weights
 FURTHEST = 2.0**500  # log weights are at most so far from 0, so that squares of them are numbers
 
@@ -29,6 +33,23 @@ def is_log_weight(x):
 def is_linear(weight):
     """Whether a weight over ``2**shift`` is in the linear range; NaN is not, 0 is."""
     return ((weight >= SMALLEST_LINEAR) | (weight == 0.0)) & (weight <= LARGEST_LINEAR)
+
+
+@inlined
+def widened(lowest, highest, weight):
+    """The range of weights so far, and one more: upper halves of their bits, the lower end less 1, so that 0 is none.
+
+    For a GPU, where comparing float64 costs as much as adding them. It begins with `NO_RANGE`.
+    """
+    high = uint32(float_bits(weight) >> 32)
+    below = uint32(high - uint32(1))
+    return (below if below < lowest else lowest), (high if high > highest else highest)
+
+
+@inlined
+def are_linear(lowest, highest):
+    """Whether all weights of a range are linear; the very largest that is counts as none."""
+    return (lowest >= _LOWEST) & (highest < _HIGHEST)
 
 
 @inlined

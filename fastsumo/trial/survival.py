@@ -15,12 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 from fastsumo.base import checks, exact
 from fastsumo.base.floats import own_errstate
 from fastsumo.jit.options import inlined
-from fastsumo.trial.plan import Law
+from fastsumo.trial.plan import FINITE_HEAD, Law
 from fastsumo.vmath import _log_positive, exp
 
 Floats = NDArray[np.float64]
 
-_FINITE = 1e300  # a head beyond it is none
 _STEEPEST = 1e290  # decay that is safe to multiply by 0 and by any K; exp of it is 0 all the same
 
 
@@ -96,7 +95,7 @@ def reciprocal(law: Any, j: float) -> Any:
     weight = min(j, law.head)
     if law.power != 1.0:
         weight = exp(law.power * _log_positive(weight))
-    if law.head < _FINITE:
+    if law.head < FINITE_HEAD:
         beyond = max(j - law.head, 0.0)
         weight *= exp(-beyond * law.log_decay) if beyond > 0.0 else 1.0
     return weight

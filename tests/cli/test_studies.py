@@ -157,3 +157,12 @@ def test_status_and_results_as_json(folder: Path, capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out)["trials"] == 1000
     assert cli.main(["study", "status", "a.study", "--quiet"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_devices_of_a_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = fs.Study(tmp_path / "devices.study")
+    study.add("note", "elbo", trials=2000)
+    assert cli.main(["study", "run", str(study.path), "--devices", "cpu,cpu", "--quiet"]) == 0
+    assert study[0].trials == 2000
+    assert cli.main(["study", "run", str(study.path), "--devices", "cpu,gpu", "--quiet"]) == 2
+    assert "device must be" in capsys.readouterr().err

@@ -146,9 +146,9 @@ COMPILED_HERE_ALONE = {
 }  # for the slow tests
 
 
-def digest_of(model: fs.Model, estimator: Any, trials: int) -> str:
+def digest_of(model: fs.Model, estimator: Any, trials: int, device: str = "cpu") -> str:
     """A hash over values, terms and statistics of trials."""
-    what: dict[str, Any] = {"seed": 1, "threads": 2, "first_trial": 1000}
+    what: dict[str, Any] = {"seed": 1, "threads": 2, "first_trial": 1000, "device": device}
     values, terms = fs.sample(model, estimator, trials, **what)
     r = fs.simulate(model, estimator, trials, progress=False, **what)
     found = hashlib.sha256(values.tobytes() + terms.tobytes())
@@ -174,6 +174,21 @@ def test_the_bits_are_what_they_were(pair: tuple[str, Any, int], key: str) -> No
     known = json.loads(FILE.read_text(encoding="utf-8"))
     assert list(known) == KEYS
     assert digest_of(MODELS[name], estimator, trials) == known[key]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    ("pair", "key"),
+    [
+        pytest.param(pair, key, id=key)
+        for pair, key in zip(PAIRS, KEYS, strict=True)
+        if getattr(pair[1], "order", 1) == 1
+    ],
+)
+def test_a_gpu_has_them_too(pair: tuple[str, Any, int], key: str, gpu: str) -> None:
+    name, estimator, trials = pair
+    known = json.loads(FILE.read_text(encoding="utf-8"))
+    assert digest_of(MODELS[name], estimator, trials, gpu) == known[key]
 
 
 # What a CPU must have to run code that is compiled for others, by the names that LLVM has for both.

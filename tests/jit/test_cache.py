@@ -87,7 +87,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_built_in_models_start_without_compilation(child):
     told = child.run("""
         from types import SimpleNamespace
-        from fastsumo.engine.cpu import crew
+        from fastsumo.engine import crew
         from fastsumo.jit.cache import ContentCache
 
         loads, load = 0, ContentCache.load_overload
@@ -381,7 +381,7 @@ def test_pruning_keeps_the_youngest(tmp_path, monkeypatch):
     for age in range(25):
         (tmp_path / f"{age}").touch()
         os.utime(tmp_path / f"{age}", (1e9 - age, 1e9 - age))
-    cache._prune(tmp_path)
+    cache.prune(tmp_path)
     assert sorted(int(path.name) for path in tmp_path.iterdir()) == list(range(10))
 
 

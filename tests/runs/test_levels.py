@@ -1,6 +1,6 @@
 """`levels` against a NumPy twin and against theory; the law of `K` that is made of it.
 
-The kernel is `engine/cpu/kernels/increments.py`.
+The arithmetic is in `trial/increments.py`.
 """
 
 from __future__ import annotations

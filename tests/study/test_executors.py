@@ -79,8 +79,8 @@ def test_a_worker_compiles_a_model_once(compilations: Any, tmp_path: Path, monke
 
 
 def test_a_pilot_finds_the_center_and_the_time_of_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    def timed(*what: Any) -> fs.Result:
-        result = fs.simulate(*what)
+    def timed(*what: Any, **more: Any) -> fs.Result:
+        result = fs.simulate(*what, **more)
         return dataclasses.replace(result, elapsed=0.01 + 2e-6 * result.trials)
 
     assert run_task(task(center=None, stop=10**7)).pilot["seconds"] > 0.0

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastsumo.base import exact
-from fastsumo.engine.blocks import Blocks, block_size, rows_of_block
-from fastsumo.engine.cpu.crew import Crew
+from fastsumo.engine.blocks import Blocks, block_size, rows_of_block, sequences_of_batch
 from fastsumo.engine.cpu.culprit import culprit
 from fastsumo.engine.cpu.kernels.block import log_weights_of
 from fastsumo.engine.cpu.kernels.increments import increments_block
@@ -24,8 +23,9 @@ from fastsumo.engine.cpu.kernels.scratch import Scratch
 from fastsumo.engine.cpu.kernels.weights import compiled
 from fastsumo.engine.cpu.split_trials import SPLIT_ABOVE, SplitTrials
 from fastsumo.engine.cpu.workers import RowWorker, SampleWorker, TallyWorker
+from fastsumo.engine.crew import Crew
 from fastsumo.engine.faults import compiling, trial_error
-from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched, Watcher
+from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched, Wanted, Watcher
 from fastsumo.engine.status import EXTENDED, OK, RAISED
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import Model
@@ -36,6 +36,7 @@ from fastsumo.statistics.spans import joined, without
 from fastsumo.statistics.statistics import Statistics
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import draw_terms
+from fastsumo.trial.increments import width_of
 from fastsumo.trial.params import KernelParams, make_params, shift_of
 from fastsumo.trial.survival import survival
 from fastsumo.vmath import exp
@@ -43,13 +44,16 @@ from fastsumo.vmath import exp
 _LAST_TRIAL = 2**63 - 1
 _PILOT_SAMPLES = 2**12
 _FEW = 0.1  # split trials expected in a run, below which nothing is compiled for them in advance
-_BATCH = 1 << 20  # weights of one batch of sequences
 _AHEAD = 64  # batches that are begun before the first is taken
 
 
-def open_trials(model: Model, estimator: Estimator, seed: int, threads: int, center: float | None) -> CpuEngine:
+def open_trials(wanted: Wanted) -> CpuEngine:
     """See `devices.open_engine`."""
-    return CpuEngine(model, estimator, seed, threads, center)
+    return CpuEngine(wanted.model, wanted.estimator, wanted.seed, wanted.threads, wanted.center)
+
+
+def require(number: int) -> None:
+    """See `devices.require_device`: there always is a CPU."""
 
 
 def open_rows(model: Model, estimator: Estimator, seed: int, threads: int) -> CpuRowEngine:
@@ -135,16 +139,16 @@ class CpuEngine(OpenModel):
 
     def increments(self, marks: Ints, n: int, count: int) -> Iterator[Floats]:
         self.extend_range()
-        size, local = max(2, min(4096, _BATCH // n)), threading.local()
+        size, width, local = sequences_of_batch(n), width_of(marks.size, n), threading.local()
         starts = range(0, count, size)
 
         def batch(first: int) -> Floats:
             if not hasattr(local, "scratch"):
                 local.scratch, local.log_weights = Scratch(self.params), np.empty(n)
-            rows = np.empty((min(size, count - first), marks.size + 1 + 3 * (n.bit_length() - 1)))
+            rows = np.empty((min(size, count - first), width))
             where = local.scratch.address, np.uint64(first), rows.shape[0], n, marks.ctypes.data, marks.size
             addresses = local.log_weights.ctypes.data, rows.ctypes.data
-            status, done = increments_block(self.params, *where, *addresses)
+            status, done = increments_block(self.params, *where, *addresses, width)
             if status != OK:
                 raise self.error(first + int(done), status)
             return rows

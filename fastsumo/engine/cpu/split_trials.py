@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastsumo.engine.cpu.kernels.long import BASE, BASE_LOW, STATE_SIZE
 from fastsumo.engine.cpu.kernels.split import split_add, split_bases, split_logs, split_sums, split_value
 from fastsumo.engine.status import EXTENDED, OK
 from fastsumo.jit.options import compile_for
 from fastsumo.trial import kinds
+from fastsumo.trial.segments import BASE, BASE_LOW, STATE_SIZE
 from fastsumo.trial.sizes import SEGMENT
 
 if TYPE_CHECKING:

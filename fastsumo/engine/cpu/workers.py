@@ -20,8 +20,7 @@ from fastsumo.jit.options import compile_for
 from fastsumo.statistics.row_sums import RowSums, no_trials
 from fastsumo.statistics.snapshot import Snapshot, snapshot_of
 from fastsumo.statistics.spans import Spans
-from fastsumo.statistics.statistics import EXTREMES
-from fastsumo.statistics.tally import FOUND, THRESHOLD, Tally
+from fastsumo.statistics.tally import Tally
 from fastsumo.trial.params import NEVER
 
 if TYPE_CHECKING:
@@ -57,6 +56,10 @@ class Worker:
             self.run.crew.stopped = True
         finally:
             self.ended.set()
+
+    def stop(self) -> None:
+        """Let the kernel that runs end early."""
+        self.scratch.stop()
 
     def _piece(self) -> bool:
         """Do a piece of a split trial, or wait for one to become ready; False if there is no split trial."""
@@ -162,8 +165,7 @@ class TallyWorker(Worker):
 
     def _call(self, first: int, count: int) -> tuple[int, int, int]:
         outcome = super()._call(first, count)
-        if self.tally.counters[FOUND] > 2 * EXTREMES:
-            self._compact()
+        self.tally.compact()
         return outcome
 
     def _keep(self, trial: int, terms: int, value: float) -> None:
@@ -172,19 +174,6 @@ class TallyWorker(Worker):
 
     def snapshot(self, workers: Sequence[Any]) -> Snapshot | None:
         return snapshot_of([worker.tally for worker in workers], self.center)
-
-    def _compact(self) -> None:
-        """Keep the extremes only, and raise the threshold for later ones."""
-        tally, found = self.tally, int(self.tally.counters[FOUND])
-        sizes = tally.candidates[:found, 0]
-        threshold = np.partition(sizes, found - EXTREMES)[found - EXTREMES]
-        kept = np.flatnonzero(sizes >= threshold)
-        if kept.size > EXTREMES:
-            kept = kept[np.lexsort((tally.candidate_trials[kept], -sizes[kept]))[:EXTREMES]]
-        for column in (tally.candidates, tally.candidate_trials, tally.candidate_terms):
-            column[:EXTREMES] = column[kept]
-        tally.counters[FOUND] = EXTREMES
-        tally.limits[THRESHOLD] = threshold
 
 
 class SampleWorker(Worker):

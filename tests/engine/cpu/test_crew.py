@@ -12,7 +12,8 @@ import pytest
 from zoo import MODELS
 
 import fastsumo as fs
-from fastsumo.engine.cpu import crew, workers
+from fastsumo.engine import crew
+from fastsumo.engine.cpu import workers
 from fastsumo.engine.cpu.workers import TallyWorker
 from fastsumo.report.progress import Progress
 

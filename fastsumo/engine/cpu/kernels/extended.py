@@ -9,21 +9,7 @@ until a segment is not in it, and one sample after the other from there on. Colu
 import numpy as np
 
 from fastsumo.engine.cpu.kernels.buffer import weigh_both
-from fastsumo.engine.cpu.kernels.long import (
-    ALIVE,
-    BASE,
-    BASE_LOW,
-    LEVEL,
-    SEQUENTIAL,
-    SUM,
-    SUM_LOW,
-    add_log,
-    along_samples,
-    depth_of,
-    reciprocal_any,
-    slot_of,
-    take_segment,
-)
+from fastsumo.engine.cpu.kernels.long import add_log, along_samples, take_segment
 from fastsumo.engine.cpu.kernels.scratch import (
     first_logs_in,
     log_sums_in,
@@ -41,10 +27,7 @@ from fastsumo.engine.cpu.kernels.scratch import (
 from fastsumo.engine.cpu.kernels.short import (
     begin,
     beyond_head,
-    coefficient_of,
     going_on,
-    is_harmonic,
-    leaves_head,
     sample_by_sample,
     short_trials,
 )
@@ -53,7 +36,9 @@ from fastsumo.jit.bits import fabs, fma
 from fastsumo.jit.memory import floats
 from fastsumo.jit.options import device
 from fastsumo.trial import kinds
+from fastsumo.trial.coefficients import coefficient_of, is_harmonic, leaves_head, reciprocal_any
 from fastsumo.trial.ranges import LOG_2, count_outside
+from fastsumo.trial.segments import ALIVE, BASE, BASE_LOW, LEVEL, SEQUENTIAL, SUM, SUM_LOW, depth_of, slot_of
 from fastsumo.trial.sizes import LANES, SHORT
 from fastsumo.vmath import _log_of, _pow2
 

@@ -1,76 +1,25 @@
-"""Increments of IWAE and its dyadic antithetic differences along one long sequence of weights a trial.
+"""Lines of increments (`trial/increments.py`) of trials whose weights are drawn here. Only for `runs/levels.py`."""
 
-Only for `runs/levels.py`, which takes their moments; no estimator is run. A running maximum keeps any weights in range.
-"""
-
-import numpy as np
 from numba import uint64
 
 from fastsumo.engine.cpu.kernels.block import log_weights_of
 from fastsumo.engine.status import BAD_WEIGHT, OK
 from fastsumo.jit.memory import floats, ints
-from fastsumo.jit.options import device, kernel
-from fastsumo.vmath import exp, log, log1p
+from fastsumo.jit.options import kernel
+from fastsumo.trial.increments import line_of
 
 
 @kernel
-def increments_block(params, scratch, first, count, n, marks_at, marks, scratch_at, out_at):
-    """One line of numbers for each of ``count`` trials from number ``first`` on, from the first ``n`` weights of each.
+def increments_block(params, scratch, first, count, n, marks_at, marks, scratch_at, out_at, width):
+    """A line of ``width`` numbers for each of ``count`` trials from number ``first`` on, from ``n`` weights of each.
 
-    A line is ``L_{k+1} - L_k`` at the ``marks`` values of ``k``, ascending and below ``n``; ``L_1``; then
-    for each level ``l >= 1`` with ``2^l <= n`` the antithetic difference ``D_l``, ``L`` of all ``2^l`` and
-    half the difference of its halves; NaN for what is not finite. The status, and the lines that are done.
+    The status, and the lines that are done.
     """
-    levels = 0
-    while 2 << levels <= n:
-        levels += 1
-    width = marks + 1 + 3 * levels
     log_weights, wanted = floats(scratch_at, n), ints(marks_at, marks)
     for t in range(count):
         status = log_weights_of(params, scratch, first + uint64(t), 0, n, scratch_at)
         if status != OK:
             return status, t
-        if _fill_line(log_weights, wanted, floats(out_at + 8 * width * t, width)):
+        if line_of(log_weights, wanted, floats(out_at + 8 * width * t, width)):
             return BAD_WEIGHT, t
     return OK, count
-
-
-@device
-def _fill_line(log_weights, marks, line):
-    """One trial's line; whether a log weight is NaN or +inf."""
-    top = -np.inf
-    before, half = 0.0, 0.0  # sums up to the last power of two and since, over exp(top)
-    mark, level, power = 0, 0, 1
-    for i in range(log_weights.size):
-        x = log_weights[i]
-        if not x < np.inf:
-            return True
-        k = i + 1.0
-        if x > top:
-            scale = exp(top - x)
-            before, half, top = before * scale, half * scale, x
-        weight = exp(x - top) if x > -np.inf else 0.0
-        total = before + half
-        if mark < marks.size and marks[mark] == i:
-            line[mark] = log1p((weight * i - total) / (k * total)) if total > 0.0 else np.nan
-            mark += 1
-        half += weight
-        if i + 1 == power:
-            place = marks.size + 1 + 3 * (level - 1)
-            if level == 0:
-                line[marks.size] = top if half > 0.0 else np.nan
-            else:
-                _fill_level(line[place : place + 3], before, half, 0.5 * power, top)
-            before, half, level, power = before + half, 0.0, level + 1, 2 * power
-    return False
-
-
-@device
-def _fill_level(place, left, right, n, top):
-    """``D = log((A + B) / 2) - (log A + log B) / 2 = -log(1 - r^2) / 2`` with ``r = (B - A) / (A + B)``."""
-    place[:] = np.nan
-    if left > 0.0 and right > 0.0:
-        r = (right - left) / (right + left)
-        place[0] = -0.5 * log1p(-r * r)
-        place[1] = log((left + right) / (2.0 * n)) + top
-        place[2] = 0.5 * (log(left) - log(right))

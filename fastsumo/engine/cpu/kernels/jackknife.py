@@ -126,10 +126,10 @@ def _columns_1(params, scratch, first, n):
         inverse[i] = 1.0 / (largest[i] + rest[i])
         product[i] = rest[i] * inverse[i]
     _times_rest(scratch, n, 1, k)
-    origin, equal = params.shift * LOG_2, k * log1p(-1.0 / k)
+    origin = params.shift * LOG_2
     for i in range(n):
         level = origin + _log_positive((largest[i] + rest[i]) / k)
-        value = level - (k - 1.0) / k * (_log_positive(product[i]) - equal)
+        value = level - (k - 1.0) / k * (_log_positive(product[i]) - params.equal_logs)
         values[i] = value if rest[i] > 0.0 else -np.inf
 
 
@@ -199,7 +199,7 @@ def _alone(params, scratch, mantissa_at, power_at):
             n = min(BUFFER, k - start)
             scale(mantissa_at + 8 * start, power_at + 8 * start, n, rest_top, scaled_at(scratch, 0))
             product *= _product(scratch, scaled_at(scratch, 0), n, inverse)
-        return whole - (k - 1.0) / k * (without + _log_positive(product) - k * log1p(-1.0 / k))
+        return whole - (k - 1.0) / k * (without + _log_positive(product) - params.equal_logs)
     return whole + _pairs_alone(scratch, mantissa_at, power_at, k, top, total, rest, rest_top)
 
 

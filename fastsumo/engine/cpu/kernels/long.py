@@ -6,7 +6,6 @@ the base, is kept in two float64 numbers: 10^9 weights lose nothing. All is in t
 the extended range is in `extended.py`, a trial on many threads in `split.py`.
 """
 
-import numpy as np
 from numba import int64, uint64
 
 from fastsumo.engine.cpu.kernels.buffer import weigh_linear
@@ -28,40 +27,29 @@ from fastsumo.engine.cpu.kernels.scratch import (
     values_in,
 )
 from fastsumo.engine.status import OK
-from fastsumo.jit.bits import bits_float, float_bits
 from fastsumo.jit.memory import floats
-from fastsumo.jit.options import device, inlined
+from fastsumo.jit.options import device
 from fastsumo.trial import kinds
+from fastsumo.trial.coefficients import reciprocal_any
 from fastsumo.trial.ranges import LOG_2
+from fastsumo.trial.segments import (
+    ALIVE,
+    BASE,
+    BASE_LOW,
+    STATE_SIZE,
+    SUM,
+    SUM_LOW,
+    added,
+    depth_of,
+    finish,
+    mantissa_of,
+    prefix_factor,
+    sample_of,
+    slot_of,
+)
 from fastsumo.trial.sizes import LANES, SEGMENT, TILE
 from fastsumo.trial.survival import reciprocal
-from fastsumo.vmath import _log_of, _log_positive
-
-_MANTISSA_BITS, _ONE = int64((1 << 52) - 1), int64(0x3FF << 52)
-
-# The state of a trial that is under way. BASE: the sum of its weights so far in two floats, relative to 2**LEVEL, where
-# LEVEL is 0 until SEQUENTIAL is 1, since a weight was outside the linear range. SUM: the sum of the weighted logs so
-# far in two floats; for a single term, the log of the last prefix but one, and in SUM_LOW that of the first weight.
-# ALIVE is positive if the first prefix that counts has some weight.
-BASE, BASE_LOW, LEVEL, SEQUENTIAL, SUM, SUM_LOW, ALIVE, STATE_SIZE = 0, 1, 2, 3, 4, 5, 6, 7
-
-
-@inlined
-def depth_of(count):
-    """Samples in each lane of a segment of ``count`` samples; the last lanes may have fewer."""
-    return (count + LANES - 1) // LANES
-
-
-@inlined
-def sample_of(p, depth):
-    """The sample in slot ``p``, counted from the segment's first."""
-    return (p & (LANES - 1)) * depth + p // LANES
-
-
-@inlined
-def slot_of(s, depth):
-    """The slot of sample ``s``: the inverse of `sample_of`."""
-    return (s % depth) * LANES + s // depth
+from fastsumo.vmath import _log_positive
 
 
 @device
@@ -121,10 +109,7 @@ def lane_offsets(scratch, sums):
 @device
 def advance(state, total):
     """Add a segment's sum to the base without rounding it away (Knuth's two-sum)."""
-    high = state[BASE] + total
-    part = high - state[BASE]
-    state[BASE_LOW] += (state[BASE] - (high - part)) + (total - part)
-    state[BASE] = high
+    state[BASE], state[BASE_LOW] = added(state[BASE], state[BASE_LOW], total)
 
 
 @device
@@ -159,14 +144,10 @@ def _prefix(scratch, sums_at, depth, high, low, start, at):
 
 
 @device
-def add_log(state, added):
+def add_log(state, log):
     """Add to the state's sum of logs, keeping what rounding takes off (Knuth's two-sum)."""
-    if added == 0.0:
-        return
-    total = state[SUM] + added
-    part = total - state[SUM]
-    state[SUM_LOW] += (state[SUM] - (total - part)) + (added - part)
-    state[SUM] = total
+    if log != 0.0:
+        state[SUM], state[SUM_LOW] = added(state[SUM], state[SUM_LOW], log)
 
 
 @device
@@ -184,16 +165,16 @@ def _log_product(scratch, sums_at, depth, high, low, start, first, last):
     powers = int64(0)
     for q in range(n):
         before, k = offsets[q], k0 + float(sample_of(q, depth))
-        m0, e0, d0 = _factor(high + (low + (before + s0[q])), k, low_k, high_k)
-        m1, e1, d1 = _factor(high + (low + (before + s1[q])), k + step, low_k, high_k)
-        m2, e2, d2 = _factor(high + (low + (before + s2[q])), k + 2.0 * step, low_k, high_k)
-        m3, e3, d3 = _factor(high + (low + (before + s3[q])), k + 3.0 * step, low_k, high_k)
-        ratio[q], e = _mantissa(((m0 * m1) * (m2 * m3)) / ((d0 * d1) * (d2 * d3)))
+        m0, e0, d0 = prefix_factor(high + (low + (before + s0[q])), k, low_k, high_k)
+        m1, e1, d1 = prefix_factor(high + (low + (before + s1[q])), k + step, low_k, high_k)
+        m2, e2, d2 = prefix_factor(high + (low + (before + s2[q])), k + 2.0 * step, low_k, high_k)
+        m3, e3, d3 = prefix_factor(high + (low + (before + s3[q])), k + 3.0 * step, low_k, high_k)
+        ratio[q], e = mantissa_of(((m0 * m1) * (m2 * m3)) / ((d0 * d1) * (d2 * d3)))
         powers += ((e0 + e1) + (e2 + e3)) + e
     for i in range(others):
         k = k0 + float(sample_of(4 * n + i, depth))
-        m, e, d = _factor(high + (low + (offsets[i] + left_over[i])), k, low_k, high_k)
-        ratio[n + i], more = _mantissa(m / d)
+        m, e, d = prefix_factor(high + (low + (offsets[i] + left_over[i])), k, low_k, high_k)
+        ratio[n + i], more = mantissa_of(m / d)
         powers += e + more
     for p in range(LANES, ratio.size):
         ratio[p] *= ratio[p - LANES]
@@ -202,31 +183,6 @@ def _log_product(scratch, sums_at, depth, high, low, start, first, last):
         left *= ratio[p]
         right *= ratio[p + 1]
     return -(_log_positive(left) + _log_positive(right) + powers * LOG_2)
-
-
-@inlined
-def _mantissa(x):
-    """Mantissa in [1, 2) and power of 2 of a positive number."""
-    bits = float_bits(x)
-    return bits_float((bits & _MANTISSA_BITS) | _ONE), (bits >> 52) - 1023
-
-
-@inlined
-def _factor(total, k, low_k, high_k):
-    """Of the prefix with the sum ``total`` of ``k`` weights: mantissa, power and number; 1, 0 and 1 outside."""
-    inside = (k >= low_k) & (k <= high_k)
-    mantissa, power = _mantissa(total if inside else 1.0)
-    return mantissa, power, (k if inside else 1.0)
-
-
-@device
-def reciprocal_any(params, j):
-    """``1 / P(K >= j)`` within the cap, any law; 1 for ``j = 0``."""
-    if j < 1:
-        return 1.0
-    if params.table_size:
-        return 1.0 / floats(params.table_at, params.table_size)[min(j, params.table_size) - 1]
-    return reciprocal(params, float(j))
 
 
 @device
@@ -258,27 +214,6 @@ def _weighted_logs(params, scratch, sums_at, depth, high, low, start, first, las
     for lane in range(LANES):
         total += prefix[slots - LANES + lane]
     return total
-
-
-@device
-def finish(params, state, terms):
-    """The value of a trial from its state after the last sample."""
-    samples = terms + params.minimum
-    total = state[BASE] + state[BASE_LOW]
-    if not total > 0.0:
-        return -np.inf
-    level = _log_of(total / samples, state[LEVEL])
-    origin = params.shift * LOG_2
-    if params.kind == kinds.IWAE:
-        return origin + level
-    if not state[ALIVE] > 0.0:
-        return -np.inf
-    if params.kind == kinds.SINGLE_TERM:
-        after = 1.0 / reciprocal_any(params, terms + 1) if terms < params.cap else 0.0
-        return origin + (state[SUM_LOW] + (level - state[SUM]) / (1.0 / reciprocal_any(params, terms) - after))
-    if params.product and float(terms) <= params.head:
-        return origin + (state[SUM] + float(terms) * level + state[SUM_LOW])
-    return origin + ((state[SUM] + state[SUM_LOW]) + reciprocal_any(params, terms) * level)
 
 
 def along_samples(weigh, take):

@@ -39,10 +39,10 @@ from fastsumo.engine.cpu.kernels.scratch import (
 )
 from fastsumo.engine.status import EXTENDED, OK
 from fastsumo.jit.memory import floats
-from fastsumo.jit.options import device, inlined
+from fastsumo.jit.options import device
 from fastsumo.trial.draw import samples_of
+from fastsumo.trial.levels import difference, factor_of
 from fastsumo.trial.ranges import LOG_2
-from fastsumo.trial.sizes import SHORT
 from fastsumo.vmath import _log_of, _log_positive, _pow2
 
 _TINY = 2.0**-500  # ratios of halves below it are worked out as mantissa and power
@@ -80,26 +80,6 @@ def mlmc_trials(params, scratch, short, n):
     return OK
 
 
-@inlined
-def _factor(params, level, terms):
-    """What the difference of a level counts in a trial of `K` terms."""
-    k = level + 1 - params.first
-    return 0.0 if params.single and k != terms else floats(params.reciprocal_at, SHORT + 2)[k]
-
-
-@inlined
-def _difference(a, b, gap):
-    """`D` from the sums of the halves and ``b - a``; -inf where a half has no weight at all."""
-    total = a + b
-    r = gap / total
-    q = r * r
-    near = q < 0.25
-    x = 1.0 - q if near else 4.0 * (a / total) * (b / total)
-    lost = ((1.0 - x) - q) / x if near else 0.0
-    d = -0.5 * (_log_positive(x) + lost)
-    return d if (a > 0.0) & (b > 0.0) else -np.inf
-
-
 @device
 def _columns(params, scratch, first, n, terms):
     """Values of the ``n`` trials in the buffer, from place ``first`` on, if their weights are in the linear range."""
@@ -112,15 +92,15 @@ def _columns(params, scratch, first, n, terms):
         _add_logs(params, values, before, 1.0)
         at += 8 * n * size
     sum_columns(at, n, size, sums_before_at(scratch, 0))
-    if not params.first and _factor(params, 0, terms) > 0.0:
-        _add_logs(params, values, before, _factor(params, 0, terms))
+    if not params.first and factor_of(params, 0, terms) > 0.0:
+        _add_logs(params, values, before, factor_of(params, 0, terms))
     at += 8 * n * size
     for level in range(1, terms + params.first):
-        factor = _factor(params, level, terms)
+        factor = factor_of(params, level, terms)
         sum_columns(at, n, size, part_sums_at(scratch, 0))
         if factor > 0.0:
             for i in range(n):
-                values[i] += factor * _difference(before[i], part[i], part[i] - before[i])
+                values[i] += factor * difference(before[i], part[i], part[i] - before[i])
         for i in range(n):
             before[i] += part[i]
         at, size = at + 8 * n * size, 2 * size
@@ -191,7 +171,7 @@ def _end_part(params, scratch, terms):
     """Bring the value up to date with the part that ends here, and begin the next."""
     state, part_at = mlmc_state_in(scratch, 0, _STATE_SIZE), mlmc_state_at(scratch, _PART)
     part, level = floats(part_at, 3), int64(state[_LEVEL])
-    factor = 1.0 if level < 0 else _factor(params, level, terms)
+    factor = 1.0 if level < 0 else factor_of(params, level, terms)
     if factor > 0.0:
         d = _difference_of(state, part) if level > 0 else _log_of((part[0] + part[1]) / params.base, part[2])
         state[_VALUE] += factor * d if part[0] > 0.0 else -np.inf
@@ -204,14 +184,14 @@ def _end_part(params, scratch, terms):
 
 @device
 def _difference_of(before, part):
-    """`_difference` of two sums with powers; what is too far below the other for linear numbers is small beside it."""
+    """`difference` of two sums with powers; what is too far below the other for linear numbers is small beside it."""
     if not (before[0] > 0.0 and part[0] > 0.0):
         return -np.inf
     top = max(before[2], part[2])
     up, down = _pow2(part[2] - top), _pow2(before[2] - top)
     a, b = before[0] * down, part[0] * up
     if min(a, b) > _TINY * max(a, b):
-        return _difference(a, b, (b - a) + (part[1] * up - before[1] * down))
+        return difference(a, b, (b - a) + (part[1] * up - before[1] * down))
     if part[2] == top:
         return -0.5 * _log_of(4.0 * before[0] / part[0], before[2] - part[2])
     return -0.5 * _log_of(4.0 * part[0] / before[0], part[2] - before[2])

@@ -27,15 +27,15 @@ from fastsumo.engine.cpu.kernels.scratch import (
     weights_in,
 )
 from fastsumo.engine.status import EXTENDED, OK
-from fastsumo.jit.bits import float_bits, fma
+from fastsumo.jit.bits import fma
 from fastsumo.jit.memory import floats
-from fastsumo.jit.options import device, inlined
+from fastsumo.jit.options import device
 from fastsumo.trial import kinds
+from fastsumo.trial.coefficients import HUGE, TINY, coefficient_of, is_empty, is_harmonic, leaves_head
 from fastsumo.trial.ranges import LOG_2
 from fastsumo.trial.sizes import SHORT
 from fastsumo.vmath import _log_positive
 
-_TINY, _HUGE = 2.0**-1000, 2.0**1000
 _MANY = 512  # lanes for which it pays to weigh their trials where they are
 
 
@@ -159,23 +159,11 @@ def _add(params, scratch, sample, lane, n, offset):
     log_sum = log_sums_in(scratch, lane, n)
     if leaves_head(params, j):
         for i in range(on):
-            minus_log = -_log_positive(product[i]) if (product[i] > _TINY) & (product[i] < _HUGE) else np.nan
-            log_sum[i] = -np.inf if _is_empty(product[i]) else minus_log
+            minus_log = -_log_positive(product[i]) if (product[i] > TINY) & (product[i] < HUGE) else np.nan
+            log_sum[i] = -np.inf if is_empty(product[i]) else minus_log
     coefficient = coefficient_of(params, j)
     for i in range(on):
         log_sum[i] += coefficient * _log_positive(total[i] * inverse)
-
-
-@inlined
-def is_harmonic(params, j):
-    """Whether the log of the prefix after increment ``j`` has the coefficient -1: it goes into the product."""
-    return params.product and float(j) <= params.head - 1.0
-
-
-@inlined
-def leaves_head(params, j):
-    """Whether ``j``, which is not harmonic, is the first such: the product is turned into a sum of logs."""
-    return params.product and float(j) <= params.head
 
 
 @device
@@ -191,19 +179,6 @@ def begin(params, total, out):
     first = 1.0 if params.product else 0.0
     for i in range(out.size):
         out[i] = first if total[i] > 0.0 else empty
-
-
-@inlined
-def _is_empty(product):
-    """Whether a product is that of a trial whose first prefix has no weight; it keeps its sign, even as a zero."""
-    return float_bits(product) < 0
-
-
-@device
-def coefficient_of(params, j):
-    """Of the log of the prefix after increment ``j``, inside a trial."""
-    reciprocal = floats(params.reciprocal_at, SHORT + 2)
-    return reciprocal[j] - reciprocal[j + 1]
 
 
 @device
@@ -246,8 +221,8 @@ def _finish_products(params, scratch, lane, n):
     for i in range(n):
         k = float(terms[i])
         last = _log_positive(total[i] / (k + params.minimum))
-        empty = _is_empty(product[i])
-        outside += not (((product[i] > _TINY) & (product[i] < _HUGE)) | empty)
+        empty = is_empty(product[i])
+        outside += not (((product[i] > TINY) & (product[i] < HUGE)) | empty)
         value = origin + fma(k, last, -_log_positive(product[i]))
         values[i] = -np.inf if empty else value
     return outside
@@ -260,7 +235,7 @@ def _finish_ones(params, scratch, lane, n):
     values, origin = values_in(scratch, lane, n), params.shift * LOG_2
     for i in range(n):
         value = origin + _log_positive(total[i] / (1.0 + params.minimum))
-        values[i] = -np.inf if _is_empty(product[i]) else value
+        values[i] = -np.inf if is_empty(product[i]) else value
 
 
 _run = sample_by_sample(weigh_linear, _add)

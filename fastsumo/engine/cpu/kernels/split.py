@@ -8,24 +8,12 @@ in `engine/cpu/split_trials.py`.
 from numba import uint64
 
 from fastsumo.engine.cpu.kernels.buffer import weigh_linear
-from fastsumo.engine.cpu.kernels.long import (
-    ALIVE,
-    BASE,
-    BASE_LOW,
-    STATE_SIZE,
-    add_log,
-    advance,
-    depth_of,
-    finish,
-    lane_offsets,
-    lane_sums,
-    place,
-    prefix_logs,
-)
+from fastsumo.engine.cpu.kernels.long import add_log, advance, lane_offsets, lane_sums, place, prefix_logs
 from fastsumo.engine.cpu.kernels.scratch import BUFFER, lane_sums_in, pair_trials_at, state_in
 from fastsumo.engine.status import OK
 from fastsumo.jit.memory import floats
 from fastsumo.jit.options import kernel
+from fastsumo.trial.segments import ALIVE, BASE, BASE_LOW, STATE_SIZE, depth_of, finish
 from fastsumo.trial.sizes import LANES, SEGMENT
 
 

@@ -13,12 +13,13 @@ import ctypes
 import warnings
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import types
 
 from fastsumo.engine.cpu.kernels.chunks import Chunk, arguments_of, has_loop, try_lanes, weigher
+from fastsumo.engine.shapes import Shape, numbers_of, shape_of
 from fastsumo.errors import SlowModelWarning
 from fastsumo.jit import options
 from fastsumo.jit.bits import fabs
@@ -76,7 +77,7 @@ class CompiledModel:
     numbers: np.ndarray
     row: np.ndarray  # the one row of data of a model made by `Model.at_row`
     function: Any
-    shape: _Shape
+    shape: Shape
     digest: str | None  # of the function and all that it reaches, as they are now
     proof: Proof | None
 
@@ -113,46 +114,18 @@ class CompiledModel:
         return by_content(_compile, self.digest)(self.function, self.shape, self.digest, False, self.proof)
 
 
-class _Shape(NamedTuple):
-    """What is compiled into the function: all of a model but its numbers."""
-
-    noise: str
-    transform: str
-    dim: int
-    noise_dim: int
-    params: int
-    numbers: int
-    columns: int
-
-
 def compiled(model: Model, proof: Proof | None = None) -> CompiledModel:
     """The model with its function compiled for the linear range, proved if there is a proof, and its numbers."""
-    numbers = np.ascontiguousarray(model.packed(), dtype=np.float64)
-    shape = _Shape(
-        model.noise,
-        "" if model.proposal is None else model.proposal.transform,
-        model.dim,
-        model.noise_dim,
-        model.params.size,
-        numbers.size,
-        model.columns,
-    )
+    (numbers, row), shape = numbers_of(model), shape_of(model)
     function = getattr(model.function, "py_func", model.function)
-    row = np.zeros(1) if model.row is None else np.ascontiguousarray(model.row)
-    found = CompiledModel(
-        numbers if numbers.size else np.zeros(1),
-        row,
-        function,
-        shape,
-        fingerprint(function, source_digest(__name__), compiler_settings(), shape),
-        proof,
-    )
+    digest = fingerprint(function, source_digest(__name__), compiler_settings(), shape)
+    found = CompiledModel(numbers, row, function, shape, digest, proof)
     assert found.linear_at
     return found
 
 
 @lru_cache(maxsize=256)
-def _compile(function: Any, shape: _Shape, digest: str | None, linear: bool, proof: Proof | None = None) -> Any:
+def _compile(function: Any, shape: Shape, digest: str | None, linear: bool, proof: Proof | None = None) -> Any:
     """The compiled function, proved; the cache keeps it alive.
 
     Tried in turn: by lanes, if that promises anything, and with lazy sums. The function may do more than lanes can, or
@@ -164,7 +137,7 @@ def _compile(function: Any, shape: _Shape, digest: str | None, linear: bool, pro
         return _compile_now(now, shape, digest, linear, proof)
 
 
-def _compile_now(function: Any, shape: _Shape, digest: str | None, linear: bool, proof: Proof | None) -> Any:
+def _compile_now(function: Any, shape: Shape, digest: str | None, linear: bool, proof: Proof | None) -> Any:
     lazy = with_lazy_sums(function)
     sums = [function] if lazy is None else [lazy, function]
     ways = [(each, by_lanes) for by_lanes in ((True, False) if has_loop(function) else (False,)) for each in sums]
@@ -190,7 +163,7 @@ def _compile_now(function: Any, shape: _Shape, digest: str | None, linear: bool,
     return found
 
 
-def _chunk(shape: _Shape) -> int:
+def _chunk(shape: Shape) -> int:
     return max(_FEWEST, min(_MOST, _BUFFER // shape.noise_dim)) // WIDTH * WIDTH
 
 
@@ -208,7 +181,7 @@ def _noise(kind: str) -> Any:
 
 
 def _callback(
-    function: Any, shape: _Shape, digest: str | None, linear: bool, by_lanes: bool, proof: Proof | None = None
+    function: Any, shape: Shape, digest: str | None, linear: bool, by_lanes: bool, proof: Proof | None = None
 ) -> Any:
     chunk = Chunk(shape.dim, shape.columns, shape.params, _chunk(shape))
     density = options.checked(function, *arguments_of(shape.dim, shape.columns, shape.params))
@@ -229,7 +202,7 @@ def _callback(
 
 def _values_at(
     address: int,
-    shape: _Shape,
+    shape: Shape,
     linear: bool,
     z: np.ndarray,
     row: np.ndarray | None,
@@ -291,9 +264,10 @@ def first_failure(
     return None
 
 
-def _weights(density: Any, shape: _Shape, chunk: Chunk, linear: bool, by_lanes: bool) -> Any:
+def _weights(density: Any, shape: Shape, chunk: Chunk, linear: bool, by_lanes: bool) -> Any:
     """The function to compile, with the model's function and the sizes as constants in its closure."""
     samples, noise_dim = chunk.samples, shape.noise_dim
+    rows = transforms.rows_of(shape.transform, shape.dim, shape.noise_dim)
     numbers_size, columns_size = max(shape.numbers, 1), max(shape.columns, 1)
     row_of = copied(shape.columns)
     transform = getattr(transforms, shape.transform) if shape.transform else None
@@ -304,6 +278,10 @@ def _weights(density: Any, shape: _Shape, chunk: Chunk, linear: bool, by_lanes: 
             return OUTSIDE
         numbers, row = floats(numbers_at, numbers_size), row_of(floats(row_at, columns_size))
         noise, result, power = table_at(noise_at, noise_dim, samples), floats(result_at, n), floats(power_at, n)
+        if rows > noise_dim:
+            table = np.empty((rows, samples))
+            table[:noise_dim] = noise
+            noise = table
         try:
             outside = weigh_chunk(noise, given != 0, numbers, row, shift, result, power)
         except Exception:

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from fastsumo.engine.blocks import Blocks
-from fastsumo.engine.cpu.kernels.scratch import Scratch
 from fastsumo.engine.interface import Watcher
 from fastsumo.statistics.snapshot import Snapshot
 
@@ -22,12 +21,12 @@ _LOOK = 0.05  # seconds between two looks at the workers
 class Hand(Protocol):
     """A worker, as the crew sees it."""
 
-    scratch: Scratch
     trials_done: int
     ended: threading.Event
     error: BaseException | None
 
     def loop(self, blocks: Blocks) -> None: ...
+    def stop(self) -> None: ...
     def snapshot(self, workers: Sequence[Any]) -> Snapshot | None: ...
 
 
@@ -77,6 +76,7 @@ class Crew:
 
     def run(self, workers: Sequence[Hand], blocks: Blocks, watcher: Watcher) -> bool:
         """Run all blocks on the workers' threads; whether Ctrl-C ended it early."""
+        self.stopped = False
         watcher.stage("running")
         with self.clock.running():
             interrupted = self._watch(workers, blocks, watcher)
@@ -102,7 +102,7 @@ class Crew:
         finally:
             self.stopped = True
             for worker in workers:
-                worker.scratch.stop()
+                worker.stop()
             for worker, thread in zip(workers, threads, strict=True):
                 if thread.ident is not None:
                     worker.ended.wait()  # a join that Ctrl-C interrupted takes its thread for dead, to Python 3.12
