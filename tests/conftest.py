@@ -7,6 +7,7 @@ The twins are in `naive.py`, the models of the tests in `zoo.py`.
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from fastsumo.jit import cache
 
 def pytest_configure(config: pytest.Config) -> None:
     """Leave out the slow tests, and those that need a GPU, unless ``-m`` says something else."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of what a shell runs in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not config.option.markexpr:
         config.option.markexpr = "not slow and not gpu"
     elif config.option.markexpr == "slow":
