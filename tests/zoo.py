@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,11 @@ import fastsumo as fs
 from fastsumo.vmath import log
 
 slow = functools.partial(pytest.param, marks=pytest.mark.slow)  # a case for the slow tests: what compiles takes seconds
+
+
+def thinned(cases: Iterable[Any], every: int) -> list[Any]:
+    """Cases of which the quick tests take every so many, and the slow tests the others."""
+    return [case if i % every == 0 else slow(case) for i, case in enumerate(cases)]
 
 
 @fs.model(dim=1, params=[0.0, 1.0])

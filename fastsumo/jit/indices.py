@@ -16,14 +16,14 @@ _OF_SIZE = ("size", "shape", "ndim", "dtype", "itemsize", "nbytes", "strides")
 
 
 def out_of_range(function: Any, sizes: tuple[int, ...]) -> tuple[str, Any]:
-    """What is wrong, and where, with a constant index into an argument; the arguments are vectors of these sizes."""
+    """What is wrong, and where, with a constant index into an argument; the first ones are vectors of these sizes."""
     for label, block in function.blocks.items():
         for step in block.body:
             value = getattr(step, "value", None)
             if not isinstance(value, ir.Expr) or value.op != "static_getitem" or type(value.index) is not int:
                 continue
             argument = _argument(function, value.value)
-            if argument is None or -sizes[argument] <= value.index < sizes[argument]:
+            if argument is None or argument >= len(sizes) or -sizes[argument] <= value.index < sizes[argument]:
                 continue
             if all(_asks_noise(function, question, set()) for question in _questions(function, label)):
                 return f"index {value.index} is out of bounds for axis 0 with size {sizes[argument]}", step.loc

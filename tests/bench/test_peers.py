@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from zoo import thinned
 
 from bench.peers import PEERS, Peer, c_log_weight, c_peer, peer
 from bench.peers.problem import Outcome, similar_terms
@@ -61,7 +62,7 @@ def mean_and_error(outcome: Outcome) -> tuple[float, float]:
     return float(means.mean()), float(means.std() / math.sqrt(len(means)))
 
 
-@pytest.mark.parametrize("each", PEERS, ids=lambda each: each.name)
+@pytest.mark.parametrize("each", thinned(PEERS, 4), ids=lambda each: each.name)
 def test_the_mean_of_a_capped_run_is_known(each: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     threads = 1 if each.name == "torch" else 2  # its many small parallel loops crawl where the cores are shared
     outcome = available(each, monkeypatch).trials(30_000, CAP, 11, threads)

@@ -18,6 +18,7 @@ NOTE = fs.models.note()
 CAPPED = fs.SUMO(fs.roulette.Harmonic(cap=80))
 
 
+@pytest.mark.slow
 def test_compare_is_that_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["--estimator", "iwae:k=10", "--roulette", "harmonic:cap=80", "--cost", "200k", "--seed", "3"]
     found = fs.compare(NOTE, [fs.IWAE(10), CAPPED], cost=2e5, seed=3)
@@ -51,6 +52,7 @@ def test_tables_fit(width: int) -> None:
     assert ("halves" in shown[1]) == (width > 60)
 
 
+@pytest.mark.slow
 def test_levels_are_those_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["levels", "gamma:1.5", "--max-terms", "31", "--samples", "2k", "--seed", "7"]
     found = fs.levels(fs.models.gamma(1.5), 31, 2000, seed=7)
@@ -73,6 +75,7 @@ def test_theory_is_that_of_the_library(capsys: pytest.CaptureFixture[str]) -> No
     assert read["notes"] == list(found.notes)
 
 
+@pytest.mark.slow
 def test_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     figure = tmp_path / "a.svg"
     for command in (["compare", "--estimator", "elbo", "--cost", "1e4"], ["levels", "--max-terms", "15"]):

@@ -41,6 +41,7 @@ def test_without_standard_streams(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 # ---- init
 
 
+@pytest.mark.slow
 def test_a_new_model_runs_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

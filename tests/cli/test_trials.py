@@ -109,6 +109,7 @@ def test_quiet_and_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert list(folder.glob("*.png")) == []
 
 
+@pytest.mark.slow
 def test_replay_of_a_model_and_of_a_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     law = fs.SUMO(fs.roulette.PowerLaw(1.5))
     expected = fs.replay(fs.models.lognormal(0.123456789), law, 77, seed=5)

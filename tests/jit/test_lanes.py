@@ -246,16 +246,16 @@ def weights_of(model: fs.Model, by_lanes: bool | None, count: int, linear: bool 
 
 
 @functools.cache
-def compiled(function: Callable[..., Any], shape: weights._Shape, by_lanes: bool | None, linear: bool) -> Any:
+def compiled(function: Callable[..., Any], shape: weights.Shape, by_lanes: bool | None, linear: bool) -> Any:
     if by_lanes is None:
         return weights._compile.__wrapped__(function, shape, None, linear)
     return weights._callback(with_lazy_sums(function) or function, shape, None, linear, by_lanes)
 
 
-def shape_of(model: fs.Model) -> weights._Shape:
+def shape_of(model: fs.Model) -> weights.Shape:
     transform = "" if model.proposal is None else model.proposal.transform
     sizes = model.dim, model.noise_dim, model.params.size, model.packed().size, model.columns
-    return weights._Shape(model.noise, transform, *sizes)
+    return weights.Shape(model.noise, transform, *sizes)
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ COSTLY = {  # to compile
 
 def compiled(function: Any, params: int, by_lanes: bool, linear: bool) -> Any:
     """What a function gives at points, compiled in a way that the engine has."""
-    shape = weights._Shape("normal", "", 3, 3, params, params, 0)
+    shape = weights.Shape("normal", "", 3, 3, params, params, 0)
     made = weights._callback(function, shape, None, linear, by_lanes)
     found = partial(weights._values_at, made.address, shape, linear)
     found.made = made  # type: ignore[attr-defined]  # keeps it alive

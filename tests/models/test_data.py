@@ -80,6 +80,7 @@ def test_the_exact_proposal_has_no_variance():
     assert model.chi_square == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proposal", ["widened", "mean-field"])
 def test_the_digits_are_evaluated_with_a_wrong_proposal(proposal):
     data, W, b, noise = digits()

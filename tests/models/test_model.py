@@ -271,7 +271,7 @@ def test_constant_powers(place: int) -> None:
 @pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="reads x86-64 assembly")
 def test_a_square_is_a_multiplication() -> None:
     def multiplications(function: Any) -> int:
-        shape = weights._Shape("uniform", "", 1, 1, 0, 0, 0)
+        shape = weights.Shape("uniform", "", 1, 1, 0, 0, 0)
         code = weights._callback(function, shape, None, True, False)._library.get_asm_str()
         return code.count("mulpd")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from zoo import thinned
 
 import fastsumo as fs
 from fastsumo import tails, theory
@@ -54,7 +55,7 @@ def test_theory(model: fs.Model) -> None:
         assert "mean" in str(theory.predict(model, estimator))
 
 
-@pytest.mark.parametrize("proposal", PROPOSALS, ids=lambda proposal: type(proposal).__name__)
+@pytest.mark.parametrize("proposal", thinned(PROPOSALS, 3), ids=lambda proposal: type(proposal).__name__)
 def test_proposals(proposal: fs.proposals.Proposal) -> None:
     model = fs.importance(density, proposal)
     noise = 30.0 * np.random.default_rng(0).normal(size=(50, model.noise_dim))
@@ -77,6 +78,7 @@ def test_tails(values: np.ndarray) -> None:
             function(np.abs(values) if function is tails.gpd_fit else values)
 
 
+@pytest.mark.slow
 def test_runs(tmp_path: Path) -> None:
     law = R.Harmonic(cap=50)
     result = fs.simulate(NOTE, fs.SUMO(law), 20_000)

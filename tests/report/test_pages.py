@@ -129,6 +129,7 @@ def test_the_estimate_is_that_of_the_verdict(page: str, result: fs.Result) -> No
     assert verdict.advice in Page(page).text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "estimator", "trials", "says"),
     [
@@ -150,6 +151,7 @@ def test_every_run_has_a_page(model: fs.Model, estimator: fs.SUMO, trials: int, 
     assert "<b>" not in found.tags
 
 
+@pytest.mark.slow
 def test_interruption_and_seeds_are_said(result: fs.Result) -> None:
     both = replace(result.merge(fs.simulate(NOTE, fs.SUMO(), 100, seed=7)), interrupted=True)
     found = check(page_of(both))
@@ -209,6 +211,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return made
 
 
+@pytest.mark.slow
 def test_a_study_has_a_section_for_each_cell(study: Study, tmp_path: Path) -> None:
     study.report(tmp_path / "r.html")
     found = check((tmp_path / "r.html").read_text(encoding="utf-8"))

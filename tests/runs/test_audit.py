@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from complaints import fails
+from zoo import slow, thinned
 
 import fastsumo as fs
 from fastsumo.runs import audit as module
@@ -100,7 +101,7 @@ MISTAKES: dict[str, tuple[Row, str]] = {
 }
 
 
-@pytest.mark.parametrize("law", LAWS, ids=repr)
+@pytest.mark.parametrize("law", thinned(LAWS, 2), ids=repr)
 @pytest.mark.parametrize(("minimum", "start"), [(1, 1), (3, 1), (1, 0), (2, 0)])
 def test_what_is_right_passes(law: fs.roulette.Roulette, minimum: int, start: int) -> None:
     found = fs.audit(by_rows(right if start else of_start_0, law, minimum), law, minimum, start, draw=law.sample)
@@ -145,7 +146,7 @@ def test_zero_weights_are_told() -> None:
     assert "weights of zero" in found.text
 
 
-@pytest.mark.parametrize("law", [HARMONIC, PAPER], ids=repr)
+@pytest.mark.parametrize("law", [HARMONIC, slow(PAPER)], ids=repr)
 def test_draws_of_another_law_are_told(law: fs.roulette.Roulette) -> None:
     rng = np.random.default_rng(5)
 

@@ -20,6 +20,7 @@ def variance(model: fs.Model, survival: np.ndarray) -> float:
     return predict(model, fs.SUMO(fs.roulette.Table(survival))).variance.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cost", [2.5, 4.0, 7.0])
 def test_descent_on_the_predicted_variance_ends_at_the_same_law(cost):
     """All terms of the variance are in `predict`; only its values are used."""
@@ -65,6 +66,7 @@ def test_the_cheapest_law_of_a_variance_is_the_best_of_its_cost():
         fs.roulette.optimal(HALF, 50, variance=1e-3)
 
 
+@pytest.mark.slow
 def test_optimal_of_measured_levels_is_near_that_of_theory():
     gamma = fs.models.gamma(1.0)
     k = np.arange(1, 1001)

@@ -52,7 +52,8 @@ def best() -> tuple[float, np.ndarray]:
     return float(found.fun), found.x
 
 
-@pytest.mark.parametrize("start", [slow([0.0, 0.0]), [30.0, -20.0], slow([-300.0, 500.0])])
+@pytest.mark.slow
+@pytest.mark.parametrize("start", [[0.0, 0.0], [30.0, -20.0], [-300.0, 500.0]])
 def test_the_best_normal_for_the_note_is_found_from_anywhere(start, best):
     found = fs.tune(note_from(start))
     least, at = best
@@ -121,7 +122,8 @@ def correlated(dim: int) -> tuple[fs.Model, np.ndarray, np.ndarray]:
     return fs.importance(log_density, Gaussian(np.zeros(dim), 1.0)), mean, covariance
 
 
-@pytest.mark.parametrize("dim", [slow(1), 3, slow(10)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dim", [1, 3, 10])
 def test_a_normal_target_is_its_own_best_proposal(dim):
     model, mean, covariance = correlated(dim)
     found = fs.tune(model, samples=40_000)
@@ -131,6 +133,7 @@ def test_a_normal_target_is_its_own_best_proposal(dim):
     np.testing.assert_allclose(tuning.matrix_of(found.proposal), covariance, atol=0.08 * spread.max() ** 2)
 
 
+@pytest.mark.slow
 def test_a_diagonal_covariance_where_asked_for():
     model, _, covariance = correlated(3)
     found = fs.tune(model, covariance="diagonal", samples=20_000)
@@ -205,6 +208,7 @@ def test_one_row_of_data_is_tuned():
     assert found.proposal.mean[0] == pytest.approx(9.0, abs=0.05)
 
 
+@pytest.mark.slow
 def test_tuning_is_reproducible():
     model = note_from([3.0, 3.0])
     first, second, other = (fs.tune(model, samples=5000, seed=seed) for seed in (1, 1, 2))

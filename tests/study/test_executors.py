@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from bits import same_bits
 from steps import PLACE, after_each_store
+from zoo import thinned
 
 import fastsumo as fs
 from fastsumo.errors import StudyError
@@ -183,7 +184,7 @@ class Unreliable(concurrent.futures.Executor):
         self.threads.join()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", thinned(range(3), 3))
 def test_lost_repeated_and_shuffled_chunks_leave_the_same_bits(study: Study, seed: int) -> None:
     study.add(NOTE, CAPPED, 300_000 + seed, seeds=range(2))
     with Unreliable(seed) as executor:
@@ -231,7 +232,8 @@ def local_model() -> fs.Model:
     return hidden
 
 
-@pytest.mark.parametrize("kind", ["spawn", pytest.param("loky", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["spawn", "loky"])
 def test_processes(study: Study, kind: str) -> None:
     if kind == "loky":
         executor: concurrent.futures.Executor = pytest.importorskip("loky").ProcessPoolExecutor(2)

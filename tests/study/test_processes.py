@@ -111,6 +111,7 @@ def test_two_processes_share_a_study(study: Study) -> None:
         assert same_bits(study[seed], fs.simulate(NOTE, CAPPED, 3_000_000, seed))
 
 
+@pytest.mark.slow
 def test_cells_added_while_a_process_runs_are_run_too(study: Study) -> None:
     study.add(NOTE, CAPPED, 4_000_000)
     child = Child(study, pause=1)

@@ -93,6 +93,7 @@ def test_prefixes(prefixes: Any, estimator: fs.Estimator) -> None:
     compare(NOTE, prefixes, estimator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimators", [[fs.MLMC(), fs.MLMC(first=False, base=3, kind="sum")], [fs.JVI(9)]], ids=repr)
 def test_levels_and_the_jackknife(estimators: list[fs.Estimator]) -> None:
     run = scalar_trials(NOTE, estimators[0])
