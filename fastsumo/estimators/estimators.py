@@ -298,6 +298,35 @@ class MLMC(Estimator):
         return self.base * (1.0 + 2.0 * mean_power if self.first else mean_power)
 
 
+def law_with_strata(estimator: Estimator) -> Law:
+    """The law of the random `K` of an estimator, which strata part.
+
+    Raises
+    ------
+    TypeError
+        If its `K` is not random, or it is a stratum itself.
+
+    Examples
+    --------
+    >>> law_with_strata(SUMO(Harmonic(cap=80))).cap
+    80
+    """
+    if not isinstance(estimator, (SUMO, SingleTerm, MLMC)):
+        raise TypeError(f"only estimators of a random K have strata: SUMO, SingleTerm, MLMC; got {estimator!r}")
+    return estimator.plan().law
+
+
+def probability_of(law: Law, low: int, high: int) -> float:
+    """``P(low <= K <= high)``.
+
+    Examples
+    --------
+    >>> probability_of(Harmonic().law(), 4, 7)
+    0.125
+    """
+    return float(-np.diff(survival(law, [low, high + 1]))[0])
+
+
 @dataclass(frozen=True)
 class Stratum(Estimator):
     """A part of another estimator: its trials given that ``low <= K <= high``, weighted as they always are.
@@ -323,11 +352,7 @@ class Stratum(Estimator):
     high: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.estimator, (SUMO, SingleTerm, MLMC)):
-            raise TypeError(
-                f"only estimators of a random K have strata: SUMO, SingleTerm, MLMC; got {self.estimator!r}"
-            )
-        cap = self.estimator.plan().law.cap
+        cap = law_with_strata(self.estimator).cap
         object.__setattr__(self, "low", checks.whole("low", self.low, 1, cap))
         object.__setattr__(self, "high", min(checks.whole("high", self.high, self.low, MAX_TERMS), cap))
         if not self.probability > 0.0:
@@ -339,7 +364,7 @@ class Stratum(Estimator):
     @property
     def probability(self) -> float:
         """``P(low <= K <= high)``."""
-        return float(-np.diff(survival(self.plan().law, [self.low, self.high + 1]))[0])
+        return probability_of(self.plan().law, self.low, self.high)
 
     def expected_cost(self) -> float:
         """The mean of `Plan.samples`: a sum over all `K`, or where they are many an integral, good to eight digits."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base import checks
-from fastsumo.estimators.estimators import MLMC, SUMO, Estimator, SingleTerm, Stratum
+from fastsumo.estimators.estimators import MLMC, Estimator, Stratum, law_with_strata, probability_of
 from fastsumo.trial.survival import survival
 
 Floats = NDArray[np.float64]
@@ -37,9 +37,7 @@ def parted(estimator: Estimator, cost: float, strata: Iterable[int] | None, larg
     ------
     TypeError, ValueError
     """
-    if not isinstance(estimator, (SUMO, SingleTerm, MLMC)):
-        raise TypeError(f"only estimators of a random K have strata: SUMO, SingleTerm, MLMC; got {estimator!r}")
-    law = estimator.plan().law
+    law = law_with_strata(estimator)
     limit = law.cap if largest is None else min(checks.whole("largest_terms", largest, 1), law.cap)
     if strata is not None:
         edges = [checks.whole("strata", low, 1) for low in strata]
@@ -49,12 +47,12 @@ def parted(estimator: Estimator, cost: float, strata: Iterable[int] | None, larg
                 f"{'...' if len(edges) > 5 else ''}"
             )
         ranges = [(low, high - 1) for low, high in itertools.pairwise([*edges, limit + 1])]
-        return tuple(Stratum(estimator, low, high) for low, high in ranges if _probability(estimator, low, high) > 0.0)
+        return tuple(Stratum(estimator, low, high) for low, high in ranges if probability_of(law, low, high) > 0.0)
     found: list[Stratum] = []
     low, trial, usual = 1, 0.0, 0  # the cost of a trial in each of the strata so far
     while low <= limit and survival(law, low) > 0.0:
         high = min(_end(estimator, low), limit)
-        if _probability(estimator, low, high) > 0.0:
+        if probability_of(law, low, high) > 0.0:
             stratum = Stratum(estimator, low, high)
             trial += stratum.expected_cost()
             if largest is None and found and (2 * FEWEST * trial > cost or survival(law, low) < _LEAST):
@@ -74,10 +72,6 @@ def _end(estimator: Estimator, low: int) -> int:
     law = estimator.plan().law
     inside = int(np.count_nonzero(survival(law, ends + 1) >= 0.5 * survival(law, low)))
     return int(ends[max(inside, 1) - 1])
-
-
-def _probability(estimator: Estimator, low: int, high: int) -> float:
-    return float(-np.diff(survival(estimator.plan().law, [low, high + 1]))[0])
 
 
 def pilot_trials(costs: Floats, budget: float) -> int:

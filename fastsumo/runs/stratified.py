@@ -17,13 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 from fastsumo import plot
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
-from fastsumo.estimators.estimators import Stratum
+from fastsumo.estimators.estimators import Stratum, probability_of
 from fastsumo.report import stratified as words
 from fastsumo.report.frames import dataframe
 from fastsumo.runs import files
 from fastsumo.statistics.statistics import to_float
 from fastsumo.tails import Histogram
-from fastsumo.trial.survival import survival
 
 if TYPE_CHECKING:
     from fastsumo.estimators.estimators import Estimator
@@ -187,9 +186,7 @@ class Stratified:
         ends = [(_stratum(result).low, _stratum(result).high) for result in self.results]
         starts = [1, *(high + 1 for _, high in ends)]
         stops = [*(low for low, _ in ends), law.cap + 1]
-        return math.fsum(
-            float(survival(law, start)) - float(survival(law, stop)) for start, stop in zip(starts, stops, strict=True)
-        )
+        return math.fsum(probability_of(law, start, stop - 1) for start, stop in zip(starts, stops, strict=True))
 
     @property
     def mean(self) -> float:
