@@ -92,5 +92,5 @@ def _module(name: str, text: str | None, source: ModuleType | None = None) -> Mo
 
 def _belongs(value: object, module: ModuleType | None) -> bool:
     """Whether a module offers that by its own name."""
-    offered = hasattr(module, "__all__") or getattr(value, "__module__", "") == module.__name__
+    offered = hasattr(module, "__all__") or getattr(value, "__module__", "") == getattr(module, "__name__", None)
     return offered and not isinstance(value, ModuleType)

@@ -37,7 +37,7 @@ def test_pages_and_names_are_there(folder: Path) -> None:
 def test_links_lead_somewhere(folder: Path) -> None:
     for file in folder.rglob("*.html"):
         text = file.read_text(encoding="utf-8")
-        for target, anchor in re.findall(r'<a [^>]*href="([^"#:]*)#?([^":]*)"', text):
+        for target, anchor in re.findall(r'<a [^>]*href="([^"#:{]*)#?([^":{]*)"', text):
             there = file.parent / unquote(target) if target else file
             assert there.is_file(), (file.name, target)
             assert not anchor or f'id="{unquote(anchor)}"' in there.read_text(encoding="utf-8"), (file.name, anchor)
