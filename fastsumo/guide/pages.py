@@ -2,7 +2,8 @@
 
 The code of a page is one program: its blocks run in their order, in one folder. A ``python`` block that begins with
 ``# name.py`` is saved under that name, and a ``toml`` block that begins with ``# name.toml`` too; of an ``sh`` block
-the lines that begin with ``fastsumo`` are run. A ``text`` block right below a block is what that block prints.
+the lines that begin with ``fastsumo`` are run. A ``text`` block right below a block is what that block prints; where it
+ends with a line ``…``, what the block prints goes on.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _MARK = "\x1e"
 # What stands in the first line of a page's program; all else stands where it stands in the page.
 _MARKS = f'_mark = lambda line: print(f"{_MARK}{{line}}", flush=True)'
+# The program has no file, so that worker processes do not import it; its functions have their source all the same.
+_START = "from pathlib import Path; exec(compile(Path({0!r}).read_bytes(), {0!r}, 'exec'))"
 _COMMANDS = "import shlex as _shlex; from fastsumo.cli import main as _main"
 
 
@@ -80,6 +83,18 @@ def blocks(text: str) -> Iterator[Block]:
         yield Block(match[1], match[2], text.count("\n", 0, match.start()) + 1, after[2] if after and below else None)
 
 
+def agrees(printed: str, shown: str) -> bool:
+    """Whether a page shows what its code prints.
+
+    Examples
+    --------
+    >>> agrees("1\\n2\\n", "1\\n…\\n"), agrees("1\\n2\\n", "1\\n")
+    (True, False)
+    """
+    whole = not shown.endswith("\n…\n")
+    return printed == shown if whole else printed.startswith(shown[:-2]) and len(printed) > len(shown) - 2
+
+
 def run(text: str, folder: Path) -> dict[int, str]:
     """Run the code of a page in a folder, where its figures and files will lie.
 
@@ -115,7 +130,7 @@ def run(text: str, folder: Path) -> dict[int, str]:
         program[0] += f"; {_COMMANDS}"
     script = folder / "page.py"
     script.write_text("\n".join(program) + "\n", encoding="utf-8")
-    start = f"exec(compile(open({script.name!r}, 'rb').read(), {script.name!r}, 'exec'))"  # no file: workers import it
+    start = _START.format(script.name)
     environment = {"PYTHONPATH": _path(), "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "agg", "COLUMNS": "100"}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", start],
