@@ -48,7 +48,7 @@ def test_links_lead_somewhere(file: Path) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_a_page_is_laid_out_for_all_who_show_it(name: str) -> None:
     text = pages.read(name)
-    assert re.match(r"# \w[^\n]+\n\n\w", text)
+    assert re.match(r"# \w[^\n]+\n\n[\w`]", text)
     assert text.count("\n```") == 2 * len(list(pages.blocks(text)))
     for kind, code, line, _ in pages.blocks(text):
         assert kind in ("python", "sh", "text", "toml", "math"), line
