@@ -33,7 +33,6 @@ from fastsumo.models.proof import Proof
 from fastsumo.statistics.merger import merged
 from fastsumo.statistics.row_sums import no_trials
 from fastsumo.statistics.spans import joined, without
-from fastsumo.statistics.statistics import Statistics
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import draw_terms
 from fastsumo.trial.increments import width_of
@@ -110,7 +109,7 @@ class CpuEngine(OpenModel):
         blocks = self._blocks(first, count)
         workers = [TallyWorker(self, self.center) for _ in range(self._workers(blocks))]
         interrupted = self._run(workers, blocks, watcher)
-        parts = [Statistics.of(worker.tally, self.seed, self.center) for worker in workers]
+        parts = [worker.statistics() for worker in workers]
         spans = joined([span for worker in workers for span in worker.done])
         for trial in self.split.pending if self.split else ():
             spans = without(spans, trial)
