@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastsumo.base import exact
-from fastsumo.engine.blocks import Blocks, block_size, rows_of_block, sequences_of_batch
+from fastsumo.engine.blocks import Blocks, block_size, is_short, rows_of_block, sequences_of_batch
 from fastsumo.engine.cpu.culprit import culprit
 from fastsumo.engine.cpu.kernels.block import log_weights_of
 from fastsumo.engine.cpu.kernels.increments import increments_block
@@ -192,7 +192,8 @@ class CpuEngine(OpenModel):
         """Run all blocks; whether Ctrl-C ended it early."""
         self.expects_split = self.split is not None and blocks.trials * self._split_share() > _FEW
         workers[0].compile()
-        return self.crew.run(workers, blocks, watcher)
+        unwatched = len(workers) == 1 and is_short(self.estimator, self.model, blocks.trials)
+        return self.crew.run(workers, blocks, watcher, unwatched)
 
     def _split_share(self) -> float:
         """The probability that a trial is split."""
