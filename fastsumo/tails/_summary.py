@@ -69,6 +69,8 @@ class Summary:
         the values (consecutive trials, say).
     histogram : Histogram, optional
     trace : Trace, optional
+    extreme_ranks : ndarray of int64, shape (m,), optional
+        How many values there were when each of the extremes came, itself counted.
 
     Raises
     ------
@@ -89,6 +91,7 @@ class Summary:
     group_sums: FloatArray | None = None
     histogram: Histogram | None = None
     trace: Trace | None = None
+    extreme_ranks: IntArray | None = None
 
     def __post_init__(self) -> None:
         """Check and convert each part once, so that no estimator has to."""
@@ -98,6 +101,11 @@ class Summary:
         object.__setattr__(self, "center", checks.real("center", self.center))
         if self.power_sums is not None:
             object.__setattr__(self, "power_sums", _power_sums(self.power_sums))
+        if self.extreme_ranks is not None:
+            ranks = as_counts(self.extreme_ranks, "extreme_ranks")
+            if ranks.shape != extremes.shape:
+                raise ValueError(f"extreme_ranks has {len(ranks)} entries and extremes {len(extremes)}")
+            object.__setattr__(self, "extreme_ranks", ranks)
         if (self.group_counts is None) != (self.group_sums is None):
             raise ValueError("group_counts and group_sums must be given together")
         if self.group_counts is not None and self.group_sums is not None:
@@ -193,6 +201,7 @@ def summarize(values: ArrayLike, center: float | None = None, *, groups: int = 2
         group_sums=np.add.reduceat(deviations, starts),
         histogram=log_histogram(sample, middle),
         trace=trace(sample, middle, points=points),
+        extreme_ranks=np.arange(1, n + 1),
     )
 
 
