@@ -56,5 +56,7 @@ def levels(found: ByLevel, figure: Figure | SubFigure | None = None) -> Figure |
         if axis.get_subplotspec().is_last_row():
             axis.set_xlabel("level $l$")
     letters(list(axes.flat))
-    figure.suptitle(plain(f"{found.model}: dyadic antithetic levels, {found.samples:,} sequences"), fontsize="medium", wrap=True)
+    figure.suptitle(
+        plain(f"{found.model}: dyadic antithetic levels, {found.samples:,} sequences"), fontsize="medium", wrap=True
+    )
     return figure

@@ -23,7 +23,8 @@ SMALL = 7.5  # points, of legends and ticks
 COLUMN = (3.3, 2.6)  # inches
 NARROW = 5.0  # inches, below which panels stand one below the other
 
-_TRUETYPE = {"pdf.fonttype": 42, "ps.fonttype": 42}  # journals refuse Type 3 fonts, Matplotlib's default
+# Journals refuse Type 3 fonts, which are Matplotlib's default.
+_TRUETYPE: dict[Any, Any] = {"pdf.fonttype": 42, "ps.fonttype": 42}
 _PAPER_WIDTH: ContextVar[float | None] = ContextVar("width of the figures of a paper", default=None)
 
 
@@ -62,13 +63,13 @@ def paper(width: float = 3.35, *, font_size: float = 8.0) -> Iterator[None]:
     import matplotlib as mpl
 
     inches, points = checks.real("width", width, 0.0), checks.real("font_size", font_size, 0.0)
-    sizes = {"font.size": points, "axes.labelsize": points, "axes.titlesize": points, "figure.titlesize": points}
-    small = dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), points - 1.0)
-    ticks = {f"{axis}tick.{kind}.width": 0.6 if kind == "major" else 0.4 for axis in "xy" for kind in ("major", "minor")}
-    lines = {"axes.linewidth": 0.6, "lines.linewidth": 1.2, "savefig.dpi": 300.0}
+    settings: dict[Any, Any] = {"axes.linewidth": 0.6, "lines.linewidth": 1.2, "savefig.dpi": 300.0}
+    settings |= {f"{axis}tick.{kind}.width": 0.5 for axis in "xy" for kind in ("major", "minor")}
+    settings |= dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize", "figure.titlesize"), points)
+    settings |= dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), points - 1.0)
     token = _PAPER_WIDTH.set(inches)
     try:
-        with mpl.rc_context(sizes | small | ticks | lines | _TRUETYPE):
+        with mpl.rc_context(settings | _TRUETYPE):
             yield
     finally:
         _PAPER_WIDTH.reset(token)

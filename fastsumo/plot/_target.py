@@ -29,8 +29,8 @@ _OUTER = 1e-3  # quantile at the edge of the view
 def density(source: Model | Run, *, ax: Axes | None = None) -> Axes:
     """A two-dimensional target, and over it the contours of its proposal; or the middle of a run's values.
 
-    Target and proposal are drawn as the smallest regions that hold 50, 90 and 99 % of their mass. Of a model without a proposal of its
-    own, the plane is that of the noise: target is the weight times the density of the noise.
+    Target and proposal are drawn as the smallest regions that hold 50, 90 and 99 % of their mass. Of a model without a
+    proposal of its own, the plane is that of the noise: target is the weight times the density of the noise.
 
     Of a run: the density of the middle 99 % of its values, on linear axes, with its median, the known log evidence, and
     a normal law of the same quartiles. All values, tails included, on logarithmic axes are in `histogram`.

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastsumo._version import __version__
 from fastsumo.plot.protocols import Run
 
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+
 TABLES = ("extremes", "by_terms", "trace", "histogram")
 _NUMBERS = ("mean", "std_error", "variance", "skewness", "kurtosis", "min", "max", "trials", "cost")
 
 
-def dataframe(rows: Any, columns: Iterable[str] | None = None) -> Any:
+def dataframe(rows: Any, columns: Iterable[str] | None = None) -> pandas.DataFrame:
     """A pandas DataFrame of a structured array, a dict of columns or a list of rows.
 
     Raises
@@ -40,7 +44,7 @@ def table_of(result: Run, name: str) -> Any:
     return getattr(result, name)
 
 
-def dataset(result: Run) -> Any:
+def dataset(result: Run) -> xarray.Dataset:
     """The xarray Dataset of a run; see `Result.to_xarray`."""
     try:
         import xarray

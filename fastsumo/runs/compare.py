@@ -13,13 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastsumo import plot
-from fastsumo.base import checks
+from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
-from fastsumo.base.text import Rows
+from fastsumo.base.shown import Shown, brief
+from fastsumo.base.text import Column, Rows
 from fastsumo.engine.devices import check_device
 from fastsumo.estimators.estimators import JVI, Estimator
 from fastsumo.models.model import Model
-from fastsumo.report import html
+from fastsumo.plot._style import without_axes
 from fastsumo.report.comparison import columns, notes, text, title
 from fastsumo.report.frames import dataframe
 from fastsumo.runs.arguments import check_run
@@ -28,6 +29,10 @@ from fastsumo.tails._runs import hill_of
 from fastsumo.theory import chi_square, last_sample, log_evidence_of, predict, tail
 
 if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
     from fastsumo.runs.result import Result
     from fastsumo.theory import Prediction
 
@@ -55,8 +60,8 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Row:
+@dataclass(frozen=True, eq=False, repr=False)
+class Row(Shown):
     """One estimator of a comparison.
 
     Attributes
@@ -89,6 +94,9 @@ class Row:
     tail_high: float
     largest_share: float
     words: str
+
+    def _blocks(self) -> list[Rows | list[Column]]:
+        return [Rows((name.replace("_", " "), brief(value)) for name, value in self.to_dict().items())]
 
     @property
     def predicted_tail_index(self) -> float:
@@ -146,7 +154,7 @@ class Comparison:
         names = ("model", "budget", "reference", "reference_error", "reference_source")
         return {name: getattr(self, name) for name in names} | {"rows": [row.to_dict() for row in self.rows]}
 
-    def to_dataframe(self) -> Any:
+    def to_dataframe(self) -> pandas.DataFrame:
         """One row for each estimator.
 
         Returns
@@ -160,17 +168,26 @@ class Comparison:
         """
         return dataframe([row.to_dict() for row in self.rows], COLUMNS)
 
-    def plot(self, figure: Any = None) -> Any:
+    def plot(self, figure: Figure | SubFigure | None = None, *, ax: Axes | None = None) -> Figure | SubFigure:
         """Three panels: bias with its error, variance times cost, tail index measured and predicted.
 
         Parameters
         ----------
-        figure : matplotlib.figure.Figure, optional
+        figure : matplotlib Figure or SubFigure, optional
+            To draw on; by default a new one, which a notebook shows. Save it with ``savefig``.
+        ax : None
+            Three panels need a figure.
 
         Returns
         -------
-        matplotlib.figure.Figure
+        matplotlib Figure or SubFigure
+
+        Raises
+        ------
+        TypeError
+            If axes are given.
         """
+        without_axes(ax, "draw one panel of the results, fs.plot.cost([row.result for row in found], ax=ax)")
         return plot.comparison(self, figure)
 
     def _repr_html_(self) -> str:

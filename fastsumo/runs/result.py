@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastsumo import plot, tails
-from fastsumo.base import checks
+from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import SUMO, SingleTerm
-from fastsumo.report import html, result_page
+from fastsumo.plot._style import without_axes
+from fastsumo.report import result_page
 from fastsumo.report import summary as words
 from fastsumo.report.frames import TABLES, dataframe, dataset, table_of
 from fastsumo.runs import files, rerun
@@ -35,6 +36,11 @@ from fastsumo.tails._runs import hill_of
 from fastsumo.theory import has_moment, tail_law
 
 if TYPE_CHECKING:
+    import pandas
+    import xarray
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
     from fastsumo.estimators.estimators import Estimator
     from fastsumo.models.model import Model
     from fastsumo.runs.replay import Trial
@@ -570,7 +576,7 @@ class Result:
         ]
         return summary
 
-    def to_dataframe(self, table: str = "extremes") -> Any:
+    def to_dataframe(self, table: str = "extremes") -> pandas.DataFrame:
         """One of the tables of the run as a pandas DataFrame.
 
         Parameters
@@ -588,7 +594,7 @@ class Result:
         """
         return dataframe(table_of(self, checks.choice("table", table, TABLES)))
 
-    def to_xarray(self) -> Any:
+    def to_xarray(self) -> xarray.Dataset:
         """The run as an xarray Dataset, with the attributes by which ArviZ says where data come from.
 
         Dimensions are ``rank`` (of the extremes, largest first), ``octave`` (of `K`, by its smallest), ``checkpoint``
@@ -631,17 +637,25 @@ class Result:
         files.write(self, Path(path))
 
     @own_errstate
-    def plot(self, figure: Any = None) -> Any:
-        """Four panels: density, both tails, running mean and variance, share of variance by octave of `K`.
+    def plot(self, figure: Figure | SubFigure | None = None, *, ax: Axes | None = None) -> Figure | SubFigure:
+        """Panels: density, both tails, running mean and variance, share of variance by octave of `K`.
 
         Parameters
         ----------
         figure : matplotlib Figure or SubFigure, optional
-            To draw on; by default a new one. Save it with ``savefig``.
+            To draw on; by default a new one, which a notebook shows. Save it with ``savefig``.
+        ax : None
+            Several panels need a figure: one of them on axes of your own is drawn by `fastsumo.plot`, such as
+            ``fs.plot.tail(r, ax=ax)``.
 
         Returns
         -------
-        matplotlib.figure.Figure
+        matplotlib Figure or SubFigure
+
+        Raises
+        ------
+        TypeError
+            If axes are given.
 
         Examples
         --------
@@ -649,6 +663,7 @@ class Result:
         >>> type(fs.simulate(fs.models.note(), fs.SUMO(), 1000).plot()).__name__
         'Figure'
         """
+        without_axes(ax, "draw one panel, such as fs.plot.tail(r, ax=ax) or fs.plot.histogram(r, ax=ax)")
         return plot.overview(self, figure)
 
     @own_errstate

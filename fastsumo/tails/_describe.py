@@ -15,16 +15,16 @@ from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
 
 from ._checks import MIN_POINTS, FloatArray, IntArray, Side, says_nothing, warn
 from ._summary import Summary, Trace, as_summary, summarize
 
-
 _FIRST = 10  # extremes, before which a path of ratios says nothing
 
 
-@dataclass(frozen=True, eq=False)
-class MaxToSum:
+@dataclass(frozen=True, eq=False, repr=False)
+class MaxToSum(Shown):
     """Ratios ``max |x|**p / sum |x|**p`` as values accumulate; they fall to 0 if the p-th moment is finite.
 
     Attributes
@@ -49,8 +49,8 @@ class MaxToSum:
     ratios: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class MeanExcess:
+@dataclass(frozen=True, eq=False, repr=False)
+class MeanExcess(Shown):
     """Mean excess ``E[X - u | X > u]`` at the order statistics; slope ``1/(a - 1)`` for an index a > 1.
 
     Attributes
@@ -77,8 +77,8 @@ class MeanExcess:
     side: str
 
 
-@dataclass(frozen=True, eq=False)
-class TailQQ:
+@dataclass(frozen=True, eq=False, repr=False)
+class TailQQ(Shown):
     """Largest deviations beside the quantiles that a law predicts for them.
 
     Attributes
@@ -110,7 +110,7 @@ class TailQQ:
 
 
 @dataclass(frozen=True)
-class VarianceGrowth:
+class VarianceGrowth(Shown):
     """How the running variance grows with the number of trials.
 
     Attributes

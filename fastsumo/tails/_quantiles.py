@@ -1,4 +1,4 @@
-"""Quantiles of a sample, or of what is kept of one: exact at its ends, to the width of a bin between, with intervals."""
+"""Quantiles of a sample, or of what is kept of one: exact at its ends, between them to the width of a bin."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _ranked(known: Summary, rank: IntArray) -> tuple[FloatArray, FloatArray, Flo
     if np.any(between):
         bins = known.histogram
         if bins is None or int(bins.counts.sum()) != known.trials:
-            raise ValueError("this summary has no histogram of all its values, which quantiles between the extremes need")
+            raise ValueError("this summary has no histogram of all its values, which this quantile needs")
         place = np.clip(np.searchsorted(np.cumsum(bins.counts), rank, side="right"), 0, len(bins.counts) - 1)
         edges = bins.middles[place], bins.low[place], bins.high[place]
         found = tuple(np.where(between, bins.center + edge, value) for edge in edges)  # type: ignore[assignment]

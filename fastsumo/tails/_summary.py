@@ -12,14 +12,16 @@ from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
+from fastsumo.base.text import Column, Rows, count, labelled, with_error
 
 from ._checks import SIDES as _SIDES
 from ._checks import FloatArray, IntArray, as_counts, as_sample
 from ._histogram import Histogram, log_histogram
 
 
-@dataclass(frozen=True, eq=False)
-class Trace:
+@dataclass(frozen=True, eq=False, repr=False)
+class Trace(Shown):
     """Running statistics at growing numbers of trials; one row each.
 
     Attributes
@@ -46,8 +48,8 @@ class Trace:
     largest: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class Summary:
+@dataclass(frozen=True, eq=False, repr=False)
+class Summary(Shown):
     """Mergeable statistics of `trials` values, seen as deviations ``value - center``.
 
     Only `trials` and `extremes` are always needed; a function that needs another part says which one is
@@ -117,6 +119,24 @@ class Summary:
                 raise ValueError(f"group_counts has {len(counts)} entries and group_sums {len(sums)}")
             object.__setattr__(self, "group_counts", counts)
             object.__setattr__(self, "group_sums", sums)
+
+    def __str__(self) -> str:
+        return labelled(self._rows())
+
+    def _blocks(self) -> list[Rows | list[Column]]:
+        return [self._rows()]
+
+    def _rows(self) -> Rows:
+        """The numbers that these statistics hold, and what is kept besides."""
+        rows = [("trials", count(self.trials)), ("center", f"{self.center:.10g}")]
+        if self.power_sums is not None:
+            error = (self.variance / self.trials) ** 0.5
+            rows += [("mean", with_error(self.mean, error)), ("variance", f"{self.variance:.6g}")]
+        furthest = self.extremes[np.argsort(-np.abs(self.extremes - self.center))[:3]]
+        rows.append(("furthest", f"{', '.join(f'{value:.6g}' for value in furthest)} of {len(self.extremes):,} kept"))
+        parts = ("power_sums", "group_sums", "histogram", "trace", "extreme_ranks")
+        kept = [name for name in parts if getattr(self, name) is not None]
+        return Rows([*rows, ("arrays", ", ".join(["extremes", *kept]))])
 
     @property
     def complete(self) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
 from fastsumo.estimators.estimators import MLMC, SUMO, Estimator, SingleTerm
 from fastsumo.trial.plan import MAX_TERMS, Law
 from fastsumo.trial.survival import survival
@@ -43,7 +44,7 @@ class TailSource(Protocol):
 
 
 @dataclass(frozen=True)
-class PowerTail:
+class PowerTail(Shown):
     """``P(|value - log Z| > x) ~ constant * x**-index``, both sides together; NaN where it is not known.
 
     Attributes
@@ -68,8 +69,8 @@ def tail_law(run: TailSource) -> PowerTail | None:
     """The power law that the tail of a run follows; None where there is none or it is unknown.
 
     That of an uncapped law of `K`: of SUMO, ``P_k = k^-s`` with ``s > 1/2`` gives the index ``2 s / (2 s - 1)``, a
-    geometric tail of `K` the index 1 up to a logarithm; of MLMC, the ratio of its levels gives it. Or that of the weights, where theirs is heavier: far out, or near zero.
-    What is not known of the weights is taken to be light.
+    geometric tail of `K` the index 1 up to a logarithm; of MLMC, the ratio of its levels gives it. Or that of the
+    weights, where theirs is heavier: far out, or near zero. What is not known of the weights is taken to be light.
 
     Parameters
     ----------
