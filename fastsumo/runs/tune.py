@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.logs import LOGGER
 from fastsumo.base.shown import Shown
 from fastsumo.base.text import Column, Rows, table, with_error
 from fastsumo.engine.cpu.kernels.points import values_at
@@ -261,6 +262,7 @@ class _Tuning:
         self.iterations += int(report.nit)
         self.evaluations += int(report.nfev)
         self.converged, self.message = bool(report.success), str(report.message)
+        LOGGER.info("tune %s: %d evaluations, %s", self.model.name, self.evaluations, self.message)
 
     def minimise(self, objective: Callable[[Floats], float], start: Floats, bounds: Any = None) -> Floats:
         """L-BFGS-B with gradients by differences, and the simplex where there are few parameters and it stops early."""
