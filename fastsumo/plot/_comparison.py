@@ -50,7 +50,7 @@ def comparison(found: SideBySide, figure: Figure | SubFigure | None = None) -> F
     for place, row in zip(places, found.rows, strict=True):
         _draw_work(work, row, place)
         _draw_index(tail, row, place)
-    work.set(xscale="log", xlabel="variance × cost (nats$^2$ × samples)")
+    work.set(xscale="log", xlabel="variance × cost (nats$^2$ × samples), ± 3 std. errors")
     tail.set(xscale="log", xlabel="tail index, 95 %")
     tail.axvline(2.0, color=GREY, lw=0.8, ls=":")
     _name_marks(bias, any(map(_is_infinite, found.rows)))
@@ -77,6 +77,9 @@ def _is_infinite(row: Compared) -> bool:
 def _draw_work(axes: Axes, row: Compared, place: int) -> None:
     infinite = _is_infinite(row)
     axes.plot(row.variance_times_cost, place, "X" if infinite else "o", color=ORANGE if infinite else BLUE)
+    reach = 3.0 * row.variance_times_cost_error
+    if reach < row.variance_times_cost:  # and neither is NaN
+        axes.errorbar(row.variance_times_cost, place, xerr=reach, color=BLUE, capsize=2)
     if math.isfinite(row.prediction.variance_times_cost.value):
         axes.plot(row.prediction.variance_times_cost.value, place, "k|", ms=14)
 

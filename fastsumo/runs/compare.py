@@ -48,9 +48,12 @@ COLUMNS = (
     "bias",
     "bias_error",
     "variance",
+    "variance_error",
     "variance_times_cost",
+    "variance_times_cost_error",
     "predicted_variance",
     "tail_index",
+    "tail_error",
     "tail_low",
     "tail_high",
     "predicted_tail_index",
@@ -73,10 +76,13 @@ class Row(Shown):
         The run itself.
     bias, bias_error : float
         ``mean - reference``, and the standard error of the difference.
-    variance_times_cost : float
-        Sample variance of a trial's value, times the samples that a trial took on average.
-    tail_index, tail_low, tail_high : float
-        Hill estimate from the extremes and its interval; NaN where there are too few.
+    variance_times_cost, variance_times_cost_error : float
+        Sample variance of a trial's value, times the samples that a trial took on average; and the standard error of
+        the first times the second, which is taken as known. NaN, unknown, where the fourth moment of
+        the values is infinite, or may be: see `Result.variance_error`.
+    tail_index, tail_error, tail_low, tail_high : float
+        Hill estimate from the ``k`` largest deviations, its standard error ``tail_index / sqrt(k)`` and its interval;
+        NaN where there are too few.
     largest_share : float
         Share of the trial furthest from the centre in the sum of squares about the centre.
     words : str
@@ -89,7 +95,9 @@ class Row(Shown):
     bias: float
     bias_error: float
     variance_times_cost: float
+    variance_times_cost_error: float
     tail_index: float
+    tail_error: float
     tail_low: float
     tail_high: float
     largest_share: float
@@ -120,6 +128,9 @@ class Row(Shown):
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """Estimators side by side; iterate over it, or index it, for the rows.
+
+    Every number of a row has its Monte Carlo standard error beside it, as Morris, White & Crowther ask of simulation
+    studies (Statistics in Medicine 38, 2019): that of the mean and the bias ``s / sqrt(n)``, the others as `Row` says.
 
     Attributes
     ----------
@@ -327,7 +338,9 @@ def _row(
         result.mean - reference,
         0.0 if own else math.hypot(result.std_error, error),
         result.variance * result.cost / result.trials,
+        result.variance_error * result.cost / result.trials,
         math.nan if hill is None else hill.estimate,
+        math.nan if hill is None else hill.std_error,
         math.nan if hill is None else hill.low,
         math.nan if hill is None else hill.high,
         _largest_share(result),

@@ -61,6 +61,10 @@ class Result:
         Of the trials' values; ``-inf`` and NaN where some trial has the value ``-inf`` (see ``zero_weight_trials``).
         ``kurtosis`` is 3 for a normal law. Where the law of the values has no such moment the number still is that of
         these trials, and means nothing beyond them.
+    variance_error : float
+        Standard error of ``variance``; NaN, unknown, where the fourth moment is infinite, or may be.
+    median : float
+        Of the values; other quantiles are in `quantile` and `quantile_interval`.
     min, max : float
     zero_weight_trials : int
         Trials with the value ``-inf``: a prefix of their weights was all zero. ``finite_mean`` leaves them out.
@@ -258,7 +262,10 @@ class Result:
         >>> bool(abs(r.quantile(0.9) - np.quantile(values, 0.9)) < 1e-12)
         True
         """
-        found = tails.quantile(self.summary(), q, lower=self.zero_weight_trials)
+        if self.statistics.finite == 0:
+            found = np.full(checks.floats("q", q).shape, -math.inf)
+        else:
+            found = tails.quantile(self.summary(), q, lower=self.zero_weight_trials)
         return float(found) if found.ndim == 0 else found
 
     @property
@@ -366,6 +373,8 @@ class Result:
     @own_errstate
     def summary(self) -> Summary:
         """What `fastsumo.tails` needs of the finite trials: extremes, power sums, groups, histogram, trace.
+
+        A notebook and `print` show its numbers as a table; ``to_dataframe("summary")`` is one row of a DataFrame.
 
         Raises
         ------
@@ -563,7 +572,19 @@ class Result:
         >>> found["trials"], found["provenance"]["model"]
         (1000, 'note')
         """
-        numbers = ("trials", "cost", "mean", "std_error", "variance", "skewness", "kurtosis", "min", "max")
+        numbers = (
+            "trials",
+            "cost",
+            "mean",
+            "std_error",
+            "variance",
+            "variance_error",
+            "median",
+            "skewness",
+            "kurtosis",
+            "min",
+            "max",
+        )
         more = ("zero_weight_trials", "finite_mean", "largest_terms", "center", "elapsed", "threads", "interrupted")
         summary: dict[str, Any] = {name: getattr(self, name) for name in numbers + more}
         summary["ranges"] = {str(seed): [list(span) for span in spans] for seed, spans in self.ranges.items()}
@@ -581,7 +602,9 @@ class Result:
 
         Parameters
         ----------
-        table : {"extremes", "by_terms", "trace", "histogram"}
+        table : {"extremes", "by_terms", "trace", "histogram", "summary"}
+            "summary" is one row: mean, sd, quantiles, and the Monte Carlo standard errors by ArviZ's names,
+            ``mcse_mean`` and ``mcse_sd``; tail index, trials and cost. ``pandas.concat`` sets runs side by side.
 
         Returns
         -------

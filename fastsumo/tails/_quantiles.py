@@ -73,7 +73,8 @@ def quantile_interval(
     Returns
     -------
     structured array of the shape of `q`
-        q, value, low, high; the ends infinite where there are too few values to bound the quantile.
+        q, value, low, high; the ends infinite where there are too few values to bound the quantile, and further out
+        than the value where the quantile lies beyond all of them.
 
     Raises
     ------

@@ -196,7 +196,7 @@ def summarize(values: ArrayLike, center: float | None = None, *, groups: int = 2
     Returns
     -------
     Summary
-        With all its parts; its extremes are the whole sample.
+        With all its parts but ``extreme_ranks``; its extremes are the whole sample.
 
     Raises
     ------
@@ -221,7 +221,6 @@ def summarize(values: ArrayLike, center: float | None = None, *, groups: int = 2
         group_sums=np.add.reduceat(deviations, starts),
         histogram=log_histogram(sample, middle),
         trace=trace(sample, middle, points=points),
-        extreme_ranks=np.arange(1, n + 1),
     )
 
 
