@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.machine import available_threads
+from fastsumo.base.shown import Shown
 from fastsumo.engine.devices import open_engine
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import ROW_TRIALS, Model
@@ -18,7 +19,7 @@ from fastsumo.runs.arguments import check_run
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class Trial(Shown):
     """One trial whole, as `replay` gives it.
 
     Attributes
