@@ -12,7 +12,7 @@ Where things are:
 models       `model` makes one of a log weight, `importance` of a log density and one of `proposals`; `models` has
              built-in ones; `tune` improves a proposal. `Model` is what all of them are, `ModelError` what is raised
              where one cannot be run.
-estimators   `ELBO`, `IWAE`, `JVI`, `SUMO`, `SingleTerm`, `MLMC`, and in `roulette` the laws of the number of terms.
+estimators   `ELBO`, `IWAE`, `JVI`, `SUMO`, `SingleTerm`, `MLMC`, `Taylor`, and in `roulette` the laws of the number of terms.
 runs         `simulate` keeps statistics, a `Result`; `sample` gives the values one by one, `replay` one `Trial` whole;
              `load` reads what `Result.save` wrote; `evaluate` goes through data, row by row, and gives an `Evaluation`.
              `stratify` runs by strata of `K`, each a `Stratum`, and gives the far tail, a `Stratified`.
@@ -38,7 +38,7 @@ from fastsumo._version import __version__
 if TYPE_CHECKING:
     from fastsumo import models, plot, tails, theory, vmath
     from fastsumo.errors import DeviceError, ModelError, StudyError
-    from fastsumo.estimators.estimators import ELBO, IWAE, JVI, MLMC, SUMO, SingleTerm, Stratum
+    from fastsumo.estimators.estimators import ELBO, IWAE, JVI, MLMC, SUMO, SingleTerm, Stratum, Taylor
     from fastsumo.models import proposals
     from fastsumo.models.model import Model, importance, model
     from fastsumo.runs import roulette
@@ -68,7 +68,7 @@ _MODULES = {
 }
 _NAMES = {
     "errors": ("DeviceError", "ModelError", "StudyError"),
-    "estimators.estimators": ("ELBO", "IWAE", "JVI", "MLMC", "SUMO", "SingleTerm", "Stratum"),
+    "estimators.estimators": ("ELBO", "IWAE", "JVI", "MLMC", "SUMO", "SingleTerm", "Stratum", "Taylor"),
     "models.model": ("Model", "importance", "model"),
     "runs.audit": ("Audit", "audit"),
     "runs.compare": ("compare",),
@@ -103,6 +103,7 @@ __all__ = [
     "Stratum",
     "Study",
     "StudyError",
+    "Taylor",
     "Trial",
     "Tuned",
     "__version__",

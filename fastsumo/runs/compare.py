@@ -22,7 +22,7 @@ from fastsumo.models.model import Model
 from fastsumo.report import html
 from fastsumo.report.comparison import columns, notes, text, title
 from fastsumo.report.frames import dataframe
-from fastsumo.runs.arguments import check_run
+from fastsumo.runs.arguments import check_run, settled
 from fastsumo.runs.simulate import simulate
 from fastsumo.tails._runs import hill_of
 from fastsumo.theory import chi_square, last_sample, log_evidence_of, predict, tail
@@ -241,6 +241,7 @@ def compare(
     for estimator in chosen:
         check_run(model, estimator, 2, seed, 0)
     check_device(device)
+    chosen = [settled(model, estimator) for estimator in chosen]
     run = partial(simulate, model, seed=seed, threads=threads, progress=progress, device=device)
     results = []
     for estimator in chosen:

@@ -11,6 +11,7 @@ from ._pairs import terms_of_sumo
 from ._predict import gamma_moments, last_sample, predict, tail, tail_index
 from ._quantities import ChiSquare, Prediction, Quantity
 from ._runs import PowerTail, tail_law, tail_survival
+from ._taylor import centered
 
 __all__ = [
     "ChiSquare",
@@ -19,6 +20,7 @@ __all__ = [
     "PowerTail",
     "Prediction",
     "Quantity",
+    "centered",
     "chi_square",
     "far_out",
     "gamma_moments",
