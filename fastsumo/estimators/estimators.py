@@ -355,7 +355,7 @@ class Taylor(Estimator):
 
 
 def best_center(log_evidence: float, chi_square: float, block: int) -> float:
-    """``log Z + log(1 + chi_square / block)``, around which the factors of `Taylor` are least, of numbers that are known.
+    """``log Z + log(1 + chi_square / block)``: around it ``E y^2`` of `Taylor` is least.
 
     Examples
     --------

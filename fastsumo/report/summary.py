@@ -98,6 +98,8 @@ def trial_summary(trial: Trial, estimator: Estimator, width: int = WIDTH) -> str
         ("terms K", count(trial.terms)),
         ("samples", f"{count(kept)} kept"),
     ]
+    if isinstance(estimator, Taylor):
+        rows.append(("log center", f"{trial.log_center:.17g}"))
     if trial.iwae.size:
         rows.append(("path", f"L_1 = {trial.iwae[0]:.10g} to L_{trial.iwae.size} = {trial.iwae[-1]:.10g}"))
     shown = (labelled(rows, width), _contributions(trial, estimator, width))

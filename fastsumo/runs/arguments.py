@@ -47,9 +47,9 @@ def settled(model: Model, estimator: Estimator) -> Estimator:
         below = model.log_evidence - series.log_center
         if below >= _LOG_2 and not series.plan().law.capped:
             raise ValueError(
-                f"log_center={series.log_center:.6g} lies {below:.4g} below the log evidence {model.log_evidence:.6g} of "
-                f"model {model.name!r}: from log 2 on Taylor's series diverges, and the estimator has no mean. Take a "
-                "larger one, or log_center=None"
+                f"log_center={series.log_center:.6g} lies {below:.4g} below the log evidence of model {model.name!r}, "
+                f"{model.log_evidence:.6g}: from log 2 on Taylor's series diverges, and the estimator has no mean. "
+                "Take a larger one, or log_center=None"
             )
     return found
 

@@ -17,7 +17,7 @@ from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import Rows
 from fastsumo.engine.devices import check_device
-from fastsumo.estimators.estimators import JVI, Estimator
+from fastsumo.estimators.estimators import JVI, Estimator, Taylor
 from fastsumo.models.model import Model
 from fastsumo.report import html
 from fastsumo.report.comparison import columns, notes, text, title
@@ -284,6 +284,8 @@ def _reference(
 def _total_error(model: Model, estimator: Estimator, result: Result) -> float:
     """Standard error and first-order bias together; infinite where the variance is."""
     if _has_infinite_variance(model, estimator) or math.isnan(result.std_error):
+        return math.inf
+    if isinstance(estimator, Taylor) and estimator.plan().law.capped:
         return math.inf
     chi2, last = float(chi_square(model)), last_sample(estimator)
     bias = 0.5 * chi2 / last

@@ -38,6 +38,8 @@ class Trial:
     factors : ndarray, shape (K,)
         For `Taylor`, the factors ``y_i = 1 - mean of a block / c``; else empty. Its ``increments``, shape (K,), are
         ``-y_1 ... y_k / k``, and the value is ``log_center + increments @ roulette_weights``.
+    log_center : float
+        For `Taylor`, the number that was used; else NaN.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class Trial:
     increments: NDArray[np.float64]
     roulette_weights: NDArray[np.float64]
     factors: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    log_center: float = math.nan
 
     def __repr__(self) -> str:
         return (
@@ -123,20 +126,22 @@ def replay(
     law = getattr(whole, "roulette", None)
     weights = np.empty(0) if law is None else 1.0 / law.survival(kept)
     bad = ~(log_weights <= np.finfo(float).max)
-    factors = np.empty(0)
-    if isinstance(whole, Taylor):
-        factors, increments = _series(whole, log_weights)
+    factors, center = np.empty(0), math.nan
+    if isinstance(whole, Taylor) and whole.log_center is not None:
+        center = whole.log_center
+        factors, increments = _series(log_weights, whole.block, center)
         weights = weights[: factors.size]
         bad |= ~np.isfinite(increments @ weights)
     value = math.nan if bad.any() else float(engine.sample(number, 1)[0][0])
-    return Trial(at, int(seed), terms, value, log_weights, iwae, increments, weights, factors)
+    return Trial(at, int(seed), terms, value, log_weights, iwae, increments, weights, factors, center)
 
 
-def _series(estimator: Taylor, log_weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _series(
+    log_weights: NDArray[np.float64], block: int, center: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The factors of a series, and its terms, of those blocks that are whole."""
-    assert estimator.log_center is not None
-    count = log_weights.size // estimator.block
-    relative = log_weights[: count * estimator.block].reshape(count, estimator.block) - estimator.log_center
+    count = log_weights.size // block
+    relative = log_weights[: count * block].reshape(count, block) - center
     with np.errstate(over="ignore", invalid="ignore"):
         factors = 1.0 - np.exp(relative).mean(axis=1)
         return factors, -np.cumprod(factors) / np.arange(1.0, count + 1.0)

@@ -1,12 +1,13 @@
 """Taylor's series of the log around a number c (`fs.Taylor`): its centre, its moments, its tail.
 
-With ``y = 1 - mean of b weights / c``, ``c = g Z`` and ``q = chi_square / b``: ``E y = 1 - 1 / g`` and ``E y^2 = 1 - 2 / g
-+ (1 + q) / g^2``, and the second moment of the sum of the series is ``sum_{k,j} (E y^2)^min (E y)^|k-j| / (k j P_min)``
-(MATHS: Chopin, Crucinio & Singh, arXiv 2403.20313).
+With ``y = 1 - mean of b weights / c``, ``c = g Z`` and ``q = chi_square / b``, ``E y = 1 - 1 / g`` and ``E y^2 =
+(E y)^2 + q / g^2``; the second moment of the sum of the series is ``sum_{k,j} (E y^2)^m (E y)^|k-j| / (k j P(K >= m))``
+with ``m = min(k, j)`` (Chopin, Crucinio & Singh, arXiv 2403.20313).
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import quad
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 from scipy.signal import lfilter
 
 from fastsumo.base.floats import own_errstate
 from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import Estimator, Stratum, Taylor, best_center, estimated_center
+from fastsumo.estimators.roulette import Geometric
 
 from ._content import look_at
 from ._frullani import log_evidence_of
@@ -136,12 +138,48 @@ def series_of(model: Model, estimator: Taylor, chi2: ChiSquare) -> Series:
     if found is not None:
         weights = weights_of(model) if model.log_evidence is None else None
         evidence = Quantity(found, "exact", 0.0 if weights is None else weights.error)
-    about = log_mean(_drawn(model)) if found is None else found
-    distance = estimator.log_center - about
+    distance = estimator.log_center - (log_mean(_drawn(model)) if found is None else found)
     ratio = math.exp(distance) if abs(distance) < 300.0 else (math.inf if distance > 0.0 else 0.0)
     sure = found is not None and chi2.source != "pilot"
     ratio = ratio if 0.0 < ratio < math.inf else math.nan
     return Series(ratio, float(chi2) / estimator.block, evidence, sure)
+
+
+def evidence_of(model: Model) -> float:
+    """The log evidence: known, integrated, or of weights that are drawn; NaN where these are all zero."""
+    found = log_evidence_of(model)
+    return log_mean(_drawn(model)) if found is None else found
+
+
+@own_errstate
+def best_series(q: float, p: float) -> tuple[float, float]:
+    """The least variance under ``Geometric(p)``, and the ``log(c / Z)`` that has it; infinite where none is finite.
+
+    Parameters
+    ----------
+    q : float
+        Chi-square of the mean of a block, positive.
+    p : float
+
+    Examples
+    --------
+    >>> best_series(1.0, 0.8)[0], [round(x, 3) for x in best_series(1.0, 0.25)]
+    (inf, [0.58, 1.062])
+    """
+    inside = 1.0 - (1.0 + q) * p  # E y^2 < 1 - p for 1 / g between (1 - root) / (1 + q) and (1 + root) / (1 + q)
+    if not inside > 0.0:
+        return math.inf, math.nan
+    root = math.sqrt(inside)
+    formula = SurvivalFormula.of(Geometric(p))
+    low, high = math.log((1.0 + q) / (1.0 + root)), math.log((1.0 + q) / max(1.0 - root, 1e-9))
+
+    def value(distance: float) -> float:
+        mean = -math.expm1(-distance)
+        found = variance(formula, mean, square_of(math.exp(distance), q))[0]
+        return found if math.isfinite(found) else 1e300
+
+    found = minimize_scalar(value, bounds=(low, min(high, low + 20.0)), method="bounded", options={"xatol": 1e-6})
+    return float(found.fun), float(found.x)
 
 
 def mean_of(estimator: Taylor, series: Series, tail: Tail) -> Quantity:
@@ -342,7 +380,7 @@ def _gamma_moment(a: float, ratio: float):  # type: ignore[no-untyped-def]
         edges = sorted({begin, *ends, *(x for x in (math.log1p(p / a), 0.0) if begin < x < ends[1])})
         total = sum(
             quad(lambda x: math.exp(log_term(x) - top), low, high, limit=200)[0]
-            for low, high in zip(edges[:-1], edges[1:], strict=True)
+            for low, high in itertools.pairwise(edges)
         )
         return top + math.log(total) + a * math.log(a) - math.lgamma(a)
 

@@ -154,8 +154,8 @@ def _longest_short(plan: Plan) -> int:
 def factors_of(plan: Plan) -> NDArray[np.float64]:
     """``1 / P(K >= j)`` for the `K` of short trials, 1 for ``j = 0``; and then ``1 / n`` for their samples.
 
-    For Taylor's series ``1 / (j P(K >= j))``. For levels, what the difference that `K` stands for counts: ``1 / P(K >= j)``, or ``1 / P(K = j)`` where only one
-    level counts; 0 for ``j = 0``.
+    For Taylor's series ``1 / (j P(K >= j))``. For levels, what the difference that `K` stands for counts: ``1 / P(K >=
+    j)``, or ``1 / P(K = j)`` where only one level counts; 0 for ``j = 0``.
     """
     law, inverses = plan.law, 1.0 / np.maximum(np.arange(SHORT + 1.0), 1.0)
     if plan.kind == kinds.TAYLOR:

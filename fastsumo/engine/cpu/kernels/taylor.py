@@ -1,9 +1,9 @@
 """Taylor's series of the log around a number c (Chopin, Crucinio & Singh 2024): trials side by side, long ones alone.
 
-``log c - sum_{k=1..K} y_1 ... y_k / (k P(K >= k))`` with factors ``y = 1 - mean of a block of weights / c``. No logarithm
-is taken. A weight far below c, or zero, makes the factor 1, so the linear range alone decides nothing: where a weight
-is outside of it, mantissas and powers give the linear weight as well as float64 can tell it from the others. One far
-above c makes a product that no float64 holds in the end; then there is no value, and the run says so.
+``log c - sum_{k=1..K} y_1 ... y_k / (k P(K >= k))`` with factors ``y = 1 - mean of a block of weights / c``: no
+logarithm is taken. A weight far below c, or of zero, is as good as none beside 1, so what is outside the linear range
+is made linear as well as a float64 can be. One far above c makes a product that no float64 holds; then there is no
+value, and the run says so.
 """
 
 import numpy as np
@@ -78,7 +78,7 @@ def _weigh_any(params, scratch, trials_at, n):
 
 @device
 def _add(params, scratch, sample, lane, n, offset):
-    """Add a weight to the blocks of ``n`` lanes; where that ends them, a factor to the products, and these to the sums."""
+    """Add a weight to the blocks of ``n`` lanes; where that ends them, go on with products and sums."""
     part, k = weights_in(scratch, offset, n), sample // params.block + 1
     if params.block > 1:
         weight, part, at = part, block_sums_in(scratch, lane, n), sample % params.block
