@@ -24,5 +24,5 @@ if __name__ == "__main__":
             scaled = f"scaled {p * x**power:.4f} ± {error * x**power:.4f}"
             print(f"  x = {x:.0e}: P = {p:.3e} ± {error:.0e}, {scaled}; out of reach {missing:.0e}")
         s.plot(ax)
-        ax.set_title(name)
+        ax.set_title(name, pad=30)
     figure.savefig("far_tail.png")
