@@ -12,6 +12,7 @@ from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.machine import available_threads
 from fastsumo.engine.devices import open_engine
+from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import ELBO, Estimator, Taylor, estimated_center
 from fastsumo.models.model import ROW_TRIALS, Model
 from fastsumo.runs.arguments import check_run, settled
@@ -27,7 +28,7 @@ class Trial:
     trial, seed, terms : int
         ``terms`` is `K`.
     value : float
-        The same bits as in `sample`.
+        The same bits as in `sample`; NaN where there is none.
     log_weights : ndarray, shape (samples,)
     iwae : ndarray, shape (samples,)
         ``L_1, L_2, ...``: the logs of the running means of the weights.
@@ -131,8 +132,12 @@ def replay(
         center = whole.log_center
         factors, increments = _series(log_weights, whole.block, center)
         weights = weights[: factors.size]
-        bad |= ~np.isfinite(increments @ weights)
-    value = math.nan if bad.any() else float(engine.sample(number, 1)[0][0])
+    try:
+        value = math.nan if bad.any() else float(engine.sample(number, 1)[0][0])
+    except ModelError:
+        if math.isnan(center):
+            raise
+        value = math.nan  # products of the series that no float64 holds
     return Trial(at, int(seed), terms, value, log_weights, iwae, increments, weights, factors, center)
 
 
