@@ -28,6 +28,8 @@ elsewhere    `sumo`, `iwae`, `jvi`, `taylor`, `cumulative_iwae`, `draw_terms`, a
 functions    `vmath` has the functions to write models with: exp, log and their kin, as SIMD code.
 
 `Tuned` is what `tune` returns; ``help(fs.simulate)`` and so on say more. On the command line: ``fastsumo --help``.
+`show_versions` prints what a bug report needs. Long runs tell `logging` how they are getting on, under the name
+``fastsumo``: ``logging.basicConfig(level="INFO")`` shows it.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from fastsumo.estimators.estimators import ELBO, IWAE, JVI, MLMC, SUMO, SingleTerm, Stratum, Taylor
     from fastsumo.models import proposals
     from fastsumo.models.model import Model, importance, model
+    from fastsumo.report.versions import show_versions
     from fastsumo.runs import roulette
     from fastsumo.runs.audit import Audit, audit
     from fastsumo.runs.compare import compare
@@ -82,6 +85,7 @@ _NAMES = {
     "errors": ("DeviceError", "ModelError", "StudyError"),
     "estimators.estimators": ("ELBO", "IWAE", "JVI", "MLMC", "SUMO", "SingleTerm", "Stratum", "Taylor"),
     "models.model": ("Model", "importance", "model"),
+    "report.versions": ("show_versions",),
     "runs.audit": ("Audit", "audit"),
     "runs.compare": ("compare",),
     "runs.evaluate": ("Evaluation", "evaluate"),
@@ -146,6 +150,7 @@ __all__ = [
     "replay",
     "roulette",
     "sample",
+    "show_versions",
     "simulate",
     "stratify",
     "sumo",

@@ -258,11 +258,12 @@ def _spread(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
     smallest, largest = result.statistics.smallest, result.statistics.largest
     if is_constant(result):
         return [("variance", f"{result.finite_variance:.3g}: all values are the same, but for rounding")]
+    known = not math.isnan(result.variance_error)
     rows = [
-        ("variance", f"{result.finite_variance:.6g}"),
+        ("variance", with_error(result.variance, result.variance_error) if known else f"{result.finite_variance:.6g}"),
         ("range", f"{smallest:.6g} to {largest:.6g}"),
     ]
-    if hill is not None and hill.low > 4.0 and not result.zero_weight_trials:
+    if hill is not None and hill.low > 4.0 and known:
         rows.insert(1, ("shape", f"skewness {result.skewness:.3g}, kurtosis {result.kurtosis:.3g}"))
     squares = float(result.by_terms["sum_squares"].sum())
     if squares > 0.0:

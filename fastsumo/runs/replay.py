@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.machine import available_threads
+from fastsumo.base.shown import Shown
 from fastsumo.engine.devices import open_engine
 from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import ELBO, Estimator, Taylor, estimated_center
@@ -20,7 +21,7 @@ from fastsumo.trial.sizes import ROW_PILOT
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class Trial(Shown):
     """One trial whole, as `replay` gives it.
 
     Attributes

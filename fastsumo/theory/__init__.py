@@ -10,7 +10,7 @@ from ._octaves import Parts, parts
 from ._pairs import terms_of_sumo
 from ._predict import gamma_moments, last_sample, predict, tail, tail_index
 from ._quantities import ChiSquare, Prediction, Quantity
-from ._runs import PowerTail, tail_law, tail_survival
+from ._runs import PowerTail, has_moment, tail_law, tail_survival
 from ._taylor import best_series, centered, evidence_of
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "evidence_of",
     "far_out",
     "gamma_moments",
+    "has_moment",
     "iwae",
     "khat_of_weights",
     "last_sample",
