@@ -66,6 +66,19 @@ def test_words(found):
     assert "infinite" not in str(fs.compare(NOTE, ESTIMATORS[:2], cost=1e4))
 
 
+def test_every_number_has_its_error(found):
+    for row in found:
+        assert row.tail_error == row.result.tail_index().std_error
+    assert [math.isnan(row.variance_times_cost_error) for row in found] == [False, False, True, True]
+    iwae = found[0]
+    assert iwae.variance_times_cost_error == 10.0 * iwae.result.variance_error
+    assert 0.005 < iwae.result.variance_error / iwae.result.variance < 0.02
+    assert f" ± {iwae.variance_times_cost_error:.1g}"[:6] in str(found)
+    unknown = str(fs.compare(NOTE, [fs.MLMC()], cost=1e4))
+    assert " ± ?" in unknown
+    assert "? no error can be told" in unknown
+
+
 def test_bias_of_iwae_is_seen(found):
     exact = fs.theory.iwae(NOTE, 10) - NOTE.log_evidence
     assert found[0].bias < -5 * found[0].bias_error
