@@ -18,12 +18,12 @@ from fastsumo.base.floats import own_errstate
 from fastsumo.base.shown import Shown, brief
 from fastsumo.base.text import Column, Rows
 from fastsumo.engine.devices import check_device
-from fastsumo.estimators.estimators import JVI, Estimator
+from fastsumo.estimators.estimators import JVI, Estimator, Taylor
 from fastsumo.models.model import Model
 from fastsumo.plot._style import without_axes
 from fastsumo.report.comparison import columns, notes, text, title
 from fastsumo.report.frames import dataframe
-from fastsumo.runs.arguments import check_run
+from fastsumo.runs.arguments import check_run, settled
 from fastsumo.runs.simulate import simulate
 from fastsumo.tails._runs import hill_of
 from fastsumo.theory import chi_square, last_sample, log_evidence_of, predict, tail
@@ -269,6 +269,7 @@ def compare(
     for estimator in chosen:
         check_run(model, estimator, 2, seed, 0)
     check_device(device)
+    chosen = [settled(model, estimator) for estimator in chosen]
     run = partial(simulate, model, seed=seed, threads=threads, progress=progress, device=device)
     results = []
     for estimator in chosen:
@@ -311,6 +312,8 @@ def _reference(
 def _total_error(model: Model, estimator: Estimator, result: Result) -> float:
     """Standard error and first-order bias together; infinite where the variance is."""
     if _has_infinite_variance(model, estimator) or math.isnan(result.std_error):
+        return math.inf
+    if isinstance(estimator, Taylor) and estimator.plan().law.capped:
         return math.inf
     chi2, last = float(chi_square(model)), last_sample(estimator)
     bias = 0.5 * chi2 / last

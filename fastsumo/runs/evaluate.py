@@ -17,7 +17,7 @@ from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import Column, Rows, count, labelled, short, table, with_error
 from fastsumo.engine.devices import open_row_engine
-from fastsumo.estimators.estimators import Estimator
+from fastsumo.estimators.estimators import Estimator, Taylor
 from fastsumo.models.model import ROW_TRIALS, Model
 from fastsumo.report.frames import dataframe
 from fastsumo.report.progress import Progress, make_progress
@@ -342,6 +342,11 @@ def _check(model: Any, estimator: Any, trials: Any, seed: Any) -> int:
     else:
         check_run(model, estimator, 1, seed, 0)
     checks.whole("seed", seed, 0, MAX_SEED)
+    if isinstance(estimator, Taylor) and estimator.log_center is not None:
+        raise ValueError(
+            f"log_center={estimator.log_center:g} is one number, and every row has a log evidence of its own: leave it "
+            "None, and every row has a centre of its own too"
+        )
     return checks.whole("trials", trials, 1, ROW_TRIALS - 1)
 
 

@@ -11,6 +11,7 @@ from ._pairs import terms_of_sumo
 from ._predict import gamma_moments, last_sample, predict, tail, tail_index
 from ._quantities import ChiSquare, Prediction, Quantity
 from ._runs import PowerTail, has_moment, tail_law, tail_survival
+from ._taylor import best_series, centered, evidence_of
 
 __all__ = [
     "ChiSquare",
@@ -19,7 +20,10 @@ __all__ = [
     "PowerTail",
     "Prediction",
     "Quantity",
+    "best_series",
+    "centered",
     "chi_square",
+    "evidence_of",
     "far_out",
     "gamma_moments",
     "has_moment",
