@@ -55,8 +55,9 @@ def paper(width: float = 3.35, *, font_size: float = 8.0) -> Iterator[None]:
 
     Examples
     --------
+    >>> import fastsumo as fs
     >>> with paper(3.35):
-    ...     figure = hill([1.0 / i for i in range(1, 100)]).figure
+    ...     figure = fs.plot.hill([1.0 / i for i in range(1, 100)]).figure
     >>> float(figure.get_figwidth())
     3.35
     """

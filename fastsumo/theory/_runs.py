@@ -130,6 +130,16 @@ def tail_survival(run: TailSource, x: ArrayLike) -> NDArray[np.float64] | None:
 def has_moment(run: TailSource, moment: float) -> bool | None:
     """Whether ``E |value|^moment`` of a run is finite; None where too little is known of its weights.
 
+    Parameters
+    ----------
+    run : Provenance
+        As in `tail_law`.
+    moment : float
+
+    Returns
+    -------
+    bool or None
+
     Examples
     --------
     >>> import fastsumo as fs
