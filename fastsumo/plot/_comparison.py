@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.labels import label
 
-from ._style import BLUE, GREY, ORANGE, SMALL, is_narrow, letters, new_figure, plain
+from ._style import BLUE, GREY, ORANGE, SMALL, figure_or_new, is_narrow, letters, plain
 from .protocols import Compared, SideBySide
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def comparison(found: SideBySide, figure: Figure | SubFigure | None = None) -> F
     3
     """
     many = len(found.rows)
-    if figure is None:
-        figure = new_figure((11.0, 1.8 + 0.4 * many), 0.9 + 0.21 * many)
+    figure = figure_or_new(figure, (11.0, 1.8 + 0.4 * many), 0.9 + 0.21 * many)
     bias, work, tail = figure.subplots(*((3, 1) if is_narrow(figure) else (1, 3)), sharey=True)
     places = range(len(found.rows))
     errors = [3.0 * row.bias_error for row in found.rows]

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastsumo.base.floats import own_errstate
 
-from ._style import BLUE, GREY, ORANGE, is_narrow, legend, letters, new_figure, plain
+from ._style import BLUE, GREY, ORANGE, figure_or_new, is_narrow, legend, letters, plain
 from .protocols import ByLevel
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ def levels(found: ByLevel, figure: Figure | SubFigure | None = None) -> Figure |
     >>> len(levels(fs.levels(fs.models.note(), max_terms=31, samples=200)).axes)
     4
     """
-    if figure is None:
-        figure = new_figure((9.0, 7.0), 2.8)
+    figure = figure_or_new(figure, (9.0, 7.0), 2.8)
     narrow = is_narrow(figure)
     shape = (4, 1) if narrow else (2, 2)
     axes = figure.subplots(*shape, sharex=True, squeeze=False).reshape(2, 2)

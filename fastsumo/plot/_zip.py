@@ -58,6 +58,8 @@ def zip(intervals: Iterable[Interval | Run], truth: float | None = None, *, ax: 
     >>> zip(rows, truth=0.0).get_ylabel()
     'centile of the distance (%)'
     """
+    if isinstance(intervals, Interval) or is_run(intervals):
+        raise TypeError("zip draws many intervals: give a list of Intervals or of Results")
     given = list(intervals)
     for each in given:
         if not isinstance(each, Interval) and not is_run(each):

@@ -269,6 +269,12 @@ def test_several_panels_need_a_figure(result: fs.Result) -> None:
         TypeError, match=r"several panels.* figure=, or draw one panel, such as fs.plot.tail\(r, ax=ax\)"
     ):
         result.plot(ax=Figure().add_subplot())
+    with pytest.raises(
+        TypeError, match=r"must be a matplotlib Figure or SubFigure, got <Axes.*fs.plot.tail\(r, ax=ax\)"
+    ):
+        result.plot(Figure().add_subplot())
+    with pytest.raises(TypeError, match="ax must be a matplotlib Axes, such as .* got <Figure"):
+        plot.tail(result, ax=Figure())  # type: ignore[arg-type]
 
 
 def test_the_tail_of_mlmc_has_its_known_index(result: fs.Result) -> None:
@@ -326,6 +332,8 @@ def test_a_zip_plot_of_results_knows_the_truth(result: fs.Result) -> None:
 def test_zip_plots_that_cannot_be_drawn() -> None:
     with pytest.raises(TypeError, match="Intervals or Results, got 3"):
         plot.zip([3], truth=0.0)  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="give a list"):
+        plot.zip(interval(0.0, 1.0), truth=0.0)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="the truth is not known"):
         plot.zip([interval(0.0, 1.0)])
     with pytest.raises(ValueError, match="one level and one method, got normal at 0.8, normal at 0.9"):
