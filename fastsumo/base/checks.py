@@ -107,6 +107,20 @@ def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
     raise ValueError(f"unknown {name} {value!r}{hint} (known: {', '.join(options)})")
 
 
+def no_parameter(name: str, takes: Iterable[str]) -> str:
+    """What is said of a parameter that there is none of that name, with the nearest and all that there are.
+
+    Examples
+    --------
+    >>> no_parameter("kap", ["cap"])
+    "no parameter 'kap'; did you mean 'cap'? (it takes cap)"
+    """
+    names = list(takes)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"no parameter {name!r}{hint} (it takes {', '.join(names) or 'nothing'})"
+
+
 def _shown(value: Any) -> str:
     """A value in a message, not at length."""
     try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
+from fastsumo.base.files import writable
 from fastsumo.cli import doctor, shared
 from fastsumo.cli.exit_codes import OK
 from fastsumo.cli.speed import measure
@@ -17,7 +19,9 @@ def init_command(options: argparse.Namespace) -> int:
     file: Path = options.file
     if file.suffix != ".py":
         raise ValueError(f"the name of a model's file must end in .py, got {file}")
-    shared.check_file(file)
+    if os.path.lexists(file):
+        raise ValueError(f"{file} is there already, and is left as it is")
+    writable(file)
     text = _TEMPLATE.read_text(encoding="utf-8").replace("my_model.py", file.as_posix())
     try:
         with file.open("x", encoding="utf-8") as out:

@@ -19,7 +19,7 @@ from numba.core.errors import NumbaError, NumbaWarning
 from numba.core.sigutils import normalize_signature
 from numba.extending import overload
 
-from fastsumo.jit.cache import ContentCache
+from fastsumo.jit.cache import ContentCache, compiling
 from fastsumo.jit.helpers import Twins
 from fastsumo.jit.pipeline import (
     EngineCompiler,
@@ -123,7 +123,10 @@ class _Unsaved:
         self._cache, self._what = cache, tuple[Any, ...]()
 
     def load_overload(self, *what: Any) -> Any:
-        return None if self._cache is None else self._cache.load_overload(*what)
+        if self._cache is None:
+            compiling()
+            return None
+        return self._cache.load_overload(*what)
 
     def save_overload(self, *what: Any) -> None:
         self._what = what

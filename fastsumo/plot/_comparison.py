@@ -44,7 +44,7 @@ def comparison(found: SideBySide, figure: Figure | SubFigure | None = None) -> F
     bias.errorbar([row.bias for row in found.rows], places, xerr=errors, fmt="o", color=BLUE, capsize=2)
     bias.axvline(0.0, color="black", lw=0.8)
     bias.set(xlabel="bias (nats), ± 3 std. errors", yticks=list(places))
-    bias.set_yticklabels([plain(label(row.estimator, "brief")) for row in found.rows])
+    bias.set_yticklabels([plain(label(row.estimator)) for row in found.rows])
     bias.invert_yaxis()
     for place, row in zip(places, found.rows, strict=True):
         _draw_work(work, row, place)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastsumo._version import __version__
+from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run
 
 TABLES = ("extremes", "by_terms", "trace", "histogram")
@@ -77,7 +78,7 @@ def _attributes(result: Run) -> dict[str, Any]:
         "inference_library_version": run.version,
         "sampling_time": result.elapsed,
         "model_name": run.model,
-        "estimator": repr(run.estimator),
+        "estimator": label(run.estimator, "exact"),
         "params": np.array(run.params),
         "seeds": ", ".join(map(str, result.ranges)),
         "center": result.center,

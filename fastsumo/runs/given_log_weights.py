@@ -13,11 +13,13 @@ from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.words import spelled
 from fastsumo.engine.cpu.given.gradient import gradient_rows
 from fastsumo.engine.cpu.given.jackknife import jackknife_rows
 from fastsumo.engine.cpu.given.parts import SEGMENT, SHORT
 from fastsumo.engine.cpu.given.threads import Floats, Ints, Piece, Rows, Used, alike, rows_of, run, whole_numbers
 from fastsumo.engine.cpu.given.values import iwae_rows, path_rows, sumo_rows
+from fastsumo.estimators.parsing import as_roulette
 from fastsumo.estimators.roulette import Harmonic, Roulette
 from fastsumo.trial.plan import MAX_TERMS
 
@@ -25,10 +27,11 @@ _HARMONIC = Harmonic()
 
 
 @own_errstate
+@spelled
 def sumo(
     log_weights: Any,
     terms: ArrayLike | None = None,
-    roulette: Roulette = _HARMONIC,
+    roulette: Roulette | str = _HARMONIC,
     minimum: int = 1,
     seed: int = 0,
     *,
@@ -85,6 +88,7 @@ def sumo(
     >>> sumo(rows, roulette=law, seed=1)
     array([0., 0., 0.])
     """
+    roulette = as_roulette(roulette)
     rows, used, m = _trials(log_weights, terms, roulette, minimum, seed, offsets)
     law, inverse, short = roulette.law(), _inverse(), _reciprocals(roulette)
     values = np.empty(rows.count)
@@ -98,10 +102,11 @@ def sumo(
 
 
 @own_errstate
+@spelled
 def sumo_coefficients(
     log_weights: Any,
     terms: ArrayLike | None = None,
-    roulette: Roulette = _HARMONIC,
+    roulette: Roulette | str = _HARMONIC,
     minimum: int = 1,
     seed: int = 0,
     *,
@@ -131,6 +136,7 @@ def sumo_coefficients(
     >>> sumo_coefficients(np.zeros((1, 4)), terms=1)
     array([[0.5, 0.5, 0. , 0. ]])
     """
+    roulette = as_roulette(roulette)
     rows, used, m = _trials(log_weights, terms, roulette, minimum, seed, offsets)
     law, short, out = roulette.law(), _reciprocals(roulette), rows.room()
 
@@ -144,6 +150,7 @@ def sumo_coefficients(
 
 
 @own_errstate
+@spelled
 def iwae(
     log_weights: Any, k: int | None = None, *, offsets: ArrayLike | None = None, threads: int | None = None
 ) -> Any:
@@ -179,6 +186,7 @@ def iwae(
 
 
 @own_errstate
+@spelled
 def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Any:
     """Jackknife of IWAE over all weights of each row (Nowozin, ICLR 2018): bias ``O(n^-2)``, or ``O(n^-3)`` at order 2.
 
@@ -212,6 +220,7 @@ def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, t
 
 
 @own_errstate
+@spelled
 def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Any:
     """``L_1, L_2, ...`` of each row: the logs of the running means of its weights.
 
@@ -242,9 +251,10 @@ def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threa
 
 
 @own_errstate
+@spelled
 def draw_terms(
     rows: int,
-    roulette: Roulette = _HARMONIC,
+    roulette: Roulette | str = _HARMONIC,
     seed: int = 0,
 ) -> Ints:
     """``K`` of trials ``0 .. rows - 1``: what `sumo` draws, and `fs.simulate` too. A row needs ``K + minimum`` weights.
@@ -267,20 +277,14 @@ def draw_terms(
     >>> draw_terms(5, Harmonic(cap=1))
     array([1, 1, 1, 1, 1])
     """
-    return _law_of(roulette).sample(checks.whole("rows", rows, 1), seed)
-
-
-def _law_of(roulette: Any) -> Roulette:
-    if not isinstance(roulette, Roulette):
-        raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}")
-    return roulette
+    return as_roulette(roulette).sample(checks.whole("rows", rows, 1), seed)
 
 
 def _trials(
-    log_weights: Any, terms: ArrayLike | None, roulette: Any, minimum: int, seed: int, offsets: ArrayLike | None
+    log_weights: Any, terms: ArrayLike | None, roulette: Roulette, minimum: int, seed: int, offsets: ArrayLike | None
 ) -> tuple[Rows, Used, int]:
     """The rows, how many weights each uses, and the minimum."""
-    law, m = _law_of(roulette), checks.whole("minimum", minimum, 1, MAX_TERMS)
+    law, m = roulette, checks.whole("minimum", minimum, 1, MAX_TERMS)
     checks.whole("seed", seed, 0, 2**64 - 1)
     rows = rows_of(log_weights, offsets)
     if terms is None:

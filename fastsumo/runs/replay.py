@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.machine import available_threads
+from fastsumo.base.words import spelled
 from fastsumo.engine.devices import open_engine
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import ROW_TRIALS, Model
-from fastsumo.runs.arguments import check_run
+from fastsumo.models.parsing import as_model
+from fastsumo.runs.arguments import check_run, what_to_run
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +64,10 @@ class Trial:
 
 
 @own_errstate
+@spelled
 def replay(
-    model: Model,
-    estimator: Estimator,
+    model: Model | str,
+    estimator: Estimator | str,
     trial: int,
     seed: int = 0,
     *,
@@ -96,16 +99,17 @@ def replay(
     >>> bool(one.value == fs.sample(fs.models.note(), estimator, 8)[0][7])
     True
     """
-    offset, at = 0, trial
-    if row is not None and isinstance(model, Model):
-        offset = model.check_row(row) * ROW_TRIALS
+    offset, at, made = 0, trial, as_model(model)
+    if row is not None:
+        offset = made.check_row(row) * ROW_TRIALS
         at = checks.whole("trial", trial, 0, ROW_TRIALS - 1)
-        model = model.at_row(row)
-    _, at = check_run(model, estimator, 1, seed, at, "trial")
+        made = made.at_row(row)
+    made, kind = what_to_run(made, estimator)
+    _, at = check_run(1, seed, at, "trial")
     number = offset + at
     keep = checks.whole("max_samples", max_samples, 1)
-    engine = open_engine(model, estimator, int(seed), threads=available_threads())
-    plan = estimator.plan()
+    engine = open_engine(made, kind, int(seed), threads=available_threads())
+    plan = kind.plan()
     terms = engine.terms(number)
     log_weights = engine.log_weights(number, min(plan.samples(terms), keep))
     counts = np.arange(1.0, log_weights.size + 1.0)
@@ -113,7 +117,7 @@ def replay(
         iwae = np.logaddexp.accumulate(log_weights) - np.log(counts)
         increments = np.diff(iwae)
     kept = np.arange(1, min(terms, keep) + 1)
-    law = getattr(getattr(estimator, "estimator", estimator), "roulette", None)  # of a stratum, that of the whole
+    law = getattr(getattr(kind, "estimator", kind), "roulette", None)  # of a stratum, that of the whole
     weights = np.empty(0) if law is None else 1.0 / law.survival(kept)
     bad = ~(log_weights <= np.finfo(float).max)
     value = math.nan if bad.any() else float(engine.sample(number, 1)[0][0])

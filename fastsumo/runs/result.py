@@ -510,7 +510,9 @@ class Result:
 
     @own_errstate
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to one file, ``.npz`` by convention; replaced as a whole or not at all.
+        """Write everything to one file, ``.npz`` by convention; written as a whole or not at all.
+
+        A file of that name is replaced, as `numpy.save` does; a link is followed. The command line asks first.
 
         Parameters
         ----------
@@ -519,7 +521,7 @@ class Result:
         Raises
         ------
         OSError
-            If the file cannot be written.
+            If the file cannot be written, or is no regular file.
 
         Examples
         --------
@@ -565,8 +567,8 @@ class Result:
 
         Raises
         ------
-        ValueError
-            If the file cannot be written there.
+        OSError
+            If the file cannot be written.
         """
         page = result_page.result_page(self, rerun.commands(self), replays(self, model))
         result_page.write_page(path, page)
