@@ -112,13 +112,13 @@ def no_parameter(name: str, takes: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> no_parameter("kap", ["cap"])
-    "no parameter 'kap'; did you mean 'cap'? (it takes cap)"
+    >>> no_parameter("kap", ["cap", "alpha"])
+    "no parameter 'kap'; it takes cap, alpha; did you mean 'cap'?"
     """
     names = list(takes)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"no parameter {name!r}{hint} (it takes {', '.join(names) or 'nothing'})"
+    hint = f"; did you mean {near[0]!r}?" if near and len(names) > 1 else ""
+    return f"no parameter {name!r}; it takes {', '.join(names) or 'nothing'}{hint}"
 
 
 def _shown(value: Any) -> str:

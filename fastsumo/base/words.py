@@ -122,7 +122,7 @@ def spelled(function: Function) -> Function:
     --------
     >>> spelled(lambda trials, seed=0: trials)(n_trials=10)
     Traceback (most recent call last):
-    TypeError: <lambda> has no parameter 'n_trials'; did you mean 'trials'? (it takes trials, seed)
+    TypeError: <lambda> has no parameter 'n_trials'; it takes trials, seed; did you mean 'trials'?
     """
 
     @functools.wraps(function)
@@ -136,10 +136,15 @@ def spelled(function: Function) -> Function:
 def check_names(called: Callable[..., Any], named: Mapping[str, object]) -> None:
     """Raise TypeError where a function or class has no parameter of some name."""
     if named:
-        names = inspect.signature(called).parameters
+        names = _names(called)
         for name in named:
             if name not in names:
                 raise TypeError(f"{called.__name__} has {checks.no_parameter(name, names)}")
+
+
+@functools.cache
+def _names(called: Callable[..., Any]) -> list[str]:
+    return [name for name in inspect.signature(called).parameters if name != "self"]
 
 
 def call(

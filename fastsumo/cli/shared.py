@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,9 +45,9 @@ def kind_of(file: Path) -> Kind | None:
         return None
     if is_database(file):
         return STUDY
-    with file.open("rb") as stream:
-        if stream.read(4) == b"PK\x03\x04":
-            return RESULT
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            return RESULT if "header.npy" in archive.namelist() else None
     return {".py": MODEL, ".toml": DECLARATION}.get(file.suffix)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fastsumo.models.model import Model
     from fastsumo.runs.result import Result
 
-_USUAL = 10_000_000  # trials
+USUAL = 10_000_000  # trials
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -35,7 +35,7 @@ def run_command(options: argparse.Namespace) -> int:
     figure = _figure_file(options)
     shared.check_figure(options.plot)
     shared.check_kept(options, options.save)
-    trials = _USUAL if options.trials is None and options.until is None else options.trials
+    trials = USUAL if options.trials is None and options.until is None else options.trials
 
     result = simulate(
         model,

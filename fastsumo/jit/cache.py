@@ -52,7 +52,7 @@ _waiting: list[Callable[[], object]] = []
 
 @contextmanager
 def told_of_compiling(tell: Callable[[], object]) -> Iterator[None]:
-    """``tell`` is called, once, when something was not in the cache and is now compiled."""
+    """``tell`` is called, once, when a kernel of the engine was not in the cache and is now compiled."""
     _waiting.append(tell)
     try:
         yield
@@ -61,8 +61,8 @@ def told_of_compiling(tell: Callable[[], object]) -> Iterator[None]:
             _waiting.remove(tell)
 
 
-def compiling() -> None:
-    """Something is compiled: whoever waits to be told is."""
+def _compiling() -> None:
+    """A kernel is compiled: whoever waits to be told is."""
     while _waiting:
         _waiting.pop()()
 
@@ -98,8 +98,8 @@ class _Impl(caching.CompileResultCacheImpl):
 class ContentCache:
     """Numba's cache protocol over content-keyed entries. A folder that cannot be used means no cache, no error."""
 
-    def __init__(self, function: Callable[..., Any], digest: Callable[[], str]) -> None:
-        self._function, self._digest = function, digest
+    def __init__(self, function: Callable[..., Any], digest: Callable[[], str], is_kernel: bool = False) -> None:
+        self._function, self._digest, self._is_kernel = function, digest, is_kernel
 
     @lru_cache(maxsize=1)  # noqa: B019 - one per kernel, lives as long as the process
     def _inner(self) -> caching.Cache:
@@ -118,20 +118,19 @@ class ContentCache:
         return str(self._inner()._cache_path)
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
+        found = None
         if cache_folder() is None:
             _say_that_nothing_is_kept("this user has no home folder")
-            compiling()
-            return None
-        try:
-            found = self._inner().load_overload(signature, target_context)
-        except Exception:  # a damaged or foreign entry: compile again, and replace it
-            with suppress(OSError):
-                self._index().unlink()
-            found = None
-        if found is None:
-            compiling()
         else:
+            try:
+                found = self._inner().load_overload(signature, target_context)
+            except Exception:  # a damaged or foreign entry: compile again, and replace it
+                with suppress(OSError):
+                    self._index().unlink()
+        if found is not None:
             self._touch()
+        elif self._is_kernel:
+            _compiling()
         return found
 
     def save_overload(self, signature: Any, data: Any) -> None:

@@ -19,7 +19,7 @@ from numba.core.errors import NumbaError, NumbaWarning
 from numba.core.sigutils import normalize_signature
 from numba.extending import overload
 
-from fastsumo.jit.cache import ContentCache, compiling
+from fastsumo.jit.cache import ContentCache
 from fastsumo.jit.helpers import Twins
 from fastsumo.jit.pipeline import (
     EngineCompiler,
@@ -91,7 +91,7 @@ def kernel(function: Callable[..., Any], *more: str) -> Any:
     ``more`` are modules that the function reaches through its closure and not through the imports of its own.
     """
     dispatcher = _njit(function, **_OPTIONS, **_NO_HEAP, pipeline_class=EntryCompiler)
-    dispatcher._cache = ContentCache(function, lambda: source_digest(function.__module__, *more))
+    dispatcher._cache = ContentCache(function, lambda: source_digest(function.__module__, *more), is_kernel=True)
     return dispatcher
 
 
@@ -123,10 +123,7 @@ class _Unsaved:
         self._cache, self._what = cache, tuple[Any, ...]()
 
     def load_overload(self, *what: Any) -> Any:
-        if self._cache is None:
-            compiling()
-            return None
-        return self._cache.load_overload(*what)
+        return None if self._cache is None else self._cache.load_overload(*what)
 
     def save_overload(self, *what: Any) -> None:
         self._what = what

@@ -185,6 +185,8 @@ def make_progress(wanted: bool | Progress | None, total: int, label: str) -> Pro
         return wanted
     if wanted is False:
         return Progress()
+    if wanted not in (None, True):
+        raise TypeError(f"progress must be True, False, None or a Progress, got {wanted!r}")
     if _in_notebook() or _on_terminal():
         return Screen(total, label)
     return Lines(total, label) if is_open(sys.stderr) else Progress()

@@ -26,7 +26,8 @@ def what_to_run(model: Any, estimator: Any) -> tuple[Model, Estimator]:
     made, kind = as_model(model), as_estimator(estimator)
     if made.data is not None:
         raise ValueError(
-            f"model {made.name!r} has data: use fs.evaluate, which takes every row in turn, or one row with its at_row"
+            f"model {made.name!r} has data: use fs.evaluate (`fastsumo evaluate`), which takes every row in turn, or "
+            "one row with its at_row"
         )
     return made, kind
 

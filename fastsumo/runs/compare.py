@@ -236,9 +236,8 @@ def compare(
     >>> found[0].bias < -3 * found[0].bias_error
     True
     """
-    if isinstance(estimators, (Estimator, str)):
-        estimators = (estimators,)
-    model, chosen = as_model(model), [as_estimator(estimator) for estimator in estimators]
+    several = estimators if isinstance(estimators, Iterable) and not isinstance(estimators, str) else (estimators,)
+    model, chosen = as_model(model), [as_estimator(estimator) for estimator in several]
     if not chosen:
         raise ValueError("estimators is empty: give at least one, such as fs.SUMO(fs.roulette.Harmonic())")
     budget = checks.real("cost", cost, 1.0, closed="low")

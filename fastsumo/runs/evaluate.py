@@ -345,7 +345,7 @@ def evaluate(
 def _check(model: Model, trials: Any, seed: Any) -> int:
     """The number of trials; errors before anything is compiled."""
     if model.data is None:
-        raise ValueError(f"model {model.name!r} has no data: use fs.simulate")
+        raise ValueError(f"model {model.name!r} has no data: use fs.simulate (`fastsumo run`)")
     if model.data.shape[0] > 2**31:
         raise ValueError(f"evaluate takes at most 2^31 rows, got {model.data.shape[0]}")
     checks.whole("seed", seed, 0, MAX_SEED)

@@ -72,7 +72,7 @@ def commands(result: Run) -> list[str]:
         ]
         return ["import fastsumo as fs", made, *lines, *rest]
     what = ["fastsumo", "run", run.origin, "--estimator", label(run.estimator, "exact")]
-    what += [] if _has_its_own_params(run) else ["--params", ",".join(map(repr, run.params))]
+    what += [] if _has_its_own_params(run) else [f"--params={','.join(map(repr, run.params))}"]
     lines = []
     for seed, low, high in spans[:_SHOWN]:
         first = ["--first-trial", str(low)] if low else []

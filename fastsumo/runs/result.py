@@ -243,6 +243,8 @@ class Result:
         >>> a.merge(b).mean == fs.simulate(fs.models.note(), fs.ELBO(), 131_072).mean
         True
         """
+        if not isinstance(other, Result):
+            raise TypeError(f"a Result merges with another, as fs.load reads one, got {other!r}")
         for name in ("model", "params", "source", "estimator"):
             mine, theirs = getattr(self.provenance, name), getattr(other.provenance, name)
             if mine != theirs:

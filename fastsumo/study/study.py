@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import Rows
+from fastsumo.base.words import spelled
 from fastsumo.errors import CellsFailedError, ModelError, StudyError
 from fastsumo.estimators.estimators import ELBO, Estimator
 from fastsumo.estimators.labels import label
@@ -86,6 +87,7 @@ class Study:
         return declared(cls, Path(path), anew)
 
     @own_errstate
+    @spelled
     def add(
         self,
         model: Model | str | Sequence[Model | str],
@@ -134,6 +136,7 @@ class Study:
             return grid.enter(store, cells, anew)
 
     @own_errstate
+    @spelled
     def run(
         self,
         executor: Any = None,

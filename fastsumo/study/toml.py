@@ -61,11 +61,11 @@ def _content(path: Path) -> dict[str, Any]:
 def _add(study: Study, group: dict[str, Any], folder: Path, anew: bool) -> None:
     for name in group:
         checks.choice("key", name, _CELL)
+    if "estimators" not in group and "roulettes" not in group:
+        raise ValueError("[[cells]] needs estimators, or roulettes: laws of K, for SUMO")
     for name in ("models", "trials"):
         if name not in group:
             raise ValueError(f"[[cells]] needs {name}")
-    if "estimators" not in group and "roulettes" not in group:
-        raise ValueError("[[cells]] needs estimators, or roulettes: laws of K, for SUMO")
     trials = group["trials"]
     trials = words.number(trials) if isinstance(trials, str) else trials
     seeds = group.get("seeds", [0])
