@@ -9,6 +9,7 @@ from fastsumo.cli.arguments import DEFAULT_ESTIMATORS
 from fastsumo.cli.exit_codes import INTERRUPTED, OK
 from fastsumo.cli.shared import WIDEST
 from fastsumo.estimators.parsing import parse_estimator, parse_roulette
+from fastsumo.models.proposals import Proposal
 from fastsumo.runs.compare import compare
 from fastsumo.runs.evaluate import evaluate
 from fastsumo.runs.levels import levels
@@ -77,5 +78,13 @@ def tune_command(options: argparse.Namespace) -> int:
         samples=options.samples,
         seed=options.seed or 0,
     )
-    shared.output(options, lambda: f"{found}\n\nproposal = fs.proposals.{found.proposal!r}", found.to_dict)
+    shared.output(options, lambda: f"{found}\n\n{_as_code(found.proposal)}", found.to_dict)
     return OK
+
+
+def _as_code(proposal: Proposal | None) -> str:
+    """A proposal as one writes it in Python, to be copied."""
+    if proposal is None:
+        return ""
+    numbers = [f"    {name}={value.tolist()}," for name, value in proposal.parameters.items()]
+    return "\n".join([f"fs.proposals.{type(proposal).__name__}(", *numbers, ")"])
