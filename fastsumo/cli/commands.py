@@ -42,6 +42,8 @@ COMMANDS: dict[str, Command] = {
     "theory": Command("what theory says of an estimator, without a run", "estimators"),
     "evaluate": Command("the log evidence of every row of data", "estimators"),
     "tune": Command("a better proposal for a model", "estimators"),
+    "guide": Command("how to do things: pages here, or a site of them", "guide", named=False),
+    "examples": Command("scripts to start from", "guide", named=False),
     "init": Command("write a commented model to start from", "setting_up", named=False),
     "doctor": Command("what this machine will do, and what to mend", "setting_up", named=False),
     "bench": Command("how fast this machine is, in under a minute", "setting_up", named=False),

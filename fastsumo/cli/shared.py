@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import zipfile
@@ -96,6 +97,12 @@ def check_kept(options: argparse.Namespace, file: Path | None) -> None:
             return
         raise FileExistsError(f"{file} is left as it is")
     raise FileExistsError(f"{file} is there already: take another name, or replace it with --force")
+
+
+def refuse_old(file: Path, but: str = "") -> None:
+    """Raise FileExistsError where something has that name already, be it a link to nowhere."""
+    if os.path.lexists(file):
+        raise FileExistsError(f"{file} is there already, and is left as it is{but}")
 
 
 def check_page(options: argparse.Namespace, file: Path) -> None:

@@ -10,6 +10,7 @@ import inspect
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -296,6 +297,7 @@ def _set_cap(law: Any) -> None:
         object.__setattr__(law, "cap", checks.whole("cap", law.cap, 1, MAX_TERMS))
 
 
+@lru_cache(maxsize=256)
 def _power_sum(s: float, n: float) -> float:
     """``sum(k**-s for k in 1..n)``; ``n`` may be infinite. Direct to 10^5, Euler-Maclaurin beyond."""
     from scipy.special import zeta

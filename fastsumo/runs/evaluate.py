@@ -9,26 +9,28 @@ import math
 import textwrap
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.base import checks
+from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, count, labelled, short, table, with_error
 from fastsumo.base.words import spelled
 from fastsumo.engine.devices import open_row_engine
-from fastsumo.estimators.estimators import Estimator
+from fastsumo.estimators.estimators import Estimator, Taylor
 from fastsumo.estimators.labels import label
 from fastsumo.estimators.parsing import as_estimator
 from fastsumo.models.model import ROW_TRIALS, Model
 from fastsumo.models.parsing import as_model
-from fastsumo.report import html
 from fastsumo.report.frames import dataframe
 from fastsumo.report.progress import Progress, make_progress
 from fastsumo.runs.arguments import MAX_SEED, thread_count
 from fastsumo.statistics.row_sums import RowSums
+
+if TYPE_CHECKING:
+    import pandas
 
 Floats = NDArray[np.float64]
 
@@ -225,7 +227,7 @@ class Evaluation:
     def __repr__(self) -> str:
         return f"Evaluation({self.model!r}, {self.estimator!r}, rows={self.rows}, total={self.total:.10g})"
 
-    def to_dataframe(self) -> Any:
+    def to_dataframe(self) -> pandas.DataFrame:
         """One row for each row of the data: its estimate, errors, tail index, cost; the truth where it is known.
 
         Returns
@@ -330,7 +332,7 @@ def evaluate(
     True
     """
     model, estimator = as_model(model), as_estimator(estimator)
-    each = _check(model, trials, seed)
+    each = _check(model, estimator, trials, seed)
     most = thread_count(threads)
     assert model.data is not None
     _scan(model)
@@ -342,13 +344,18 @@ def evaluate(
     return Evaluation(model.name, estimator, int(seed), sums, truth, engine.elapsed, used, interrupted)
 
 
-def _check(model: Model, trials: Any, seed: Any) -> int:
+def _check(model: Model, estimator: Estimator, trials: Any, seed: Any) -> int:
     """The number of trials; errors before anything is compiled."""
     if model.data is None:
         raise ValueError(f"model {model.name!r} has no data: use fs.simulate (`fastsumo run`)")
     if model.data.shape[0] > 2**31:
         raise ValueError(f"evaluate takes at most 2^31 rows, got {model.data.shape[0]}")
     checks.whole("seed", seed, 0, MAX_SEED)
+    if isinstance(estimator, Taylor) and estimator.log_center is not None:
+        raise ValueError(
+            f"log_center={estimator.log_center:g} is one number, and every row has a log evidence of its own: leave it "
+            "None, and every row has a centre of its own too"
+        )
     return checks.whole("trials", trials, 1, ROW_TRIALS - 1)
 
 

@@ -15,7 +15,7 @@ from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.labels import label
 from fastsumo.models.model import Model
 from fastsumo.report.progress import Progress, make_progress
-from fastsumo.runs.arguments import check_run, thread_count, what_to_run
+from fastsumo.runs.arguments import check_run, settled, thread_count, what_to_run
 from fastsumo.runs.provenance import Provenance
 from fastsumo.runs.result import Result
 from fastsumo.runs.until import simulate_until
@@ -88,17 +88,17 @@ def simulate(
     """
     check_device(device)
     made, kind = what_to_run(model, estimator)
+    if trials is None and until is None:
+        raise TypeError("simulate needs a number of trials, or until=dict(std_error=...)")
+    most, start = check_run(_MOST_UNTIL if trials is None else trials, seed, first_trial)
+    kind = settled(made, kind)
     if until is not None:
-        most, start = check_run(_MOST_UNTIL if trials is None else trials, seed, first_trial)
 
         def more(count: int, first: int) -> Result:
             return simulate(made, kind, count, seed, threads, progress, first_trial=first, device=device)
 
         return simulate_until(more, made, kind, until, most, start)
-    if trials is None:
-        raise TypeError("simulate needs a number of trials, or until=dict(std_error=...)")
-    count, start = check_run(trials, seed, first_trial)
-    return run_trials(made, kind, count, int(seed), thread_count(threads), progress, start, device=device)
+    return run_trials(made, kind, most, int(seed), thread_count(threads), progress, start, device=device)
 
 
 def run_trials(
@@ -165,5 +165,6 @@ def sample(
     made, kind = what_to_run(model, estimator)
     count, start = check_run(trials, seed, first_trial)
     check_device(device)
+    kind = settled(made, kind)
     engine = open_engine(made, kind, int(seed), threads=thread_count(threads), device=device)
     return engine.sample(start, count)
