@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
+from fastsumo.base.words import spelled
 from fastsumo.jit.fingerprint import source_fingerprint
 from fastsumo.models.plain import plain, readonly, writing_is_an_error
 from fastsumo.models.proposals import Proposal
@@ -364,6 +365,7 @@ class Model:
             raise ValueError(f"log_evidence must be a finite number, a function of params or None, got {known!r}")
 
 
+@spelled
 def model(
     dim: int,
     params: ArrayLike = (),
@@ -431,6 +433,11 @@ def model(
     >>> half_normal
     Model('half_normal', dim=1, params=[2.0], log_evidence=0)
     """
+    if callable(dim):
+        name = getattr(dim, "__name__", "f")
+        raise TypeError(
+            f"write @fs.model(dim=...) above def {name}, with the length of its z: how many numbers it takes"
+        )
     checks.whole("dim", dim, 1, MAX_DIM)
 
     def decorate(function: Callable[..., float]) -> Model:
@@ -441,6 +448,7 @@ def model(
     return decorate
 
 
+@spelled
 def importance(
     log_density: Callable[..., float],
     proposal: Proposal,
@@ -487,7 +495,12 @@ def importance(
     1
     """
     if not isinstance(proposal, Proposal):
-        raise TypeError(f"proposal must be one such as fs.proposals.Gaussian(mean, covariance), got {proposal!r}")
+        hint = ""
+        if isinstance(log_density, Proposal):
+            hint = "; the log density comes first, then the proposal"
+        elif isinstance(proposal, type):
+            hint = f"; did you mean {proposal.__name__}(...)?"
+        raise TypeError(f"proposal must be one such as fs.proposals.Gaussian(mean, covariance), got {proposal!r}{hint}")
     return Model(
         log_density,
         dim=proposal.dim,

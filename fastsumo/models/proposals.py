@@ -13,12 +13,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastsumo.base import checks, exact
+from fastsumo.base import checks, exact, words
 from fastsumo.base.shown import Shown
 from fastsumo.vmath import normal_cdf
 
@@ -44,6 +44,10 @@ class Proposal(Shown, ABC):
 
     dim: int
     noise_dim: int  # standard normals that one point takes
+
+    def __new__(cls, *values: object, **named: object) -> Self:
+        words.check_names(cls, named)
+        return super().__new__(cls)
 
     @property
     @abstractmethod

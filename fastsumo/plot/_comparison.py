@@ -43,7 +43,7 @@ def comparison(found: SideBySide, figure: Figure | SubFigure | None = None) -> F
     errors = [3.0 * row.bias_error for row in found.rows]
     bias.errorbar([row.bias for row in found.rows], places, xerr=errors, fmt="o", color=BLUE, capsize=2)
     bias.axvline(0.0, color="black", lw=0.8)
-    bias.set(xlabel="bias (nats), ± 3 s.e.", yticks=list(places))
+    bias.set(xlabel="bias (nats), ± 3 std. errors", yticks=list(places))
     bias.set_yticklabels([plain(label(row.estimator, "brief")) for row in found.rows])
     bias.invert_yaxis()
     for place, row in zip(places, found.rows, strict=True):

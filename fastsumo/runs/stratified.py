@@ -482,9 +482,16 @@ class Stratified:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, ``.npz`` by convention; `fastsumo.load` reads it.
 
+        A file of that name is replaced, and a link followed, as by `Result.save`.
+
         Parameters
         ----------
         path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written, or is no regular file.
         """
         files.write_strata(self, Path(path))
 

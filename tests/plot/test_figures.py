@@ -72,7 +72,7 @@ def test_overview_has_its_panels(result: fs.Result, tmp_path: Path) -> None:
     assert len(figure.axes) == 5
     figure.savefig(tmp_path / "overview.png")
     assert (tmp_path / "overview.png").stat().st_size > 20_000
-    assert "SUMO(roulette=Harmonic()) · 100,000 trials" in figure.get_suptitle()
+    assert "SUMO(Harmonic()) · 100,000 trials" in figure.get_suptitle()
 
 
 def test_overview_draws_on_part_of_a_figure(result: fs.Result) -> None:

@@ -316,7 +316,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     assert output(capsys, *asked, "--save", str(file), "--plot", str(tmp_path / "far.png")) == ""
     assert (tmp_path / "far.png").read_bytes().startswith(b"\x89PNG")
     shown = output(capsys, "show", str(file))
-    assert shown.startswith("note: strata of SUMO(roulette=Harmonic())\nmean ")
+    assert shown.startswith("note: strata of SUMO(Harmonic())\nmean ")
     assert json.loads(output(capsys, "show", str(file), "--json"))["missing"] == fs.load(file).missing
     assert "by strata" in complaint(capsys, "replay", str(file), "--trial", "1")
 
