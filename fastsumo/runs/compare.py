@@ -69,7 +69,8 @@ class Row:
     bias, bias_error : float
         ``mean - reference``, and the standard error of the difference.
     variance_times_cost : float
-        Sample variance of a trial's value, times the samples that a trial took on average.
+        Sample variance of a trial's value, times the samples that a trial took on average; of stratified trials the
+        square of the standard error, times all samples.
     tail_index, tail_low, tail_high : float
         Hill estimate from the extremes and its interval; NaN where there are too few.
     largest_share : float
@@ -309,7 +310,7 @@ def _row(
         result,
         result.mean - reference,
         0.0 if own else math.hypot(result.std_error, error),
-        result.variance * result.cost / result.trials,
+        result.std_error**2 * result.cost if result.stratified > 1 else result.variance * result.cost / result.trials,
         math.nan if hill is None else hill.estimate,
         math.nan if hill is None else hill.low,
         math.nan if hill is None else hill.high,

@@ -335,6 +335,10 @@ def _check(model: Any, estimator: Any, trials: Any, seed: Any) -> int:
         if model.data is None:
             raise ValueError(f"model {model.name!r} has no data: use fs.simulate")
         check_run(model.at_row(0), estimator, 1, seed, 0)
+        if estimator.plan().stratified > 1:
+            raise ValueError(
+                f"the errors of rows are those of independent trials: leave out stratified of {estimator!r}"
+            )
         if model.data.shape[0] > 2**31:
             raise ValueError(f"evaluate takes at most 2^31 rows, got {model.data.shape[0]}")
     else:

@@ -119,13 +119,16 @@ class Prediction:
     cost : Quantity
         Expected importance samples of one trial.
     variance_times_cost : Quantity
-        The variance that a budget of one importance sample buys: the figure to compare estimators by.
+        The variance that a budget of one importance sample buys: the figure to compare estimators by; of
+        ``variance_of_mean``.
     tail_index, tail_constant : Quantity
         ``P(|value - log Z| > x)`` is about ``tail_constant * x**-tail_index``, both sides together; the
         index is infinite (a value, not the kind) where the tail is lighter than any power.
     chi_square : ChiSquare
     notes : tuple of str
         What a reader of the numbers should know.
+    variance_of_mean : Quantity
+        Times the number of trials: ``variance`` where they are independent, less for whole blocks of stratified ones.
 
     Examples
     --------
@@ -145,6 +148,7 @@ class Prediction:
     tail_constant: Quantity
     chi_square: ChiSquare
     notes: tuple[str, ...] = ()
+    variance_of_mean: Quantity = UNKNOWN
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON but for NaN and infinities; quantities as value, kind and error where there is one.
@@ -186,15 +190,9 @@ class Prediction:
         'ELBO() on note, by theory'
         """
         width = max(width, NARROWEST)
-        names = (
-            "mean",
-            "variance",
-            "cost",
-            "variance_times_cost",
-            "tail_index",
-            "tail_constant",
-            "chi_square",
-        )
+        names = ["mean", "variance", "cost", "variance_times_cost", "tail_index", "tail_constant", "chi_square"]
+        if self.estimator.plan().stratified > 1:
+            names.insert(2, "variance_of_mean")
         lines = [_wrapped(f"{label(self.estimator)} on {self.model}, by theory", width)]
         lines += [f"  {name.replace('_', ' ').replace('times', 'x'):<16} {getattr(self, name)!r}" for name in names]
         return "\n".join(lines + [_wrapped(f"  note: {note}", width) for note in self.notes])

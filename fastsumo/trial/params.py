@@ -73,6 +73,7 @@ class KernelParams(NamedTuple):
     base: int  # samples of level 0
     first: int  # 1 if a trial has a level 0 of its own
     single: bool  # whether only the level that is drawn counts
+    block_bits: int  # log2 of the trials whose uniforms are stratified together
 
 
 class OwnedParams(NamedTuple):
@@ -120,6 +121,7 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
         base=plan.base,
         first=int(plan.first),
         single=plan.single,
+        block_bits=plan.stratified.bit_length() - 1,
     )
     return OwnedParams(params, (weigher, numbers, row, law.table, factors))
 

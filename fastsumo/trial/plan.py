@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastsumo.trial import kinds
 
 MAX_TERMS = 2**52  # the largest K of a law that nothing caps
+MAX_STRATIFIED = 2**16  # trials of a block of stratified uniforms
 FINITE_HEAD = 1e300  # a head beyond it is none: the power goes on
 
 NO_TABLE = np.empty(0)
@@ -76,6 +77,8 @@ class Plan(NamedTuple):
         The value is -inf where so many first weights are all zero.
     low, high : int
         `K` is drawn from the law given ``low <= K <= high``; weights stay those of the law.
+    stratified : int
+        Trials of a block over which the uniforms of `K` are stratified, a power of two; 1 where they are independent.
     """
 
     kind: int
@@ -88,6 +91,7 @@ class Plan(NamedTuple):
     alive: int = 1
     low: int = 1
     high: int = MAX_TERMS
+    stratified: int = 1
 
     @property
     def largest(self) -> int:

@@ -81,6 +81,7 @@ def reader(kind: Kind):
             n[_AT.base],
             n[_AT.first],
             n[_AT.single] != 0,
+            n[_AT.block_bits],
         )
 
     return read
