@@ -76,13 +76,17 @@ def _words_of(block, key):
 def _placed(params, trial, u, words):
     """The roulette uniform of a trial, ``u`` where it lies in its part.
 
-    The permutation is of xors, odd products and shifted xors of ``block_bits`` bits, each of which can be undone.
+    The permutation is of xors, sums, odd products and shifted xors of ``block_bits`` bits, each of which can be undone.
+    The low half of the first word enters once, as the first xor: so every place is equally likely, whatever the rest.
     """
     bits = uint64(params.block_bits)
     mask, half = (uint64(1) << bits) - uint64(1), (bits + uint64(1)) >> uint64(1)
     j = trial & mask
     for word in words:
         j = ((j ^ word) * ((word >> uint64(16)) | uint64(1))) & mask
+        j ^= j >> half
+    for word in words[1:]:
+        j = ((j + (word >> uint64(16))) * (word | uint64(1))) & mask
         j ^= j >> half
     return (float64(int64(j)) + u) / float64(int64(mask) + 1)
 
