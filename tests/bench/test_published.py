@@ -54,7 +54,7 @@ def test_multilevel_at_their_shares() -> None:
     one = published.Number(0.2, 0.01)
     assert published.multilevel([one]) == pytest.approx(one)
     w = 1.0 - 2.0**-1.5
-    two = published.multilevel([one, published.Number(0.1, 0.0)])
+    two = published.multilevel([one, published.Number(0.1, 0.0)], 0.0)
     assert two.value == pytest.approx((0.2 / w + 0.1 / (1.0 - w)) * (w + 2.0 * (1.0 - w)))
 
 
