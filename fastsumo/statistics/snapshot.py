@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.base.shown import Shown
 from fastsumo.statistics.statistics import rounded
 from fastsumo.tails._summary import error_by_groups
 
@@ -23,7 +24,7 @@ _PART = 100  # and no more than so large a part of all
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Shown):
     """What is known of a run so far.
 
     Attributes

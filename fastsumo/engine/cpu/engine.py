@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastsumo.base import exact
-from fastsumo.engine.blocks import Blocks, block_size, rows_of_block, sequences_of_batch
+from fastsumo.engine.blocks import Blocks, block_size, is_short, rows_of_block, sequences_of_batch
 from fastsumo.engine.cpu.culprit import culprit
 from fastsumo.engine.cpu.kernels.block import log_weights_of
 from fastsumo.engine.cpu.kernels.increments import increments_block
@@ -26,18 +26,17 @@ from fastsumo.engine.cpu.workers import RowWorker, SampleWorker, TallyWorker
 from fastsumo.engine.crew import Crew
 from fastsumo.engine.faults import compiling, trial_error
 from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched, Wanted, Watcher
-from fastsumo.engine.status import EXTENDED, OK, RAISED
+from fastsumo.engine.status import BAD_VALUE, EXTENDED, OK, RAISED
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import Model
 from fastsumo.models.proof import Proof
 from fastsumo.statistics.merger import merged
 from fastsumo.statistics.row_sums import no_trials
 from fastsumo.statistics.spans import joined, without
-from fastsumo.statistics.statistics import Statistics
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import draw_terms
 from fastsumo.trial.increments import width_of
-from fastsumo.trial.params import KernelParams, make_params, shift_of
+from fastsumo.trial.params import KernelParams, make_params, with_center
 from fastsumo.trial.survival import survival
 from fastsumo.vmath import exp
 
@@ -87,7 +86,9 @@ class OpenModel:
 
     def error(self, trial: int, status: int) -> Exception:
         """What is wrong with a trial."""
-        found = culprit(self.model, self._compiled, self.params, self.plan, trial)
+        found = None
+        if status != BAD_VALUE:
+            found = culprit(self.model, self._compiled, self.params, self.plan, trial)
         return trial_error(self.model, self.estimator, self.seed, trial, status, found)
 
 
@@ -97,9 +98,9 @@ class CpuEngine(OpenModel):
     def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int, center: float | None) -> None:
         super().__init__(model, estimator, seed, threads)
         self.center = self._find_center() if center is None else center
-        self.params = self.params._replace(shift=shift_of(self.center))
+        self.params = with_center(self.params, self.center)
         along_samples = self.plan.kind in (kinds.SUMO, kinds.IWAE)
-        if not along_samples:
+        if not along_samples and self.plan.kind != kinds.TAYLOR:
             self.extend_range()
             self.linear = False
         if threads > 1 and along_samples and self.plan.samples(self.plan.largest) > SPLIT_ABOVE:
@@ -110,7 +111,7 @@ class CpuEngine(OpenModel):
         blocks = self._blocks(first, count)
         workers = [TallyWorker(self, self.center) for _ in range(self._workers(blocks))]
         interrupted = self._run(workers, blocks, watcher)
-        parts = [Statistics.of(worker.tally, self.seed, self.center) for worker in workers]
+        parts = [worker.statistics() for worker in workers]
         spans = joined([span for worker in workers for span in worker.done])
         for trial in self.split.pending if self.split else ():
             spans = without(spans, trial)
@@ -193,7 +194,8 @@ class CpuEngine(OpenModel):
         """Run all blocks; whether Ctrl-C ended it early."""
         self.expects_split = self.split is not None and blocks.trials * self._split_share() > _FEW
         workers[0].compile()
-        return self.crew.run(workers, blocks, watcher)
+        unwatched = len(workers) == 1 and is_short(self.estimator, self.model, blocks.trials)
+        return self.crew.run(workers, blocks, watcher, unwatched)
 
     def _split_share(self) -> float:
         """The probability that a trial is split."""

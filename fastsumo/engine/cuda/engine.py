@@ -99,6 +99,8 @@ class CudaEngine:
             raise ValueError(f"{self.estimator!r} has no form for a GPU, where the jackknife is of order 1")
         if self.plan.stratified > 1:
             raise ValueError(f"{self.estimator!r} has no form for a GPU, where no uniforms are stratified")
+        if self.plan.kind == kinds.TAYLOR:
+            raise ValueError(f"{self.estimator!r} has no form for a GPU yet: use device='cpu'")
         self.crew = Crew()
         self.card = card(wanted.card)
         self.card.use()
