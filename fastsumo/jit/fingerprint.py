@@ -44,6 +44,21 @@ def source_fingerprint(function: Callable[..., Any]) -> str:
     return _Content(function).digest()
 
 
+def code_fingerprint(function: Any) -> str:
+    """Hash of a function's own code and of the plain values in its defaults and cells; of nothing that it calls."""
+    plain = getattr(function, "func", function)  # of a partial, with what it was given
+    content = _Content.__new__(_Content)
+    content.unknown, content._parts, content._seen, content._kept = [], [], {}, []
+    found = python_function(plain)
+    if not isinstance(found, types.FunctionType):
+        return f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', type(found).__name__)}"
+    content._add_code(found.__code__)
+    cells = [each for name, each in ((load.name, load.value) for load in loads(found) if load.kind == "cell")]
+    given = [*(getattr(function, "args", ())), *sorted(getattr(function, "keywords", {}).items())]
+    content._say([each for each in [*(found.__defaults__ or ()), *cells, *given] if type(each) in _PLAIN or type(each) is tuple])
+    return content.digest()
+
+
 def unknown_content(function: Callable[..., Any]) -> list[str]:
     """What the function reaches and cannot be hashed by content, in words; empty where the hash is of everything.
 

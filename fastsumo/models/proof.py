@@ -182,6 +182,15 @@ class Proof:
         return f"at {', '.join(shown)}"
 
 
+def prove_vectorized(model: Model) -> None:
+    """
+    Raises
+    ------
+    fastsumo.ModelError
+        If the function of a vectorised model gives something else the second time, or for a sample in other company.
+    """
+
+
 def _agree(value: Any, compiled: float | None, spread: float) -> bool:
     """Whether compiled code gives what plain Python gives."""
     if isinstance(value, ArithmeticError | ValueError | TypeError) and _is_arithmetic(value):

@@ -32,6 +32,8 @@ def check_run(
     return count, checks.whole(first_name, first, 0, MAX_TRIALS - count)
 
 
-def thread_count(threads: Any) -> int:
-    """How many threads; by default the cores that this process may use."""
-    return available_threads() if threads is None else checks.whole("threads", threads, 1, 4096)
+def thread_count(threads: Any, model: Model) -> int:
+    """How many threads; by default the cores that this process may use, or one for a vectorised model."""
+    if threads is None:
+        return 1 if model.vectorized else available_threads()
+    return checks.whole("threads", threads, 1, 4096)

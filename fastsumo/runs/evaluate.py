@@ -318,7 +318,7 @@ def evaluate(
     True
     """
     each = _check(model, estimator, trials, seed)
-    most = thread_count(threads)
+    most = thread_count(threads, model)
     assert model.data is not None
     _scan(model)
     with make_progress(progress, model.data.shape[0] * each, f"{model.name} · {estimator!r}") as bar:

@@ -241,7 +241,7 @@ def levels(
     count = checks.whole("samples", samples, 2, 2**40)
     check_run(model, ELBO(), count, seed, 0)
     check_device(device)
-    engine = open_engine(model, ELBO(), int(seed), threads=thread_count(threads), device=device)
+    engine = open_engine(model, ELBO(), int(seed), threads=thread_count(threads, model), device=device)
     marks = _marks(last)
     sums = _Sums()
     for rows in engine.increments(marks, last + 1, count):

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
-from fastsumo.base.machine import available_threads
 from fastsumo.engine.devices import open_engine
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import ROW_TRIALS, Model
-from fastsumo.runs.arguments import check_run
+from fastsumo.runs.arguments import check_run, thread_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +103,7 @@ def replay(
     _, at = check_run(model, estimator, 1, seed, at, "trial")
     number = offset + at
     keep = checks.whole("max_samples", max_samples, 1)
-    engine = open_engine(model, estimator, int(seed), threads=available_threads())
+    engine = open_engine(model, estimator, int(seed), threads=thread_count(None, model))
     plan = estimator.plan()
     terms = engine.terms(number)
     log_weights = engine.log_weights(number, min(plan.samples(terms), keep))

@@ -94,7 +94,7 @@ def simulate(
     if trials is None:
         raise TypeError("simulate needs a number of trials, or until=dict(std_error=...)")
     count, start = check_run(model, estimator, trials, seed, first_trial)
-    return run_trials(model, estimator, count, int(seed), thread_count(threads), progress, start, device=device)
+    return run_trials(model, estimator, count, int(seed), thread_count(threads, model), progress, start, device=device)
 
 
 def run_trials(
@@ -159,5 +159,5 @@ def sample(
     """
     count, start = check_run(model, estimator, trials, seed, first_trial)
     check_device(device)
-    engine = open_engine(model, estimator, int(seed), threads=thread_count(threads), device=device)
+    engine = open_engine(model, estimator, int(seed), threads=thread_count(threads, model), device=device)
     return engine.sample(start, count)

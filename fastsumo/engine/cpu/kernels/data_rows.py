@@ -33,7 +33,7 @@ from fastsumo.trial.sizes import TILE
 from fastsumo.vmath import _log_of, _pow2, log
 
 _SIZE = len(FIELDS)
-_PILOT = 128  # samples
+PILOT = 128  # samples
 
 
 @device
@@ -45,20 +45,20 @@ def _at(params, key, row_at, shift):
 @device
 def _pilot(params, scratch, trial):
     """A rough log evidence from the first samples of a trial; NaN where they have no weight."""
-    trials, samples = pair_trials_in(scratch, 0, _PILOT), pair_samples_in(scratch, 0, _PILOT)
-    for i in range(_PILOT):
+    trials, samples = pair_trials_in(scratch, 0, PILOT), pair_samples_in(scratch, 0, PILOT)
+    for i in range(PILOT):
         trials[i], samples[i] = trial, uint64(i)
-    if weigh_extended(params, scratch, pair_trials_at(scratch, 0), _PILOT) != OK:
+    if weigh_extended(params, scratch, pair_trials_at(scratch, 0), PILOT) != OK:
         return np.nan
-    mantissa, power = mantissas_in(scratch, 0, _PILOT), powers_in(scratch, 0, _PILOT)
+    mantissa, power = mantissas_in(scratch, 0, PILOT), powers_in(scratch, 0, PILOT)
     top, total = -np.inf, 0.0
-    for i in range(_PILOT):
+    for i in range(PILOT):
         if mantissa[i] > 0.0:
             top = max(top, power[i])
-    for i in range(_PILOT):
+    for i in range(PILOT):
         if mantissa[i] > 0.0:
             total += mantissa[i] * _pow2(max(power[i] - top, -1000.0))
-    return _log_of(total / _PILOT, top) if total > 0.0 else np.nan
+    return _log_of(total / PILOT, top) if total > 0.0 else np.nan
 
 
 @device

@@ -1,0 +1,227 @@
+"""`Batched`: a log weight as a function of many samples at once, from NumPy, PyTorch, JAX or whatever gives arrays.
+
+It is called on batches, by the engine on the CPU (`engine/cpu/feed.py`) and by all else that asks a model for values;
+what it returns is checked here. Nothing of it is compiled.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsumo.base import checks
+from fastsumo.errors import ModelError, SlowModelWarning
+from fastsumo.jit.fingerprint import code_fingerprint, source_fingerprint, unknown_content
+
+Floats = NDArray[np.float64]
+Factory = Callable[[], Callable[..., Any]]
+
+BATCH = 16_384
+_LARGEST_BATCH = 2**24
+_NO_MEMORY = ("out of memory", "resource_exhausted", "can't allocate memory", "not enough memory", "std::bad_alloc")
+
+
+class Batched:
+    """A function of batches of samples, what it was made by, and how many samples it can take at a time.
+
+    Parameters
+    ----------
+    function : callable or None
+        ``f(z)``, ``f(z, params)``, and with data ``f(z, x)``, ``f(z, x, params)``; None to have the factory make it.
+    batch : int
+        The most samples of one call.
+    factory : callable or str, optional
+        What makes the function in another process: a function without arguments, or its import path "module:name".
+    version : str, optional
+        What tells it from others, where its code does not.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any] | None, batch: Any, factory: Factory | str | None, version: str | None
+    ) -> None:
+        self.batch = checks.whole("batch", BATCH if batch is None else batch, 1, _LARGEST_BATCH)
+        if factory is not None and not callable(factory) and not (isinstance(factory, str) and ":" in factory):
+            raise TypeError(
+                "factory must be a function without arguments that returns the log weight, or its import path such as "
+                f"'package.module:function', got {factory!r}"
+            )
+        if version is not None and not (isinstance(version, str) and version):
+            raise TypeError(f"version must be a word such as 'vae-3', got {version!r}")
+        self.factory, self.version = factory, version
+        self._function = self._make() if function is None else function
+        if not callable(self._function):
+            raise TypeError(f"a model is a function of (z, params), got {self._function!r}")
+        self.__name__ = str(getattr(self._function, "__name__", type(self._function).__name__))
+        self.__module__ = str(getattr(self._function, "__module__", ""))
+        self._most = self.batch  # samples that fit into memory, as far as is known
+        self.turn = threading.Lock()  # whose it is to call it, where one thread at a time may
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the function where a factory makes it: networks and devices are not pickled."""
+        kept = {name: value for name, value in vars(self).items() if name != "turn"}
+        return kept | {"_function": None} if self.factory is not None else kept
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.turn = threading.Lock()
+        if self._function is None:
+            self._function = self._make()
+
+    @property
+    def wrapped(self) -> Callable[..., Any]:
+        """The user's function."""
+        return self._function
+
+    def _make(self) -> Any:
+        if self.factory is None:
+            raise TypeError("a vectorised model needs a function of batches, or a factory= that makes it")
+        made = (_found(self.factory) if isinstance(self.factory, str) else self.factory)()
+        if not callable(made):
+            raise TypeError(f"factory {self.factory!r} must return the log weight, a function, but returned {made!r}")
+        return made
+
+    def takes_params(self, name: str, with_data: bool, params: int) -> bool:
+        """Whether the function is given the params, by its signature; an error if it cannot take what it is given."""
+        lead = ("z", "x") if with_data else ("z",)
+        try:
+            signature = inspect.signature(self._function)
+        except (TypeError, ValueError):
+            return params > 0
+        found = signature.parameters.values()
+        positional = [each for each in found if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+        required = sum(each.default is each.empty for each in positional)
+        most = np.inf if any(each.kind is each.VAR_POSITIONAL for each in found) else len(positional)
+        given = len(lead) + (required > len(lead) or (params > 0))
+        keyword = [each.name for each in found if each.kind is each.KEYWORD_ONLY and each.default is each.empty]
+        if not required <= given <= most or keyword:
+            allowed = f"({', '.join(lead)}, params)" + ("" if params else f" or ({', '.join(lead)})")
+            raise TypeError(f"model {name!r} must take {allowed}, but its signature is {name}{signature}")
+        return given > len(lead)
+
+    def __call__(self, name: str, given: tuple[NDArray[Any], ...]) -> Floats:
+        """Log weights of samples: ``given`` are ``z`` and, where there are data, ``x``, arrays of as many rows; then
+        ``params``, if the function takes them. The function may write into the arrays.
+
+        Raises
+        ------
+        fastsumo.ModelError
+            If it returns anything but one real number a sample.
+        Exception
+            Whatever the function raises, but where memory ran out it is asked for fewer samples.
+        """
+        n, done = len(given[0]), 0
+        out = np.empty(n)
+        while done < n:
+            size = min(n - done, self._most)
+            try:
+                out[done : done + size] = self._piece(name, given, done, size)
+            except Exception as error:
+                if size == 1 or not _is_out_of_memory(error):
+                    raise
+                why = f"{type(error).__name__}: {error}".splitlines()[0]
+            else:
+                done += size
+                continue
+            self._halve(name, size, why)  # out here, where the exception holds no memory any more
+        return out
+
+    def _halve(self, name: str, size: int, why: str) -> None:
+        smaller, self._most = max(1, size // 2), min(self._most, max(1, size // 2))
+        warnings.warn(
+            f"model {name!r} has no memory for {size} samples at a time ({why}): it goes on with {smaller}; "
+            f"batch={smaller} is without this detour",
+            SlowModelWarning,
+            stacklevel=2,
+        )
+
+    def _piece(self, name: str, given: tuple[NDArray[Any], ...], first: int, n: int) -> Floats:
+        """A batch, filled up to a power of 2 with its last sample: few sizes for what compiles for each of them."""
+        size = min(self._most, max(2, 1 << (n - 1).bit_length()))
+        rows, others = [each for each in given if each.ndim == 2], [each for each in given if each.ndim == 1]
+        pieces = [_filled(each[first : first + n], size) for each in rows]
+        returned = self._function(*pieces, *(each.copy() for each in others))
+        return log_weights_of(name, returned, pieces[0].shape)[:n]
+
+    def fingerprint(self) -> str:
+        """What tells the function from others: its version, or else its factory's code, or else all it reaches."""
+        if self.version is not None:
+            return f"version {self.version}"
+        if isinstance(self.factory, str):
+            return f"{self.factory} {code_fingerprint(_found(self.factory))}"
+        if self.factory is not None:
+            return code_fingerprint(self.factory)
+        return source_fingerprint(self._function)
+
+    def unknown(self) -> list[str]:
+        """What it reaches that nothing tells from another in another process, in words."""
+        if self.version is not None or self.factory is not None:
+            return []
+        return unknown_content(self._function)
+
+
+def log_weights_of(name: str, returned: Any, shape: tuple[int, ...]) -> Floats:
+    """What a function returned for ``z`` of a shape, as float64; an error unless that is one real number a sample."""
+    array = _array(name, returned)
+    if array.shape != shape[:1]:
+        hint = ""
+        if array.ndim > 1 and array.size == shape[0]:
+            hint = "; .reshape(-1) makes it one number a sample"
+        elif array.ndim == 0:
+            hint = "; a sum or a mean over the batch is not a log weight"
+        raise ModelError(
+            f"model {name!r} returned an array of shape {array.shape} for z of shape {shape}: it must return one log "
+            f"weight a sample, shape ({shape[0]},){hint}"
+        )
+    return array.astype(np.float64)
+
+
+def _array(name: str, returned: Any) -> NDArray[Any]:
+    """What a function returned as an array of real numbers: of NumPy, PyTorch (from any device), JAX, or a list."""
+    if hasattr(returned, "detach"):  # a tensor that may record gradients, or lie on a GPU
+        returned = returned.detach().cpu()
+        if not returned.is_complex():
+            returned = returned.double().numpy()
+    what = f"model {name!r} returned {type(returned).__name__}"
+    allowed = "it must return one real number a sample, in an array of NumPy, PyTorch or JAX"
+    if checks.is_masked(returned):
+        raise ModelError(f"{what}, a masked array, whose hidden values would be used: {allowed}")
+    try:
+        array = np.asarray(returned)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{what}, that is no array ({error}): {allowed}") from None
+    if array.dtype.kind not in "biuf" and not array.dtype.name.startswith(("bfloat16", "float8")):
+        raise ModelError(f"{what} of dtype {array.dtype}: {allowed}")
+    return array
+
+
+def _filled(piece: NDArray[Any], size: int) -> NDArray[Any]:
+    """A piece with its last row repeated up to a size; the piece itself if it has that."""
+    if len(piece) == size:
+        return piece
+    filled = np.empty((size, *piece.shape[1:]), piece.dtype)
+    filled[: len(piece)], filled[len(piece) :] = piece, piece[-1]
+    return filled
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(each in str(error).lower() for each in _NO_MEMORY)
+
+
+def _found(path: str) -> Any:
+    """The function of an import path "module:name"."""
+    module, _, name = path.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    if not callable(found):
+        raise TypeError(f"factory {path!r} is no function but {found!r}")
+    return found
