@@ -146,7 +146,11 @@ class Batched:
         size = min(self._most, max(2, 1 << (n - 1).bit_length()))
         rows, others = [each for each in given if each.ndim == 2], [each for each in given if each.ndim == 1]
         pieces = [_filled(each[first : first + n], size) for each in rows]
-        returned = self._function(*pieces, *(each.copy() for each in others))
+        try:
+            returned = self._function(*pieces, *(each.copy() for each in others))
+        except Exception as error:
+            error.add_note(f"raised by the function of model {name!r}, given z of shape {pieces[0].shape}")
+            raise
         return log_weights_of(name, returned, pieces[0].shape)[:n]
 
     def fingerprint(self) -> str:

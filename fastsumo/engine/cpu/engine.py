@@ -30,7 +30,7 @@ from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched
 from fastsumo.engine.status import EXTENDED, OK, RAISED
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import Model
-from fastsumo.models.proof import Proof, prove_vectorized
+from fastsumo.models.proof import Proof
 from fastsumo.statistics.merger import merged
 from fastsumo.statistics.row_sums import no_trials
 from fastsumo.statistics.spans import joined, without
@@ -68,12 +68,13 @@ class OpenModel:
     def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int) -> None:
         self.model, self.estimator, self.seed, self.threads = model, estimator, int(seed), threads
         self.plan = estimator.plan()
+        proof = Proof(model)
         if model.vectorized:
-            prove_vectorized(model)
+            proof.look()
             self._compiled = looked_up()
         else:
             with compiling(model):
-                self._compiled = compiled(model, Proof(model))
+                self._compiled = compiled(model, proof)
         self._owned = make_params(self._compiled, self.plan, self.seed)
         self.params = self._owned.params
         self.crew = Crew()
