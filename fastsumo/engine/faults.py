@@ -134,7 +134,8 @@ _HINTS = (
     (
         r"Untyped global name|Unknown attribute",
         "a model can use numbers, arrays, the modules math and numpy as far as Numba knows them, fastsumo.vmath, and "
-        "functions compiled by numba.njit",
+        "functions compiled by numba.njit; a function that uses PyTorch, JAX, SciPy or a network takes vectorized=True, "
+        "and batches of samples: see fs.model",
     ),
 )
 

@@ -12,6 +12,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,9 @@ Factory = Callable[[], Callable[..., Any]]
 BATCH = 16_384
 _LARGEST_BATCH = 2**24
 _NO_MEMORY = ("out of memory", "resource_exhausted", "can't allocate memory", "not enough memory", "std::bad_alloc")
+
+
+_named: WeakValueDictionary[tuple[str | None, str], Batched] = WeakValueDictionary()  # by version and own name
 
 
 class Batched:
@@ -62,17 +66,29 @@ class Batched:
         self.__module__ = str(getattr(self._function, "__module__", ""))
         self._most = self.batch  # samples that fit into memory, as far as is known
         self.turn = threading.Lock()  # whose it is to call it, where one thread at a time may
+        if version is not None:
+            _named[version, self.__name__] = self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the function where a factory makes it: networks and devices are not pickled."""
-        kept = {name: value for name, value in vars(self).items() if name != "turn"}
-        return kept | {"_function": None} if self.factory is not None else kept
+        """Without the function where a factory makes it, or a version names it: networks and devices are not pickled."""
+        state = {name: value for name, value in vars(self).items() if name != "turn"}
+        if self.factory is None and (self.version is None or not unknown_content(self._function)):
+            return state
+        return state | {"_function": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.turn = threading.Lock()
-        if self._function is None:
+        if self._function is None and self.factory is not None:
             self._function = self._make()
+        elif self._function is None:
+            here = _named.get((self.version, self.__name__))
+            if here is None:
+                raise ModelError(
+                    f"the function of version {self.version!r} is not in this process, and networks are not sent from "
+                    "one to another: give the model a factory= that makes it, by an import path or by value"
+                )
+            self._function = here._function
 
     @property
     def wrapped(self) -> Callable[..., Any]:

@@ -24,6 +24,7 @@ from fastsumo.engine.cpu.kernels.weights import chunk_of, noise_address
 from fastsumo.engine.faults import trial_error
 from fastsumo.engine.shapes import shape_of
 from fastsumo.engine.status import BAD_WEIGHT
+from fastsumo.jit.options import compile_for
 from fastsumo.models.model import ROW_TRIALS, Model
 from fastsumo.models.transforms import rows_of
 from fastsumo.models.vectorized import Batched
@@ -70,6 +71,8 @@ class Feed:
         self._offsets, self._logs = [np.zeros(1, np.uint64)] * len(self._tables), [np.empty(0)] * len(self._tables)
         self._answered = _ASK(self._answer)
         scratch.record[0] = ctypes.cast(self._answered, ctypes.c_void_p).value
+        compile_for(draw_points, self._noise, self._map, 0, 0, 0, 0, 0, 0, 0)
+        compile_for(draw_counts, run.params, np.uint64(0), 0, np.uint64(1), 0)
 
     @contextmanager
     def serving(self, work: Work) -> Iterator[None]:
