@@ -132,42 +132,39 @@ class Batched:
         Exception
             Whatever the function raises, but where memory ran out it is asked for fewer samples.
         """
-        n, done = len(given[0]), 0
-        out = np.empty(n)
+        n, done, failed = len(given[0]), 0, None
+        out, most = np.empty(n), self._most
         while done < n:
-            size = min(n - done, self._most)
+            size = min(n - done, most)
+            called = min(most, max(2, 1 << (size - 1).bit_length()))
             try:
-                out[done : done + size] = self._piece(name, given, done, size)
-            except Exception as error:
-                if size == 1 or not _is_out_of_memory(error):
-                    raise
-                why = f"{type(error).__name__}: {error}".splitlines()[0]
-            else:
+                out[done : done + size] = self._piece(name, given, slice(done, done + size), called)
                 done += size
                 continue
-            self._halve(name, size, why)  # out here, where the exception holds no memory any more
+            except Exception as error:
+                if called == 1 or not _is_out_of_memory(error):
+                    raise
+                failed = failed or (called, f"{type(error).__name__}: {error}".splitlines()[0])
+            most = called // 2  # out here, where no exception holds memory any more
+        if failed is not None:
+            self._most = min(self._most, most)
+            warnings.warn(
+                f"model {name!r} has no memory for {failed[0]} samples at a time ({failed[1]}): it goes on with {most}; "
+                f"batch={most} is without this detour",
+                SlowModelWarning,
+                stacklevel=2,
+            )
         return out
 
-    def _halve(self, name: str, size: int, why: str) -> None:
-        smaller, self._most = max(1, size // 2), min(self._most, max(1, size // 2))
-        warnings.warn(
-            f"model {name!r} has no memory for {size} samples at a time ({why}): it goes on with {smaller}; "
-            f"batch={smaller} is without this detour",
-            SlowModelWarning,
-            stacklevel=2,
-        )
-
-    def _piece(self, name: str, given: tuple[NDArray[Any], ...], first: int, n: int) -> Floats:
-        """A batch, filled up to a power of 2 with its last sample: few sizes for what compiles for each of them."""
-        size = min(self._most, max(2, 1 << (n - 1).bit_length()))
-        rows, others = [each for each in given if each.ndim == 2], [each for each in given if each.ndim == 1]
-        pieces = [_filled(each[first : first + n], size) for each in rows]
+    def _piece(self, name: str, given: tuple[NDArray[Any], ...], rows: slice, size: int) -> Floats:
+        """Log weights of some samples, with the last repeated to fill a batch: few sizes for what compiles for each."""
+        pieces = [_filled(each[rows], size) if each.ndim == 2 else each.copy() for each in given]
         try:
-            returned = self._function(*pieces, *(each.copy() for each in others))
+            returned = self._function(*pieces)
         except Exception as error:
             error.add_note(f"raised by the function of model {name!r}, given z of shape {pieces[0].shape}")
             raise
-        return log_weights_of(name, returned, pieces[0].shape)[:n]
+        return log_weights_of(name, returned, pieces[0].shape)[: rows.stop - rows.start]
 
     def fingerprint(self) -> str:
         """What tells the function from others: its version, or else its factory's code, or else all it reaches."""
@@ -208,7 +205,7 @@ def _array(name: str, returned: Any) -> NDArray[Any]:
         returned = returned.detach().cpu()
         if not returned.is_complex():
             returned = returned.double().numpy()
-    what = f"model {name!r} returned {type(returned).__name__}"
+    what = f"model {name!r} returned {'None' if returned is None else type(returned).__name__}"
     allowed = "it must return one real number a sample, in an array of NumPy, PyTorch or JAX"
     if checks.is_masked(returned):
         raise ModelError(f"{what}, a masked array, whose hidden values would be used: {allowed}")
@@ -217,7 +214,8 @@ def _array(name: str, returned: Any) -> NDArray[Any]:
     except (TypeError, ValueError) as error:
         raise ModelError(f"{what}, that is no array ({error}): {allowed}") from None
     if array.dtype.kind not in "biuf" and not array.dtype.name.startswith(("bfloat16", "float8")):
-        raise ModelError(f"{what} of dtype {array.dtype}: {allowed}")
+        kind = "" if array.dtype.kind == "O" else f" of dtype {array.dtype}"
+        raise ModelError(f"{what}{kind}: {allowed}")
     return array
 
 
