@@ -196,7 +196,7 @@ def log_weights_of(name: str, returned: Any, shape: tuple[int, ...]) -> Floats:
             f"model {name!r} returned an array of shape {array.shape} for z of shape {shape}: it must return one log "
             f"weight a sample, shape ({shape[0]},){hint}"
         )
-    return array.astype(np.float64)
+    return np.asarray(array, np.float64)
 
 
 def _array(name: str, returned: Any) -> NDArray[Any]:

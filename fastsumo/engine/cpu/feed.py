@@ -38,7 +38,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _ROOM = 2**21  # log weights that are kept at least, 16 MiB
-_BATCHES = 8  # that tiles are put together for, so that the last, which may be small, hardly counts
+_BATCHES = 32  # that tiles are put together for, so that the last, which may be small, hardly counts
 _ASK = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_uint64] * 3)
 _TILES, _STRETCH, _PILOTS = range(3)  # the tables
 _PILOT_TRIAL = ROW_TRIALS - 1
@@ -71,7 +71,7 @@ class Feed:
         self._offsets, self._logs = [np.zeros(1, np.uint64)] * len(self._tables), [np.empty(0)] * len(self._tables)
         self._answered = _ASK(self._answer)
         scratch.record[0] = ctypes.cast(self._answered, ctypes.c_void_p).value
-        compile_for(draw_points, self._noise, self._map, 0, 0, 0, 0, 0, 0, 0)
+        compile_for(draw_points, self._noise, self._map, 0, 0, 0, 0, 0, 0)
         compile_for(draw_counts, run.params, np.uint64(0), 0, np.uint64(1), 0)
 
     @contextmanager
@@ -149,43 +149,45 @@ class Feed:
         where = offsets.ctypes.data, logs.ctypes.data
         self._offsets[table], self._tables[table] = offsets, (key, stride, low, base, counts.size, first, *where)
         for begin in range(0, total, self._batch):
-            end = min(begin + self._batch, total)
-            logs[begin:end] = self._weighed(table, begin, end)
+            self._weigh(table, begin, logs[begin : begin + self._batch][: total - begin])
 
-    def _weighed(self, table: int, begin: int, end: int) -> Floats:
-        """Log weights of a batch."""
+    def _weigh(self, table: int, begin: int, logs: Floats) -> None:
+        """Log weights of a batch of a table's samples, from number ``begin`` on."""
         if self._scratch.report[1]:
             raise _Stopped
-        model = self._run.model
-        points, log_q, numbers = self._drawn(table, begin, end, self._map)
+        model, log_q = self._run.model, np.empty(logs.size if self._map[0] else 0)
+        points = self._drawn(table, begin, logs.size, self._map, log_q)
         with self._turn:
-            logs = model.call(self._function, points, *self._rows(table, numbers))
-        logs -= log_q
-        if self._work.strict:
-            bad = ~((np.abs(logs) <= FURTHEST) | (logs == -np.inf))
-            if bad.any():
-                at = int(np.argmax(bad))
-                noise = self._drawn(table, begin + at, begin + at + 1, (0, model.noise_dim, 0, 0))[0]
-                row, within = divmod(int(numbers[at]), int(self._tables[table, STRIDE]))
+            logs[:] = model.call(self._function, points, *self._rows(table, begin, logs.size))
+        if log_q.size:
+            logs -= log_q
+        if self._work.strict and not -FURTHEST <= logs.min() <= logs.max() <= FURTHEST:
+            for at in np.flatnonzero(~((np.abs(logs) <= FURTHEST) | (logs == -np.inf)))[:1].tolist():
+                row, within = divmod(int(self._numbers(table, begin + at, 1)[0]), int(self._tables[table, STRIDE]))
                 trial = row * ROW_TRIALS + within + int(self._tables[table, LOW])
-                given = model, self._run.estimator, self._run.seed, trial, BAD_WEIGHT, (trial, noise[0])
-                raise trial_error(*given)
-        return logs
+                noise = self._drawn(table, begin + at, 1, (0, model.noise_dim, 0, 0), log_q)[0]
+                run = self._run
+                raise trial_error(model, run.estimator, run.seed, trial, BAD_WEIGHT, (trial, noise))
 
-    def _drawn(self, table: int, begin: int, end: int, mapped: tuple[int, ...]) -> tuple[Floats, Floats, Ints]:
-        """Points of a batch, fresh memory each time; their log densities under the proposal, and trials' numbers."""
-        points, log_q = np.empty((end - begin, mapped[1])), np.zeros(end - begin)
-        places = np.empty(end - begin, np.int64)
-        out = points.ctypes.data, log_q.ctypes.data, places.ctypes.data
-        draw_points(self._noise, mapped, self._scratch.record.ctypes.data, table, begin, end, *out)
-        return points, log_q, places + int(self._tables[table, BASE])
+    def _drawn(self, table: int, begin: int, n: int, mapped: tuple[int, ...], log_q: Floats) -> Floats:
+        """Points of a batch, in new memory."""
+        points = np.empty((n, mapped[1]))
+        where = self._scratch.record.ctypes.data, table, begin, begin + n
+        draw_points(self._noise, mapped, *where, points.ctypes.data, log_q.ctypes.data)
+        return points
 
-    def _rows(self, table: int, numbers: Ints) -> tuple[Floats, ...]:
+    def _numbers(self, table: int, begin: int, n: int) -> Ints:
+        """The trials of a batch, numbered row by row."""
+        places = np.searchsorted(self._offsets[table], np.arange(begin, begin + n), side="right") - 1
+        return places + int(self._tables[table, BASE])
+
+    def _rows(self, table: int, begin: int, n: int) -> tuple[Floats, ...]:
         """The row of data of each sample, where there are data."""
         if self._work.rows is not None:
-            return (self._work.rows[numbers // int(self._tables[table, STRIDE]) - self._work.first],)
+            rows = self._numbers(table, begin, n) // int(self._tables[table, STRIDE]) - self._work.first
+            return (self._work.rows[rows],)
         row = self._run.model.row
-        return () if row is None else (np.array(np.broadcast_to(row, (numbers.size, row.size))),)
+        return () if row is None else (np.tile(row, (n, 1)),)
 
 
 def _cut(counts: Ints, room: int) -> None:

@@ -57,34 +57,35 @@ def _number_of(record, at, j):
 
 
 @kernel
-def draw_points(noise, proposal, record_at, table, low, high, z_at, log_q_at, places_at):
-    """Points of the pairs ``low .. high - 1`` of a table, rows of ``z``; and the places of their trials.
+def draw_points(noise, proposal, record_at, table, low, high, z_at, log_q_at):
+    """Points of the pairs ``low .. high - 1`` of a table, rows of ``z``; and their log densities, with a proposal.
 
-    ``noise`` are the address of what fills a chunk, that of the chunk, its rows and
-    columns, those of its rows that are noise, and where there is room for pairs; ``proposal`` the address of its map or
-    0, the dimension of points, and the address and the number of its numbers.
+    ``noise`` are the address of what fills a chunk, that of the chunk, its rows and columns, those of its rows that are
+    noise, and where there is room for pairs; ``proposal`` the address of its map or 0, the dimension of points, and the
+    address and the number of its numbers.
     """
     noise_at, chunk_at, rows, columns, noise_rows, trials_at, samples_at = noise
     map_at, dim, numbers_at, numbers = proposal
     record, at = words(record_at, RECORD), 1 + FIELDS * table
     offsets = words(int64(record[at + OFFSETS]), int64(record[at + TRIALS]) + 1)
-    chunk, z, places = table_at(chunk_at, rows, columns), table_at(z_at, high - low, dim), ints(places_at, high - low)
-    trials, samples = words(trials_at, columns), words(samples_at, columns)
-    j, used = _trial_of(offsets, uint64(low)), high - low
-    trial = _number_of(record, at, j)
-    for start in range(0, used, columns):
-        n = min(columns, used - start)
-        for i in range(n):
-            p = uint64(low + start + i)
-            while p >= offsets[j + 1]:
+    chunk, z = table_at(chunk_at, rows, columns), table_at(z_at, high - low, dim)
+    j, p = _trial_of(offsets, uint64(low)), uint64(low)
+    for start in range(0, high - low, columns):
+        n, i = min(columns, high - low - start), 0
+        while i < n:
+            while offsets[j + 1] <= p:
                 j += 1
-                trial = _number_of(record, at, j)
-            trials[i], samples[i], places[start + i] = trial, record[at + FIRST] + (p - offsets[j]), j
+            of_it = min(int64(offsets[j + 1] - p), n - i)
+            trial, sample = _number_of(record, at, j), record[at + FIRST] + (p - offsets[j])
+            trials, samples = words(trials_at + 8 * i, of_it), words(samples_at + 8 * i, of_it)
+            for q in range(of_it):
+                trials[q], samples[q] = trial, sample + uint64(q)
+            i, p = i + of_it, p + uint64(of_it)
         call_noise(noise_at, (trials_at, samples_at, n, record[at + KEY], chunk_at, noise_rows, columns))
         if map_at:
             _call_map(map_at, (chunk_at, rows, columns, n, dim, numbers_at, numbers, log_q_at + 8 * start))
-        for i in range(n):
-            for d in range(dim):
+        for d in range(dim):
+            for i in range(n):
                 z[start + i, d] = chunk[d, i]
 
 
