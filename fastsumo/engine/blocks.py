@@ -10,6 +10,8 @@ from fastsumo.models.model import Model
 
 BLOCK = 65_536  # trials, for the cheapest estimators
 _BLOCK_WORK = 2**22  # numbers drawn in a block, for the dearest estimators
+_SHORT_WORK = 2**18  # numbers drawn in a run that needs no thread of its own ...
+_LONGEST_OF_SHORT = 2**14  # ... and samples of its longest trial
 _ROWS = 256  # of data in a block ...
 _ROWS_WORK = 2**23  # ... or as many as draw so many numbers
 _BATCH = 1 << 20  # weights of a batch of sequences
@@ -38,6 +40,13 @@ class Blocks:
 def block_size(estimator: Estimator, model: Model) -> int:
     """Trials of a block: a power of two that depends on the estimator and the model's dimension only."""
     return _power_of_two(min(BLOCK, _BLOCK_WORK / _numbers_of_a_trial(estimator, model)))
+
+
+def is_short(estimator: Estimator, model: Model, trials: int) -> bool:
+    """Whether trials take some milliseconds, as a rule and at most a second."""
+    plan = estimator.plan()
+    longest = plan.samples(plan.largest)
+    return longest <= _LONGEST_OF_SHORT and trials * _numbers_of_a_trial(estimator, model) <= _SHORT_WORK
 
 
 def rows_of_block(estimator: Estimator, model: Model, trials: int) -> int:

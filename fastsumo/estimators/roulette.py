@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -279,6 +280,7 @@ def _set_cap(law: Any) -> None:
         object.__setattr__(law, "cap", checks.whole("cap", law.cap, 1, MAX_TERMS))
 
 
+@lru_cache(maxsize=256)
 def _power_sum(s: float, n: float) -> float:
     """``sum(k**-s for k in 1..n)``; ``n`` may be infinite. Direct to 10^5, Euler-Maclaurin beyond."""
     from scipy.special import zeta

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastsumo.base import exact
-from fastsumo.engine.blocks import Blocks, block_size, rows_of_block, sequences_of_batch
+from fastsumo.engine.blocks import Blocks, block_size, is_short, rows_of_block, sequences_of_batch
 from fastsumo.engine.cpu.culprit import culprit
 from fastsumo.engine.cpu.feed import Feed
 from fastsumo.engine.cpu.kernels.block import log_weights_of
@@ -34,7 +34,6 @@ from fastsumo.models.proof import Proof
 from fastsumo.statistics.merger import merged
 from fastsumo.statistics.row_sums import no_trials
 from fastsumo.statistics.spans import joined, without
-from fastsumo.statistics.statistics import Statistics
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import draw_terms
 from fastsumo.trial.increments import width_of
@@ -122,7 +121,7 @@ class CpuEngine(OpenModel):
         blocks = self._blocks(first, count)
         workers = [TallyWorker(self, self.center) for _ in range(self._workers(blocks))]
         interrupted = self._run(workers, blocks, watcher)
-        parts = [Statistics.of(worker.tally, self.seed, self.center) for worker in workers]
+        parts = [worker.statistics() for worker in workers]
         spans = joined([span for worker in workers for span in worker.done])
         for trial in self.split.pending if self.split else ():
             spans = without(spans, trial)
@@ -207,7 +206,8 @@ class CpuEngine(OpenModel):
         """Run all blocks; whether Ctrl-C ended it early."""
         self.expects_split = self.split is not None and blocks.trials * self._split_share() > _FEW
         workers[0].compile()
-        return self.crew.run(workers, blocks, watcher)
+        short = not self.model.vectorized and is_short(self.estimator, self.model, blocks.trials)
+        return self.crew.run(workers, blocks, watcher, short and len(workers) == 1)
 
     def _split_share(self) -> float:
         """The probability that a trial is split."""

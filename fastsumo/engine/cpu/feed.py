@@ -8,6 +8,7 @@ batches as they fit into. Of a trial that is too long for that, one stretch of s
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
@@ -67,9 +68,11 @@ class Feed:
         self._noise = noise_address(model.noise), self._chunk.ctypes.data, rows, columns, model.noise_dim, *pairs
         address = int(map_of(transform).address) if transform else 0
         self._map = address, model.dim, self._packed.ctypes.data, self._packed.size
+        scratch.record[:] = 0
         self._tables = scratch.record[1:].reshape(-1, FIELDS)
         self._offsets, self._logs = [np.zeros(1, np.uint64)] * len(self._tables), [np.empty(0)] * len(self._tables)
-        self._answered = _ASK(self._answer)
+        me = weakref.ref(self)  # without a circle, which would keep the memory longer
+        self._answered = _ASK(lambda *asked: me()._answer(*asked))  # type: ignore[union-attr]
         scratch.record[0] = ctypes.cast(self._answered, ctypes.c_void_p).value
         compile_for(draw_points, self._noise, self._map, 0, 0, 0, 0, 0, 0)
         compile_for(draw_counts, run.params, np.uint64(0), 0, np.uint64(1), 0)

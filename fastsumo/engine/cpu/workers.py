@@ -20,6 +20,7 @@ from fastsumo.jit.options import compile_for
 from fastsumo.statistics.row_sums import RowSums, no_trials
 from fastsumo.statistics.snapshot import Snapshot, snapshot_of
 from fastsumo.statistics.spans import Spans
+from fastsumo.statistics.statistics import Statistics
 from fastsumo.statistics.tally import Tally
 from fastsumo.trial.params import NEVER
 
@@ -34,7 +35,7 @@ class Worker:
 
     def __init__(self, run: OpenModel) -> None:
         self.run, self.scratch = run, run.scratch()
-        self.found = np.zeros((BLOCK, 2), np.int64)  # split trials of a block: trial, K
+        self.found = np.zeros((0 if run.split is None else BLOCK, 2), np.int64)  # split trials of a block: trial, K
         self.done: Spans = []
         self.trials_done = 0
         self.ended = threading.Event()
@@ -150,7 +151,14 @@ class TallyWorker(Worker):
 
     def __init__(self, run: OpenModel, center: float) -> None:
         super().__init__(run)
-        self.center, self.tally = center, Tally()
+        self.center, self.tally = center, Tally.taken()
+
+    def statistics(self) -> Statistics:
+        """What was tallied, and the end of this worker: its tally goes to another one."""
+        found = Statistics.of(self.tally, self.run.seed, self.center)
+        self.tally.give_back(found.bins)
+        self.scratch.give_back()
+        return found
 
     def compile(self) -> None:
         super().compile()

@@ -6,7 +6,7 @@ Kernels get its address. ``totals_in(scratch, at, n)`` is an array of the ``n`` 
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -153,7 +153,15 @@ report_in = _numbers("report")
 store_in, store_at = _numbers("store"), _address("store")
 
 
+_MOST_IDLE, _LARGEST_IDLE = 64, 1 << 18  # pieces that are kept for later, and numbers in one
+_idle: dict[int, list[NDArray[np.float64]]] = {}  # memory that was used, by size: new memory costs its first touch
+
+
 def _aligned(size: int) -> NDArray[np.float64]:
+    """Memory that begins a cache line, whatever is in it; some that was given back if there is any."""
+    if idle := _idle.get(size):
+        with suppress(IndexError):  # another thread was first
+            return idle.pop()
     memory = np.zeros(size + _ALIGNMENT // 8)
     return memory[-memory.ctypes.data % _ALIGNMENT // 8 :][:size]
 
@@ -193,6 +201,7 @@ class Scratch:
         self.address = self._memory.ctypes.data
         self._ints("noise_place", 1)[0] = self._noise.ctypes.data
         self.report = self._ints("report", 2)
+        self.report[:] = 0
 
     def _ints(self, use: str, n: int) -> NDArray[np.int64]:
         return self._memory[_OFFSETS[use] // 8 :][:n].view(np.int64)
@@ -204,3 +213,11 @@ class Scratch:
     def stop(self) -> None:
         """Ask the kernel that uses this memory to end early."""
         self.report[1] = 1
+
+    def give_back(self) -> None:
+        """Let others have the memory. It must not be used afterwards."""
+        if sum(map(len, list(_idle.values()))) >= _MOST_IDLE:
+            _idle.clear()
+        for memory in (self._memory, self._noise):
+            if memory.size <= _LARGEST_IDLE:
+                _idle.setdefault(memory.size, []).append(memory)
