@@ -346,7 +346,9 @@ class Model:
         with np.errstate(all="ignore"), writing_is_an_error(self.name):
             return np.array([float(function(point, *arguments)) for point in readonly(points)])
 
-    def _batch_values(self, function: Batched, points: NDArray[np.float64], row: ArrayLike | None) -> NDArray[np.float64]:
+    def _batch_values(
+        self, function: Batched, points: NDArray[np.float64], row: ArrayLike | None
+    ) -> NDArray[np.float64]:
         *rows, _ = self.arguments(row)
         x = [np.broadcast_to(each, (len(points), each.size)) for each in rows]
         done = [
@@ -487,10 +489,10 @@ def model(
     checks.whole("dim", dim, 1, MAX_DIM)
 
     def decorate(function: Callable[..., Any]) -> Model:
-        options = {"data": data, "prepare": prepare, "chi_square": chi_square}
+        options: dict[str, Any] = {"data": data, "prepare": prepare, "chi_square": chi_square}
         options |= {"vectorized": vectorized, "batch": batch, "factory": factory, "version": version}
         options |= {"weight_tail_index": weight_tail_index, "weight_zero_index": weight_zero_index}
-        return Model(function, dim, params, noise, log_evidence, name, **options)  # type: ignore[arg-type]
+        return Model(function, dim, params, noise, log_evidence, name, **options)
 
     return decorate
 

@@ -39,8 +39,8 @@ _LARGEST_POWER = 0x10000  # constant whole powers up to it are multiplications
 def is_portable(model: Model) -> bool:
     """Whether trials of a model have the same bits on every CPU with fused multiply-add, whatever libm is there.
 
-    False also where that cannot be seen: for functions of other libraries or of batches, and for rows that a ``prepare`` function has
-    NumPy make.
+    False also where that cannot be seen: for functions of other libraries or of batches, and for rows that a
+    ``prepare`` function has NumPy make.
 
     Examples
     --------

@@ -180,7 +180,10 @@ def _capsule(model: Model) -> bytes:
 
 def _other_way(model: Model) -> str:
     if model.vectorized:
-        return "factory= is for what makes its function there, a function or an import path 'package.module:function'"
+        return (
+            "factory= takes what makes its function there (a function, or an import path 'package.module:function'), "
+            "version= a word that names it"
+        )
     return "its function should use numbers, arrays, modules and other functions only"
 
 

@@ -70,7 +70,7 @@ class Batched:
             _named[version, self.__name__] = self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the function where a factory makes it, or a version names it: networks and devices are not pickled."""
+        """Without the function where a factory makes it or a version names it: no network, no device is pickled."""
         state = {name: value for name, value in vars(self).items() if name != "turn"}
         if self.factory is None and (self.version is None or not unknown_content(self._function)):
             return state
@@ -98,7 +98,7 @@ class Batched:
     def _make(self) -> Any:
         if self.factory is None:
             raise TypeError("a vectorised model needs a function of batches, or a factory= that makes it")
-        made = (_found(self.factory) if isinstance(self.factory, str) else self.factory)()
+        made = _found(self.factory)()
         if not callable(made):
             raise TypeError(f"factory {self.factory!r} must return the log weight, a function, but returned {made!r}")
         return made
@@ -149,8 +149,8 @@ class Batched:
         if failed is not None:
             self._most = min(self._most, most)
             warnings.warn(
-                f"model {name!r} has no memory for {failed[0]} samples at a time ({failed[1]}): it goes on with {most}; "
-                f"batch={most} is without this detour",
+                f"model {name!r} has no memory for {failed[0]} samples at a time ({failed[1]}): it goes on with "
+                f"{most}; batch={most} is without this detour",
                 SlowModelWarning,
                 stacklevel=2,
             )
@@ -170,16 +170,16 @@ class Batched:
         """What tells the function from others: its version, or else its factory's code, or else all it reaches."""
         if self.version is not None:
             return f"version {self.version}"
-        if isinstance(self.factory, str):
-            return f"{self.factory} {code_fingerprint(_found(self.factory))}"
         if self.factory is not None:
-            return code_fingerprint(self.factory)
+            return code_fingerprint(_found(self.factory))[0]
         return source_fingerprint(self._function)
 
     def unknown(self) -> list[str]:
-        """What it reaches that nothing tells from another in another process, in words."""
-        if self.version is not None or self.factory is not None:
+        """What of it nothing tells from another in another process, in words."""
+        if self.version is not None:
             return []
+        if self.factory is not None:
+            return code_fingerprint(_found(self.factory))[1]
         return unknown_content(self._function)
 
 
@@ -234,12 +234,18 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and any(each in str(error).lower() for each in _NO_MEMORY)
 
 
-def _found(path: str) -> Any:
-    """The function of an import path "module:name"."""
-    module, _, name = path.partition(":")
-    found: Any = importlib.import_module(module)
-    for part in name.split("."):
-        found = getattr(found, part)
+def _found(factory: Factory | str) -> Factory:
+    """A factory, by value or by its import path "module:name"."""
+    if not isinstance(factory, str):
+        return factory
+    module, _, name = factory.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"factory {factory!r} is not there: {error}") from None
     if not callable(found):
-        raise TypeError(f"factory {path!r} is no function but {found!r}")
-    return found
+        raise TypeError(f"factory {factory!r} is no function but {found!r}")
+    made: Factory = found
+    return made

@@ -138,12 +138,14 @@ def _one_by_one(model: Model, points: Floats) -> Floats:
 
 
 def _in_batches(model: Model, points: Floats) -> Floats:
-    """Of a vectorised model, with each point alone where a batch of them raises."""
+    """Of a vectorised model; where a batch raises, of halves of it."""
     with np.errstate(all="ignore"):
         try:
             return model.values(points)
         except Exception:
-            return np.array([math.nan]) if len(points) == 1 else np.concatenate([_in_batches(model, half) for half in np.array_split(points, 2)])
+            if len(points) == 1:
+                return np.array([math.nan])
+    return np.concatenate([_in_batches(model, half) for half in np.array_split(points, 2)])
 
 
 def _together(model: Model, points: Floats) -> Floats | None:

@@ -26,7 +26,7 @@ from fastsumo.engine.faults import trial_error
 from fastsumo.engine.shapes import shape_of
 from fastsumo.engine.status import BAD_WEIGHT
 from fastsumo.jit.options import compile_for
-from fastsumo.models.model import ROW_TRIALS, Model
+from fastsumo.models.model import ROW_TRIALS
 from fastsumo.models.transforms import rows_of
 from fastsumo.models.vectorized import Batched
 from fastsumo.trial.ranges import FURTHEST
@@ -43,8 +43,6 @@ _BATCHES = 32  # that tiles are put together for, so that the last, which may be
 _ASK = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_uint64] * 3)
 _TILES, _STRETCH, _PILOTS = range(3)  # the tables
 _PILOT_TRIAL = ROW_TRIALS - 1
-
-
 _NOTHING = Work(0, 0, 0)
 
 
@@ -60,10 +58,12 @@ class Feed:
         assert isinstance(function, Batched)
         self._run, self._scratch, self._function = run, scratch, function
         self._batch, self._turn = function.batch, function.turn if run.threads == 1 else nullcontext()
-        self._work, self._error = _NOTHING, None
+        self._work = _NOTHING
+        self._error: BaseException | None = None
         transform = "" if model.proposal is None else model.proposal.transform
         rows, columns = rows_of(transform, model.dim, model.noise_dim), chunk_of(shape_of(model))
-        self._chunk, self._pairs, self._packed = np.empty((rows, columns)), np.empty((2, columns), np.uint64), _packed(model)
+        self._chunk, self._pairs = np.empty((rows, columns)), np.empty((2, columns), np.uint64)
+        self._packed = np.zeros(1) if model.proposal is None else model.proposal.packed()
         pairs = self._pairs[0].ctypes.data, self._pairs[1].ctypes.data
         self._noise = noise_address(model.noise), self._chunk.ctypes.data, rows, columns, model.noise_dim, *pairs
         address = int(map_of(transform).address) if transform else 0
@@ -73,7 +73,7 @@ class Feed:
         self._offsets, self._logs = [np.zeros(1, np.uint64)] * len(self._tables), [np.empty(0)] * len(self._tables)
         me = weakref.ref(self)  # without a circle, which would keep the memory longer
         self._answered = _ASK(lambda *asked: me()._answer(*asked))  # type: ignore[union-attr]
-        scratch.record[0] = ctypes.cast(self._answered, ctypes.c_void_p).value
+        scratch.record[0] = ctypes.cast(self._answered, ctypes.c_void_p).value or 0
         compile_for(draw_points, self._noise, self._map, 0, 0, 0, 0, 0, 0)
         compile_for(draw_counts, run.params, np.uint64(0), 0, np.uint64(1), 0)
 
@@ -198,7 +198,3 @@ def _cut(counts: Ints, room: int) -> None:
     if counts.sum() > room:
         order = np.argsort(counts, kind="stable")
         counts[order[np.cumsum(counts[order]) > room]] = 0
-
-
-def _packed(model: Model) -> Floats:
-    return np.zeros(1) if model.proposal is None else model.proposal.packed()

@@ -244,7 +244,9 @@ def test_writing_into_what_it_is_given_changes_nothing() -> None:
         return z[:, 0]
 
     model = vectorized(shifted, writes)
-    assert np.array_equal(fs.sample(model, HARMONIC, 500)[0], fs.sample(vectorized(shifted, _shifted), HARMONIC, 500)[0])
+    assert np.array_equal(
+        fs.sample(model, HARMONIC, 500)[0], fs.sample(vectorized(shifted, _shifted), HARMONIC, 500)[0]
+    )
     assert model.params.tolist() == [0.0, 1.0]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 from numba import int64, types, uint64
 
 from fastsumo.engine.cpu.kernels.look_up import BASE, FIELDS, FIRST, HALF, KEY, LOW, OFFSETS, RECORD, STRIDE, TRIALS

@@ -236,7 +236,11 @@ def _values_at(
 
     def called(points: np.ndarray, shift: float) -> np.ndarray | None:
         count = len(points)
-        chunk, weight, power = np.zeros((shape.noise_dim, chunk_of(shape))), np.full(count, np.nan), np.full(count, shift)
+        chunk, weight, power = (
+            np.zeros((shape.noise_dim, chunk_of(shape))),
+            np.full(count, np.nan),
+            np.full(count, shift),
+        )
         chunk[: shape.dim, :count] = points.T
         given = chunk.ctypes.data, count, 1, numbers.ctypes.data, held.ctypes.data
         if _CALL(address)(*given, shift, weight.ctypes.data, power.ctypes.data) == FAILED:
