@@ -472,6 +472,23 @@ def model(
     Compiled code is kept under a hash of all that; a function that uses what cannot be hashed by content, such as a C
     function by address, is compiled for each run.
 
+    **A vectorised model** is not compiled: ``f(z)`` or ``f(z, params)`` takes float64 of shape (n, dim),
+    ``n <= batch``, and returns n log weights as an array of NumPy, PyTorch (from any device; gradients are dropped) or
+    JAX, float32 or float64. With data it is ``f(z, x)`` or ``f(z, x, params)``, where row i of ``x``, of shape
+    (n, columns), is the row of data of sample i. Without ``params`` the function may do without that argument.
+
+    It gets the same random numbers as a compiled model: the NumPy version of one has the same trials. Samples of many
+    trials come together, in batches of ``batch`` or of a power of 2, where surplus samples repeat the last. One thread
+    calls the function, unless ``threads`` says more. A thread holds 20 MiB, and ``8 batch (dim + columns)`` bytes of
+    what the function is given (which it may write into), beside what it takes itself; where memory runs out, batches
+    are halved, with a warning.
+
+    The log weight of a sample must not depend on the others: results are the same for any batch as far as the
+    function's own rounding is, which in a network may differ from batch to batch in the last digits. Before the first
+    trial a few dozen points are tried all at once, twice, and some alone: what draws random numbers or goes over the
+    batch, such as a dropout or a normalisation that is in training, is a `ModelError`. What the function raises comes
+    out as it is.
+
     Examples
     --------
     >>> @model(dim=1, params=[2.0], log_evidence=0.0)

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from fastsumo.base import checks
 from fastsumo.errors import ModelError, SlowModelWarning
 from fastsumo.jit.fingerprint import code_fingerprint, source_fingerprint, unknown_content
+from fastsumo.models.batch import BATCH
 
 Floats = NDArray[np.float64]
 Factory = Callable[[], Callable[..., Any]]
 
-BATCH = 16_384
 _LARGEST_BATCH = 2**24
 _NO_MEMORY = ("out of memory", "resource_exhausted", "can't allocate memory", "not enough memory", "std::bad_alloc")
 

@@ -1,4 +1,4 @@
-"""Log weights from PyTorch and JAX, where they are installed: the trials of the compiled twin, and their own mistakes."""
+"""Log weights from PyTorch and JAX, where they are installed: the trials of a compiled twin, and their mistakes."""
 
 from __future__ import annotations
 

@@ -153,7 +153,9 @@ def test_words_of_vectorised_models_are_for_them(options: Any, said: str) -> Non
         fs.Model(lambda z, params: z[0], 2, **options)
 
 
-@pytest.mark.parametrize("path", ["no_such_module_of_anyone:make", f"{__name__}:no_such_function", "math:nothing.at_all"])
+@pytest.mark.parametrize(
+    "path", ["no_such_module_of_anyone:make", f"{__name__}:no_such_function", "math:nothing.at_all"]
+)
 def test_a_factory_that_is_not_there_is_an_error(path: str) -> None:
     with pytest.raises(ValueError, match="is not there"):
         model(None, factory=path)
@@ -269,7 +271,7 @@ def test_a_version_names_what_stays_in_its_process() -> None:
     mine = model(lambda z: network(z), version="net-1")
     assert made(recipe(mine))(POINTS).tolist() == [5.0, 11.0, 17.0]
     sent = recipe(mine)
-    del mine, network
+    del mine
     with pytest.raises(fs.ModelError, match=r"'net-1' is not in this process, .*factory="):
         pickle.loads(sent.capsule or b"")
 

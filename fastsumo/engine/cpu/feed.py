@@ -26,6 +26,7 @@ from fastsumo.engine.faults import trial_error
 from fastsumo.engine.shapes import shape_of
 from fastsumo.engine.status import BAD_WEIGHT
 from fastsumo.jit.options import compile_for
+from fastsumo.models.batch import BATCHES, ROOM
 from fastsumo.models.model import ROW_TRIALS
 from fastsumo.models.transforms import rows_of
 from fastsumo.models.vectorized import Batched
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_ROOM = 2**21  # log weights that are kept at least, 16 MiB
-_BATCHES = 32  # that tiles are put together for, so that the last, which may be small, hardly counts
 _ASK = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_uint64] * 3)
 _TILES, _STRETCH, _PILOTS = range(3)  # the tables
 _PILOT_TRIAL = ROW_TRIALS - 1
@@ -112,7 +111,7 @@ class Feed:
         first, stop = (work.first, work.stop) if work.rows is None else (work.first * each, work.stop * each)
         if key != work.key or within >= each or not first <= number < stop:
             return False
-        begin, wanted = max(number - within % TILE, first), _BATCHES * self._batch
+        begin, wanted = max(number - within % TILE, first), BATCHES * self._batch
         counts = self._counts(begin, min(stop - begin, max(TILE, min(wanted, BLOCK))), each)
         n = total = 0
         while n < counts.size and total < wanted:
@@ -120,7 +119,7 @@ class Feed:
             tile = counts[n : n + min(TILE - at % TILE, each - at)]
             if n + tile.size == counts.size and begin + counts.size < stop and n:
                 break  # maybe not the whole tile
-            _cut(tile, _ROOM)
+            _cut(tile, ROOM)
             n, total = n + tile.size, total + int(tile.sum())
         if sample >= counts[number - begin]:
             return False
