@@ -1,7 +1,7 @@
 """What may be typed after ``fastsumo COMMAND``: the arguments of every command, and no more than a parser needs.
 
-What a command does with them is in `trials`, `estimators`, `pages`, `studies` and `setting_up`, which are imported once
-a command runs: help needs no compiler.
+What a command does with them is in `trials`, `estimators`, `pages`, `studies`, `guide` and `setting_up`, which are
+imported once a command runs: help needs no compiler.
 """
 
 from __future__ import annotations
@@ -165,6 +165,23 @@ def add_theory(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_estimator(parser)
     add_output(parser)
+
+
+def add_guide(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo guide``."""
+    added = parser.add_argument("page", nargs="?", default="index", metavar="PAGE", help="default: the list of pages")
+    completion.attach(added, "pages_of_the_guide")
+    site = "write all pages and a reference as a site into this folder, running their code for figures"
+    parser.add_argument("--html", type=Path, metavar="DIR", help=site)
+    add_output(parser, json=False)
+
+
+def add_examples(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo examples``."""
+    added = parser.add_argument("name", nargs="?", metavar="NAME", help="the script to write; default: list them")
+    completion.attach(added, "examples")
+    parser.add_argument("--force", action="store_true", help="replace a file of that name")
+    add_output(parser, json=False)
 
 
 def add_init(parser: argparse.ArgumentParser) -> None:

@@ -39,6 +39,8 @@ COMMANDS: dict[str, Command] = {
     "compare": Command("estimators side by side, at equal cost", "estimators"),
     "levels": Command("how fast the increments shrink, level by level", "estimators"),
     "theory": Command("what theory says of an estimator, without a run", "estimators"),
+    "guide": Command("how to do things: pages here, or a site of them", "guide", named=False),
+    "examples": Command("scripts to start from", "guide", named=False),
     "init": Command("write a commented model to start from", "setting_up", named=False),
     "doctor": Command("what this machine will do, and what to mend", "setting_up", named=False),
     "bench": Command("how fast this machine is, in under a minute", "setting_up", named=False),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fastsumo.estimators.parsing import ESTIMATOR_WORDS, LAW_WORDS
+from fastsumo.guide import pages, scripts
 from fastsumo.models.parsing import built_in
 
 
@@ -36,6 +37,16 @@ def estimators(prefix: str, **_: Any) -> list[str]:
 def roulettes(prefix: str, **_: Any) -> list[str]:
     """Laws of `K`."""
     return _started(sorted(LAW_WORDS), prefix)
+
+
+def pages_of_the_guide(prefix: str, **_: Any) -> list[str]:
+    """Pages of the guide, by name."""
+    return _started(pages.names(), prefix)
+
+
+def examples(prefix: str, **_: Any) -> list[str]:
+    """Example scripts, by name."""
+    return _started(scripts.names(), prefix)
 
 
 def _started(names: list[str], prefix: str) -> list[str]:

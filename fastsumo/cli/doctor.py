@@ -6,7 +6,6 @@ For ``fastsumo doctor``, and for people who ask for help.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import os
 import platform
 import re
@@ -24,6 +23,7 @@ from fastsumo.jit.cache import cache_folder
 from fastsumo.jit.machine import assembly_of, cpu_name, is_tried, vectors_chosen
 from fastsumo.jit.numba_internals import TRIED
 from fastsumo.models.batch import BATCH, bytes_held
+from fastsumo.report.versions import version_of
 
 _LIBRARIES = ("numba", "llvmlite", "numpy", "scipy", "matplotlib", "rich")
 _FAST_NUMBA = (0, 67)  # measured: 27 ns a sample with 0.61, 18 with 0.62 to 0.66, 9 with 0.67 and 0.68
@@ -80,9 +80,9 @@ def examine() -> dict[str, Any]:
         "vectors_chosen": vectors_chosen(),
         "threads": available_threads(),
         "cores": os.cpu_count() or 1,
-        "libraries": {name: _version(name) for name in _LIBRARIES},
+        "libraries": {name: version_of(name) for name in _LIBRARIES},
         "cache": _cache(),
-        "optional": {name: _version(name) for name in _OPTIONAL},
+        "optional": {name: version_of(name) for name in _OPTIONAL},
         "cards": _cards(),
         "vectorized": _vectorized(),
         "mpi_launcher": next((name for name in ("mpiexec", "mpirun", "srun") if shutil.which(name)), None),
@@ -215,13 +215,6 @@ def _rows_of_cards(found: Any) -> list[tuple[str, str]]:
 def _older(version: str | None, than: tuple[int, ...]) -> bool:
     numbers = re.findall(r"\d+", version or "")
     return bool(numbers) and tuple(map(int, numbers[: len(than)])) < than
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _cache() -> dict[str, Any]:

@@ -15,7 +15,7 @@ _LONGEST_OF_SHORT = 2**14  # ... and samples of its longest trial
 _ROWS = 256  # of data in a block ...
 _ROWS_WORK = 2**23  # ... or as many as draw so many numbers
 _BATCH = 1 << 20  # weights of a batch of sequences
-_TYPICAL_COST = 40.0  # samples beyond the minimum, of a trial whose expected cost is infinite
+_TYPICAL_COST = 40.0  # terms of a trial whose expected cost is infinite
 
 
 class Blocks:
@@ -62,7 +62,8 @@ def sequences_of_batch(n: int) -> int:
 def _numbers_of_a_trial(estimator: Estimator, model: Model) -> float:
     cost = min(estimator.expected_cost(), 1e15)
     if not math.isfinite(estimator.expected_cost()):
-        cost = estimator.plan().minimum + _TYPICAL_COST
+        plan = estimator.plan()
+        cost = plan.minimum + plan.block * _TYPICAL_COST
     return cost * max(model.noise_dim, 2)
 
 

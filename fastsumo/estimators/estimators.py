@@ -11,14 +11,17 @@ import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastsumo.base import checks, exact
-from fastsumo.estimators.roulette import Harmonic, Roulette
+from fastsumo.estimators.roulette import Geometric, Harmonic, Roulette
 from fastsumo.trial import kinds
 from fastsumo.trial.plan import MAX_TERMS, NO_TABLE, Law, Plan, always
+from fastsumo.trial.sizes import CENTER_GRID
 from fastsumo.trial.survival import survival
 
 _MOST_JACKKNIFED = 2**24, 2048  # samples, for orders 1 and 2
+_FURTHEST_CENTER = 2.0**39  # of a log, beyond which its digits are too few for weights relative to it
 _MOST_SUMMED = 2**16  # values of K, one by one; and points of an integral over more
 
 
@@ -298,6 +301,101 @@ class MLMC(Estimator):
         return self.base * (1.0 + 2.0 * mean_power if self.first else mean_power)
 
 
+@dataclass(frozen=True)
+class Taylor(Estimator):
+    """Russian roulette over Taylor's series of the log around a number (Chopin, Crucinio & Singh, arXiv 2403.20313).
+
+    ``log c - sum_{k=1..K} y_1 ... y_k / (k P(K >= k))`` with ``log c = log_center``, ``y_i = 1 - (mean of the i-th
+    `block` weights) / c``, each weight used once: ``K * block`` samples a trial, so under ``Geometric(p)``
+    ``block / p`` on average. Unbiased for `log Z` where ``E |y| < 1`` and nothing caps `K`; never ``-inf``: a weight of
+    zero makes ``y`` larger, no more.
+
+    With ``q = chi_square / block`` and ``c = g Z``, ``E y^2 = 1 - 2 / g + (1 + q) / g^2`` is least for ``g = 1 + q``,
+    where it is ``q / (1 + q)``. Under ``Geometric(p)`` the variance is finite where ``E y^2 < 1 - p``, so that with a
+    finite chi-square, variance and cost can both be; `fs.taylor_law` finds a law, a block and a centre for a cost. A
+    centre at or below ``Z / 2`` has ``|E y| >= 1``: the series diverges, and a run refuses it where the model knows
+    its log evidence.
+
+    Parameters
+    ----------
+    roulette : Roulette
+        The law of `K`. A cap ends the series, and the mean is ``log c - sum_{k <= cap} (E y)^k / k``.
+    block : int
+        Samples of a factor.
+    log_center : float, optional
+        By default, whatever runs it takes ``log Z + log(1 + q)``: from the log evidence and the chi-square that the
+        model declares, or else from 16 384 weights of their own that are a function of the model alone, rounded to
+        2^-8; the number is in the result. In `fs.evaluate` every row has one of its own.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> run = fs.simulate(fs.models.note(), fs.Taylor(), trials=100_000)
+    >>> round(run.provenance.estimator.log_center, 6), bool(abs(run.mean - run.log_evidence) < 5 * run.std_error)
+    (2.387699, True)
+    """
+
+    roulette: Roulette = field(default_factory=lambda: Geometric(0.5))
+    block: int = 1
+    log_center: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_roulette(self.roulette)
+        object.__setattr__(self, "block", checks.whole("block", self.block, 1, 2**30))
+        if self.log_center is not None:
+            limit = _FURTHEST_CENTER
+            object.__setattr__(self, "log_center", checks.real("log_center", self.log_center, -limit, limit))
+
+    def plan(self) -> Plan:
+        center = math.nan if self.log_center is None else self.log_center
+        return Plan(kinds.TAYLOR, 0, self.roulette.law(), block=self.block, log_center=center)
+
+    def expected_cost(self) -> float:
+        return self.block * self.roulette.expected_terms()
+
+
+def best_center(log_evidence: float, chi_square: float, block: int) -> float:
+    """``log Z + log(1 + chi_square / block)``: around it ``E y^2`` of `Taylor` is least.
+
+    Examples
+    --------
+    >>> best_center(0.0, 1.0, 1)
+    0.6931471805599453
+    """
+    return log_evidence + exact.log1p(chi_square / block)
+
+
+def estimated_center(log_weights: NDArray[np.float64], block: int, log_evidence: float | None = None) -> float:
+    """`best_center` as weights show it, rounded to a grid on which nobody's last bits matter.
+
+    Parameters
+    ----------
+    log_weights : ndarray
+        -inf are weights of zero.
+    block : int
+    log_evidence : float, optional
+        Where it is known.
+
+    Returns
+    -------
+    float
+        NaN where no weight is positive.
+
+    Examples
+    --------
+    >>> estimated_center(np.array([0.0, 0.0, -np.inf, -np.inf]), 1)
+    0.0
+    """
+    top = float(np.max(log_weights, initial=-np.inf))
+    if not math.isfinite(top):
+        return math.nan
+    weights = np.exp(log_weights - top)
+    mean = float(weights.mean())
+    chi_square = max(float(np.mean(weights**2)) / mean**2 - 1.0, 0.0)
+    center = (top + math.log(mean) if log_evidence is None else log_evidence) + math.log1p(chi_square / block)
+    return math.floor(center * CENTER_GRID + 0.5) / CENTER_GRID
+
+
 def law_with_strata(estimator: Estimator) -> Law:
     """The law of the random `K` of an estimator, which strata part.
 
@@ -311,8 +409,8 @@ def law_with_strata(estimator: Estimator) -> Law:
     >>> law_with_strata(SUMO(Harmonic(cap=80))).cap
     80
     """
-    if not isinstance(estimator, (SUMO, SingleTerm, MLMC)):
-        raise TypeError(f"only estimators of a random K have strata: SUMO, SingleTerm, MLMC; got {estimator!r}")
+    if not isinstance(estimator, (SUMO, SingleTerm, MLMC, Taylor)):
+        raise TypeError(f"only estimators of a random K have strata: SUMO, SingleTerm, MLMC, Taylor; got {estimator!r}")
     return estimator.plan().law
 
 
@@ -335,7 +433,7 @@ class Stratum(Estimator):
 
     Parameters
     ----------
-    estimator : SUMO, SingleTerm or MLMC
+    estimator : SUMO, SingleTerm, MLMC or Taylor
     low, high : int
         The least and the largest `K`; ``high`` is brought down to the cap of the law, where it has one.
 
@@ -371,7 +469,11 @@ class Stratum(Estimator):
         plan, beyond = self.plan(), float(survival(self.plan().law, self.high + 1))
         few = self.high - self.low < _MOST_SUMMED
         terms = np.arange(self.low, self.high + 1) if few else np.geomspace(self.low, self.high, _MOST_SUMMED)
-        more = np.diff([plan.samples(k) for k in range(self.low, self.high + 1)]) if plan.kind == kinds.MLMC else 1.0
+        more = (
+            np.diff([plan.samples(k) for k in range(self.low, self.high + 1)])
+            if plan.kind == kinds.MLMC
+            else plan.block
+        )
         above = survival(plan.law, terms) - beyond
         total = (above[1:] * more).sum() if few else np.trapezoid(above, terms) + 0.5 * (above[-1] - above[0])
         return plan.samples(self.low) + float(total) / self.probability
@@ -382,4 +484,13 @@ def _check_roulette(roulette: object) -> None:
         raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}")
 
 
-ESTIMATORS: tuple[type[Estimator], ...] = (IWAE, ELBO, JVI, SUMO, SingleTerm, MLMC, Stratum)  # all that there are
+ESTIMATORS: tuple[type[Estimator], ...] = (
+    IWAE,
+    ELBO,
+    JVI,
+    SUMO,
+    SingleTerm,
+    MLMC,
+    Taylor,
+    Stratum,
+)  # all that there are

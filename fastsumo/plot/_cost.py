@@ -69,7 +69,9 @@ def cost(results: Iterable[Run], *, labels: Sequence[str] | None = None, ax: Axe
     _draw_products(axes)
     label_few_decades(axes)
     if len(kinds) <= _LEGEND:
-        legend(axes, loc="lower left", bbox_to_anchor=(-0.1, 1.0))
+        legend(axes, 1, bbox_to_anchor=(-0.1, 1.0))
+        if ax is None:
+            axes.figure.set_figheight(axes.figure.get_figheight() + 0.14 * len(kinds))  # type: ignore[union-attr]
     else:
         _number(axes, [run for _, run in shown], runs)
     return axes

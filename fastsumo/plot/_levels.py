@@ -8,7 +8,7 @@ import numpy as np
 
 from fastsumo.base.floats import own_errstate
 
-from ._style import BLUE, GREY, ORANGE, legend, new_figure, plain
+from ._style import BLUE, GREY, ORANGE, is_narrow, legend, letters, new_figure, plain
 from .protocols import ByLevel
 
 if TYPE_CHECKING:
@@ -36,8 +36,9 @@ def levels(found: ByLevel, figure: Figure | SubFigure | None = None) -> Figure |
     4
     """
     if figure is None:
-        figure = new_figure((9.0, 7.0))
-    axes = figure.subplots(2, 2)
+        figure = new_figure((9.0, 7.0), 2.8)
+    shape = (4, 1) if is_narrow(figure) else (2, 2)
+    axes = figure.subplots(*shape, sharex=True, squeeze=False).reshape(2, 2)
     rows, level = found.dyadic, found.dyadic["level"]
     with np.errstate(all="ignore"):
         for axis, what, rate in ((axes[0, 0], "variance", found.beta), (axes[0, 1], "mean", found.alpha)):
@@ -50,7 +51,12 @@ def levels(found: ByLevel, figure: Figure | SubFigure | None = None) -> Figure |
     axes[1, 1].plot(level[1:], rows["kurtosis"][1:], "o-", color=BLUE)
     titles = ("$\\log_2$ variance", "$\\log_2$ |mean|", "halves differ by (standard errors)", "kurtosis (normal: 3)")
     for axis, title in zip(axes.flat, titles, strict=True):
-        axis.set(xlabel="level $l$", ylabel=title)
+        axis.set(ylabel=title)
         axis.xaxis.get_major_locator().set_params(integer=True)
-    figure.suptitle(plain(f"{found.model}: dyadic antithetic levels, {found.samples:,} sequences"))
+        if axis.get_subplotspec().is_last_row():
+            axis.set_xlabel("level $l$")
+    letters(list(axes.flat))
+    figure.suptitle(
+        plain(f"{found.model}: dyadic antithetic levels, {found.samples:,} sequences"), fontsize="medium", wrap=True
+    )
     return figure

@@ -72,7 +72,7 @@ def variance(model: Model, estimators: Sequence[Estimator] | None = None, *, ax:
     axes.set_xscale("log", base=2)
     axes.set_xlim(1.6, 0.125 * 1e6)
     axes.set_ylim(0.5 * lowest, 5.0 * tallest)
-    legend(axes, loc="lower left", bbox_to_anchor=(-0.1, 1.0))
+    legend(axes, 1, bbox_to_anchor=(-0.1, 1.0))
     return axes
 
 

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastsumo import plot
+from fastsumo.base import html
+from fastsumo.base.html import escape
 from fastsumo.base.text import Column, Rows, count
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run, Trial
-from fastsumo.report import html, summary, svg
-from fastsumo.report.html import escape, section
+from fastsumo.report import summary, svg
+from fastsumo.report.html import page, section
 from fastsumo.tails._diagnose import paragraphs
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ def result_page(result: Run, commands: Sequence[str], replays: Replays | str) ->
     links = "".join(f'<a href="#{name}">{escape(words)}</a>' for name, (words, _) in parts.items())
     body = "".join(section(name, words, content) for name, (words, content) in parts.items())
     stopped = ' <span class="soft">(interrupted)</span>' if result.interrupted else ""
-    return html.page(title, f"<header><h1>{escape(title)}{stopped}</h1><nav>{links}</nav></header>{body}")
+    return page(title, f"<header><h1>{escape(title)}{stopped}</h1><nav>{links}</nav></header>{body}")
 
 
 def diagnosis(result: Run) -> Diagnosis | None:

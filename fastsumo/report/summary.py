@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, count, labelled, short, table, with_error
-from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, SingleTerm
+from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, SingleTerm, Taylor
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run, Trial
 from fastsumo.tails import mean_interval
@@ -98,6 +98,8 @@ def trial_summary(trial: Trial, estimator: Estimator, width: int = WIDTH) -> str
         ("terms K", count(trial.terms)),
         ("samples", f"{count(kept)} kept"),
     ]
+    if isinstance(estimator, Taylor):
+        rows.append(("log center", f"{trial.log_center:.17g}"))
     if trial.iwae.size:
         rows.append(("path", f"L_1 = {trial.iwae[0]:.10g} to L_{trial.iwae.size} = {trial.iwae[-1]:.10g}"))
     shown = (labelled(rows, width), _contributions(trial, estimator, width))
@@ -218,6 +220,10 @@ def truth(result: Run, mean: float, error: float) -> list[tuple[str, str]]:
     if _is_fixed(result):
         bias = "biased, but less than IWAE" if isinstance(run.estimator, JVI) else "a lower bound in expectation"
         rows.append(("", f"The estimate is {bias}."))
+    elif isinstance(run.estimator, Taylor):
+        cap = run.estimator.plan().law.cap
+        if run.estimator.plan().law.capped:
+            rows.append(("", f"With its cap the series ends after {cap:,} terms, so the estimate is biased."))
     elif _capped(result):
         plan = run.estimator.plan()
         samples = plan.samples(plan.law.cap)
@@ -252,11 +258,12 @@ def _spread(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
     smallest, largest = result.statistics.smallest, result.statistics.largest
     if is_constant(result):
         return [("variance", f"{result.finite_variance:.3g}: all values are the same, but for rounding")]
+    known = not math.isnan(result.variance_error)
     rows = [
-        ("variance", f"{result.finite_variance:.6g}"),
+        ("variance", with_error(result.variance, result.variance_error) if known else f"{result.finite_variance:.6g}"),
         ("range", f"{smallest:.6g} to {largest:.6g}"),
     ]
-    if hill is not None and hill.low > 4.0 and not result.zero_weight_trials:
+    if hill is not None and hill.low > 4.0 and known:
         rows.insert(1, ("shape", f"skewness {result.skewness:.3g}, kurtosis {result.kurtosis:.3g}"))
     squares = float(result.by_terms["sum_squares"].sum())
     if squares > 0.0:
@@ -368,10 +375,10 @@ def _speed(result: Run) -> list[tuple[str, str]]:
 
 
 def _contributions(trial: Trial, estimator: Estimator, width: int) -> str:
-    """The largest products of increment and weight, of the sum that a SUMO trial is."""
-    if not isinstance(estimator, SUMO):
+    """The largest products of increment and weight, of the sum that a trial of SUMO or of Taylor's series is."""
+    if not isinstance(estimator, (SUMO, Taylor)):
         return ""
-    minimum = estimator.plan().minimum
+    minimum = 1 if isinstance(estimator, Taylor) else estimator.plan().minimum
     j = np.arange(max(1, 2 - minimum), trial.roulette_weights.size + 1)
     j = j[minimum + j - 2 < trial.increments.size]
     if j.size == 0:

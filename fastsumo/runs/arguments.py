@@ -6,8 +6,9 @@ from typing import Any
 
 from fastsumo.base import checks
 from fastsumo.base.machine import available_threads
-from fastsumo.estimators.estimators import Estimator
+from fastsumo.estimators.estimators import Estimator, Stratum, Taylor
 from fastsumo.models.model import Model
+from fastsumo.theory import centered
 
 MAX_TRIALS = 2**63 - 1
 MAX_SEED = 2**64 - 1
@@ -30,6 +31,30 @@ def check_run(
     count = checks.whole("trials", trials, 1, MAX_TRIALS)
     checks.whole("seed", seed, 0, MAX_SEED)
     return count, checks.whole(first_name, first, 0, MAX_TRIALS - count)
+
+
+def settled(model: Model, estimator: Estimator) -> Estimator:
+    """The estimator as it is run: one of Taylor's series with a number for its centre.
+
+    Raises
+    ------
+    ValueError
+        If the model knows its log evidence, and by that the series diverges.
+    """
+    found = centered(model, estimator)
+    series = found.estimator if isinstance(found, Stratum) else found
+    if isinstance(series, Taylor) and series.log_center is not None and model.log_evidence is not None:
+        below = model.log_evidence - series.log_center
+        if below >= _LOG_2 and not series.plan().law.capped:
+            raise ValueError(
+                f"log_center={series.log_center:.6g} lies {below:.4g} below the log evidence of model {model.name!r}, "
+                f"{model.log_evidence:.6g}: from log 2 on Taylor's series diverges, and the estimator has no mean. "
+                "Take a larger one, or log_center=None"
+            )
+    return found
+
+
+_LOG_2 = 0.6931471805599453
 
 
 def thread_count(threads: Any, model: Model) -> int:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
-from fastsumo.base.text import NARROWEST, WIDTH
+from fastsumo.base.shown import Shown
+from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows
 from fastsumo.estimators.roulette import Harmonic, Roulette
 
 Floats = NDArray[np.float64]
@@ -32,7 +33,7 @@ _HARMONIC = Harmonic()
 
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(Shown):
     """What `audit` found.
 
     Attributes
@@ -69,6 +70,10 @@ class Audit:
 
     def __str__(self) -> str:
         return self.text
+
+    def _blocks(self) -> list[Rows | list[Column]]:
+        verdict = "passed" if self.passed else "failed"
+        return [Rows([(verdict, ", ".join(self.checks)), *(("finding", each) for each in self.findings)])]
 
 
 class _Case(NamedTuple):

@@ -8,22 +8,24 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.base import checks
+from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import Column, Rows, count, labelled, short, table, with_error
 from fastsumo.engine.devices import open_row_engine
-from fastsumo.estimators.estimators import Estimator
+from fastsumo.estimators.estimators import Estimator, Taylor
 from fastsumo.models.model import ROW_TRIALS, Model
-from fastsumo.report import html
 from fastsumo.report.frames import dataframe
 from fastsumo.report.progress import Progress, make_progress
 from fastsumo.runs.arguments import MAX_SEED, check_run, thread_count
 from fastsumo.statistics.row_sums import RowSums
+
+if TYPE_CHECKING:
+    import pandas
 
 Floats = NDArray[np.float64]
 
@@ -220,7 +222,7 @@ class Evaluation:
     def __repr__(self) -> str:
         return f"Evaluation({self.model!r}, {self.estimator!r}, rows={self.rows}, total={self.total:.10g})"
 
-    def to_dataframe(self) -> Any:
+    def to_dataframe(self) -> pandas.DataFrame:
         """One row for each row of the data: its estimate, errors, tail index, cost; the truth where it is known.
 
         Returns
@@ -340,6 +342,11 @@ def _check(model: Any, estimator: Any, trials: Any, seed: Any) -> int:
     else:
         check_run(model, estimator, 1, seed, 0)
     checks.whole("seed", seed, 0, MAX_SEED)
+    if isinstance(estimator, Taylor) and estimator.log_center is not None:
+        raise ValueError(
+            f"log_center={estimator.log_center:g} is one number, and every row has a log evidence of its own: leave it "
+            "None, and every row has a centre of its own too"
+        )
     return checks.whole("trials", trials, 1, ROW_TRIALS - 1)
 
 

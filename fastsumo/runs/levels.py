@@ -8,21 +8,26 @@ from __future__ import annotations
 import math
 import textwrap
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo import plot
-from fastsumo.base import checks
+from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, table
 from fastsumo.engine.devices import check_device, open_engine
 from fastsumo.estimators.estimators import ELBO
 from fastsumo.models.model import Model
-from fastsumo.report import html
+from fastsumo.plot._style import without_axes
 from fastsumo.report.frames import dataframe
 from fastsumo.runs.arguments import check_run, thread_count
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 Floats = NDArray[np.float64]
 
@@ -109,17 +114,26 @@ class Levels:
         at = np.asarray(k, dtype=np.float64)
         return np.asarray(np.interp(np.log(at), np.log(known), scaled) / (at * (at + 1.0)))
 
-    def plot(self, figure: Any = None) -> Any:
+    def plot(self, figure: Figure | SubFigure | None = None, *, ax: Axes | None = None) -> Figure | SubFigure:
         """Four panels by level: log2 of the variance, log2 of the mean, consistency, kurtosis.
 
         Parameters
         ----------
-        figure : matplotlib.figure.Figure, optional
+        figure : matplotlib Figure or SubFigure, optional
+            To draw on; by default a new one, which a notebook shows. Save it with ``savefig``.
+        ax : None
+            Four panels need a figure.
 
         Returns
         -------
-        matplotlib.figure.Figure
+        matplotlib Figure or SubFigure
+
+        Raises
+        ------
+        TypeError
+            If axes are given.
         """
+        without_axes(ax, "plot the columns of .dyadic on your axes")
         return plot.levels(self, figure)
 
     def __repr__(self) -> str:
@@ -134,7 +148,7 @@ class Levels:
         rates = {name: {"value": rate.value, "error": rate.error} for name, rate in self._rates()}
         return numbers | rates | {"consistent": self.consistent}
 
-    def to_dataframe(self, table: str = "dyadic") -> Any:
+    def to_dataframe(self, table: str = "dyadic") -> pandas.DataFrame:
         """A table as a pandas DataFrame.
 
         Parameters

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
 from fastsumo.engine.devices import open_engine
-from fastsumo.estimators.estimators import Estimator
+from fastsumo.estimators.estimators import ELBO, Estimator, Taylor, estimated_center
 from fastsumo.models.model import ROW_TRIALS, Model
-from fastsumo.runs.arguments import check_run, thread_count
+from fastsumo.runs.arguments import check_run, settled, thread_count
+from fastsumo.trial.sizes import ROW_PILOT
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class Trial(Shown):
     """One trial whole, as `replay` gives it.
 
     Attributes
@@ -33,6 +35,11 @@ class Trial:
         ``L_{k+1} - L_k``.
     roulette_weights : ndarray, shape (K,)
         ``1 / P(K >= j)``; empty for `IWAE`.
+    factors : ndarray, shape (K,)
+        For `Taylor`, the factors ``y_i = 1 - mean of a block / c``; else empty. Its ``increments``, shape (K,), are
+        ``-y_1 ... y_k / k``, and the value is ``log_center + increments @ roulette_weights``.
+    log_center : float
+        For `Taylor`, the number that was used; else NaN.
 
     Examples
     --------
@@ -52,6 +59,8 @@ class Trial:
     iwae: NDArray[np.float64]
     increments: NDArray[np.float64]
     roulette_weights: NDArray[np.float64]
+    factors: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    log_center: float = math.nan
 
     def __repr__(self) -> str:
         return (
@@ -101,6 +110,7 @@ def replay(
         at = checks.whole("trial", trial, 0, ROW_TRIALS - 1)
         model = model.at_row(row)
     _, at = check_run(model, estimator, 1, seed, at, "trial")
+    estimator = settled(model, estimator) if row is None else _at_row(model, estimator, offset)
     number = offset + at
     keep = checks.whole("max_samples", max_samples, 1)
     engine = open_engine(model, estimator, int(seed), threads=thread_count(None, model))
@@ -112,8 +122,37 @@ def replay(
         iwae = np.logaddexp.accumulate(log_weights) - np.log(counts)
         increments = np.diff(iwae)
     kept = np.arange(1, min(terms, keep) + 1)
-    law = getattr(getattr(estimator, "estimator", estimator), "roulette", None)  # of a stratum, that of the whole
+    whole = getattr(estimator, "estimator", estimator)  # of a stratum, that of the whole
+    law = getattr(whole, "roulette", None)
     weights = np.empty(0) if law is None else 1.0 / law.survival(kept)
     bad = ~(log_weights <= np.finfo(float).max)
+    factors, center = np.empty(0), math.nan
+    if isinstance(whole, Taylor) and whole.log_center is not None:
+        center = whole.log_center
+        factors, increments = _series(log_weights, whole.block, center)
+        weights = weights[: factors.size]
+        bad |= ~np.isfinite(increments @ weights)
     value = math.nan if bad.any() else float(engine.sample(number, 1)[0][0])
-    return Trial(at, int(seed), terms, value, log_weights, iwae, increments, weights)
+    return Trial(at, int(seed), terms, value, log_weights, iwae, increments, weights, factors, center)
+
+
+def _series(
+    log_weights: NDArray[np.float64], block: int, center: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The factors of a series, and its terms, of those blocks that are whole."""
+    count = log_weights.size // block
+    relative = log_weights[: count * block].reshape(count, block) - center
+    with np.errstate(over="ignore", invalid="ignore"):
+        factors = 1.0 - np.exp(relative).mean(axis=1)
+        return factors, -np.cumprod(factors) / np.arange(1.0, count + 1.0)
+
+
+def _at_row(model: Model, estimator: Estimator, first: int) -> Estimator:
+    """The estimator as `evaluate` runs it for a row, whose first trial is given."""
+    if not isinstance(estimator, Taylor):
+        return estimator
+    if estimator.log_center is not None:
+        raise ValueError("a row of fs.evaluate has a centre of its own: leave log_center None")
+    engine = open_engine(model, ELBO(), 0, threads=1)
+    center = estimated_center(engine.log_weights(first + ROW_TRIALS - 1, ROW_PILOT), estimator.block)
+    return replace(estimator, log_center=0.0 if math.isnan(center) else center)

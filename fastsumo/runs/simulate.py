@@ -14,7 +14,7 @@ from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.labels import label
 from fastsumo.models.model import Model
 from fastsumo.report.progress import Progress, make_progress
-from fastsumo.runs.arguments import check_run, thread_count
+from fastsumo.runs.arguments import check_run, settled, thread_count
 from fastsumo.runs.provenance import Provenance
 from fastsumo.runs.result import Result
 from fastsumo.runs.until import simulate_until
@@ -84,17 +84,17 @@ def simulate(
     (100000, True)
     """
     check_device(device)
+    if trials is None and until is None:
+        raise TypeError("simulate needs a number of trials, or until=dict(std_error=...)")
+    most, start = check_run(model, estimator, _MOST_UNTIL if trials is None else trials, seed, first_trial)
+    estimator = settled(model, estimator)
     if until is not None:
-        most, start = check_run(model, estimator, _MOST_UNTIL if trials is None else trials, seed, first_trial)
 
         def more(count: int, first: int) -> Result:
             return simulate(model, estimator, count, seed, threads, progress, first_trial=first, device=device)
 
         return simulate_until(more, model, estimator, until, most, start)
-    if trials is None:
-        raise TypeError("simulate needs a number of trials, or until=dict(std_error=...)")
-    count, start = check_run(model, estimator, trials, seed, first_trial)
-    return run_trials(model, estimator, count, int(seed), thread_count(threads, model), progress, start, device=device)
+    return run_trials(model, estimator, most, int(seed), thread_count(threads, model), progress, start, device=device)
 
 
 def run_trials(
@@ -159,5 +159,6 @@ def sample(
     """
     count, start = check_run(model, estimator, trials, seed, first_trial)
     check_device(device)
+    estimator = settled(model, estimator)
     engine = open_engine(model, estimator, int(seed), threads=thread_count(threads, model), device=device)
     return engine.sample(start, count)

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastsumo import plot
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
 from fastsumo.estimators.estimators import Stratum, probability_of
 from fastsumo.report import stratified as words
 from fastsumo.report.frames import dataframe
@@ -25,6 +26,9 @@ from fastsumo.statistics.statistics import to_float
 from fastsumo.tails import Histogram
 
 if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+
     from fastsumo.estimators.estimators import Estimator
     from fastsumo.runs.provenance import Provenance
     from fastsumo.runs.replay import Trial
@@ -41,7 +45,7 @@ GROWTH = np.dtype([("terms", "i8"), ("mean", "f8"), ("variance", "f8"), ("varian
 
 
 @dataclass(frozen=True)
-class LocalIndex:
+class LocalIndex(Shown):
     """Slope of a tail between two distances: ``P(|S - c| > x) ~ x**-estimate`` there.
 
     Attributes
@@ -347,7 +351,7 @@ class Stratified:
             found[name] = [dict(zip(table.dtype.names or (), row.tolist(), strict=True)) for row in table]
         return found
 
-    def to_dataframe(self, table: str = "strata") -> Any:
+    def to_dataframe(self, table: str = "strata") -> pandas.DataFrame:
         """One of the tables as a pandas DataFrame.
 
         Parameters
@@ -397,7 +401,7 @@ class Stratified:
         files.write_strata(self, Path(path))
 
     @own_errstate
-    def plot(self, ax: Any = None, *, brute_force: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None, *, brute_force: Result | None = None) -> Axes:
         """The tail over all its decades: measured, with its error and what is out of reach; theory; plain trials.
 
         Parameters

@@ -15,7 +15,7 @@ from fastsumo.estimators.estimators import Estimator, Stratum
 from fastsumo.estimators.labels import label
 from fastsumo.models.model import Model
 from fastsumo.report.progress import Progress, make_progress
-from fastsumo.runs.arguments import check_run, thread_count
+from fastsumo.runs.arguments import check_run, settled, thread_count
 from fastsumo.runs.provenance import Provenance
 from fastsumo.runs.result import Result
 from fastsumo.runs.strata import FEWEST, allocated, parted, pilot_trials
@@ -49,7 +49,7 @@ def stratify(
     Parameters
     ----------
     model : Model
-    estimator : SUMO, SingleTerm or MLMC
+    estimator : SUMO, SingleTerm, MLMC or Taylor
     cost : float
         Importance samples to use, those of a pilot among them. Each stratum has 16 trials at least, so that large ones
         may cost more.
@@ -94,6 +94,7 @@ def stratify(
     """
     check_run(model, estimator, 1, seed, 0)
     check_device("cpu" if device is None else device)
+    estimator = settled(model, estimator)
     budget = checks.real("cost", cost, 1.0, closed="low")
     parts = parted(estimator, budget, strata, largest_terms)
     p = np.array([part.probability for part in parts])

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
-from fastsumo.base.text import Column, table, with_error
+from fastsumo.base.logs import LOGGER
+from fastsumo.base.shown import Shown
+from fastsumo.base.text import Column, Rows, table, with_error
 from fastsumo.engine.cpu.kernels.points import values_at
 from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import ELBO, SUMO
@@ -50,7 +52,7 @@ _NELDER_MEAD = 8  # parameters up to which the simplex is tried as well
 
 
 @dataclass(frozen=True)
-class Quality:
+class Quality(Shown):
     """How good a proposal is, on fresh samples.
 
     Attributes
@@ -77,7 +79,7 @@ class Quality:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Tuned:
+class Tuned(Shown):
     """What `tune` found.
 
     Attributes
@@ -122,6 +124,22 @@ class Tuned:
         return f"Tuned({self.model.name!r}, {self.objective!r}, {change})"
 
     def __str__(self) -> str:
+        notes = [f"\n{note}" for note in self._notes()]
+        return "\n".join([self._title(), textwrap.fill(self.message, 80), "", table(self._columns()) + "".join(notes)])
+
+    def _blocks(self) -> list[Rows | list[Column]]:
+        notes = Rows(("", text) for text in (self.message, *self._notes()))
+        return [Rows([("", self._title())]), self._columns(), notes]
+
+    def _title(self) -> str:
+        end = "converged" if self.converged else "not converged"
+        return f"{self.model.name} tuned for {self.objective}: {end} after {self.evaluations} evaluations"
+
+    def _notes(self) -> list[str]:
+        unsettled = any(math.isinf(found.chi_square_error) for found in (self.before, self.after))
+        return ["~ the largest weights rule this number; the truth may be infinite"] if unsettled else []
+
+    def _columns(self) -> list[Column]:
         names = ["chi-square, the tail constant", "ELBO", f"variance of SUMO, cap {self.cap}"]
         columns = [Column("", names, left=True)]
         for head, found in (("before", self.before), ("after", self.after)):
@@ -131,12 +149,7 @@ class Tuned:
                 _cell(found.sumo_variance, found.sumo_variance_error),
             ]
             columns.append(Column(head, cells))
-        end = "converged" if self.converged else "not converged"
-        title = f"{self.model.name} tuned for {self.objective}: {end} after {self.evaluations} evaluations"
-        title += f"\n{textwrap.fill(self.message, 80)}"
-        unsettled = any(math.isinf(found.chi_square_error) for found in (self.before, self.after))
-        note = "\n~ the largest weights rule this number; the truth may be infinite" if unsettled else ""
-        return f"{title}\n\n{table(columns)}{note}"
+        return columns
 
 
 def _cell(value: float, error: float) -> str:
@@ -249,6 +262,7 @@ class _Tuning:
         self.iterations += int(report.nit)
         self.evaluations += int(report.nfev)
         self.converged, self.message = bool(report.success), str(report.message)
+        LOGGER.info("tune %s: %d evaluations, %s", self.model.name, self.evaluations, self.message)
 
     def minimise(self, objective: Callable[[Floats], float], start: Floats, bounds: Any = None) -> Floats:
         """L-BFGS-B with gradients by differences, and the simplex where there are few parameters and it stops early."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastsumo.base import checks
+from fastsumo.estimators.estimators import Taylor
 from fastsumo.theory import last_sample, tail
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def refuse_infinite_variance(model: Model, estimator: Estimator) -> None:
         raise ValueError(
             f"the values of {estimator!r} on {model.name!r} have the tail index {found.index:.4g}{why}, so their "
             "variance is infinite and no number of trials brings the standard error down. "
-            f"{_MEND_WEIGHTS if found.of_weights else _ADVICE}"
+            f"{_MEND_WEIGHTS if found.of_weights else _advice(estimator)}"
         )
 
 
@@ -97,11 +98,19 @@ _ADVICE = (
     "Cap the law of K, take a lighter one such as fs.roulette.PowerLaw(0.75, cap=...), or use fs.MLMC(); "
     "or run a fixed number of trials and read Result.interval(method='median-of-means')."
 )
+_SERIES_ADVICE = (
+    "Take a larger block, a smaller p of fs.roulette.Geometric(p), or what fs.taylor_law(model) finds; "
+    "or run a fixed number of trials and read Result.interval(method='median-of-means')."
+)
 _MEND_WEIGHTS = (
     "It is the weights that are heavy, and no law of K mends that: take a proposal whose tails are heavier than the "
     "target's where weights are too large, and lighter where they come too near zero; or more samples before the first "
     "increment (minimum), or in IWAE."
 )
+
+
+def _advice(estimator: Estimator) -> str:
+    return _SERIES_ADVICE if isinstance(estimator, Taylor) else _ADVICE
 
 
 def _first_chunk(estimator: Estimator) -> int:
@@ -128,5 +137,5 @@ def _refuse_heavy_pilot(model: Model, estimator: Estimator, result: Result) -> N
             f"{result.trials} trials gives the tail index {index.estimate:.3g} ({index.low:.3g} to "
             f"{index.high:.3g}, 95 %). Warning: this is an estimate; declare chi_square on the model, or "
             "weight_tail_index and weight_zero_index, to overrule it. "
-            f"{_ADVICE}"
+            f"{_advice(estimator)}"
         )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.base.shown import Shown
 from fastsumo.statistics.statistics import rounded
 
 _OCTAVES = 24  # of the distance from the centre that are looked at, counted from the largest
@@ -22,7 +23,7 @@ _PART = 100  # and no more than so large a part of all
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Shown):
     """What is known of a run so far.
 
     Attributes

@@ -10,7 +10,7 @@ from fastsumo.estimators.parsing import parse_estimator
 from fastsumo.estimators.serialization import estimator_to_json
 from fastsumo.models.model import Model
 from fastsumo.models.parsing import parse_model
-from fastsumo.runs.arguments import check_run
+from fastsumo.runs.arguments import check_run, settled
 from fastsumo.study import stored_models
 from fastsumo.study.records import Cell, StoredModel
 from fastsumo.study.store import Store
@@ -51,11 +51,12 @@ def wanted(model: Any, estimator: Any, trials: int, seeds: int | Iterable[int], 
     for made, origin in models:
         for kind, seed in itertools.product(kinds, numbers):
             check_run(made, kind, trials, seed, 0)
+        settled_kinds = [settled(made, kind) for kind in kinds]
         kept = stored_models.stored(made, origin, name)
         params = tuple(made.params.tolist())
         cells += [
             Wanted(made, kept, params, estimator_to_json(kind), int(seed), int(trials))
-            for kind, seed in itertools.product(kinds, numbers)
+            for kind, seed in itertools.product(settled_kinds, numbers)
         ]
     if not cells:
         raise ValueError("nothing to add: at least one model, one estimator and one seed are needed")

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastsumo.base import checks
+from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import Rows
 from fastsumo.errors import CellsFailedError, ModelError, StudyError
 from fastsumo.estimators.estimators import ELBO, Estimator
 from fastsumo.models.model import Model
 from fastsumo.models.serialization import Recipe, made
-from fastsumo.report import html, result_page, study_page
+from fastsumo.report import result_page, study_page
 from fastsumo.runs import rerun
 from fastsumo.runs.result import Result
 from fastsumo.runs.simulate import simulate

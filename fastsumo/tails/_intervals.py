@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
+from fastsumo.base.text import Column, Rows, count
 
 from ._checks import MIN_POINTS, FloatArray, Side, TailWarning, normal_quantile, warn
 from ._index import TailIndex, tail_index
@@ -28,7 +30,7 @@ _BALANCED = 0.3  # how far from a half the share of one side may be
 
 
 @dataclass(frozen=True)
-class Interval:
+class Interval(Shown):
     """A confidence interval for a mean.
 
     Attributes
@@ -65,6 +67,21 @@ class Interval:
     def half_width(self) -> float:
         """Half the length of the interval."""
         return 0.5 * (self.high - self.low)
+
+    def __str__(self) -> str:
+        return f"{self._ends()} ({100 * self.level:g} %, {self.method})"
+
+    def _ends(self) -> str:
+        """Both ends, to a hundredth of the length."""
+        if not (math.isfinite(self.half_width) and self.half_width > 0.0):
+            return f"{self.low:.10g} to {self.high:.10g}"
+        digits = min(15, max(0, 2 - math.floor(math.log10(self.half_width))))
+        return f"{self.low:.{digits}f} to {self.high:.{digits}f}"
+
+    def _blocks(self) -> list[Rows | list[Column]]:
+        kind = f"{100 * self.level:g} % interval"
+        rows = [(kind, self._ends()), ("center", f"{self.center:.10g}"), ("method", self.method)]
+        return [Rows([*rows, ("trials", count(self.trials)), ("relies on", self.assumes)])]
 
 
 @dataclass(frozen=True)

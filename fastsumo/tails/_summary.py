@@ -12,14 +12,16 @@ from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
+from fastsumo.base.text import Column, Rows, count, labelled, with_error
 
 from ._checks import SIDES as _SIDES
 from ._checks import FloatArray, IntArray, as_counts, as_sample
 from ._histogram import Histogram, log_histogram
 
 
-@dataclass(frozen=True, eq=False)
-class Trace:
+@dataclass(frozen=True, eq=False, repr=False)
+class Trace(Shown):
     """Running statistics at growing numbers of trials; one row each.
 
     Attributes
@@ -46,8 +48,8 @@ class Trace:
     largest: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class Summary:
+@dataclass(frozen=True, eq=False, repr=False)
+class Summary(Shown):
     """Mergeable statistics of `trials` values, seen as deviations ``value - center``.
 
     Only `trials` and `extremes` are always needed; a function that needs another part says which one is
@@ -69,6 +71,8 @@ class Summary:
         the values (consecutive trials, say).
     histogram : Histogram, optional
     trace : Trace, optional
+    extreme_ranks : ndarray of int64, shape (m,), optional
+        How many values there were when each of the extremes came, itself counted.
 
     Raises
     ------
@@ -89,6 +93,7 @@ class Summary:
     group_sums: FloatArray | None = None
     histogram: Histogram | None = None
     trace: Trace | None = None
+    extreme_ranks: IntArray | None = None
 
     def __post_init__(self) -> None:
         """Check and convert each part once, so that no estimator has to."""
@@ -98,6 +103,11 @@ class Summary:
         object.__setattr__(self, "center", checks.real("center", self.center))
         if self.power_sums is not None:
             object.__setattr__(self, "power_sums", _power_sums(self.power_sums))
+        if self.extreme_ranks is not None:
+            ranks = as_counts(self.extreme_ranks, "extreme_ranks")
+            if ranks.shape != extremes.shape:
+                raise ValueError(f"extreme_ranks has {len(ranks)} entries and extremes {len(extremes)}")
+            object.__setattr__(self, "extreme_ranks", ranks)
         if (self.group_counts is None) != (self.group_sums is None):
             raise ValueError("group_counts and group_sums must be given together")
         if self.group_counts is not None and self.group_sums is not None:
@@ -109,6 +119,24 @@ class Summary:
                 raise ValueError(f"group_counts has {len(counts)} entries and group_sums {len(sums)}")
             object.__setattr__(self, "group_counts", counts)
             object.__setattr__(self, "group_sums", sums)
+
+    def __str__(self) -> str:
+        return labelled(self._rows())
+
+    def _blocks(self) -> list[Rows | list[Column]]:
+        return [self._rows()]
+
+    def _rows(self) -> Rows:
+        """The numbers that these statistics hold, and what is kept besides."""
+        rows = [("trials", count(self.trials)), ("center", f"{self.center:.10g}")]
+        if self.power_sums is not None:
+            error = (self.variance / self.trials) ** 0.5
+            rows += [("mean", with_error(self.mean, error)), ("variance", f"{self.variance:.6g}")]
+        furthest = self.extremes[np.argsort(-np.abs(self.extremes - self.center))[:3]]
+        rows.append(("furthest", f"{', '.join(f'{value:.6g}' for value in furthest)} of {len(self.extremes):,} kept"))
+        parts = ("power_sums", "group_sums", "histogram", "trace", "extreme_ranks")
+        kept = [name for name in parts if getattr(self, name) is not None]
+        return Rows([*rows, ("arrays", ", ".join(["extremes", *kept]))])
 
     @property
     def complete(self) -> bool:
@@ -168,7 +196,7 @@ def summarize(values: ArrayLike, center: float | None = None, *, groups: int = 2
     Returns
     -------
     Summary
-        With all its parts; its extremes are the whole sample.
+        With all its parts but ``extreme_ranks``; its extremes are the whole sample.
 
     Raises
     ------

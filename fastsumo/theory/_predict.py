@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastsumo.base.floats import own_errstate
-from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm, Stratum
+from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm, Stratum, Taylor
 from fastsumo.models.model import Model
 
-from . import _pairs, _variances
+from . import _pairs, _taylor, _variances
 from ._chi_square import chi_square
 from ._content import look_at
 from ._frullani import MOST_SAMPLES, NO_WEIGHT, log_evidence_of, mean_log_average
@@ -75,7 +75,7 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
     """
     check(model, estimator)
     look_at(model)
-    chi2 = chi_square(model)
+    chi2, estimator = chi_square(model), _taylor.centered(model, estimator)
     tail = _tail(model, estimator, chi2)
     mean = _mean(model, estimator, chi2, tail)
     variance, said = _variance(model, estimator, chi2, tail, mean)
@@ -153,7 +153,7 @@ def tail(model: Model, estimator: Estimator) -> Tail:
     [True, False]
     """
     check(model, estimator)
-    return _tail(model, estimator, chi_square(model))
+    return _tail(model, _taylor.centered(model, estimator), chi_square(model))
 
 
 @own_errstate
@@ -187,6 +187,8 @@ def gamma_shape(model: Model) -> float | None:
 
 
 def _tail(model: Model, estimator: Estimator, chi2: ChiSquare) -> Tail:
+    if isinstance(estimator, Taylor):
+        return _taylor.tail_of(model, estimator, _taylor.series_of(model, estimator, chi2))
     deviation = _mean_deviation(model) if isinstance(estimator, SingleTerm) else math.nan
     far = tails_of_weights(model)
     return tail_of(estimator, float(chi2), far.weight, far.near_zero, deviation)
@@ -228,6 +230,8 @@ def last_sample(estimator: Estimator) -> float:
 
 def _mean(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -> Quantity:
     """Exactly the expectation of IWAE with the last sample that a trial can reach, or the log evidence."""
+    if isinstance(estimator, Taylor):
+        return _taylor.mean_of(estimator, _taylor.series_of(model, estimator, chi2), tail)
     if tail.exists(1.0) is False:
         return Quantity(-math.inf if isinstance(estimator, IWAE) else math.nan, "infinite")
     if _has_zeros(model):
@@ -266,6 +270,8 @@ def _variance(
     model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail, mean: Quantity
 ) -> tuple[Quantity, tuple[str, ...]]:
     """The variance, and what is to be said of it."""
+    if isinstance(estimator, Taylor):
+        return _taylor.variance_of(estimator, _taylor.series_of(model, estimator, chi2))
     if float(chi2) == 0.0 and tail.exists(2.0):
         return Quantity(0.0, "exact"), ()
     if tail.exists(2.0) is False:

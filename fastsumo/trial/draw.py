@@ -90,6 +90,8 @@ def samples_of(params, terms):
     """Importance samples of a trial of `K` terms."""
     if params.kind == kinds.MLMC:
         return params.base + (params.base << terms) if params.first else params.base << (terms - 1)
+    if params.kind == kinds.TAYLOR:
+        return params.block * terms
     return params.minimum + terms
 
 

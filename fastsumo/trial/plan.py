@@ -76,6 +76,10 @@ class Plan(NamedTuple):
         The value is -inf where so many first weights are all zero.
     low, high : int
         `K` is drawn from the law given ``low <= K <= high``; weights stay those of the law.
+    block : int
+        Samples of a term of Taylor's series.
+    log_center : float
+        Log of the number that the series is around; NaN where every row of data has one of its own.
     """
 
     kind: int
@@ -88,6 +92,8 @@ class Plan(NamedTuple):
     alive: int = 1
     low: int = 1
     high: int = MAX_TERMS
+    block: int = 1
+    log_center: float = 0.0
 
     @property
     def largest(self) -> int:
@@ -104,5 +110,5 @@ class Plan(NamedTuple):
         (4, 9, 4)
         """
         if self.kind != kinds.MLMC:
-            return self.minimum + terms
+            return self.minimum + self.block * terms
         return self.base + (self.base << terms) if self.first else self.base << (terms - 1)

@@ -101,7 +101,7 @@ def test_the_commands_of_contributors_name_what_is_there() -> None:
 
 def test_folders_and_version_are_those_there_are() -> None:
     folders = re.findall(r"`([\w/]+/)`", README.partition("| folder |")[2].partition("\n\n")[0])
-    assert len(folders) == 21
+    assert len(folders) == 22
     assert all((ROOT / name).is_dir() for name in folders)
     assert re.findall(r"^- \*\*([\d.]+)\*\*", README, re.MULTILINE)[0] == fs.__version__
 

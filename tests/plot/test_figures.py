@@ -225,7 +225,15 @@ def test_other_targets_are_refused(result: fs.Result) -> None:
         plot.density(fs.models.gamma(2.5))
     with pytest.raises(TypeError, match="Model or Result"):
         plot.density(3)
-    assert plot.density(result).get_yscale() == "log"
+
+
+def test_density_and_histogram_of_a_run_are_two_views(result: fs.Result) -> None:
+    middle, whole = plot.density(result), plot.histogram(result)
+    assert (middle.get_yscale(), whole.get_yscale()) == ("linear", "log")
+    np.testing.assert_allclose(middle.get_xlim(), result.quantile([0.005, 0.995]), rtol=0.02)
+    steps = middle.patches[0].get_data()
+    assert np.sum(steps.values * np.diff(steps.edges)) == pytest.approx(0.99, abs=0.002)
+    assert whole.get_xlim()[1] == pytest.approx(result.max - result.center)
 
 
 # --- why a variance is what it is -----------------------------------------------------------------------------------

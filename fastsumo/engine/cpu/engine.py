@@ -27,7 +27,7 @@ from fastsumo.engine.cpu.workers import RowWorker, SampleWorker, TallyWorker
 from fastsumo.engine.crew import Crew
 from fastsumo.engine.faults import compiling, trial_error
 from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched, Wanted, Watcher
-from fastsumo.engine.status import EXTENDED, OK, RAISED
+from fastsumo.engine.status import BAD_VALUE, EXTENDED, OK, RAISED
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import Model
 from fastsumo.models.proof import Proof
@@ -37,7 +37,7 @@ from fastsumo.statistics.spans import joined, without
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import draw_terms
 from fastsumo.trial.increments import width_of
-from fastsumo.trial.params import KernelParams, make_params, shift_of
+from fastsumo.trial.params import KernelParams, make_params, with_center
 from fastsumo.trial.survival import survival
 from fastsumo.vmath import exp
 
@@ -98,7 +98,9 @@ class OpenModel:
 
     def error(self, trial: int, status: int) -> Exception:
         """What is wrong with a trial."""
-        found = culprit(self.model, self._compiled, self.params, self.plan, trial)
+        found = None
+        if status != BAD_VALUE:
+            found = culprit(self.model, self._compiled, self.params, self.plan, trial)
         return trial_error(self.model, self.estimator, self.seed, trial, status, found)
 
 
@@ -108,9 +110,9 @@ class CpuEngine(OpenModel):
     def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int, center: float | None) -> None:
         super().__init__(model, estimator, seed, threads)
         self.center = self._find_center() if center is None else center
-        self.params = self.params._replace(shift=shift_of(self.center))
+        self.params = with_center(self.params, self.center)
         along_samples = self.plan.kind in (kinds.SUMO, kinds.IWAE)
-        if not along_samples:
+        if not along_samples and self.plan.kind != kinds.TAYLOR:
             self.extend_range()
             self.linear = False
         if threads > 1 and along_samples and self.plan.samples(self.plan.largest) > SPLIT_ABOVE:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from fastsumo.engine.blocks import BLOCK
 from fastsumo.engine.cpu.kernels.batches import draw_counts, draw_points, map_of
-from fastsumo.engine.cpu.kernels.data_rows import PILOT
 from fastsumo.engine.cpu.kernels.look_up import BASE, FIELDS, LOW, STRIDE, TRIALS
 from fastsumo.engine.cpu.kernels.scratch import Scratch, Work
 from fastsumo.engine.cpu.kernels.weights import chunk_of, noise_address
@@ -31,7 +30,7 @@ from fastsumo.models.model import ROW_TRIALS
 from fastsumo.models.transforms import rows_of
 from fastsumo.models.vectorized import Batched
 from fastsumo.trial.ranges import FURTHEST
-from fastsumo.trial.sizes import SEGMENT, TILE
+from fastsumo.trial.sizes import ROW_PILOT, SEGMENT, TILE
 
 if TYPE_CHECKING:
     from fastsumo.engine.cpu.engine import OpenModel
@@ -104,7 +103,7 @@ class Feed:
         """Weigh many trials together, from the tile of one on; whether that sample of it is among theirs."""
         work, (row, within) = self._work, divmod(trial, ROW_TRIALS)
         if work.rows is not None and key == 0 and within == _PILOT_TRIAL:
-            self._fill(_PILOTS, key, 1, within, work.first, 0, np.full(work.stop - work.first, PILOT))
+            self._fill(_PILOTS, key, 1, within, work.first, 0, np.full(work.stop - work.first, ROW_PILOT))
             return True
         each = ROW_TRIALS if work.rows is None else work.trials  # trials are numbered row by row
         number = row * each + within

@@ -15,7 +15,7 @@ from fastsumo.engine.cpu.kernels.block import kernels_of, tally_one
 from fastsumo.engine.cpu.kernels.data_rows import kernel_of
 from fastsumo.engine.cpu.kernels.scratch import Work
 from fastsumo.engine.interface import Floats, Ints
-from fastsumo.engine.status import BAD_WEIGHT, EXTENDED, OK, RAISED
+from fastsumo.engine.status import BAD_VALUE, BAD_WEIGHT, EXTENDED, OK, RAISED
 from fastsumo.jit.options import compile_for
 from fastsumo.statistics.row_sums import RowSums, no_trials
 from fastsumo.statistics.snapshot import Snapshot, snapshot_of
@@ -99,7 +99,7 @@ class Worker:
         return True
 
     def _check(self, status: int) -> None:
-        if status in (RAISED, BAD_WEIGHT):
+        if status in (RAISED, BAD_WEIGHT, BAD_VALUE):
             raise self.run.error(int(self.scratch.report[0]), status)
 
     def _block(self, first: int, count: int) -> None:

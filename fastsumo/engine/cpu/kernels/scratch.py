@@ -44,10 +44,12 @@ LAYOUT: tuple[dict[str, Any], ...] = (
         "sums_before": _FLOAT,  # mlmc.py, columns: the sum of the parts before
         "rests": _FLOAT,  # jackknife.py, columns: the sum of all but the largest weights
         "scaled": _FLOAT,  # mlmc.py, jackknife.py, one trial alone: some of its weights, over a power of 2
+        "series": _FLOAT,  # taylor.py: the sum of weighted products so far
     },
     {
         "total_powers": _FLOAT,  # extended.py: powers of 2 that go with totals
         "part_sums": _FLOAT,  # mlmc.py, columns: the sum of the part at hand
+        "block_sums": _FLOAT,  # taylor.py: the sum of the block at hand
         "column_sums": _FLOAT,  # jackknife.py, columns, order 2: the sum of all weights
     },
     {
@@ -56,6 +58,7 @@ LAYOUT: tuple[dict[str, Any], ...] = (
         "first_logs": _FLOAT,  # extended.py, single terms, which have neither: the log of the first weight
         "column_products": _FLOAT,  # jackknife.py, columns: of shares that are left
         "factors": _FLOAT,  # jackknife.py, one trial alone: of a product that is being taken
+        "series_products": _FLOAT,  # taylor.py: of factors so far
     },
     {
         "product_powers": _FLOAT,  # extended.py: powers of 2 that go with products
@@ -90,6 +93,7 @@ LAYOUT: tuple[dict[str, Any], ...] = (
     {
         "state": _FLOAT,  # long.py: of a long trial
         "mlmc_state": _FLOAT,  # mlmc.py: of a trial that runs alone
+        "taylor_state": _FLOAT,  # taylor.py: likewise
     },
     {"noise_place": _INT},  # buffer.py: the address of the chunk of noise, whose size is the model's
     {"report": _INT},  # buffer.py: trial of an error, stop flag
@@ -116,14 +120,17 @@ totals_in = _numbers("totals")
 sums_before_in, sums_before_at = _numbers("sums_before"), _address("sums_before")
 rests_in, rests_at = _numbers("rests"), _address("rests")
 scaled_in, scaled_at = _numbers("scaled"), _address("scaled")
+series_in = _numbers("series")
 total_powers_in = _numbers("total_powers")
 part_sums_in, part_sums_at = _numbers("part_sums"), _address("part_sums")
+block_sums_in = _numbers("block_sums")
 column_sums_in = _numbers("column_sums")
 products_in = _numbers("products")
 log_sums_in = _numbers("log_sums")
 first_logs_in = _numbers("first_logs")
 column_products_in = _numbers("column_products")
 factors_in = _numbers("factors")
+series_products_in = _numbers("series_products")
 product_powers_in = _numbers("product_powers")
 logs_before_in = _numbers("logs_before")
 sums_without_in = _numbers("sums_without")
@@ -148,6 +155,7 @@ places_in = _numbers("places")
 group_sums_in = _numbers("group_sums")
 state_in = _numbers("state")
 mlmc_state_in, mlmc_state_at = _numbers("mlmc_state"), _address("mlmc_state")
+taylor_state_in = _numbers("taylor_state")
 noise_place_in = _numbers("noise_place")
 report_in = _numbers("report")
 store_in, store_at = _numbers("store"), _address("store")
