@@ -333,7 +333,7 @@ def evaluate(
     """
     model, estimator = as_model(model), as_estimator(estimator)
     each = _check(model, estimator, trials, seed)
-    most = thread_count(threads)
+    most = thread_count(threads, model)
     assert model.data is not None
     _scan(model)
     with make_progress(progress, model.data.shape[0] * each, f"{model.name} · {label(estimator)}") as bar:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
-from fastsumo.base.machine import available_threads
 from fastsumo.base.shown import Shown
 from fastsumo.base.words import spelled
 from fastsumo.engine.devices import open_engine
@@ -18,7 +17,7 @@ from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import ELBO, Estimator, Taylor, estimated_center
 from fastsumo.models.model import ROW_TRIALS, Model
 from fastsumo.models.parsing import as_model
-from fastsumo.runs.arguments import check_run, settled, what_to_run
+from fastsumo.runs.arguments import check_run, settled, thread_count, what_to_run
 from fastsumo.trial.sizes import ROW_PILOT
 
 
@@ -119,7 +118,7 @@ def replay(
     kind = settled(made, kind) if row is None else _at_row(made, kind, offset)
     number = offset + at
     keep = checks.whole("max_samples", max_samples, 1)
-    engine = open_engine(made, kind, int(seed), threads=available_threads())
+    engine = open_engine(made, kind, int(seed), threads=thread_count(None, made))
     plan = kind.plan()
     terms = engine.terms(number)
     log_weights = engine.log_weights(number, min(plan.samples(terms), keep))
