@@ -1,6 +1,6 @@
 """Figures: every panel draws on the axes it is given, shows the run, and needs no window and no pyplot.
 
-What they look like is for eyes; see the figure of the README.
+What they look like is for eyes; see those of the guide.
 """
 
 from __future__ import annotations
