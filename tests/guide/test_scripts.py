@@ -19,7 +19,7 @@ def test_a_script_says_what_it_is(name: str) -> None:
     compile(text, name, "exec")
     assert len(scripts.summary(name)) <= 80
     assert scripts.summary(name).endswith(".")
-    assert f"    python {name}.py\n" in text
+    assert f"    python {name}.py" in text
     assert '\nif __name__ == "__main__":\n' in text
 
 

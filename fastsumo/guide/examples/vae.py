@@ -1,4 +1,4 @@
-"""A variational autoencoder in PyTorch: its test log likelihood, by every estimator.
+"""A variational autoencoder in PyTorch: its test log likelihood, six ways.
 
     python vae.py
 
