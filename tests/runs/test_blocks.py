@@ -172,7 +172,7 @@ SIZES = (1, 2, 8, 256, 4096)
 ESTIMATORS = [
     fs.SUMO(fs.roulette.Harmonic(cap=80)),
     fs.SUMO(fs.roulette.Harmonic(cap=80), minimum=3, start=0),
-    fs.SUMO(fs.roulette.PowerLaw(0.75)),
+    zoo.slow(fs.SUMO(fs.roulette.PowerLaw(0.75))),
     fs.SUMO(fs.roulette.Table([1.0, 0.7, 0.2, 0.2, 0.1])),
     fs.SUMO(fs.roulette.HarmonicGeometric(8, 0.2, cap=40)),
     fs.SingleTerm(fs.roulette.Harmonic(cap=20)),
