@@ -6,16 +6,17 @@ of it is in `theory`.
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.base import checks, exact
-from fastsumo.estimators.roulette import Geometric, Harmonic, Roulette
+from fastsumo.base import checks, exact, words
+from fastsumo.estimators.roulette import Geometric, Harmonic, Roulette, law_that_takes
 from fastsumo.trial import kinds
 from fastsumo.trial.plan import MAX_STRATIFIED, MAX_TERMS, NO_TABLE, Law, Plan, always
 from fastsumo.trial.sizes import CENTER_GRID
@@ -29,6 +30,13 @@ _MOST_SUMMED = 2**16  # values of K, one by one; and points of an integral over 
 @dataclass(frozen=True)
 class Estimator:
     """Base of the estimators. Not used itself."""
+
+    def __new__(cls, *values: object, **named: object) -> Self:
+        try:
+            words.check_names(cls, named)
+        except TypeError as error:
+            raise TypeError(f"{error}{_of_a_law(cls, named)}") from None
+        return super().__new__(cls)
 
     def plan(self) -> Plan:
         """The estimator in the form that the kernels take."""
@@ -216,7 +224,7 @@ class SUMO(_Roulette):
     stratified: int = 1
 
     def __post_init__(self) -> None:
-        _check_roulette(self.roulette)
+        check_roulette(self.roulette)
         self._check_stratified()
         object.__setattr__(self, "minimum", checks.whole("minimum", self.minimum, 1, MAX_TERMS))
         object.__setattr__(self, "start", checks.whole("start", self.start, 0, 1))
@@ -261,7 +269,7 @@ class SingleTerm(_Roulette):
     stratified: int = 1
 
     def __post_init__(self) -> None:
-        _check_roulette(self.roulette)
+        check_roulette(self.roulette)
         self._check_stratified()
         table = self.roulette.law().table
         flat = np.flatnonzero(table[1:] == table[:-1])
@@ -393,7 +401,7 @@ class Taylor(Estimator):
     log_center: float | None = None
 
     def __post_init__(self) -> None:
-        _check_roulette(self.roulette)
+        check_roulette(self.roulette)
         object.__setattr__(self, "block", checks.whole("block", self.block, 1, 2**30))
         if self.log_center is not None:
             limit = _FURTHEST_CENTER
@@ -535,9 +543,29 @@ class Stratum(Estimator):
         return plan.samples(self.low) + float(total) / self.probability
 
 
-def _check_roulette(roulette: object) -> None:
-    if not isinstance(roulette, Roulette):
-        raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}")
+def check_roulette(roulette: object) -> None:
+    """Raise TypeError where something is no law of `K`, and say what was meant."""
+    if isinstance(roulette, Roulette):
+        return
+    hint = ""
+    if isinstance(roulette, type) and issubclass(roulette, Roulette):
+        hint = f"; did you mean {roulette.__name__}(...)?"
+    elif isinstance(roulette, int) and roulette > 0:
+        hint = f"; did you mean Harmonic(cap={roulette})?"
+    elif isinstance(roulette, str):
+        hint = "; words such as 'sumo:harmonic:cap=80' stand for the whole estimator"
+    raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}{hint}")
+
+
+def _of_a_law(kind: type[Estimator], named: dict[str, object]) -> str:
+    """A hint where what an estimator was given are parameters of a law of `K`."""
+    own = inspect.signature(kind).parameters
+    rest = {name: value for name, value in named.items() if name not in own}
+    law = law_that_takes(rest)
+    if law is not None and "roulette" in own:
+        said = ", ".join(f"{name}={value!r}" for name, value in rest.items())
+        return f"; did you mean {kind.__name__}({law.__name__}({said}))?"
+    return ""
 
 
 ESTIMATORS: tuple[type[Estimator], ...] = (

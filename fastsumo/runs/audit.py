@@ -20,6 +20,8 @@ from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.shown import Shown
 from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows
+from fastsumo.base.words import spelled
+from fastsumo.estimators.parsing import as_roulette
 from fastsumo.estimators.roulette import Harmonic, Roulette
 
 Floats = NDArray[np.float64]
@@ -88,9 +90,10 @@ class _Case(NamedTuple):
 
 
 @own_errstate
+@spelled
 def audit(
     function: Callable[..., Any],
-    roulette: Roulette = _HARMONIC,
+    roulette: Roulette | str = _HARMONIC,
     minimum: int = 1,
     start: int = 1,
     *,
@@ -140,8 +143,7 @@ def audit(
     """
     if not callable(function):
         raise TypeError(f"function must take log weights and terms and return values, got {function!r}")
-    if not isinstance(roulette, Roulette):
-        raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}")
+    roulette = as_roulette(roulette)
     case = _case(roulette, checks.whole("minimum", minimum, 1), checks.whole("start", start, 0, 1))
     call = _Call(function)
     findings = _of_values(call, case)

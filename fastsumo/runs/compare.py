@@ -17,13 +17,16 @@ from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.shown import Shown, brief
 from fastsumo.base.text import Column, Rows
+from fastsumo.base.words import spelled
 from fastsumo.engine.devices import check_device
 from fastsumo.estimators.estimators import JVI, Estimator, Taylor
+from fastsumo.estimators.parsing import as_estimator
 from fastsumo.models.model import Model
+from fastsumo.models.parsing import as_model
 from fastsumo.plot._style import without_axes
 from fastsumo.report.comparison import columns, notes, text, title
 from fastsumo.report.frames import dataframe
-from fastsumo.runs.arguments import check_run, settled
+from fastsumo.runs.arguments import check_run, settled, what_to_run
 from fastsumo.runs.simulate import simulate
 from fastsumo.tails._runs import hill_of
 from fastsumo.theory import chi_square, last_sample, log_evidence_of, predict, tail
@@ -217,9 +220,10 @@ class Comparison:
 
 
 @own_errstate
+@spelled
 def compare(
-    model: Model,
-    estimators: Iterable[Estimator] | Estimator,
+    model: Model | str,
+    estimators: Iterable[Estimator | str] | Estimator | str,
     cost: float = 1e8,
     seed: int = 0,
     threads: int | None = None,
@@ -261,14 +265,14 @@ def compare(
     >>> found[0].bias < -3 * found[0].bias_error
     True
     """
-    if isinstance(estimators, Estimator):
-        estimators = (estimators,)
-    chosen: list[Estimator] = list(estimators)
+    several = estimators if isinstance(estimators, Iterable) and not isinstance(estimators, str) else (estimators,)
+    model, chosen = as_model(model), [as_estimator(estimator) for estimator in several]
     if not chosen:
         raise ValueError("estimators is empty: give at least one, such as fs.SUMO(fs.roulette.Harmonic())")
     budget = checks.real("cost", cost, 1.0, closed="low")
     for estimator in chosen:
-        check_run(model, estimator, 2, seed, 0)
+        what_to_run(model, estimator)
+    check_run(2, seed)
     check_device(device)
     chosen = [settled(model, estimator) for estimator in chosen]
     run = partial(simulate, model, seed=seed, threads=threads, progress=progress, device=device)

@@ -364,6 +364,8 @@ class Result:
         >>> a.merge(b).mean == fs.simulate(fs.models.note(), fs.ELBO(), 131_072).mean
         True
         """
+        if not isinstance(other, Result):
+            raise TypeError(f"a Result merges with another, as fs.load reads one, got {other!r}")
         for name in ("model", "params", "source", "estimator"):
             mine, theirs = getattr(self.provenance, name), getattr(other.provenance, name)
             if mine != theirs:
@@ -655,7 +657,9 @@ class Result:
 
     @own_errstate
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to one file, ``.npz`` by convention; replaced as a whole or not at all.
+        """Write everything to one file, ``.npz`` by convention; written as a whole or not at all.
+
+        A file of that name is replaced, as `numpy.save` does; a link is followed. The command line asks first.
 
         Parameters
         ----------
@@ -664,7 +668,7 @@ class Result:
         Raises
         ------
         OSError
-            If the file cannot be written.
+            If the file cannot be written, or is no regular file.
 
         Examples
         --------
@@ -719,8 +723,8 @@ class Result:
 
         Raises
         ------
-        ValueError
-            If the file cannot be written there.
+        OSError
+            If the file cannot be written.
         """
         page = result_page.result_page(self, rerun.commands(self), replays(self, model))
         result_page.write_page(path, page)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastsumo.base import checks
 from fastsumo.estimators.estimators import Taylor
+from fastsumo.estimators.labels import label
 from fastsumo.theory import last_sample, tail
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def refuse_infinite_variance(model: Model, estimator: Estimator) -> None:
     if found.exists(2.0) is False:
         why = f" ({found.note})" if found.of_weights else ""
         raise ValueError(
-            f"the values of {estimator!r} on {model.name!r} have the tail index {found.index:.4g}{why}, so their "
+            f"the values of {label(estimator)} on {model.name!r} have the tail index {found.index:.4g}{why}, so their "
             "variance is infinite and no number of trials brings the standard error down. "
             f"{_MEND_WEIGHTS if found.of_weights else _advice(estimator)}"
         )
@@ -136,7 +137,7 @@ def _refuse_heavy_pilot(model: Model, estimator: Estimator, result: Result) -> N
         index = result.tail_index("hill")
     if index.high < 2.0:
         raise ValueError(
-            f"the variance of {estimator!r} on {model.name!r} looks infinite: a Hill estimate from the first "
+            f"the variance of {label(estimator)} on {model.name!r} looks infinite: a Hill estimate from the first "
             f"{result.trials} trials gives the tail index {index.estimate:.3g} ({index.low:.3g} to "
             f"{index.high:.3g}, 95 %). Warning: this is an estimate; declare chi_square on the model, or "
             "weight_tail_index and weight_zero_index, to overrule it. "

@@ -196,9 +196,9 @@ def mean_interval(
     subsampling                95      95    98    95    97       92       80
     =========================  ======  ====  ====  ====  =======  =======  =========
 
-    For laws with one heavy tail see also the table of ``bench/coverage.py`` in the README. The same of SUMO on
-    `fs.models.note`, under the harmonic law (index 2) and under `HarmonicGeometric` (the paper's; index 1), from 10**4
-    and 10**6 trials (2000 repetitions of ``bench/coverage.py``, so plus or minus 0.5 or more):
+    For laws with one heavy tail see also the table of ``bench/coverage.py`` in ``fastsumo guide tails``. The same of
+    SUMO on `fs.models.note`, under the harmonic law (index 2) and under `HarmonicGeometric` (the paper's; index 1),
+    from 10**4 and 10**6 trials (2000 repetitions of ``bench/coverage.py``, so plus or minus 0.5 or more):
 
     =========================  ============  ============  =========  =========
     method                     harmonic 1e4  harmonic 1e6  paper 1e4  paper 1e6

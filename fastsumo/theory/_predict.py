@@ -9,7 +9,9 @@ import numpy as np
 
 from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm, Stratum, Taylor
+from fastsumo.estimators.parsing import as_estimator
 from fastsumo.models.model import Model
+from fastsumo.models.parsing import as_model
 
 from . import _pairs, _stratified, _taylor, _variances
 from ._chi_square import chi_square
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @own_errstate
-def predict(model: Model, estimator: Estimator) -> Prediction:
+def predict(model: Model | str, estimator: Estimator | str) -> Prediction:
     """What theory says of an estimator on a model, without a simulation.
 
     Parameters
@@ -62,7 +64,7 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
     --------
     >>> import fastsumo as fs
     >>> print(predict(fs.models.gamma(1.0), fs.SUMO(fs.roulette.Harmonic())))
-    SUMO(roulette=Harmonic()) on gamma(1), by theory
+    SUMO(Harmonic()) on gamma(1), by theory
       mean             0 (exact)
       variance         infinite
       cost             infinite
@@ -73,7 +75,7 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
       note: the variance is infinite: the sample variance of a run grows with its
         length
     """
-    check(model, estimator)
+    model, estimator = check(model, estimator)
     look_at(model)
     chi2, estimator = chi_square(model), _taylor.centered(model, estimator)
     tail = _tail(model, estimator, chi2)
@@ -97,20 +99,18 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
     )
 
 
-def check(model: object, estimator: object) -> None:
-    """Raise where the arguments are not a model without data and an estimator."""
-    if not isinstance(model, Model):
-        raise TypeError(f"model must be a fastsumo Model, got {model!r}")
-    if not isinstance(estimator, Estimator):
-        raise TypeError(f"estimator must be one such as fs.SUMO(fs.roulette.Harmonic()), got {estimator!r}")
+def check(model: Model | str, estimator: Estimator | str) -> tuple[Model, Estimator]:
+    """A model without data and an estimator, of themselves or of words for them; an error where they are neither."""
+    model, estimator = as_model(model), as_estimator(estimator)
     if isinstance(estimator, Stratum):
         raise ValueError(f"theory is of whole estimators, and {estimator!r} is a part of one")
     if model.data is not None:
         raise ValueError(f"model {model.name!r} has data: every row is a model of its own, and theory is of one")
+    return model, estimator
 
 
 @own_errstate
-def tail_index(model: Model, estimator: Estimator) -> float:
+def tail_index(model: Model | str, estimator: Estimator | str) -> float:
     """The tail index of an estimator's values on a model; infinite for tails lighter than any power, NaN if not known.
 
     ``2 s / (2 s - 1)`` for SUMO under ``P_k = k^-s``, 1 for geometric tails of `K`; less where the weights have a heavy
@@ -135,7 +135,7 @@ def tail_index(model: Model, estimator: Estimator) -> float:
 
 
 @own_errstate
-def tail(model: Model, estimator: Estimator) -> Tail:
+def tail(model: Model | str, estimator: Estimator | str) -> Tail:
     """The tail of an estimator's values on a model: index, constant, and which moments exist.
 
     Parameters
@@ -154,7 +154,7 @@ def tail(model: Model, estimator: Estimator) -> Tail:
     >>> [tail(fs.models.note(), fs.SUMO()).exists(p) for p in (1, 2)]
     [True, False]
     """
-    check(model, estimator)
+    model, estimator = check(model, estimator)
     return _tail(model, _taylor.centered(model, estimator), chi_square(model))
 
 

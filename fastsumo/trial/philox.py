@@ -1,6 +1,6 @@
 """Random numbers: Philox4x32-10 (Salmon et al., SC 2011) named by (seed, trial, sample, block), uniforms and normals.
 
-The counter layout is a promise (README, "What is promised"): block 0 draws the roulette, block ``b >= 1`` the b-th
+The counter layout is a promise (``fastsumo guide promises``): block 0 draws the roulette, block ``b >= 1`` the b-th
 pair of numbers of a sample; block 0 of sample 1 orders trials that are stratified together (`draw.py`). Words of 32
 bits travel in uint64 lanes, whose product is one vector instruction.
 """
