@@ -15,7 +15,7 @@ from fastsumo.cli import shared
 from fastsumo.cli.exit_codes import OK
 from fastsumo.guide import pages, scripts, site
 
-COLUMNS = 100  # code and output in the pages are no wider
+COLUMNS = 102  # code and output in the pages are no wider
 _FIGURE = re.compile(r"^!\[([^\]]*)\]\((\w+\.\w+)\)$", re.MULTILINE)
 
 _LINK = re.compile(r"\[[^\]]*\]\((\w+)\.md\)")

@@ -141,7 +141,8 @@ _HINTS = (
     (
         r"Untyped global name|Unknown attribute",
         "a model can use numbers, arrays, the modules math and numpy as far as Numba knows them, fastsumo.vmath, and "
-        "functions compiled by numba.njit",
+        "functions compiled by numba.njit; one that uses PyTorch, JAX, SciPy or a network is for vectorized=True: "
+        "it is not compiled, and takes batches of samples (see fs.model)",
     ),
 )
 

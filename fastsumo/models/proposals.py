@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks, exact, words
+from fastsumo.base.shown import Shown
 from fastsumo.vmath import normal_cdf
 
 _LOG_2PI = exact.log(2.0 * math.pi)
 _far_out = np.errstate(all="ignore")  # with few degrees of freedom points are infinite where noise is rare enough
 
 
-class Proposal(ABC):
+class Proposal(Shown, ABC):
     """A density that can be sampled and evaluated.
 
     Attributes

@@ -64,6 +64,8 @@ def settled(model: Model, estimator: Estimator) -> Estimator:
 _LOG_2 = 0.6931471805599453
 
 
-def thread_count(threads: Any) -> int:
-    """How many threads; by default the cores that this process may use."""
-    return available_threads() if threads is None else checks.whole("threads", threads, 1, 4096)
+def thread_count(threads: Any, model: Model) -> int:
+    """How many threads; by default the cores that this process may use, or one for a vectorised model."""
+    if threads is None:
+        return 1 if model.vectorized else available_threads()
+    return checks.whole("threads", threads, 1, 4096)

@@ -82,7 +82,8 @@ class Row(Shown):
     variance_times_cost, variance_times_cost_error : float
         Sample variance of a trial's value, times the samples that a trial took on average; and the standard error of
         the first times the second, which is taken as known. NaN, unknown, where the fourth moment of
-        the values is infinite, or may be: see `Result.variance_error`.
+        the values is infinite, or may be: see `Result.variance_error`. Of stratified trials the square of the standard
+        error of the mean, times all samples; its own error is unknown.
     tail_index, tail_error, tail_low, tail_high : float
         Hill estimate from the ``k`` largest deviations, its standard error ``tail_index / sqrt(k)`` and its interval;
         NaN where there are too few.
@@ -332,6 +333,13 @@ def _has_infinite_variance(model: Model, estimator: Estimator) -> bool:
     return tail(model, estimator).exists(2.0) is False
 
 
+def _variance_times_cost(result: Result) -> tuple[float, float]:
+    """And its standard error."""
+    if result.stratified > 1:
+        return result.std_error**2 * result.cost, math.nan
+    return result.variance * result.cost / result.trials, result.variance_error * result.cost / result.trials
+
+
 def _row(
     model: Model, estimator: Estimator, result: Result, reference: float, error: float, source: str | Estimator
 ) -> Row:
@@ -344,8 +352,7 @@ def _row(
         result,
         result.mean - reference,
         0.0 if own else math.hypot(result.std_error, error),
-        result.variance * result.cost / result.trials,
-        result.variance_error * result.cost / result.trials,
+        *_variance_times_cost(result),
         math.nan if hill is None else hill.estimate,
         math.nan if hill is None else hill.std_error,
         math.nan if hill is None else hill.low,

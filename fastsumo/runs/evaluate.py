@@ -333,7 +333,7 @@ def evaluate(
     """
     model, estimator = as_model(model), as_estimator(estimator)
     each = _check(model, estimator, trials, seed)
-    most = thread_count(threads)
+    most = thread_count(threads, model)
     assert model.data is not None
     _scan(model)
     with make_progress(progress, model.data.shape[0] * each, f"{model.name} · {label(estimator)}") as bar:
@@ -348,6 +348,8 @@ def _check(model: Model, estimator: Estimator, trials: Any, seed: Any) -> int:
     """The number of trials; errors before anything is compiled."""
     if model.data is None:
         raise ValueError(f"model {model.name!r} has no data: use fs.simulate (`fastsumo run`)")
+    if estimator.plan().stratified > 1:
+        raise ValueError(f"the errors of rows are those of independent trials: leave out stratified of {estimator!r}")
     if model.data.shape[0] > 2**31:
         raise ValueError(f"evaluate takes at most 2^31 rows, got {model.data.shape[0]}")
     checks.whole("seed", seed, 0, MAX_SEED)

@@ -258,7 +258,7 @@ def levels(
     model, _ = what_to_run(model, ELBO())
     check_run(count, seed)
     check_device(device)
-    engine = open_engine(model, ELBO(), int(seed), threads=thread_count(threads), device=device)
+    engine = open_engine(model, ELBO(), int(seed), threads=thread_count(threads, model), device=device)
     marks = _marks(last)
     sums = _Sums()
     for rows in engine.increments(marks, last + 1, count):

@@ -114,7 +114,7 @@ def _of_pilot(model: Model, last: int) -> tuple[float, Floats]:
     """From whole sequences of increments; beyond the longest they fall like ``1 / k^2``, and are uncorrelated."""
     near = min(last, _PILOT_TERMS)
     marks = np.arange(1, near + 1, dtype=np.int64)
-    engine = open_engine(model, ELBO(), 0, threads=thread_count(None))
+    engine = open_engine(model, ELBO(), 0, threads=thread_count(None, model))
     rows = np.concatenate(list(engine.increments(marks, near + 1, _PILOT_SEQUENCES)))
     steps, first = rows[:, :near], rows[:, near]
     whole = np.isfinite(steps).all(axis=1) & np.isfinite(first)

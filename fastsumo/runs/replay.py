@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
-from fastsumo.base.machine import available_threads
 from fastsumo.base.shown import Shown
 from fastsumo.base.words import spelled
 from fastsumo.engine.devices import open_engine
+from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import ELBO, Estimator, Taylor, estimated_center
 from fastsumo.models.model import ROW_TRIALS, Model
 from fastsumo.models.parsing import as_model
-from fastsumo.runs.arguments import check_run, settled, what_to_run
+from fastsumo.runs.arguments import check_run, settled, thread_count, what_to_run
 from fastsumo.trial.sizes import ROW_PILOT
 
 
@@ -30,7 +30,7 @@ class Trial(Shown):
     trial, seed, terms : int
         ``terms`` is `K`.
     value : float
-        The same bits as in `sample`.
+        The same bits as in `sample`; NaN where there is none.
     log_weights : ndarray, shape (samples,)
     iwae : ndarray, shape (samples,)
         ``L_1, L_2, ...``: the logs of the running means of the weights.
@@ -118,7 +118,7 @@ def replay(
     kind = settled(made, kind) if row is None else _at_row(made, kind, offset)
     number = offset + at
     keep = checks.whole("max_samples", max_samples, 1)
-    engine = open_engine(made, kind, int(seed), threads=available_threads())
+    engine = open_engine(made, kind, int(seed), threads=thread_count(None, made))
     plan = kind.plan()
     terms = engine.terms(number)
     log_weights = engine.log_weights(number, min(plan.samples(terms), keep))
@@ -136,8 +136,12 @@ def replay(
         center = whole.log_center
         factors, increments = _series(log_weights, whole.block, center)
         weights = weights[: factors.size]
-        bad |= ~np.isfinite(increments @ weights)
-    value = math.nan if bad.any() else float(engine.sample(number, 1)[0][0])
+    try:
+        value = math.nan if bad.any() else float(engine.sample(number, 1)[0][0])
+    except ModelError:
+        if math.isnan(center):
+            raise
+        value = math.nan  # products of the series that no float64 holds
     return Trial(at, int(seed), terms, value, log_weights, iwae, increments, weights, factors, center)
 
 

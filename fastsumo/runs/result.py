@@ -59,8 +59,9 @@ class Result:
         Importance samples used.
     mean, std_error, variance, skewness, kurtosis : float
         Of the trials' values; ``-inf`` and NaN where some trial has the value ``-inf`` (see ``zero_weight_trials``).
-        ``kurtosis`` is 3 for a normal law. Where the law of the values has no such moment the number still is that of
-        these trials, and means nothing beyond them.
+        ``std_error`` is that of the mean, of stratified trials by the means of blocks. ``kurtosis`` is 3 for a normal
+        law. Where the law of the values has no such moment the number still is that of these trials, and means nothing
+        beyond them.
     variance_error : float
         Standard error of ``variance``; NaN, unknown, where the fourth moment is infinite, or may be.
     median : float
@@ -179,9 +180,25 @@ class Result:
         return math.nan if self.zero_weight_trials else self._moments[1]
 
     @property
+    def stratified(self) -> int:
+        """Trials of a block whose `K` are stratified; 1 where all are independent."""
+        return self.provenance.estimator.plan().stratified
+
+    @cached_property
+    def finite_error(self) -> float:
+        """Standard error of ``finite_mean``: the root of variance over trials.
+
+        Of stratified trials, which are independent between blocks only, that of the means of up to 256 groups of
+        blocks; NaN for a single block.
+        """
+        if self.stratified > 1:
+            return math.nan if self.statistics.overflowed else self.statistics.group_error()
+        return math.sqrt(self.finite_variance / self.statistics.finite) if self.statistics.finite else math.nan
+
+    @property
     def std_error(self) -> float:
-        """Standard error of the mean, the root of variance over trials."""
-        return math.sqrt(self.variance / self.statistics.finite) if self.statistics.finite else math.nan
+        """Standard error of the mean; NaN where some trial is ``-inf``. See ``finite_error``."""
+        return math.nan if self.zero_weight_trials else self.finite_error
 
     @cached_property
     def variance_error(self) -> float:
@@ -409,6 +426,7 @@ class Result:
             histogram=tails.Histogram(bins.center, bins.low, bins.high, bins.counts),
             trace=tails.Trace(trace["trials"], trace["mean"], trace["variance"], trace["largest"]),
             extreme_ranks=None if self.zero_weight_trials else self._extreme_ranks(),
+            grouped=self.stratified > 1,
         )
 
     def _extreme_ranks(self) -> NDArray[np.int64]:

@@ -98,7 +98,7 @@ def simulate(
             return simulate(made, kind, count, seed, threads, progress, first_trial=first, device=device)
 
         return simulate_until(more, made, kind, until, most, start)
-    return run_trials(made, kind, most, int(seed), thread_count(threads), progress, start, device=device)
+    return run_trials(made, kind, most, int(seed), thread_count(threads, made), progress, start, device=device)
 
 
 def run_trials(
@@ -166,5 +166,5 @@ def sample(
     count, start = check_run(trials, seed, first_trial)
     check_device(device)
     kind = settled(made, kind)
-    engine = open_engine(made, kind, int(seed), threads=thread_count(threads), device=device)
+    engine = open_engine(made, kind, int(seed), threads=thread_count(threads, made), device=device)
     return engine.sample(start, count)

@@ -108,7 +108,7 @@ def stratify(
             f"{len(parts)} strata up to K = {parts[-1].high} with {2 * FEWEST} trials each cost "
             f"{2 * FEWEST * costs.sum():.3g} samples, more than cost={budget:g}; raise it, or lower largest_terms"
         )
-    run = _Run(model, int(seed), thread_count(threads), device)
+    run = _Run(model, int(seed), thread_count(threads, model), device)
     title = f"{model.name} · strata of {label(estimator)}"
     if given is None:
         pilot = pilot_trials(costs, budget)

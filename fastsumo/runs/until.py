@@ -27,6 +27,7 @@ _TYPICAL_COST = 256.0  # of a trial whose expected cost is infinite
 _GROWTH = 4  # a total is at most this many times the one before
 _MARGIN = 1.02
 _ENOUGH = 1000  # trials whose tail can be judged
+_BLOCKS = 32  # of stratified trials that an error can be told from
 
 
 Simulate = Callable[[int, int], "Result"]  # of so many trials from a number on
@@ -58,9 +59,11 @@ def simulate_until(
                 f"{result.zero_weight_trials} of {result.trials} trials have the value -inf: the mean has no "
                 "standard error to wait for"
             )
-        if result.std_error <= wanted:
+        known = result.trials >= _BLOCKS * result.stratified or result.stratified == 1
+        if known and result.std_error <= wanted:
             break
-        needed = _MARGIN * result.variance / wanted**2
+        variance = result.std_error**2 * result.trials if known and result.stratified > 1 else result.variance
+        needed = _MARGIN * variance / wanted**2
         least = math.ceil(min(max(needed, result.trials + chunk), _GROWTH * result.trials))
         total = min(_rounded_up(least, first_trial, chunk), most)
         result = result.merge(simulate(total - result.trials, first_trial + result.trials))

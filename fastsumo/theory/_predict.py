@@ -13,7 +13,7 @@ from fastsumo.estimators.parsing import as_estimator
 from fastsumo.models.model import Model
 from fastsumo.models.parsing import as_model
 
-from . import _pairs, _taylor, _variances
+from . import _pairs, _stratified, _taylor, _variances
 from ._chi_square import chi_square
 from ._content import look_at
 from ._frullani import MOST_SAMPLES, NO_WEIGHT, log_evidence_of, mean_log_average
@@ -81,6 +81,7 @@ def predict(model: Model | str, estimator: Estimator | str) -> Prediction:
     tail = _tail(model, estimator, chi2)
     mean = _mean(model, estimator, chi2, tail)
     variance, said = _variance(model, estimator, chi2, tail, mean)
+    together = _of_blocks(model, estimator, chi2, variance)
     samples = estimator.expected_cost()
     cost = INFINITE if math.isinf(samples) else Quantity(samples, "exact")
     return Prediction(
@@ -89,11 +90,12 @@ def predict(model: Model | str, estimator: Estimator | str) -> Prediction:
         mean,
         variance,
         cost,
-        variance.times(cost),
+        together.times(cost),
         UNKNOWN if math.isnan(tail.index) else Quantity(tail.index, "first-order"),
         UNKNOWN if math.isnan(tail.constant) else Quantity(tail.constant, "first-order"),
         chi2,
         (*said, *_notes(model, variance, tail, chi2)),
+        together,
     )
 
 
@@ -306,6 +308,24 @@ def _variance(
     if float(chi2) > DEPTH * fewest or not _is_near_its_limit(model, fewest, float(chi2)):
         return UNKNOWN, (_out_of_depth(model, value, float(chi2), fewest),)
     return Quantity(value, "first-order"), ()
+
+
+def _of_blocks(model: Model, estimator: Estimator, chi2: ChiSquare, variance: Quantity) -> Quantity:
+    """Trials times the variance of the mean of whole blocks; the variance itself where trials are independent."""
+    if not isinstance(estimator, SUMO | SingleTerm | MLMC) or estimator.stratified == 1:
+        return variance
+    if variance.kind in ("infinite", "unknown") or variance.value == 0.0:
+        return variance
+    moments: Moments | None = gamma_moments(model)
+    pairs = _pairs.pairs_of(model) if moments is None else None
+    if moments is None:
+        moments = FirstOrder(float(chi2)) if pairs is None else _stratified.PairsMoments(pairs, float(chi2))
+    evidence = log_evidence_of(model)
+    taken = _stratified.between(moments, estimator, math.nan if evidence is None else evidence)
+    if math.isnan(taken):
+        return UNKNOWN
+    kind = variance.kind if moments.exact else "first-order"
+    return Quantity(max(variance.value - taken, 0.0), kind, variance.error)
 
 
 def first_samples(estimator: Estimator) -> int:

@@ -17,10 +17,11 @@ import numpy as np
 from fastsumo.base import exact
 from fastsumo.engine.blocks import Blocks, block_size, is_short, rows_of_block, sequences_of_batch
 from fastsumo.engine.cpu.culprit import culprit
+from fastsumo.engine.cpu.feed import Feed
 from fastsumo.engine.cpu.kernels.block import log_weights_of
 from fastsumo.engine.cpu.kernels.increments import increments_block
-from fastsumo.engine.cpu.kernels.scratch import Scratch
-from fastsumo.engine.cpu.kernels.weights import compiled
+from fastsumo.engine.cpu.kernels.scratch import Scratch, Work
+from fastsumo.engine.cpu.kernels.weights import compiled, looked_up
 from fastsumo.engine.cpu.split_trials import SPLIT_ABOVE, SplitTrials
 from fastsumo.engine.cpu.workers import RowWorker, SampleWorker, TallyWorker
 from fastsumo.engine.crew import Crew
@@ -66,8 +67,13 @@ class OpenModel:
     def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int) -> None:
         self.model, self.estimator, self.seed, self.threads = model, estimator, int(seed), threads
         self.plan = estimator.plan()
-        with compiling(model):
-            self._compiled = compiled(model, Proof(model))
+        proof = Proof(model)
+        if model.vectorized:
+            proof.look()
+            self._compiled = looked_up()
+        else:
+            with compiling(model):
+                self._compiled = compiled(model, proof)
         self._owned = make_params(self._compiled, self.plan, self.seed)
         self.params = self._owned.params
         self.crew = Crew()
@@ -78,6 +84,12 @@ class OpenModel:
     @property
     def elapsed(self) -> float:
         return self.crew.clock.elapsed
+
+    def scratch(self) -> Scratch:
+        """Memory for a worker, and who feeds its kernels if the model is vectorised."""
+        scratch = Scratch(self.params)
+        scratch.feed = Feed(self, scratch) if self.model.vectorized else None
+        return scratch
 
     def extend_range(self) -> None:
         """From now on weights may lie outside the linear range; what that takes is compiled."""
@@ -145,11 +157,12 @@ class CpuEngine(OpenModel):
 
         def batch(first: int) -> Floats:
             if not hasattr(local, "scratch"):
-                local.scratch, local.log_weights = Scratch(self.params), np.empty(n)
+                local.scratch, local.log_weights = self.scratch(), np.empty(n)
             rows = np.empty((min(size, count - first), width))
             where = local.scratch.address, np.uint64(first), rows.shape[0], n, marks.ctypes.data, marks.size
             addresses = local.log_weights.ctypes.data, rows.ctypes.data
-            status, done = increments_block(self.params, *where, *addresses, width)
+            with local.scratch.serving(Work(self.seed, first, first + len(rows), n)):
+                status, done = increments_block(self.params, *where, *addresses, width)
             if status != OK:
                 raise self.error(first + int(done), status)
             return rows
@@ -175,12 +188,13 @@ class CpuEngine(OpenModel):
 
     def _first_log_weights(self, params: KernelParams, trial: int, count: int) -> tuple[Floats, int]:
         """The first log weights of a trial, NaN from where the model raises; and the status."""
-        out, scratch = np.full(count, np.nan), Scratch(self.params)
+        out, scratch = np.full(count, np.nan), self.scratch()
         where = scratch.address, np.uint64(trial), 0, count, out.ctypes.data
-        status = log_weights_of(params, *where)
-        if status == EXTENDED:
-            self.extend_range()
-            status = log_weights_of(params._replace(extended_at=self.params.extended_at), *where)
+        with scratch.serving(Work(int(params.key), trial, trial + 1, count, strict=False)):
+            status = log_weights_of(params, *where)
+            if status == EXTENDED:
+                self.extend_range()
+                status = log_weights_of(params._replace(extended_at=self.params.extended_at), *where)
         return out, status
 
     def _blocks(self, first: int, count: int) -> Blocks:
@@ -194,8 +208,8 @@ class CpuEngine(OpenModel):
         """Run all blocks; whether Ctrl-C ended it early."""
         self.expects_split = self.split is not None and blocks.trials * self._split_share() > _FEW
         workers[0].compile()
-        unwatched = len(workers) == 1 and is_short(self.estimator, self.model, blocks.trials)
-        return self.crew.run(workers, blocks, watcher, unwatched)
+        short = not self.model.vectorized and is_short(self.estimator, self.model, blocks.trials)
+        return self.crew.run(workers, blocks, watcher, short and len(workers) == 1)
 
     def _split_share(self) -> float:
         """The probability that a trial is split."""

@@ -13,7 +13,7 @@ import numpy as np
 from fastsumo.engine.blocks import BLOCK, Blocks
 from fastsumo.engine.cpu.kernels.block import kernels_of, tally_one
 from fastsumo.engine.cpu.kernels.data_rows import kernel_of
-from fastsumo.engine.cpu.kernels.scratch import Scratch
+from fastsumo.engine.cpu.kernels.scratch import Work
 from fastsumo.engine.interface import Floats, Ints
 from fastsumo.engine.status import BAD_VALUE, BAD_WEIGHT, EXTENDED, OK, RAISED
 from fastsumo.jit.options import compile_for
@@ -34,7 +34,7 @@ class Worker:
     """One thread's scratch memory and what it has done."""
 
     def __init__(self, run: OpenModel) -> None:
-        self.run, self.scratch = run, Scratch(run.params)
+        self.run, self.scratch = run, run.scratch()
         self.found = np.zeros((0 if run.split is None else BLOCK, 2), np.int64)  # split trials of a block: trial, K
         self.done: Spans = []
         self.trials_done = 0
@@ -67,7 +67,8 @@ class Worker:
         split = self.run.split
         if split is None or not split.pending:
             return False
-        worked, trial, status = split.step(self.scratch)
+        with self.scratch.serving(Work(self.run.seed, 0, 0)):
+            worked, trial, status = split.step(self.scratch)
         self._check(status)
         if trial is not None:
             value = trial.value() if status == OK else self._alone(trial.trial)
@@ -81,7 +82,9 @@ class Worker:
         params = self.run.params._replace(split_above=NEVER)
         addresses = value.ctypes.data, terms.ctypes.data, self.found.ctypes.data
         sample_block = kernels_of(params.kind)[1]
-        self._check(sample_block(params, self.scratch.address, np.uint64(trial), 1, *addresses)[0])
+        with self.scratch.serving(Work(self.run.seed, trial, trial + 1)):
+            status = sample_block(params, self.scratch.address, np.uint64(trial), 1, *addresses)[0]
+        self._check(status)
         return float(value[0])
 
     def _next_block(self, blocks: Blocks) -> bool:
@@ -114,6 +117,10 @@ class Worker:
 
     def _call(self, first: int, count: int) -> tuple[int, int, int]:
         """Run a block: status, trials done, split trials found."""
+        with self.scratch.serving(Work(self.run.seed, first, first + count)):
+            return self._called(first, count)
+
+    def _called(self, first: int, count: int) -> tuple[int, int, int]:
         kernel, *arguments = self._kernel_call(first, count)
         status, done, found = kernel(*arguments)
         if status == EXTENDED:
@@ -181,7 +188,8 @@ class TallyWorker(Worker):
         tally_one(self.run.params, *where)
 
     def snapshot(self, workers: Sequence[Any]) -> Snapshot | None:
-        return snapshot_of([worker.tally for worker in workers], self.center)
+        grouped = self.run.params.block_bits > 0
+        return snapshot_of([worker.tally for worker in workers], self.center, grouped)
 
 
 class SampleWorker(Worker):
@@ -222,7 +230,8 @@ class RowWorker(Worker):
 
     def _block(self, first: int, count: int) -> None:
         kernel, *arguments = self._kernel_call(first, count)
-        status, done = kernel(*arguments)
+        with self.scratch.serving(Work(self.run.seed, first, first + count, trials=self.trials, rows=self.rows)):
+            status, done = kernel(*arguments)
         self._check(status)
         self.sums[first + done : first + count] = no_trials(count - done)
         self.trials_done += done * self.trials

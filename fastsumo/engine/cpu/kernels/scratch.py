@@ -6,13 +6,14 @@ Kernels get its address. ``totals_in(scratch, at, n)`` is an array of the ``n`` 
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from fastsumo.engine.cpu.kernels.look_up import RECORD
 from fastsumo.jit.memory import address_past, numbers_past
 from fastsumo.trial import kinds
 from fastsumo.trial.params import KernelParams
@@ -173,13 +174,38 @@ def _aligned(size: int) -> NDArray[np.float64]:
     return memory[-memory.ctypes.data % _ALIGNMENT // 8 :][:size]
 
 
+class Work(NamedTuple):
+    """What a kernel is called for: trials, of rows of data if there are any, under a key.
+
+    With rows, ``first`` and ``stop`` are rows, ``trials`` those of each, and ``rows`` the rows themselves.
+    """
+
+    key: int
+    first: int
+    stop: int
+    samples: int | None = None  # of every trial; else what its estimator takes
+    strict: bool = True  # whether a log weight that is none is an error
+    trials: int = 0
+    rows: NDArray[np.float64] | None = None
+
+
+class Feeding(Protocol):
+    """Who gives log weights to kernels that ask for them (`engine/cpu/feed.py`)."""
+
+    def serving(self, work: Work) -> AbstractContextManager[None]: ...
+
+
 class Scratch:
     """Scratch memory of one worker."""
+
+    feed: Feeding | None = None
 
     def __init__(self, params: KernelParams) -> None:
         stored = params.cap if params.kind == kinds.JVI and params.cap > SHORT else 0
         self._memory = _aligned(_OFFSETS["store"] // 8 + 2 * stored)
-        self._noise = _aligned(params.noise_dim * params.chunk)
+        size = params.noise_dim * params.chunk
+        self._noise = _aligned(size + RECORD)
+        self.record = self._noise[size:].view(np.uint64)  # behind the noise, see look_up.py
         self.address = self._memory.ctypes.data
         self._ints("noise_place", 1)[0] = self._noise.ctypes.data
         self.report = self._ints("report", 2)
@@ -187,6 +213,10 @@ class Scratch:
 
     def _ints(self, use: str, n: int) -> NDArray[np.int64]:
         return self._memory[_OFFSETS[use] // 8 :][:n].view(np.int64)
+
+    def serving(self, work: Work) -> AbstractContextManager[None]:
+        """While a kernel is called; raises what a vectorised model raised meanwhile."""
+        return nullcontext() if self.feed is None else self.feed.serving(work)
 
     def stop(self) -> None:
         """Ask the kernel that uses this memory to end early."""
