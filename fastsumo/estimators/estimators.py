@@ -31,11 +31,11 @@ _MOST_SUMMED = 2**16  # values of K, one by one; and points of an integral over 
 class Estimator:
     """Base of the estimators. Not used itself."""
 
-    def __new__(cls, *values: object, **named: object) -> Self:
+    def __new__(cls, *_values: object, **_named: object) -> Self:
         try:
-            words.check_names(cls, named)
+            words.check_names(cls, _named)
         except TypeError as error:
-            raise TypeError(f"{error}{_of_a_law(cls, named)}") from None
+            raise TypeError(f"{error}{_of_a_law(cls, _named)}") from None
         return super().__new__(cls)
 
     def plan(self) -> Plan:
