@@ -1,6 +1,6 @@
-"""What a run of a vectorised model costs beside its function: the function alone on batches of 16 384, and whole runs.
+"""What a run of a vectorised model costs beside its function, which is timed alone on batches of 16 384.
 
-``python -m bench.test_vectorized`` prints nanoseconds a sample of processor time, which is what a busy machine leaves to
+``python -m bench.test_vectorized`` prints nanoseconds a sample of processor time, which on a busy machine can still
 be compared. As a test it runs once, small.
 """
 
