@@ -35,6 +35,7 @@ functions    `vmath` has the functions to write models with: exp, log and their 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from fastsumo._version import __version__
@@ -171,7 +172,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOME:
         found = globals()[name] = getattr(importlib.import_module(f"fastsumo.{_HOME[name]}"), name)
         return found
-    raise AttributeError(f"module 'fastsumo' has no attribute {name!r}")
+    raise AttributeError(f"module 'fastsumo' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
 
 
 def __dir__() -> list[str]:

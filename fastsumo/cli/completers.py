@@ -21,8 +21,13 @@ def results(prefix: str, **_: Any) -> list[str]:
 
 
 def results_and_studies(prefix: str, **_: Any) -> list[str]:
-    """Saved results, and studies as they are named in the documentation."""
-    return results(prefix) + _files(prefix, ".study")
+    """Saved results, and studies."""
+    return results(prefix) + studies(prefix)
+
+
+def studies(prefix: str, **_: Any) -> list[str]:
+    """Studies as they are named in the documentation, and what declares them."""
+    return _files(prefix, ".study") + _files(prefix, ".toml")
 
 
 def models_and_results(prefix: str, **_: Any) -> list[str]:

@@ -10,11 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
+from fastsumo.base.files import written_whole
 from fastsumo.cli import shared
 from fastsumo.cli.exit_codes import OK
 from fastsumo.guide import pages, scripts, site
 
-COLUMNS = 100  # code and output in the pages are no wider
+COLUMNS = 102  # code and output in the pages are no wider
 _FIGURE = re.compile(r"^!\[([^\]]*)\]\((\w+\.\w+)\)$", re.MULTILINE)
 
 _LINK = re.compile(r"\[[^\]]*\]\((\w+)\.md\)")
@@ -47,11 +48,9 @@ def examples_command(options: argparse.Namespace) -> int:
         print('\n"fastsumo examples NAME" writes NAME.py into this folder; run it with python.')
         return OK
     text, file = scripts.read(options.name), Path(f"{options.name}.py")
-    shared.check_file(file)
-    try:
-        with file.open("w" if options.force else "x", encoding="utf-8") as out:
-            out.write(text)
-    except FileExistsError:
-        raise ValueError(f"{file} is there already, and is left as it is; --force replaces it") from None
+    if not options.force:
+        shared.refuse_old(file, "; --force replaces it")
+    with written_whole(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     shared.note(options, f"{file} written; next: python {file}")
     return OK

@@ -6,17 +6,19 @@ of it is in `theory`.
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.base import checks, exact
-from fastsumo.estimators.roulette import Geometric, Harmonic, Roulette
+from fastsumo.base import checks, exact, words
+from fastsumo.estimators.roulette import Geometric, Harmonic, Roulette, law_that_takes
 from fastsumo.trial import kinds
-from fastsumo.trial.plan import MAX_TERMS, NO_TABLE, Law, Plan, always
+from fastsumo.trial.plan import MAX_STRATIFIED, MAX_TERMS, NO_TABLE, Law, Plan, always
 from fastsumo.trial.sizes import CENTER_GRID
 from fastsumo.trial.survival import survival
 
@@ -28,6 +30,13 @@ _MOST_SUMMED = 2**16  # values of K, one by one; and points of an integral over 
 @dataclass(frozen=True)
 class Estimator:
     """Base of the estimators. Not used itself."""
+
+    def __new__(cls, *values: object, **named: object) -> Self:
+        try:
+            words.check_names(cls, named)
+        except TypeError as error:
+            raise TypeError(f"{error}{_of_a_law(cls, named)}") from None
+        return super().__new__(cls)
 
     def plan(self) -> Plan:
         """The estimator in the form that the kernels take."""
@@ -141,8 +150,25 @@ class JVI(Estimator):
         )
 
 
-@dataclass(frozen=True)
-class SUMO(Estimator):
+class _Roulette(Estimator):
+    """Base of the estimators of a random `K`, of which ``stratified`` goes without saying where it is 1."""
+
+    stratified: int
+
+    def __repr__(self) -> str:
+        own = [(each.name, getattr(self, each.name)) for each in fields(self)]  # type: ignore[arg-type]
+        told = [f"{name}={value!r}" for name, value in own if (name, value) != ("stratified", 1)]
+        return f"{type(self).__name__}({', '.join(told)})"
+
+    def _check_stratified(self) -> None:
+        size = checks.whole("stratified", self.stratified, 1, MAX_STRATIFIED)
+        if size & (size - 1):
+            raise ValueError(f"stratified must be a power of two from 1 to {MAX_STRATIFIED}, got {size}")
+        object.__setattr__(self, "stratified", size)
+
+
+@dataclass(frozen=True, repr=False)
+class SUMO(_Roulette):
     """Russian roulette over the increments of IWAE (Luo et al., ICLR 2020); unbiased for `log Z`.
 
     ``L_m + sum_{j=1..K} (L_{m+j} - L_{m+j-1}) / P(K >= j)`` with ``m = minimum``; the value is ``-inf``
@@ -158,6 +184,18 @@ class SUMO(Estimator):
         0 for the convention of Ishikawa & Goda (UAI 2021), which counts ``L_m`` itself as the first of the
         `K` terms: ``L_m + sum_{j=2..K} (L_{m+j-1} - L_{m+j-2}) / P(K >= j)``, ``m + K - 1`` samples. The
         same increments with the weights ``2, 3, ...`` instead of ``1, 2, ...`` under the harmonic law.
+    stratified : int
+        Trials of a block over which the uniforms that draw `K` are stratified, a power of two up to 65536; 1 for
+        independent trials. See Notes.
+
+    Notes
+    -----
+    With ``stratified=B`` the trials ``i B, ..., i B + B - 1`` have one `K` from each of ``B`` equally likely parts of
+    its law, in an order of their own (Vihola, Operations Research 2018). Each trial still has the law, so that any mean
+    is unbiased, and remains a function of its number; but the trials of a block are not independent. The mean of whole
+    blocks has at most the variance of that of independent trials: what `K` itself makes of the variance is gone but for
+    what is left within a part. Standard errors and intervals are from the means of blocks. It has nothing to do with
+    `fs.stratify`, which spends trials on strata of its choice.
 
     Examples
     --------
@@ -172,9 +210,11 @@ class SUMO(Estimator):
     roulette: Roulette = field(default_factory=Harmonic)
     minimum: int = 1
     start: int = 1
+    stratified: int = 1
 
     def __post_init__(self) -> None:
-        _check_roulette(self.roulette)
+        check_roulette(self.roulette)
+        self._check_stratified()
         object.__setattr__(self, "minimum", checks.whole("minimum", self.minimum, 1, MAX_TERMS))
         object.__setattr__(self, "start", checks.whole("start", self.start, 0, 1))
 
@@ -184,14 +224,15 @@ class SUMO(Estimator):
         As ``P(K >= 1) = 1``, ``L_{m-1} + (L_m - L_{m-1}) / P(K >= 1) = L_m``, whatever ``L_{m-1}`` is, which may
         be -inf or, for ``L_0``, anything.
         """
-        return Plan(kinds.SUMO, self.minimum + self.start - 1, self.roulette.law(), alive=self.minimum)
+        first, law = self.minimum + self.start - 1, self.roulette.law()
+        return Plan(kinds.SUMO, first, law, alive=self.minimum, stratified=self.stratified)
 
     def expected_cost(self) -> float:
         return self.minimum + self.start - 1 + self.roulette.expected_terms()
 
 
-@dataclass(frozen=True)
-class SingleTerm(Estimator):
+@dataclass(frozen=True, repr=False)
+class SingleTerm(_Roulette):
     """``L_1 + (L_{K+1} - L_K) / P(K = K)``: one increment over its probability (Rhee & Glynn, 2015).
 
     Unbiased for `log Z` where its mean exists: ``E |L_{k+1} - L_k|`` falls like ``1 / k``, so that without
@@ -202,6 +243,8 @@ class SingleTerm(Estimator):
     ----------
     roulette : Roulette
         The law of `K`; every `K` up to its cap must have a positive probability.
+    stratified : int
+        As of `SUMO`.
 
     Examples
     --------
@@ -212,9 +255,11 @@ class SingleTerm(Estimator):
     """
 
     roulette: Roulette = field(default_factory=Harmonic)
+    stratified: int = 1
 
     def __post_init__(self) -> None:
-        _check_roulette(self.roulette)
+        check_roulette(self.roulette)
+        self._check_stratified()
         table = self.roulette.law().table
         flat = np.flatnonzero(table[1:] == table[:-1])
         if flat.size:
@@ -225,14 +270,14 @@ class SingleTerm(Estimator):
             )
 
     def plan(self) -> Plan:
-        return Plan(kinds.SINGLE_TERM, 1, self.roulette.law())
+        return Plan(kinds.SINGLE_TERM, 1, self.roulette.law(), stratified=self.stratified)
 
     def expected_cost(self) -> float:
         return 1.0 + self.roulette.expected_terms()
 
 
-@dataclass(frozen=True)
-class MLMC(Estimator):
+@dataclass(frozen=True, repr=False)
+class MLMC(_Roulette):
     """Randomised multilevel Monte Carlo over dyadic, antithetic levels; unbiased for `log Z`.
 
     Level ``l`` takes ``n = base * 2^l`` samples and has the difference ``D_l = L(all n) - [L(first half) +
@@ -259,6 +304,8 @@ class MLMC(Estimator):
     first : bool
         Whether every trial begins with a level 0 of its own.
     kind : {"single", "sum"}
+    stratified : int
+        As of `SUMO`; whole blocks are near MLMC proper with ``n p_l`` trials at each level ``l``.
 
     Examples
     --------
@@ -274,8 +321,10 @@ class MLMC(Estimator):
     base: int = 1
     first: bool = True
     kind: str = "single"
+    stratified: int = 1
 
     def __post_init__(self) -> None:
+        self._check_stratified()
         object.__setattr__(self, "ratio", checks.real("ratio", self.ratio, 0.0, 1.0))
         object.__setattr__(self, "base", checks.whole("base", self.base, 1, 2**40))
         if not isinstance(self.first, bool):
@@ -292,7 +341,8 @@ class MLMC(Estimator):
     def plan(self) -> Plan:
         cap = 52 - (self.base - 1).bit_length()
         law = Law(0.0, 1.0, exact.log(self.ratio), cap, NO_TABLE)
-        return Plan(kinds.MLMC, 0, law, base=self.base, first=self.first, single=self.kind == "single")
+        single = self.kind == "single"
+        return Plan(kinds.MLMC, 0, law, base=self.base, first=self.first, single=single, stratified=self.stratified)
 
     def expected_cost(self) -> float:
         if self.ratio >= 0.5:
@@ -340,7 +390,7 @@ class Taylor(Estimator):
     log_center: float | None = None
 
     def __post_init__(self) -> None:
-        _check_roulette(self.roulette)
+        check_roulette(self.roulette)
         object.__setattr__(self, "block", checks.whole("block", self.block, 1, 2**30))
         if self.log_center is not None:
             limit = _FURTHEST_CENTER
@@ -401,8 +451,8 @@ def law_with_strata(estimator: Estimator) -> Law:
 
     Raises
     ------
-    TypeError
-        If its `K` is not random, or it is a stratum itself.
+    TypeError, ValueError
+        If its `K` is not random, it is a stratum itself, or its trials are stratified.
 
     Examples
     --------
@@ -411,7 +461,10 @@ def law_with_strata(estimator: Estimator) -> Law:
     """
     if not isinstance(estimator, (SUMO, SingleTerm, MLMC, Taylor)):
         raise TypeError(f"only estimators of a random K have strata: SUMO, SingleTerm, MLMC, Taylor; got {estimator!r}")
-    return estimator.plan().law
+    plan = estimator.plan()
+    if plan.stratified > 1:
+        raise ValueError(f"strata are of independent trials: leave out stratified={plan.stratified}")
+    return plan.law
 
 
 def probability_of(law: Law, low: int, high: int) -> float:
@@ -479,9 +532,29 @@ class Stratum(Estimator):
         return plan.samples(self.low) + float(total) / self.probability
 
 
-def _check_roulette(roulette: object) -> None:
-    if not isinstance(roulette, Roulette):
-        raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}")
+def check_roulette(roulette: object) -> None:
+    """Raise TypeError where something is no law of `K`, and say what was meant."""
+    if isinstance(roulette, Roulette):
+        return
+    hint = ""
+    if isinstance(roulette, type) and issubclass(roulette, Roulette):
+        hint = f"; did you mean {roulette.__name__}(...)?"
+    elif isinstance(roulette, int) and roulette > 0:
+        hint = f"; did you mean Harmonic(cap={roulette})?"
+    elif isinstance(roulette, str):
+        hint = "; words such as 'sumo:harmonic:cap=80' stand for the whole estimator"
+    raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}{hint}")
+
+
+def _of_a_law(kind: type[Estimator], named: dict[str, object]) -> str:
+    """A hint where what an estimator was given are parameters of a law of `K`."""
+    own = inspect.signature(kind).parameters
+    rest = {name: value for name, value in named.items() if name not in own}
+    law = law_that_takes(rest)
+    if law is not None and "roulette" in own:
+        said = ", ".join(f"{name}={value!r}" for name, value in rest.items())
+        return f"; did you mean {kind.__name__}({law.__name__}({said}))?"
+    return ""
 
 
 ESTIMATORS: tuple[type[Estimator], ...] = (

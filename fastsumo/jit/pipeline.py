@@ -5,13 +5,17 @@ Subclasses of Numba's own classes; `numba_internals.py` lists them.
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from functools import cache
+from typing import Any, ClassVar
 
 import llvmlite.binding as llvm
+from numba import types
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler, DefaultPassBuilder
+from numba.core.compiler import Compiler, DefaultPassBuilder, Flags
 from numba.core.runtime.nrtopt import remove_redundant_nrt_refct
 from numba.core.typed_passes import NopythonTypeInference
+from numba.core.typing.context import Context
 from numba.core.untyped_passes import ReconstructSSA
 
 from fastsumo.jit.helpers import CheckedHelpers, NoBackDoors
@@ -71,20 +75,95 @@ class _Settled(JITCodeLibrary):
         super()._optimize_final_module()
 
 
+class _Remembering(Context):
+    """A typing context that resolves an operator on numbers and arrays once; Numba asks every template at each use.
+
+    That is an eighth of what the engine takes to compile. Kept is what the operator and the types decide alone: where
+    the implementation is the operator's own, and not one that is compiled under the flags of the caller.
+    """
+
+    def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
+        if kws or not isinstance(func, types.Function) or not all(map(_is_decided, args)):
+            return super().resolve_function_type(func, args, kws)
+        key = func, args
+        signature = _RESOLVED.get(key)
+        if signature is None:
+            signature = super().resolve_function_type(func, args, kws)
+            if signature is not None and func.get_impl_key(signature) is func.typing_key:
+                _RESOLVED[key] = signature
+        return signature
+
+
+_RESOLVED: dict[Any, Any] = {}
+
+
+def _is_decided(kind: Any) -> bool:
+    """Whether a type is of numbers, or arrays or tuples of them, and will not be refined."""
+    return isinstance(kind, (types.Number, types.Boolean, types.Array, types.BaseTuple)) and kind.is_precise()
+
+
+@cache
+def _remembering(typingctx: Any) -> Any:
+    """The same context, which remembers; what is registered with one is known to both."""
+    other = copy.copy(typingctx)
+    other.__class__ = _Remembering
+    return other
+
+
 def _blocks(module: Any) -> int:
     return sum(1 for function in module.functions for _ in function.blocks)
 
 
-class EntryCompiler(Compiler):
-    """For what is called from outside: kernels, and models."""
+class _Shared(Flags):
+    """Flags of which there is one object for all that are equal, so that it is equal to itself alone.
+
+    They are in the key under which Numba looks for what it has compiled, thousands of times for a kernel; flags are
+    else compared option by option, and all have one hash, which takes a fifth of its time.
+    """
+
+    __slots__ = ()
+    __eq__, __hash__ = object.__eq__, object.__hash__
+    _all: ClassVar[list[_Shared]] = []
+
+    @classmethod
+    def of(cls, flags: Flags) -> _Shared:
+        found = next((each for each in cls._all if each.values() == flags.values()), None)
+        if found is None:
+            cls._all.append(found := cls(flags))
+        return found
+
+    def copy(self) -> Flags:
+        """Those that may be changed."""
+        return Flags(self)
+
+
+class _Given(Flags):
+    """The flags that a function is compiled with; Numba puts a copy of them where they are asked for."""
+
+    def copy(self) -> Flags:
+        return _Shared.of(self)
+
+
+class _OurCompiler(Compiler):
+    def __init__(
+        self, typing: Any, target: Any, library: Any, args: Any, returned: Any, flags: Any, kinds: Any
+    ) -> None:
+        super().__init__(typing, target, library, args, returned, _Given(flags), kinds)
+
+
+class EntryCompiler(_OurCompiler):
+    """For what is called from outside: kernels, and what is around models."""
 
     _code: type[JITCodeLibrary] = JITCodeLibrary
+
+    def define_pipelines(self) -> list[Any]:
+        return [_of_our_own(self.state)]
 
     def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
         if library is None:
             library = self._code(made_wide(targetctx.codegen()), "entry")
             library.enable_object_caching()
-        super().__init__(typingctx, targetctx, library, *rest)
+        super().__init__(_remembering(typingctx), targetctx, library, *rest)
 
 
 class SettledCompiler(EntryCompiler):
@@ -93,15 +172,12 @@ class SettledCompiler(EntryCompiler):
     _code = _Settled
 
 
-class PartCompiler(Compiler):
+class PartCompiler(_OurCompiler):
     def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
-        super().__init__(typingctx, targetctx, library or _Part(targetctx.codegen(), "part"), *rest)
+        super().__init__(_remembering(typingctx), targetctx, library or _Part(targetctx.codegen(), "part"), *rest)
 
     def define_pipelines(self) -> list[Any]:
-        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes.add_pass_after(ConstantPowers, ReconstructSSA)
-        passes.finalize()
-        return [passes]
+        return [_with_powers(_of_our_own(self.state))]
 
 
 class ModelCompiler(PartCompiler):
@@ -111,10 +187,10 @@ class ModelCompiler(PartCompiler):
     sizes: tuple[int, ...] = ()
 
     def define_pipelines(self) -> list[Any]:
-        return [_with_twins(passes) for passes in super().define_pipelines()]
+        return [_with_twins(_with_powers(DefaultPassBuilder.define_nopython_pipeline(self.state)))]
 
 
-class HelperCompiler(Compiler):
+class HelperCompiler(_OurCompiler):
     """For the helpers of a user's function, which may call themselves: Numba sees to that in code of their own."""
 
     twins: Any
@@ -124,18 +200,29 @@ class HelperCompiler(Compiler):
         return [_with_twins(DefaultPassBuilder.define_nopython_pipeline(self.state))]
 
 
+class EngineCompiler(PartCompiler):
+    """Without powers: what the engine calls has none."""
+
+    def define_pipelines(self) -> list[Any]:
+        return [_of_our_own(self.state)]
+
+
+def _of_our_own(state: Any) -> Any:
+    """Without the passes for what the package's own functions have none of: closures and expressions of arrays."""
+    passes = DefaultPassBuilder.define_nopython_pipeline(state)
+    passes.passes = [each for each in passes.passes if each[0].__name__ not in _IDLE_PASSES]
+    passes.finalize()
+    return passes
+
+
+def _with_powers(passes: Any) -> Any:
+    passes.add_pass_after(ConstantPowers, ReconstructSSA)
+    passes.finalize()
+    return passes
+
+
 def _with_twins(passes: Any) -> Any:
     passes.add_pass_after(CheckedHelpers, ReconstructSSA)
     passes.add_pass_after(NoBackDoors, NopythonTypeInference)
     passes.finalize()
     return passes
-
-
-class EngineCompiler(PartCompiler):
-    """Without the passes for what the engine's own functions have none of: closures and expressions of arrays."""
-
-    def define_pipelines(self) -> list[Any]:
-        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes.passes = [each for each in passes.passes if each[0].__name__ not in _IDLE_PASSES]
-        passes.finalize()
-        return [passes]

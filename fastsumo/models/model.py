@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
+from fastsumo.base.words import spelled
 from fastsumo.jit.fingerprint import source_fingerprint
 from fastsumo.models.plain import plain, readonly, writing_is_an_error
 from fastsumo.models.proposals import Proposal
@@ -399,6 +400,7 @@ class Model:
             raise ValueError(f"log_evidence must be a finite number, a function of params or None, got {known!r}")
 
 
+@spelled
 def model(
     dim: int,
     params: ArrayLike = (),
@@ -503,6 +505,11 @@ def model(
     >>> many.batch
     16384
     """
+    if callable(dim):
+        name = getattr(dim, "__name__", "f")
+        raise TypeError(
+            f"write @fs.model(dim=...) above def {name}, with the length of its z: how many numbers it takes"
+        )
     checks.whole("dim", dim, 1, MAX_DIM)
 
     def decorate(function: Callable[..., Any]) -> Model:
@@ -514,6 +521,7 @@ def model(
     return decorate
 
 
+@spelled
 def importance(
     log_density: Callable[..., Any] | None,
     proposal: Proposal,
@@ -566,7 +574,12 @@ def importance(
     1
     """
     if not isinstance(proposal, Proposal):
-        raise TypeError(f"proposal must be one such as fs.proposals.Gaussian(mean, covariance), got {proposal!r}")
+        hint = ""
+        if isinstance(log_density, Proposal):
+            hint = "; the log density comes first, then the proposal"
+        elif isinstance(proposal, type):
+            hint = f"; did you mean {proposal.__name__}(...)?"
+        raise TypeError(f"proposal must be one such as fs.proposals.Gaussian(mean, covariance), got {proposal!r}{hint}")
     return Model(
         log_density,
         dim=proposal.dim,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.labels import label
 
-from ._style import BLUE, GREY, ORANGE, is_narrow, legend, letters, new_figure, plain
+from ._style import BLUE, GREY, ORANGE, SMALL, figure_or_new, is_narrow, letters, plain
 from .protocols import Compared, SideBySide
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def comparison(found: SideBySide, figure: Figure | SubFigure | None = None) -> F
     3
     """
     many = len(found.rows)
-    if figure is None:
-        figure = new_figure((11.0, 1.8 + 0.4 * many), 0.9 + 0.21 * many)
+    figure = figure_or_new(figure, (11.0, 1.8 + 0.4 * many), 0.9 + 0.21 * many)
     bias, work, tail = figure.subplots(*((3, 1) if is_narrow(figure) else (1, 3)), sharey=True)
     places = range(len(found.rows))
     errors = [3.0 * row.bias_error for row in found.rows]
@@ -50,24 +49,24 @@ def comparison(found: SideBySide, figure: Figure | SubFigure | None = None) -> F
     for place, row in zip(places, found.rows, strict=True):
         _draw_work(work, row, place)
         _draw_index(tail, row, place)
-    work.set(xscale="log", xlabel="variance × cost (nats$^2$ × samples), ± 3 std. errors")
+    work.set(xscale="log", xlabel="variance × cost (nats$^2$), ± 3 s.e.")
     tail.set(xscale="log", xlabel="tail index, 95 %")
     tail.axvline(2.0, color=GREY, lw=0.8, ls=":")
-    _name_marks(bias, any(map(_is_infinite, found.rows)))
+    _name_marks(figure, any(map(_is_infinite, found.rows)))
     letters([bias, work, tail])
     figure.suptitle(plain(f"{found.model}, {found.budget:g} importance samples each"), fontsize="medium", wrap=True)
     return figure
 
 
-def _name_marks(axes: Axes, infinite: bool) -> None:
-    """What the marks of all panels mean, above the first."""
+def _name_marks(figure: Figure | SubFigure, infinite: bool) -> None:
+    """What the marks of all panels mean, below them."""
     from matplotlib.lines import Line2D
 
     marks = [Line2D([], [], marker="o", ls="", color=BLUE, label="measured")]
     marks.append(Line2D([], [], marker="|", ms=10, ls="", color="black", label="theory"))
     if infinite:
         marks.append(Line2D([], [], marker="X", ls="", color=ORANGE, label="infinite in theory"))
-    legend(axes, 3, handles=marks)
+    figure.legend(handles=marks, loc="outside lower center", ncols=3, frameon=False, fontsize=SMALL)
 
 
 def _is_infinite(row: Compared) -> bool:

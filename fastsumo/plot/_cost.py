@@ -49,7 +49,7 @@ def cost(results: Iterable[Run], *, labels: Sequence[str] | None = None, ax: Axe
     """
     axes, runs = new_axes(ax), list(results)
     axes.set(xlabel="importance samples a trial", ylabel="variance of a trial (nats$^2$)")
-    names = [label(run.provenance.estimator, "plain") for run in runs] if labels is None else list(labels)
+    names = [label(run.provenance.estimator) for run in runs] if labels is None else list(labels)
     if labels is None and len({run.provenance.model for run in runs}) > 1:
         names = [f"{run.provenance.model}, {name}" for run, name in zip(runs, names, strict=True)]
     if len(names) != len(runs):

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastsumo.base.floats import own_errstate
 
-from ._style import BLUE, GREY, ORANGE, is_narrow, legend, letters, new_figure, plain
+from ._style import BLUE, GREY, ORANGE, figure_or_new, is_narrow, legend, letters, plain
 from .protocols import ByLevel
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def levels(found: ByLevel, figure: Figure | SubFigure | None = None) -> Figure |
     >>> len(levels(fs.levels(fs.models.note(), max_terms=31, samples=200)).axes)
     4
     """
-    if figure is None:
-        figure = new_figure((9.0, 7.0), 2.8)
-    shape = (4, 1) if is_narrow(figure) else (2, 2)
+    figure = figure_or_new(figure, (9.0, 7.0), 2.8)
+    narrow = is_narrow(figure)
+    shape = (4, 1) if narrow else (2, 2)
     axes = figure.subplots(*shape, sharex=True, squeeze=False).reshape(2, 2)
     rows, level = found.dyadic, found.dyadic["level"]
     with np.errstate(all="ignore"):
@@ -45,7 +45,7 @@ def levels(found: ByLevel, figure: Figure | SubFigure | None = None) -> Figure |
             fine, difference = np.log2(np.abs(rows[f"fine_{what}"])), np.log2(np.abs(rows[what][1:]))
             axis.plot(level, fine, "s--", color=ORANGE, label="$L$ of $2^l$ samples")
             axis.plot(level[1:], difference, "o-", color=BLUE, label=f"$D_l$, falls by {rate} a level")
-            legend(axis)
+            legend(axis, 1 if narrow else 2)
     axes[1, 0].plot(level[1:], rows["consistency"][1:], "o-", color=BLUE)
     axes[1, 0].axhspan(-3.0, 3.0, color=GREY, alpha=0.15, lw=0, zorder=0)
     axes[1, 1].plot(level[1:], rows["kurtosis"][1:], "o-", color=BLUE)

@@ -9,7 +9,7 @@ from fastsumo.estimators.labels import label
 
 from ._octaves import has_octaves, octaves
 from ._running import running_mean, running_variance
-from ._style import is_narrow, letters, new_figure, plain
+from ._style import figure_or_new, is_narrow, letters, plain
 from ._tail import max_sum, tail
 from ._values import histogram
 from .protocols import Run
@@ -41,8 +41,7 @@ def overview(result: Run, figure: Figure | SubFigure | None = None) -> Figure | 
     >>> len(overview(fs.simulate(fs.models.note(), fs.SUMO(), 1000)).axes)
     5
     """
-    if figure is None:
-        figure = new_figure((10.0, 7.5), 2.6)
+    figure = figure_or_new(figure, (10.0, 7.5), 2.6)
     if is_narrow(figure):
         grid = figure.add_gridspec(8, 1)
         places = [grid[0:2], grid[2:4], grid[4], grid[5], grid[6:8]]

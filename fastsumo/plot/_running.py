@@ -55,6 +55,8 @@ def running_mean(source: Run | Summary | Trace | ArrayLike, *, center: float = 0
         return nothing(axes)
     trials, mean = rows.trials[kept], rows.mean[kept]
     error = np.sqrt(rows.variance[kept] / trials)
+    if is_run(source) and source.stratified > 1:  # as much less than of independent trials as at the end
+        error *= source.finite_error / np.sqrt(source.finite_variance / source.statistics.finite)
     truth = source.log_evidence if is_run(source) else None
     axes.fill_between(trials, mean - 2 * error, mean + 2 * error, color=BLUE, alpha=0.2, lw=0, label="± 2 s.e.")
     axes.plot(trials, mean, color=BLUE, lw=1.6, marker="o", ms=2.5, label="mean")

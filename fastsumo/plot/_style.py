@@ -55,8 +55,9 @@ def paper(width: float = 3.35, *, font_size: float = 8.0) -> Iterator[None]:
 
     Examples
     --------
+    >>> import fastsumo as fs
     >>> with paper(3.35):
-    ...     figure = hill([1.0 / i for i in range(1, 100)]).figure
+    ...     figure = fs.plot.hill([1.0 / i for i in range(1, 100)]).figure
     >>> float(figure.get_figwidth())
     3.35
     """
@@ -76,8 +77,18 @@ def paper(width: float = 3.35, *, font_size: float = 8.0) -> Iterator[None]:
 
 
 def new_axes(ax: Axes | None) -> Axes:
-    """``ax``, or the axes of a new figure of column width, which show that figure as a notebook's value."""
+    """``ax``, or the axes of a new figure of column width, which show that figure as a notebook's value.
+
+    Raises
+    ------
+    TypeError
+        If ``ax`` is given and is no Axes.
+    """
     if ax is not None:
+        from matplotlib.axes import Axes
+
+        if not isinstance(ax, Axes):
+            raise TypeError(f"ax must be a matplotlib Axes, such as figure.add_subplot(), got {ax!r}")
         return ax
     figure = new_figure(COLUMN)
     axes: Axes = figure.add_subplot()
@@ -111,6 +122,26 @@ def new_figure(size: tuple[float, float], stacked: float | None = None) -> Figur
         size = (width, width * (stacked if narrow and stacked else size[1] / size[0]))
     figure = Figure(figsize=size, layout="constrained", dpi=150)
     vars(figure).update(savefig=partial(_save, figure), _repr_png_=partial(_png, figure))
+    return figure
+
+
+def figure_or_new(figure: Figure | SubFigure | None, size: tuple[float, float], stacked: float) -> Figure | SubFigure:
+    """``figure``, or a new one as of `new_figure`.
+
+    Raises
+    ------
+    TypeError
+        If ``figure`` is given and is neither Figure nor SubFigure.
+    """
+    if figure is None:
+        return new_figure(size, stacked)
+    from matplotlib.figure import FigureBase
+
+    if not isinstance(figure, FigureBase):
+        raise TypeError(
+            f"figure must be a matplotlib Figure or SubFigure, got {figure!r}; several panels do not go on one Axes: "
+            "fastsumo.plot draws one of a result there, such as fs.plot.tail(r, ax=ax)"
+        )
     return figure
 
 

@@ -80,4 +80,4 @@ def _label(model: Model, estimator: Estimator) -> str:
     """The estimator's name, its variance and its cost."""
     value, cost = predict(model, estimator).variance.value, estimator.expected_cost()
     words = [f"{what} {'∞' if math.isinf(x) else f'{x:.3g}'}" for what, x in (("variance", value), ("cost", cost))]
-    return f"{_NAMES.get(estimator, label(estimator, 'brief'))}: {', '.join(words)}"
+    return f"{_NAMES.get(estimator, label(estimator))}: {', '.join(words)}"

@@ -56,8 +56,10 @@ def zip(intervals: Iterable[Interval | Run], truth: float | None = None, *, ax: 
     >>> import fastsumo as fs
     >>> rows = [fs.tails.mean_interval(np.sin(i + np.arange(40.0)), "normal") for i in range(30)]
     >>> zip(rows, truth=0.0).get_ylabel()
-    'intervals, of the nearest to the furthest (%)'
+    'centile of the distance (%)'
     """
+    if isinstance(intervals, Interval) or is_run(intervals):
+        raise TypeError("zip draws many intervals: give a list of Intervals or of Results")
     given = list(intervals)
     for each in given:
         if not isinstance(each, Interval) and not is_run(each):
@@ -89,7 +91,7 @@ def zip(intervals: Iterable[Interval | Run], truth: float | None = None, *, ax: 
     axes.axhspan(100 * (level - spread), min(100.0, 100 * (level + spread)), color=GREY, alpha=0.2, lw=0, zorder=0)
     axes.axhline(100 * level, color=GREY, lw=1.0, ls="--", label=f"level {100 * level:g} %")
     axes.axvline(truth, color="black", lw=0.8, label="truth")
-    axes.set(xlabel=f"{method} interval (nats)", ylabel="intervals, of the nearest to the furthest (%)")
+    axes.set(xlabel=f"{method} interval (nats)", ylabel="centile of the distance (%)")
     axes.set(xlim=edge, ylim=(0.0, 100.0))
     legend(axes)
     return axes

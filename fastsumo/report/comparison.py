@@ -30,7 +30,7 @@ def columns(found: SideBySide) -> list[Column]:
     """One line for each estimator; a star where no more can be said than what these trials gave."""
     rows = [(row, "*" if row.prediction.variance.kind == "infinite" else "") for row in found.rows]
     return [
-        Column("estimator", [label(row.estimator, "brief") for row, _ in rows], left=True),
+        Column("estimator", [label(row.estimator) for row, _ in rows], left=True),
         Column("trials", [short(row.result.trials) for row, _ in rows], rank=2),
         Column("bias", [f"{row.bias:+.2e}" for row, _ in rows]),
         Column("error", [f"{row.bias_error:.1e}{mark}" for row, mark in rows], rank=1),
@@ -58,7 +58,7 @@ def _measured(value: float, error: float, mark: str) -> str:
 
 def notes(found: SideBySide) -> list[str]:
     """What the numbers do not say for themselves."""
-    said = [f"{label(row.estimator, 'brief')}: {row.words}" for row in found.rows if row.words]
+    said = [f"{label(row.estimator)}: {row.words}" for row in found.rows if row.words]
     if any(row.prediction.variance.kind == "infinite" for row in found.rows):
         said.append("* no more than what these trials gave: another run may differ by any factor")
     if any("±" in cell and "?" in cell for column in columns(found) for cell in column.cells):

@@ -96,7 +96,7 @@ def _attributes(result: Run) -> dict[str, Any]:
         "inference_library_version": run.version,
         "sampling_time": result.elapsed,
         "model_name": run.model,
-        "estimator": repr(run.estimator),
+        "estimator": label(run.estimator, "exact"),
         "params": np.array(run.params),
         "seeds": ", ".join(map(str, result.ranges)),
         "center": result.center,

@@ -230,6 +230,8 @@ def _shown(wanted: bool | None, total: int, label: str) -> Progress:
     """What a person sees."""
     if wanted is False:
         return Progress()
+    if wanted not in (None, True):
+        raise TypeError(f"progress must be True, False, None or a Progress, got {wanted!r}")
     if _in_notebook() or _on_terminal():
         return Screen(total, label)
     return Lines(total, label) if is_open(sys.stderr) else Progress()

@@ -10,13 +10,13 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastsumo import plot
 from fastsumo.base import html
+from fastsumo.base.files import written_whole
 from fastsumo.base.html import escape
 from fastsumo.base.text import Column, Rows, count
 from fastsumo.estimators.labels import label
@@ -53,11 +53,9 @@ FIGURES = {  # what is drawn: a heading, and what to look for
 
 
 def write_page(path: str | os.PathLike[str], text: str) -> None:
-    """Write a page where it can be written, or say why not."""
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise ValueError(f"cannot write {target}: there is no folder {target.parent}")
-    target.write_text(text, encoding="utf-8")
+    """Write a page, whole or not at all."""
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def result_page(result: Run, commands: Sequence[str], replays: Replays | str) -> str:

@@ -122,7 +122,7 @@ def _cell(row: dict[str, Any], result: Run | None, commands: Commands, drawn: bo
 
 
 def _estimator(row: dict[str, Any]) -> str:
-    return label(row["estimator"], "plain")
+    return label(row["estimator"])
 
 
 def _model(row: dict[str, Any]) -> str:

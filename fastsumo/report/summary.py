@@ -147,6 +147,9 @@ def _what(result: Run) -> list[tuple[str, str]]:
     rows.append(("cost", f"{count(result.cost)} importance samples, {per_trial}"))
     if _is_fixed(result):
         return rows
+    if result.stratified > 1:
+        blocks = f"blocks of {count(result.stratified)} trials; errors are from the means of blocks"
+        rows.append(("stratified", blocks))
     capped = f" (capped at {count(run.estimator.plan().law.cap)})" if _capped(result) else ""
     return [
         *rows,
@@ -176,7 +179,7 @@ def _estimate(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
                 f"none: {count(result.statistics.overflowed)} values are too large for sums of powers",
             )
         ]
-    mean, error = result.finite_mean, _error(result)
+    mean, error = result.finite_mean, result.finite_error
     rows = [("estimate", f"{with_error(mean, error)}   (one standard error)")]
     if finite == 1:
         rows = [("estimate", f"{mean:.10g}   (one trial: no error)")]
@@ -200,12 +203,6 @@ def _capped(result: Run) -> bool:
     """Whether a cap on `K` bounds the samples of a trial."""
     estimator = result.provenance.estimator
     return isinstance(estimator, (SUMO, SingleTerm)) and estimator.plan().law.capped
-
-
-def _error(result: Run) -> float:
-    """Standard error of the mean of the finite trials."""
-    finite = result.statistics.finite
-    return math.sqrt(result.finite_variance / finite) if finite > 1 else math.nan
 
 
 def truth(result: Run, mean: float, error: float) -> list[tuple[str, str]]:
@@ -242,11 +239,12 @@ def _interval(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        lopsided = hill is not None and hill.low <= 2.0 and one_sided(result.summary(), hill.k)
+        plain = result.stratified == 1
+        lopsided = plain and hill is not None and hill.low <= 2.0 and one_sided(result.summary(), hill.k)
         found = mean_interval(result.summary(), "one-sided") if lopsided else result.interval(0.95)
     if math.isnan(found.low):
         return [("95 % interval", "none" if is_constant(result) else "none: too few trials")]
-    size = found.half_width if math.isfinite(found.half_width) else _error(result)
+    size = found.half_width if math.isfinite(found.half_width) else result.finite_error
     digits = max(0, 2 - math.floor(math.log10(size))) if size > 0 else 12
     low, high = (f"{bound:.{min(digits, 15)}f}" for bound in (found.low, found.high))
     return [("95 % interval", f"{low} to {high}   ({'one-sided' if lopsided else 'median of means'})")]

@@ -17,13 +17,16 @@ from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.shown import Shown, brief
 from fastsumo.base.text import Column, Rows
+from fastsumo.base.words import spelled
 from fastsumo.engine.devices import check_device
 from fastsumo.estimators.estimators import JVI, Estimator, Taylor
+from fastsumo.estimators.parsing import as_estimator
 from fastsumo.models.model import Model
+from fastsumo.models.parsing import as_model
 from fastsumo.plot._style import without_axes
 from fastsumo.report.comparison import columns, notes, text, title
 from fastsumo.report.frames import dataframe
-from fastsumo.runs.arguments import check_run, settled
+from fastsumo.runs.arguments import check_run, settled, what_to_run
 from fastsumo.runs.simulate import simulate
 from fastsumo.tails._runs import hill_of
 from fastsumo.theory import chi_square, last_sample, log_evidence_of, predict, tail
@@ -79,7 +82,8 @@ class Row(Shown):
     variance_times_cost, variance_times_cost_error : float
         Sample variance of a trial's value, times the samples that a trial took on average; and the standard error of
         the first times the second, which is taken as known. NaN, unknown, where the fourth moment of
-        the values is infinite, or may be: see `Result.variance_error`.
+        the values is infinite, or may be: see `Result.variance_error`. Of stratified trials the square of the standard
+        error of the mean, times all samples; its own error is unknown.
     tail_index, tail_error, tail_low, tail_high : float
         Hill estimate from the ``k`` largest deviations, its standard error ``tail_index / sqrt(k)`` and its interval;
         NaN where there are too few.
@@ -216,9 +220,10 @@ class Comparison:
 
 
 @own_errstate
+@spelled
 def compare(
-    model: Model,
-    estimators: Iterable[Estimator] | Estimator,
+    model: Model | str,
+    estimators: Iterable[Estimator | str] | Estimator | str,
     cost: float = 1e8,
     seed: int = 0,
     threads: int | None = None,
@@ -260,14 +265,14 @@ def compare(
     >>> found[0].bias < -3 * found[0].bias_error
     True
     """
-    if isinstance(estimators, Estimator):
-        estimators = (estimators,)
-    chosen: list[Estimator] = list(estimators)
+    several = estimators if isinstance(estimators, Iterable) and not isinstance(estimators, str) else (estimators,)
+    model, chosen = as_model(model), [as_estimator(estimator) for estimator in several]
     if not chosen:
         raise ValueError("estimators is empty: give at least one, such as fs.SUMO(fs.roulette.Harmonic())")
     budget = checks.real("cost", cost, 1.0, closed="low")
     for estimator in chosen:
-        check_run(model, estimator, 2, seed, 0)
+        what_to_run(model, estimator)
+    check_run(2, seed)
     check_device(device)
     chosen = [settled(model, estimator) for estimator in chosen]
     run = partial(simulate, model, seed=seed, threads=threads, progress=progress, device=device)
@@ -328,6 +333,13 @@ def _has_infinite_variance(model: Model, estimator: Estimator) -> bool:
     return tail(model, estimator).exists(2.0) is False
 
 
+def _variance_times_cost(result: Result) -> tuple[float, float]:
+    """And its standard error."""
+    if result.stratified > 1:
+        return result.std_error**2 * result.cost, math.nan
+    return result.variance * result.cost / result.trials, result.variance_error * result.cost / result.trials
+
+
 def _row(
     model: Model, estimator: Estimator, result: Result, reference: float, error: float, source: str | Estimator
 ) -> Row:
@@ -340,8 +352,7 @@ def _row(
         result,
         result.mean - reference,
         0.0 if own else math.hypot(result.std_error, error),
-        result.variance * result.cost / result.trials,
-        result.variance_error * result.cost / result.trials,
+        *_variance_times_cost(result),
         math.nan if hill is None else hill.estimate,
         math.nan if hill is None else hill.std_error,
         math.nan if hill is None else hill.low,

@@ -13,12 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.words import spelled
 from fastsumo.engine.cpu.given.gradient import gradient_rows
 from fastsumo.engine.cpu.given.jackknife import jackknife_rows
 from fastsumo.engine.cpu.given.parts import SEGMENT, SHORT
 from fastsumo.engine.cpu.given.series import series_gradient_rows, series_rows
 from fastsumo.engine.cpu.given.threads import Floats, Ints, Piece, Rows, Used, alike, rows_of, run, whole_numbers
 from fastsumo.engine.cpu.given.values import iwae_rows, path_rows, sumo_rows
+from fastsumo.estimators.parsing import as_roulette
 from fastsumo.estimators.roulette import Geometric, Harmonic, Roulette
 from fastsumo.trial.plan import MAX_TERMS
 
@@ -26,10 +28,11 @@ _HARMONIC, _GEOMETRIC = Harmonic(), Geometric(0.5)
 
 
 @own_errstate
+@spelled
 def sumo(
     log_weights: Any,
     terms: ArrayLike | None = None,
-    roulette: Roulette = _HARMONIC,
+    roulette: Roulette | str = _HARMONIC,
     minimum: int = 1,
     seed: int = 0,
     *,
@@ -86,6 +89,7 @@ def sumo(
     >>> sumo(rows, roulette=law, seed=1)
     array([0., 0., 0.])
     """
+    roulette = as_roulette(roulette)
     rows, used, m = _trials(log_weights, terms, roulette, minimum, seed, offsets)
     law, inverse, short = roulette.law(), _inverse(), _reciprocals(roulette)
     values = np.empty(rows.count)
@@ -99,10 +103,11 @@ def sumo(
 
 
 @own_errstate
+@spelled
 def sumo_coefficients(
     log_weights: Any,
     terms: ArrayLike | None = None,
-    roulette: Roulette = _HARMONIC,
+    roulette: Roulette | str = _HARMONIC,
     minimum: int = 1,
     seed: int = 0,
     *,
@@ -132,6 +137,7 @@ def sumo_coefficients(
     >>> sumo_coefficients(np.zeros((1, 4)), terms=1)
     array([[0.5, 0.5, 0. , 0. ]])
     """
+    roulette = as_roulette(roulette)
     rows, used, m = _trials(log_weights, terms, roulette, minimum, seed, offsets)
     law, short, out = roulette.law(), _reciprocals(roulette), rows.room()
 
@@ -145,6 +151,7 @@ def sumo_coefficients(
 
 
 @own_errstate
+@spelled
 def iwae(
     log_weights: Any, k: int | None = None, *, offsets: ArrayLike | None = None, threads: int | None = None
 ) -> Any:
@@ -180,6 +187,7 @@ def iwae(
 
 
 @own_errstate
+@spelled
 def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Any:
     """Jackknife of IWAE over all weights of each row (Nowozin, ICLR 2018): bias ``O(n^-2)``, or ``O(n^-3)`` at order 2.
 
@@ -213,6 +221,7 @@ def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, t
 
 
 @own_errstate
+@spelled
 def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Any:
     """``L_1, L_2, ...`` of each row: the logs of the running means of its weights.
 
@@ -243,10 +252,11 @@ def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threa
 
 
 @own_errstate
+@spelled
 def taylor(
     log_weights: Any,
     terms: ArrayLike | None = None,
-    roulette: Roulette = _GEOMETRIC,
+    roulette: Roulette | str = _GEOMETRIC,
     block: int = 1,
     log_center: ArrayLike | None = None,
     seed: int = 0,
@@ -267,7 +277,7 @@ def taylor(
         As in `sumo`.
     terms : int or array_like of int, shape (rows,), optional
         ``K`` of each row, drawn from ``roulette``. By default ``fs.draw_terms(rows, roulette, seed)``.
-    roulette : Roulette
+    roulette : Roulette or str
         The law of ``K``.
     block : int
         Weights of a factor.
@@ -294,6 +304,7 @@ def taylor(
     >>> bool(np.isclose(taylor([[0.0, np.log(3.0)]], terms=2, log_center=np.log(2.0))[0], np.log(2.0) - 0.5 + 0.25))
     True
     """
+    roulette = as_roulette(roulette)
     rows, used, size, centers = _series(log_weights, terms, roulette, block, log_center, seed, offsets)
     law, counts, values = roulette.law(), _counts(roulette), np.empty(rows.count)
 
@@ -308,10 +319,11 @@ def taylor(
 
 
 @own_errstate
+@spelled
 def taylor_coefficients(
     log_weights: Any,
     terms: ArrayLike | None = None,
-    roulette: Roulette = _GEOMETRIC,
+    roulette: Roulette | str = _GEOMETRIC,
     block: int = 1,
     log_center: ArrayLike | None = None,
     seed: int = 0,
@@ -341,6 +353,7 @@ def taylor_coefficients(
     >>> taylor_coefficients(np.zeros((1, 3)), terms=2, log_center=np.log(2.0))
     array([[0.75, 0.25, 0.  ]])
     """
+    roulette = as_roulette(roulette)
     rows, used, size, centers = _series(log_weights, terms, roulette, block, log_center, seed, offsets)
     law, counts, out = roulette.law(), _counts(roulette), rows.room()
 
@@ -359,9 +372,10 @@ def taylor_coefficients(
 
 
 @own_errstate
+@spelled
 def draw_terms(
     rows: int,
-    roulette: Roulette = _HARMONIC,
+    roulette: Roulette | str = _HARMONIC,
     seed: int = 0,
 ) -> Ints:
     """``K`` of trials ``0 .. rows - 1``: what `sumo` draws, and `fs.simulate` too. A row needs ``K + minimum`` weights.
@@ -384,20 +398,20 @@ def draw_terms(
     >>> draw_terms(5, Harmonic(cap=1))
     array([1, 1, 1, 1, 1])
     """
-    return _law_of(roulette).sample(checks.whole("rows", rows, 1), seed)
+    return as_roulette(roulette).sample(checks.whole("rows", rows, 1), seed)
 
 
 def _series(
     log_weights: Any,
     terms: ArrayLike | None,
-    roulette: Any,
+    roulette: Roulette,
     block: Any,
     log_center: Any,
     seed: int,
     offsets: ArrayLike | None,
 ) -> tuple[Rows, Used, int, Floats]:
     """The rows, how many weights each uses, the size of a block, and the centre of each row."""
-    law, size = _law_of(roulette), checks.whole("block", block, 1, 2**30)
+    law, size = roulette, checks.whole("block", block, 1, 2**30)
     checks.whole("seed", seed, 0, 2**64 - 1)
     if log_center is None:
         raise TypeError(
@@ -430,17 +444,11 @@ def _counts(law: Roulette) -> Floats:
     return _reciprocals(law) / np.maximum(np.arange(SHORT + 2), 1)
 
 
-def _law_of(roulette: Any) -> Roulette:
-    if not isinstance(roulette, Roulette):
-        raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}")
-    return roulette
-
-
 def _trials(
-    log_weights: Any, terms: ArrayLike | None, roulette: Any, minimum: int, seed: int, offsets: ArrayLike | None
+    log_weights: Any, terms: ArrayLike | None, roulette: Roulette, minimum: int, seed: int, offsets: ArrayLike | None
 ) -> tuple[Rows, Used, int]:
     """The rows, how many weights each uses, and the minimum."""
-    law, m = _law_of(roulette), checks.whole("minimum", minimum, 1, MAX_TERMS)
+    law, m = roulette, checks.whole("minimum", minimum, 1, MAX_TERMS)
     checks.whole("seed", seed, 0, 2**64 - 1)
     rows = rows_of(log_weights, offsets)
     if terms is None:

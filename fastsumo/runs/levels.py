@@ -17,12 +17,13 @@ from fastsumo import plot
 from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, table
+from fastsumo.base.words import spelled
 from fastsumo.engine.devices import check_device, open_engine
 from fastsumo.estimators.estimators import ELBO
 from fastsumo.models.model import Model
 from fastsumo.plot._style import without_axes
 from fastsumo.report.frames import dataframe
-from fastsumo.runs.arguments import check_run, thread_count
+from fastsumo.runs.arguments import check_run, thread_count, what_to_run
 
 if TYPE_CHECKING:
     import pandas
@@ -207,8 +208,9 @@ class Levels:
 
 
 @own_errstate
+@spelled
 def levels(
-    model: Model, max_terms: int, samples: int, seed: int = 0, threads: int | None = None, *, device: str = "cpu"
+    model: Model | str, max_terms: int, samples: int, seed: int = 0, threads: int | None = None, *, device: str = "cpu"
 ) -> Levels:
     """Means and variances of the increments of IWAE and of the dyadic antithetic differences.
 
@@ -253,7 +255,8 @@ def levels(
     """
     last = checks.whole("max_terms", max_terms, 1, 2**30)
     count = checks.whole("samples", samples, 2, 2**40)
-    check_run(model, ELBO(), count, seed, 0)
+    model, _ = what_to_run(model, ELBO())
+    check_run(count, seed)
     check_device(device)
     engine = open_engine(model, ELBO(), int(seed), threads=thread_count(threads, model), device=device)
     marks = _marks(last)

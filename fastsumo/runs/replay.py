@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.shown import Shown
+from fastsumo.base.words import spelled
 from fastsumo.engine.devices import open_engine
+from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import ELBO, Estimator, Taylor, estimated_center
 from fastsumo.models.model import ROW_TRIALS, Model
-from fastsumo.runs.arguments import check_run, settled, thread_count
+from fastsumo.models.parsing import as_model
+from fastsumo.runs.arguments import check_run, settled, thread_count, what_to_run
 from fastsumo.trial.sizes import ROW_PILOT
 
 
@@ -27,7 +30,7 @@ class Trial(Shown):
     trial, seed, terms : int
         ``terms`` is `K`.
     value : float
-        The same bits as in `sample`.
+        The same bits as in `sample`; NaN where there is none.
     log_weights : ndarray, shape (samples,)
     iwae : ndarray, shape (samples,)
         ``L_1, L_2, ...``: the logs of the running means of the weights.
@@ -70,9 +73,10 @@ class Trial(Shown):
 
 
 @own_errstate
+@spelled
 def replay(
-    model: Model,
-    estimator: Estimator,
+    model: Model | str,
+    estimator: Estimator | str,
     trial: int,
     seed: int = 0,
     *,
@@ -104,17 +108,18 @@ def replay(
     >>> bool(one.value == fs.sample(fs.models.note(), estimator, 8)[0][7])
     True
     """
-    offset, at = 0, trial
-    if row is not None and isinstance(model, Model):
-        offset = model.check_row(row) * ROW_TRIALS
+    offset, at, made = 0, trial, as_model(model)
+    if row is not None:
+        offset = made.check_row(row) * ROW_TRIALS
         at = checks.whole("trial", trial, 0, ROW_TRIALS - 1)
-        model = model.at_row(row)
-    _, at = check_run(model, estimator, 1, seed, at, "trial")
-    estimator = settled(model, estimator) if row is None else _at_row(model, estimator, offset)
+        made = made.at_row(row)
+    made, kind = what_to_run(made, estimator)
+    _, at = check_run(1, seed, at, "trial")
+    kind = settled(made, kind) if row is None else _at_row(made, kind, offset)
     number = offset + at
     keep = checks.whole("max_samples", max_samples, 1)
-    engine = open_engine(model, estimator, int(seed), threads=thread_count(None, model))
-    plan = estimator.plan()
+    engine = open_engine(made, kind, int(seed), threads=thread_count(None, made))
+    plan = kind.plan()
     terms = engine.terms(number)
     log_weights = engine.log_weights(number, min(plan.samples(terms), keep))
     counts = np.arange(1.0, log_weights.size + 1.0)
@@ -122,7 +127,7 @@ def replay(
         iwae = np.logaddexp.accumulate(log_weights) - np.log(counts)
         increments = np.diff(iwae)
     kept = np.arange(1, min(terms, keep) + 1)
-    whole = getattr(estimator, "estimator", estimator)  # of a stratum, that of the whole
+    whole = getattr(kind, "estimator", kind)  # of a stratum, that of the whole
     law = getattr(whole, "roulette", None)
     weights = np.empty(0) if law is None else 1.0 / law.survival(kept)
     bad = ~(log_weights <= np.finfo(float).max)
@@ -131,8 +136,12 @@ def replay(
         center = whole.log_center
         factors, increments = _series(log_weights, whole.block, center)
         weights = weights[: factors.size]
-        bad |= ~np.isfinite(increments @ weights)
-    value = math.nan if bad.any() else float(engine.sample(number, 1)[0][0])
+    try:
+        value = math.nan if bad.any() else float(engine.sample(number, 1)[0][0])
+    except ModelError:
+        if math.isnan(center):
+            raise
+        value = math.nan  # products of the series that no float64 holds
     return Trial(at, int(seed), terms, value, log_weights, iwae, increments, weights, factors, center)
 
 

@@ -59,8 +59,9 @@ class Result:
         Importance samples used.
     mean, std_error, variance, skewness, kurtosis : float
         Of the trials' values; ``-inf`` and NaN where some trial has the value ``-inf`` (see ``zero_weight_trials``).
-        ``kurtosis`` is 3 for a normal law. Where the law of the values has no such moment the number still is that of
-        these trials, and means nothing beyond them.
+        ``std_error`` is that of the mean, of stratified trials by the means of blocks. ``kurtosis`` is 3 for a normal
+        law. Where the law of the values has no such moment the number still is that of these trials, and means nothing
+        beyond them.
     variance_error : float
         Standard error of ``variance``; NaN, unknown, where the fourth moment is infinite, or may be.
     median : float
@@ -179,9 +180,25 @@ class Result:
         return math.nan if self.zero_weight_trials else self._moments[1]
 
     @property
+    def stratified(self) -> int:
+        """Trials of a block whose `K` are stratified; 1 where all are independent."""
+        return self.provenance.estimator.plan().stratified
+
+    @cached_property
+    def finite_error(self) -> float:
+        """Standard error of ``finite_mean``: the root of variance over trials.
+
+        Of stratified trials, which are independent between blocks only, that of the means of up to 256 groups of
+        blocks; NaN for a single block.
+        """
+        if self.stratified > 1:
+            return math.nan if self.statistics.overflowed else self.statistics.group_error()
+        return math.sqrt(self.finite_variance / self.statistics.finite) if self.statistics.finite else math.nan
+
+    @property
     def std_error(self) -> float:
-        """Standard error of the mean, the root of variance over trials."""
-        return math.sqrt(self.variance / self.statistics.finite) if self.statistics.finite else math.nan
+        """Standard error of the mean; NaN where some trial is ``-inf``. See ``finite_error``."""
+        return math.nan if self.zero_weight_trials else self.finite_error
 
     @cached_property
     def variance_error(self) -> float:
@@ -347,6 +364,8 @@ class Result:
         >>> a.merge(b).mean == fs.simulate(fs.models.note(), fs.ELBO(), 131_072).mean
         True
         """
+        if not isinstance(other, Result):
+            raise TypeError(f"a Result merges with another, as fs.load reads one, got {other!r}")
         for name in ("model", "params", "source", "estimator"):
             mine, theirs = getattr(self.provenance, name), getattr(other.provenance, name)
             if mine != theirs:
@@ -407,6 +426,7 @@ class Result:
             histogram=tails.Histogram(bins.center, bins.low, bins.high, bins.counts),
             trace=tails.Trace(trace["trials"], trace["mean"], trace["variance"], trace["largest"]),
             extreme_ranks=None if self.zero_weight_trials else self._extreme_ranks(),
+            grouped=self.stratified > 1,
         )
 
     def _extreme_ranks(self) -> NDArray[np.int64]:
@@ -637,7 +657,9 @@ class Result:
 
     @own_errstate
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to one file, ``.npz`` by convention; replaced as a whole or not at all.
+        """Write everything to one file, ``.npz`` by convention; written as a whole or not at all.
+
+        A file of that name is replaced, as `numpy.save` does; a link is followed. The command line asks first.
 
         Parameters
         ----------
@@ -646,7 +668,7 @@ class Result:
         Raises
         ------
         OSError
-            If the file cannot be written.
+            If the file cannot be written, or is no regular file.
 
         Examples
         --------
@@ -701,8 +723,8 @@ class Result:
 
         Raises
         ------
-        ValueError
-            If the file cannot be written there.
+        OSError
+            If the file cannot be written.
         """
         page = result_page.result_page(self, rerun.commands(self), replays(self, model))
         result_page.write_page(path, page)

@@ -70,8 +70,8 @@ def taylor_law(model: Model, cost: float | None = None) -> Taylor:
     budget = _USUAL * least if cost is None else checks.real("cost", cost, 1.0)
     if not budget > least:
         raise ValueError(
-            f"cost must be above 1 + chi_square = {least:.6g} of model {model.name!r}, or no variance is finite; "
-            f"got {cost}"
+            f"cost must be above {least:.6g}, which is 1 + chi_square of model {model.name!r}, or no variance is "
+            f"finite; got {cost}"
         )
     evidence = evidence_of(model)
     if math.isnan(evidence):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,13 @@ from fastsumo.base.floats import own_errstate
 from fastsumo.base.logs import LOGGER
 from fastsumo.base.shown import Shown
 from fastsumo.base.text import Column, Rows, table, with_error
+from fastsumo.base.words import spelled
 from fastsumo.engine.cpu.kernels.points import values_at
 from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import ELBO, SUMO
 from fastsumo.estimators.roulette import Harmonic
 from fastsumo.models.model import Model
+from fastsumo.models.parsing import as_model
 from fastsumo.models.proposals import Gaussian, Mixture, Proposal, StudentT
 from fastsumo.runs.simulate import sample, simulate
 from fastsumo.runs.tuning import (
@@ -119,6 +121,23 @@ class Tuned(Shown):
         """The better proposal; None of a model without one."""
         return self.model.proposal
 
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers, ready for JSON but for NaN and infinities; the proposal's as lists.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> sorted(fs.tune(fs.models.note(), samples=5_000).to_dict()["proposal"])
+        ['covariance', 'kind', 'mean']
+        """
+        names = ("objective", "cap", "iterations", "evaluations", "converged", "message")
+        found: dict[str, Any] = {"model": self.model.name} | {name: getattr(self, name) for name in names}
+        found |= {"before": asdict(self.before), "after": asdict(self.after), "params": self.model.params.tolist()}
+        if self.proposal is not None:
+            numbers = {name: value.tolist() for name, value in self.proposal.parameters.items()}
+            found["proposal"] = {"kind": type(self.proposal).__name__} | numbers
+        return found
+
     def __repr__(self) -> str:
         change = f"chi_square {self.before.chi_square:.4g} -> {self.after.chi_square:.4g}"
         return f"Tuned({self.model.name!r}, {self.objective!r}, {change})"
@@ -159,8 +178,9 @@ def _cell(value: float, error: float) -> str:
 
 
 @own_errstate
+@spelled
 def tune(
-    model: Model,
+    model: Model | str,
     objective: str = "auto",
     *,
     params: slice | Sequence[int] | None = None,
@@ -227,8 +247,7 @@ def tune(
     ('chi-square', True)
     """
     checks.choice("objective", objective, _OBJECTIVES)
-    if not isinstance(model, Model):
-        raise TypeError(f"model must be a fastsumo Model, got {model!r}")
+    model = as_model(model)
     if model.data is not None:
         raise ValueError(f"model {model.name!r} has data: tune takes one row at a time, model.at_row(i)")
     size = checks.whole("samples", samples, 1000, 2**26)

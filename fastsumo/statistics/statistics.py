@@ -30,6 +30,7 @@ from fastsumo.statistics.tally import (
     ZERO_WEIGHT,
 )
 from fastsumo.tails import Histogram
+from fastsumo.tails._summary import error_by_groups
 
 EXTREME = np.dtype([("trial", np.uint64), ("value", np.float64), ("terms", np.int64), ("seed", np.uint64)])
 
@@ -152,8 +153,13 @@ class Statistics:
         return table
 
     def groups(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Counts and sums of ``value - center`` of the 256 groups of trials, by trial number modulo 256."""
+        """Counts and sums of ``value - center`` of 256 groups of trials, by number of trial, or block, modulo 256."""
         return self.group_counts, rounded(self.group_sums)
+
+    @own_errstate
+    def group_error(self) -> float:
+        """Standard error of the mean of trials that are independent between groups only."""
+        return error_by_groups(*self.groups())
 
     @own_errstate
     def histogram(self, center: float) -> Histogram:

@@ -11,7 +11,7 @@ from fastsumo.statistics.exact import LIMBS
 
 OCTAVES = 53  # of K, up to 2^52
 POWERS = 4
-GROUPS = 256  # trial number modulo GROUPS
+GROUPS = 256  # number of the trial, or of its block of stratified trials, modulo GROUPS
 PERIODS = 128  # two to each octave of the trial number
 BINS_PER_OCTAVE = 64
 BIN_SHIFT = 46  # 52 mantissa bits less log2(BINS_PER_OCTAVE)

@@ -20,7 +20,7 @@ from fastsumo.base.shown import Shown
 from ._checks import MIN_POINTS, FloatArray, IntArray, Side, says_nothing, warn
 from ._summary import Summary, Trace, as_summary, summarize
 
-_FIRST = 10  # extremes, before which a path of ratios says nothing
+_FIRST = 50  # extremes, before which a path of ratios says nothing
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -214,7 +214,7 @@ def _max_to_sum_of_summary(known: Summary, orders: tuple[float, ...]) -> MaxToSu
 
 
 def _path(known: Summary, trace: Trace, p: float, largest: float, last: float) -> FloatArray:
-    """Ratios at the rows of a trace, in units of the largest deviation; NaN before ten extremes have come."""
+    """Ratios at the rows of a trace, in units of the largest deviation; NaN before fifty extremes have come."""
     assert known.extreme_ranks is not None
     if not last > 0.0:
         return np.full(len(trace.trials), np.nan)

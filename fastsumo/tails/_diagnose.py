@@ -306,7 +306,7 @@ def _best_interval(known: Summary, regime: str, level: float, k: int) -> Interva
     grouped = known.group_counts is not None
     if regime == "finite variance":
         return mean_interval(known, "normal", level)
-    if regime in ("index 2", "infinite variance", "mean in doubt") and k and one_sided(known, k):
+    if regime in ("index 2", "infinite variance", "mean in doubt") and k and not known.grouped and one_sided(known, k):
         return mean_interval(known, "one-sided", level)
     if regime == "index 2" and grouped:
         return mean_interval(known, "median-of-means", level, groups=16)

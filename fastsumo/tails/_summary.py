@@ -5,6 +5,7 @@ A run fills one from its accumulators; `summarize` fills one from a plain array.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +74,8 @@ class Summary(Shown):
     trace : Trace, optional
     extreme_ranks : ndarray of int64, shape (m,), optional
         How many values there were when each of the extremes came, itself counted.
+    grouped : bool
+        Whether values are independent between groups only, as those of stratified trials are.
 
     Raises
     ------
@@ -94,6 +97,7 @@ class Summary(Shown):
     histogram: Histogram | None = None
     trace: Trace | None = None
     extreme_ranks: IntArray | None = None
+    grouped: bool = False
 
     def __post_init__(self) -> None:
         """Check and convert each part once, so that no estimator has to."""
@@ -156,6 +160,15 @@ class Summary(Shown):
             return float("nan")
         return max(float(second - first * (first / self.trials)), 0.0) / (self.trials - 1)
 
+    @property
+    def std_error(self) -> float:
+        """Standard error of the mean: the root of variance over trials, or by the groups where these matter."""
+        if not self.grouped:
+            return math.sqrt(self.variance / self.trials)
+        if self.group_counts is None or self.group_sums is None:
+            raise ValueError("this summary has no group_counts and group_sums, which its standard error needs")
+        return error_by_groups(self.group_counts, self.group_sums)
+
     def deviations(self, side: str = "both") -> FloatArray:
         """Return the known top order statistics of one side, largest first.
 
@@ -176,6 +189,23 @@ class Summary(Shown):
         if self.power_sums is None:
             raise ValueError("this summary has no power_sums, which this statistic needs")
         return self.power_sums
+
+
+def error_by_groups(counts: IntArray, sums: FloatArray) -> float:
+    """Standard error of a mean of values that are independent between groups only; NaN of fewer than two groups.
+
+    ``sqrt(G / (G - 1) sum (S_g - n_g m)^2) / n``, for groups of any sizes (Liang & Zeger, Biometrika 73, 1986).
+
+    Examples
+    --------
+    >>> error_by_groups(np.array([2, 2]), np.array([0.0, 4.0]))
+    1.0
+    """
+    filled, n = np.count_nonzero(counts), counts.sum()
+    if filled < 2:
+        return math.nan
+    off = sums - counts * (sums.sum() / n)
+    return math.sqrt(filled / (filled - 1.0) * float(off @ off)) / float(n)
 
 
 @own_errstate

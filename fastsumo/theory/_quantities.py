@@ -120,13 +120,16 @@ class Prediction(Shown):
     cost : Quantity
         Expected importance samples of one trial.
     variance_times_cost : Quantity
-        The variance that a budget of one importance sample buys: the figure to compare estimators by.
+        The variance that a budget of one importance sample buys: the figure to compare estimators by; of
+        ``variance_of_mean``.
     tail_index, tail_constant : Quantity
         ``P(|value - log Z| > x)`` is about ``tail_constant * x**-tail_index``, both sides together; the
         index is infinite (a value, not the kind) where the tail is lighter than any power.
     chi_square : ChiSquare
     notes : tuple of str
         What a reader of the numbers should know.
+    variance_of_mean : Quantity
+        Times the number of trials: ``variance`` where they are independent, less for whole blocks of stratified ones.
 
     Examples
     --------
@@ -146,6 +149,7 @@ class Prediction(Shown):
     tail_constant: Quantity
     chi_square: ChiSquare
     notes: tuple[str, ...] = ()
+    variance_of_mean: Quantity = UNKNOWN
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON but for NaN and infinities; quantities as value, kind and error where there is one.
@@ -194,7 +198,9 @@ class Prediction(Shown):
         return f"{label(self.estimator)} on {self.model}, by theory"
 
     def _rows(self) -> Rows:
-        names = ("mean", "variance", "cost", "variance_times_cost", "tail_index", "tail_constant", "chi_square")
+        names = ["mean", "variance", "cost", "variance_times_cost", "tail_index", "tail_constant", "chi_square"]
+        if self.estimator.plan().stratified > 1:
+            names.insert(2, "variance_of_mean")
         return Rows((name.replace("_", " ").replace("times", "x"), repr(getattr(self, name))) for name in names)
 
     def _blocks(self) -> list[Rows | list[Column]]:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.shown import Shown
-from fastsumo.estimators.estimators import MLMC, SUMO, Estimator, SingleTerm
+from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm
 from fastsumo.trial.plan import MAX_TERMS, Law
 from fastsumo.trial.survival import survival
 
@@ -128,7 +128,20 @@ def tail_survival(run: TailSource, x: ArrayLike) -> NDArray[np.float64] | None:
 
 
 def has_moment(run: TailSource, moment: float) -> bool | None:
-    """Whether ``E |value|^moment`` of a run is finite; None where too little is known of its weights.
+    """Whether ``E |value|^moment`` of a run is finite; None where too little is known.
+
+    That is where too little is known of its weights; and of Taylor's series and of strata, whose tails do not follow
+    from what a run knows of its model.
+
+    Parameters
+    ----------
+    run : Provenance
+        As in `tail_law`.
+    moment : float
+
+    Returns
+    -------
+    bool or None
 
     Examples
     --------
@@ -137,6 +150,8 @@ def has_moment(run: TailSource, moment: float) -> bool | None:
     >>> has_moment(run, 2.0), has_moment(run, 3.0)
     (True, False)
     """
+    if not isinstance(run.estimator, (IWAE, JVI, SUMO, SingleTerm, MLMC)):
+        return None
     found = _tail(run).exists(moment)
     known = run.weight_tail_index is not None and run.weight_zero_index is not None
     return None if found and not known else found

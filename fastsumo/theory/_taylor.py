@@ -146,20 +146,43 @@ def series_of(model: Model, estimator: Taylor, chi2: ChiSquare) -> Series:
 
 
 def evidence_of(model: Model) -> float:
-    """The log evidence: known, integrated, or of weights that are drawn; NaN where these are all zero."""
+    """The log evidence: known, integrated, or of weights that are drawn.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    float
+        NaN where all that are drawn are zero.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> evidence_of(fs.models.gamma(1.0))
+    0.0
+    """
     found = log_evidence_of(model)
     return log_mean(_drawn(model)) if found is None else found
 
 
 @own_errstate
 def best_series(q: float, p: float) -> tuple[float, float]:
-    """The least variance under ``Geometric(p)``, and the ``log(c / Z)`` that has it; infinite where none is finite.
+    """The least variance of Taylor's series under ``Geometric(p)``, and the centre that has it.
 
     Parameters
     ----------
     q : float
         Chi-square of the mean of a block, positive.
     p : float
+
+    Returns
+    -------
+    variance : float
+        Infinite where none is finite.
+    distance : float
+        ``log(c / Z)``.
 
     Examples
     --------

@@ -77,6 +77,7 @@ class KernelParams(NamedTuple):
     block: int  # samples of a term of Taylor's series
     log_center: float  # log of the number c that the series is around
     inverse_center: float  # 1 / (block c), for linear weights: times 2**shift
+    block_bits: int  # log2 of the trials whose uniforms are stratified together
 
 
 class OwnedParams(NamedTuple):
@@ -127,6 +128,7 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
         block=plan.block,
         log_center=plan.log_center,
         inverse_center=0.0,
+        block_bits=plan.stratified.bit_length() - 1,
     )
     return OwnedParams(params, (weigher, numbers, row, law.table, factors))
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastsumo.trial import kinds
 
 MAX_TERMS = 2**52  # the largest K of a law that nothing caps
+MAX_STRATIFIED = 2**16  # trials of a block of stratified uniforms
 FINITE_HEAD = 1e300  # a head beyond it is none: the power goes on
 
 NO_TABLE = np.empty(0)
@@ -80,6 +81,8 @@ class Plan(NamedTuple):
         Samples of a term of Taylor's series.
     log_center : float
         Log of the number that the series is around; NaN where every row of data has one of its own.
+    stratified : int
+        Trials of a block over which the uniforms of `K` are stratified, a power of two; 1 where they are independent.
     """
 
     kind: int
@@ -94,6 +97,7 @@ class Plan(NamedTuple):
     high: int = MAX_TERMS
     block: int = 1
     log_center: float = 0.0
+    stratified: int = 1
 
     @property
     def largest(self) -> int:

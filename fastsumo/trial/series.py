@@ -21,7 +21,7 @@ def scale_of(log_center, block):
 
 
 @inlined
-def factor_of(params: Any, total: float) -> Any:
+def factor_of_block(params: Any, total: float) -> Any:
     """``1 - total / (block c)`` from the sum of a block of linear weights."""
     return fma(-total, params.inverse_center, 1.0)
 

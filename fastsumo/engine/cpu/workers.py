@@ -188,7 +188,8 @@ class TallyWorker(Worker):
         tally_one(self.run.params, *where)
 
     def snapshot(self, workers: Sequence[Any]) -> Snapshot | None:
-        return snapshot_of([worker.tally for worker in workers], self.center)
+        grouped = self.run.params.block_bits > 0
+        return snapshot_of([worker.tally for worker in workers], self.center, grouped)
 
 
 class SampleWorker(Worker):

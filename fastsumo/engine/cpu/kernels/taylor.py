@@ -33,7 +33,7 @@ from fastsumo.jit.bits import fabs, fma
 from fastsumo.jit.options import device
 from fastsumo.trial.ranges import FURTHEST
 from fastsumo.trial.segments import added
-from fastsumo.trial.series import factor_of, term_of
+from fastsumo.trial.series import factor_of_block, term_of
 
 # The state of a trial that runs alone: the product of its factors; the sum of the series and of the block at hand, each
 # in two floats.
@@ -93,12 +93,12 @@ def _add(params, scratch, sample, lane, n, offset):
     series, product = series_in(scratch, lane, n), series_products_in(scratch, lane, n)
     if k == 1:
         for i in range(n):
-            product[i] = factor_of(params, part[i])
+            product[i] = factor_of_block(params, part[i])
             series[i] = product[i]
         return
     coefficient = term_of(params, k)
     for i in range(n):
-        product[i] *= factor_of(params, part[i])
+        product[i] *= factor_of_block(params, part[i])
         series[i] = fma(coefficient, product[i], series[i])
 
 
@@ -145,7 +145,7 @@ def _take(params, scratch, state, start, n):
                 state[_PART], state[_PART_LOW] = total, rest
                 break
             state[_PART], state[_PART_LOW] = 0.0, 0.0
-        product *= factor_of(params, total + rest)
+        product *= factor_of_block(params, total + rest)
         high, low = added(high, low, term_of(params, end) * product)
     state[_PRODUCT], state[_SUM], state[_SUM_LOW] = product, high, low
 

@@ -84,6 +84,7 @@ def reader(kind: Kind):
             n[_AT.block],
             x[_AT.log_center],
             x[_AT.inverse_center],
+            n[_AT.block_bits],
         )
 
     return read
