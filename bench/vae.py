@@ -128,8 +128,8 @@ def report(steps: int, samples: int, with_jax: bool, rows: int | None = None) ->
     how = (
         f"A VAE of scikit-learn's digits ({LATENT} latent variables, one hidden layer of {HIDDEN}, {steps} steps of "
         f"Adam) at {len(test)} test rows, about {samples} importance samples a row for each estimator; the reference "
-        f"takes {truth.cost.sum() / len(test):.0f}. Tail index and largest share (of a row's sum of squares) are medians "
-        "over rows; where the tail index of a row is below 2, its error means nothing. From `python -m bench.vae`."
+        f"takes {truth.cost.sum() / len(test):.0f}. Tail index and largest share (of a row's sum of squares) are "
+        "medians over rows; where a row's tail index is below 2, its error means nothing. From `python -m bench.vae`."
     )
     if with_jax:
         again = [
