@@ -224,16 +224,17 @@ def figure_2(model: fs.Model, levels: Sequence[fs.levels.Levels], samples: float
             rows.append(
                 [f"{cost}", name, f"{square}", f"{theirs[0]:.3g}", f"{variance}", f"{batch:.3g}", f"{theirs[1]:.3g}"]
             )
-        gaps.append(f"{own['ML-SS'] / own['IWAE']:.2g} and {own['ML-RR'] / own['IWAE']:.2g} at cost {cost}")
+        gaps.append(f"{own['ML-SS'] / own['IWAE']:.2g} and {own['ML-RR'] / own['IWAE']:.2g} times")
     return (
         "**Shi & Cornish, figure 2**, the log likelihood: their estimators at r = 0.6. Squared bias is that of the "
         "mean over all rows less its own noise: of the unbiased ones it is 0 within ours, so that what they drew is "
         "the noise of 1000 realisations. Their variance fits none of a single trial, but that of a mean of 1000 trials "
         "that share one K, `Var E[S | K] + Var / 1000`, the column before theirs; so it is the sharing that puts IWAE "
         "a hundred times and more below the unbiased ones at the least cost. Where every trial has a K of its own, "
-        f"ML-SS and ML-RR have {gaps[0]} times the variance of IWAE, {gaps[-1]}. SUMO here has the law of Luo et al. "
-        "behind as many samples as the cost leaves (theirs is not told), of infinite variance, shared or not: the "
-        "numbers are those of a run, and grow with it. ML-SS here has a level 0 of its own, for 7/6 of the cost."
+        f"ML-SS and ML-RR have {gaps[0]} the variance of IWAE at cost {COSTS[0]}, {gaps[-1]} at cost {COSTS[-1]}. SUMO "
+        "here has the law of Luo et al. behind as many samples as the cost leaves (theirs is not told), of infinite "
+        "variance, shared or not: the numbers are those of a run, and grow with it. ML-SS here has a level 0 of its "
+        "own, for 7/6 of the cost."
         f"\n\n{table(rows)}"
     )
 
