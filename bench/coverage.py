@@ -160,7 +160,8 @@ def report(folder: Path) -> str:
         "method and number of trials. Repetitions of one size are independent; those of different sizes share trials. "
         "The standard error of a coverage near 95 % is 0.5 % over 2000 repetitions. Where a method gives no interval, "
         "it does not hold the truth.",
-        f"Run on {cpu_name()}, fastsumo {fs.__version__}, with `python -m bench.coverage coverage --readme README.md`.",
+        f"Run on {cpu_name()}, fastsumo {fs.__version__}, "
+        "with `python -m bench.coverage coverage --page fastsumo/guide/tails.md`.",
     ]
     for name, title in TITLES.items():
         rows = collected(folder, name)
@@ -190,7 +191,8 @@ def one_sided(repetitions: int, size: int) -> str:
     told = (
         f"How often 95 % intervals from {size:,} values of laws with one heavy tail hold the mean, over {repetitions} "
         "repetitions, and their median half width (infinite where the index may be 1, so that there may be no mean). "
-        "The number after a law is its tail index; `python -m bench.coverage --one-sided --readme README.md`."
+        "The number after a law is its tail index; "
+        "`python -m bench.coverage --one-sided --page fastsumo/guide/tails.md`."
     )
     return f"{told}\n\n{table(cells)}"
 
@@ -222,17 +224,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--part", type=_part, default=(1, 1), metavar="I/N", help="only part I of N of the work, I from 1 to N"
     )
-    parser.add_argument("--readme", type=Path, help="put the tables between the markers of this file")
+    parser.add_argument("--page", type=Path, help="put the tables between the markers of this file")
     parser.add_argument("--one-sided", action="store_true", help="the table of laws with one heavy tail, in a minute")
     options = parser.parse_args(arguments)
     if options.one_sided:
-        publish(one_sided(min(options.repetitions, 500), 10_000), options.readme, ONE_SIDED_MARKERS)
+        publish(one_sided(min(options.repetitions, 500), 10_000), options.page, ONE_SIDED_MARKERS)
         return 0
     if options.folder is None:
         parser.error("give a folder, or --one-sided")
     sizes = [size for size in SIZES if size <= options.largest]
     study(options.folder, options.minutes, sizes, options.repetitions, options.part)
-    publish(report(options.folder), options.readme, MARKERS)
+    publish(report(options.folder), options.page, MARKERS)
     return 0
 
 

@@ -1,6 +1,6 @@
-"""``python -m bench.report FILE.json``: the README's speed table, and a figure, from what pytest-benchmark wrote.
+"""``python -m bench.report FILE.json``: the guide's speed table, and a figure, from what pytest-benchmark wrote.
 
-Nothing is measured here. A table is Markdown; ``--readme`` puts it between the markers, ``--figure`` draws it.
+Nothing is measured here. A table is Markdown; ``--page`` puts it between the markers, ``--figure`` draws it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def command(data: Mapping[str, Any], clock: str) -> str:
     counted = " --clock cpu" if clock == "cpu" else ""
     return (
         f"python -m pytest bench --benchmark-only --benchmark-json=speed.json{asked}\n"
-        f"python -m bench.report speed.json --readme README.md --figure bench/figures/speed.png{counted}"
+        f"python -m bench.report speed.json --page fastsumo/guide/speed.md --figure bench/figures/speed.png{counted}"
     )
 
 
@@ -202,22 +202,22 @@ def report(data: Mapping[str, Any], clock: str = "wall") -> str:
     return "\n\n".join([head, *filter(None, (part(data, clock) for part in parts))])
 
 
-def with_table(readme: str, text: str, markers: tuple[str, str] = (BEGIN, END)) -> str:
-    """The README with the text between its markers. Raises ValueError where they are not there."""
+def with_table(page: str, text: str, markers: tuple[str, str] = (BEGIN, END)) -> str:
+    """A page with the text between its markers. Raises ValueError where they are not there."""
     begin, end = markers
-    before, found_begin, rest = readme.partition(begin)
+    before, found_begin, rest = page.partition(begin)
     _, found_end, after = rest.partition(end)
     if not found_begin or not found_end:
-        raise ValueError(f"the README must have the markers {begin} and {end}")
+        raise ValueError(f"the page must have the markers {begin} and {end}")
     return f"{before}{begin}\n\n{text}\n\n{end}{after}"
 
 
-def publish(text: str, readme: Path | None, markers: tuple[str, str] = (BEGIN, END)) -> None:
-    """Print the text, or put it between the markers of a README."""
-    if readme is None:
+def publish(text: str, page: Path | None, markers: tuple[str, str] = (BEGIN, END)) -> None:
+    """Print the text, or put it between the markers of a page."""
+    if page is None:
         print(text)
     else:
-        readme.write_text(with_table(readme.read_text(encoding="utf-8"), text, markers), encoding="utf-8")
+        page.write_text(with_table(page.read_text(encoding="utf-8"), text, markers), encoding="utf-8")
 
 
 def _order(runner: str, cells: Mapping[tuple[str, str], Entry], cases: Iterable[str], clock: str) -> float:
@@ -336,14 +336,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.report", description="Tables from a run of the benchmarks.")
     parser.add_argument("file", type=Path, help="what pytest wrote with --benchmark-json")
-    parser.add_argument("--readme", type=Path, help="put the tables between the markers of this file")
+    parser.add_argument("--page", type=Path, help="put the tables between the markers of this file")
     parser.add_argument("--figure", type=Path, help="draw them to this file")
     parser.add_argument(
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: what the cores spent, for a busy machine"
     )
     options = parser.parse_args(arguments)
     data = json.loads(options.file.read_text(encoding="utf-8"))
-    publish(report(data, options.clock), options.readme)
+    publish(report(data, options.clock), options.page)
     if options.figure is not None:
         options.figure.parent.mkdir(parents=True, exist_ok=True)
         figure(data, options.clock).savefig(options.figure, dpi=110)

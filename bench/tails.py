@@ -97,10 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cost", type=float, default=4e9, help="importance samples for the harmonic law")
     parser.add_argument("--largest-terms", type=int, default=2**26, help="its largest K")
     parser.add_argument("--device")
-    parser.add_argument("--readme", type=Path, help="put the tables between the markers of this file")
+    parser.add_argument("--page", type=Path, help="put the tables between the markers of this file")
     options = parser.parse_args(arguments)
     text = report(options.cost, options.largest_terms, options.device)
-    publish(text, options.readme, MARKERS)
+    publish(text, options.page, MARKERS)
     return 0
 
 

@@ -83,3 +83,22 @@ def test_cold(race_of: Any, tmp_path: Path, runner: str, quick: bool) -> None:
         return Runner(run, 1, warm_up, fixed=True)
 
     assert race_of("start-up", "cold", make, rounds=1).trials == 1
+
+
+def _short_run(model: fs.Model, trials: int) -> fs.Result:
+    return fs.simulate(model, fs.SUMO(fs.roulette.Harmonic(cap=80)), trials)
+
+
+@pytest.mark.parametrize("trials", [100, 10_000])
+def test_a_short_run(benchmark: Any, trials: int) -> None:
+    """A compiled model again: what a run takes beside its trials."""
+    model = fs.models.note()
+    _short_run(model, trials)
+    assert benchmark(_short_run, model, trials).trials == trials
+
+
+def test_a_thousand_models(benchmark: Any, quick: bool) -> None:
+    """A thousand parameters of one function, a hundred trials of each."""
+    models = [fs.models.lognormal(0.1 + i / 1000.0) for i in range(10 if quick else 1000)]
+    _short_run(models[0], 100)
+    benchmark.pedantic(lambda: [_short_run(model, 100) for model in models], rounds=1 if quick else 3)

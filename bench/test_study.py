@@ -126,7 +126,7 @@ def _timed(call: Callable[[], object]) -> tuple[float, float]:
 
 def test_the_coordinator_keeps_up_with_1000_workers(tmp_path: Path) -> None:
     found = coordinator(3000, 4, tmp_path)
-    assert found["chunks per second"] > 100  # 500 on an idle machine, see the README
+    assert found["chunks per second"] > 100  # 500 on an idle machine, see the guide's page of studies
 
 
 @pytest.mark.slow

@@ -170,7 +170,7 @@ def report(steps: int, seeds: int, latent: int = LATENT, rates: Sequence[float] 
         f"{len(test)} to test), {steps} steps of Adam on {BATCH} rows each from {seeds} starts. The decoder climbs the "
         "objective named, a linear encoder with independent normals the ELBO of the same samples. Mean over the starts "
         f"± their standard deviation, at the best of the learning rates {', '.join(map(str, rates))} (by the training "
-        "rows). From `python -m bench.training --readme README.md`."
+        "rows). From `python -m bench.training --page fastsumo/guide/log_weights.md`."
     )
     return f"{how}\n\n{table(lines)}"
 
@@ -185,9 +185,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.training", description="IWAE and SUMO as training goals.")
     parser.add_argument("--steps", type=int, default=3000, help="of Adam (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="starts (default: %(default)s)")
-    parser.add_argument("--readme", type=Path, help="put the table between the markers of this file")
+    parser.add_argument("--page", type=Path, help="put the table between the markers of this file")
     options = parser.parse_args(arguments)
-    publish(report(options.steps, options.seeds), options.readme, MARKERS)
+    publish(report(options.steps, options.seeds), options.page, MARKERS)
     return 0
 
 

@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 _PLACES = {"tails": 1, "theory": 1, "vmath": 1}
-_PLACES |= {"plot": 2, "report": 2, "runs": 2, "statistics": 2, "study": 2, "trial": 2, "package": 3}
+_PLACES |= {"plot": 2, "report": 2, "runs": 2, "statistics": 2, "study": 2, "trial": 2, "guide": 3, "package": 3}
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -78,6 +78,15 @@ def _mlmc(estimator: Any, w: Floats, terms: int) -> float:
     return start + sum(difference(j) / r ** (j - lowest) for j in range(lowest, level + 1))
 
 
+def _taylor(estimator: Any, w: Floats, terms: int) -> float:
+    """``log c - sum_k (1 - w_1 / c) ... (1 - w_k / c) / (k P_k)`` with means of blocks for ``w_i``."""
+    center, product, total = math.exp(estimator.log_center), 1.0, 0.0
+    for k in range(1, terms + 1):
+        product *= 1.0 - math.fsum(w[(k - 1) * estimator.block : k * estimator.block]) / estimator.block / center
+        total += product / (k * float(estimator.roulette.survival(k)))
+    return estimator.log_center - total
+
+
 _VALUES: dict[type, Any] = {
     fs.ELBO: _iwae,
     fs.IWAE: _iwae,
@@ -85,6 +94,7 @@ _VALUES: dict[type, Any] = {
     fs.SUMO: _sumo,
     fs.SingleTerm: _single,
     fs.MLMC: _mlmc,
+    fs.Taylor: _taylor,
 }
 
 
@@ -123,6 +133,10 @@ def _together(estimator: Any, w: Floats, k: int) -> Floats:
             kept = [np.log((total - w[:, list(out)].sum(axis=1)) / (estimator.k - j)) for out in subsets]
             logs.append(np.mean(kept, axis=0))
         return sum(c * log for c, log in zip(estimator.coefficients(), logs, strict=True))
+    if isinstance(estimator, fs.Taylor):
+        factors = 1.0 - w.reshape(len(w), k, estimator.block).mean(axis=2) / math.exp(estimator.log_center)
+        at = np.arange(1, k + 1)
+        return estimator.log_center - np.cumprod(factors, axis=1) @ (1.0 / (at * estimator.roulette.survival(at)))
     if isinstance(estimator, fs.MLMC):
         return np.array([value(estimator, np.log(row), k) for row in w])
     path = np.log(np.cumsum(w, axis=1) / np.arange(1, w.shape[1] + 1))

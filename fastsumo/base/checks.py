@@ -107,6 +107,20 @@ def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
     raise ValueError(f"unknown {name} {value!r}{hint} (known: {', '.join(options)})")
 
 
+def no_parameter(name: str, takes: Iterable[str]) -> str:
+    """What is said of a parameter that there is none of that name, with the nearest and all that there are.
+
+    Examples
+    --------
+    >>> no_parameter("kap", ["cap", "alpha"])
+    "no parameter 'kap'; it takes cap, alpha; did you mean 'cap'?"
+    """
+    names = list(takes)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near and len(names) > 1 else ""
+    return f"no parameter {name!r}; it takes {', '.join(names) or 'nothing'}{hint}"
+
+
 def _shown(value: Any) -> str:
     """A value in a message, not at length."""
     try:

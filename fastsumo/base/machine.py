@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 _CGROUPS = Path("/sys/fs/cgroup")  # Linux: limits of groups of processes, as containers set them
@@ -24,21 +25,25 @@ def available_threads() -> int:
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    return max(1, min(cores, _container_cores()))
+    return max(1, min(cores, _container_cores(_OWN_GROUPS, _CGROUPS)))
 
 
-def _container_cores() -> int:
-    """Cores that the least quota of this process's groups amounts to, rounded up; very many where there is none."""
-    return min((_cores(folder) for folder in _group_folders()), default=_UNLIMITED)
+@lru_cache(maxsize=8)
+def _container_cores(own: Path, folder: Path) -> int:
+    """Cores that the least quota of this process's groups amounts to, rounded up; very many where there is none.
+
+    Read once: a dozen small files take as long as a thousand trials.
+    """
+    return min((_cores(group) for group in _group_folders(own, folder)), default=_UNLIMITED)
 
 
-def _group_folders() -> Iterator[Path]:
+def _group_folders(own: Path, folder: Path) -> Iterator[Path]:
     """Where limits may lie: version 2, and version 1 under each name of its controller; the group and those above it.
 
     Inside a container its own group is the root.
     """
     try:
-        lines = _OWN_GROUPS.read_text().splitlines()
+        lines = own.read_text().splitlines()
     except OSError:
         lines = []
     paths = {
@@ -48,7 +53,7 @@ def _group_folders() -> Iterator[Path]:
         if controllers == "" or "cpu" in controllers.split(","):
             within = PurePosixPath(path.lstrip("/"))
             for group in (within, *within.parents):
-                yield _CGROUPS / controllers / group
+                yield folder / controllers / group
 
 
 def _cores(folder: Path) -> int:

@@ -7,13 +7,16 @@ signature of what it names.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 from fastsumo.base import checks
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
 
@@ -45,6 +48,21 @@ def number(text: str) -> int:
     except InvalidOperation:
         raise ValueError(f"{text!r} is not {allowed}") from None
     return int(value)
+
+
+def numbers(text: str) -> list[float]:
+    """Numbers with commas between them, in brackets or not.
+
+    Examples
+    --------
+    >>> numbers("0.5,-2"), numbers("[1e3]")
+    ([0.5, -2.0], [1000.0])
+    """
+    inside = re.fullmatch(r"\s*\[(.*)\]\s*", text)
+    try:
+        return [float(part) for part in (inside[1] if inside else text).split(",")]
+    except ValueError:
+        raise ValueError(f"{text!r} is not of numbers with commas between them, such as 0.5,2") from None
 
 
 def parse(text: str) -> Spec:
@@ -97,6 +115,38 @@ def find(what: str, name: str, known: Mapping[str, Any]) -> Any:
     return known[checks.choice(what, name, known)]
 
 
+def spelled(function: Function) -> Function:
+    """Decorator: an argument whose name the function does not have is an error that suggests the nearest.
+
+    Examples
+    --------
+    >>> spelled(lambda trials, seed=0: trials)(n_trials=10)
+    Traceback (most recent call last):
+    TypeError: <lambda> has no parameter 'n_trials'; it takes trials, seed; did you mean 'trials'?
+    """
+
+    @functools.wraps(function)
+    def checked(*values: Any, **named: Any) -> Any:
+        check_names(function, named)
+        return function(*values, **named)
+
+    return cast(Function, checked)
+
+
+def check_names(called: Callable[..., Any], named: Mapping[str, object]) -> None:
+    """Raise TypeError where a function or class has no parameter of some name."""
+    if named:
+        names = _names(called)
+        for name in named:
+            if name not in names:
+                raise TypeError(f"{called.__name__} has {checks.no_parameter(name, names)}")
+
+
+@functools.cache
+def _names(called: Callable[..., Any]) -> list[str]:
+    return [name for name in inspect.signature(called).parameters if name != "self"]
+
+
 def call(
     what: str,
     function: Callable[..., Any],
@@ -132,7 +182,7 @@ def call(
     values = dict(zip(names, positional, strict=False))
     for name, part in given.named.items():
         if name not in names:
-            raise ValueError(f"{what} {given.name!r} has no parameter {name!r}; it takes {takes}")
+            raise ValueError(f"{what} {given.name!r} has {checks.no_parameter(name, names)}")
         if name in values:
             raise ValueError(f"{what} {given.name!r} is given {name} twice")
         values[name] = read(part, name)

@@ -1,7 +1,7 @@
 """What may be typed after ``fastsumo COMMAND``: the arguments of every command, and no more than a parser needs.
 
-What a command does with them is in `trials`, `estimators`, `pages`, `studies` and `setting_up`, which are imported once
-a command runs: help needs no compiler.
+What a command does with them is in `trials`, `estimators`, `pages`, `studies`, `guide` and `setting_up`, which are
+imported once a command runs: help needs no compiler.
 """
 
 from __future__ import annotations
@@ -37,12 +37,15 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``fastsumo run``."""
     add_model(parser)
     add_estimator(parser)
-    parser.add_argument("--trials", type=whole, default=10_000_000, metavar="N", help="how many (default: 1e7)")
+    trials = "how many (default: 1e7); with --until the most that may be run"
+    parser.add_argument("--trials", type=whole, metavar="N", help=trials)
+    until = "run until the standard error is that small, as in --until std_error=1e-4"
+    parser.add_argument("--until", type=target, metavar="TARGET", help=until)
     add_seed(parser)
     add_threads(parser)
     add_device(parser)
-    parser.add_argument("--first-trial", type=whole, default=0, metavar="N", help="to continue an earlier run")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="write the result, for show and fs.load")
+    parser.add_argument("--first-trial", type=whole, default=0, metavar="N", help="to go on with an earlier run")
+    add_save(parser)
     add_plot(parser, f" (default: {DEFAULT_FIGURE}; none with --json or --quiet)")
     parser.add_argument("--no-plot", action="store_true", help="write no figure")
     add_output(parser)
@@ -61,7 +64,17 @@ def add_tail(parser: argparse.ArgumentParser) -> None:
     add_seed(parser)
     add_threads(parser)
     add_device(parser)
-    parser.add_argument("--save", type=Path, metavar="FILE", help="write what was found, for show and fs.load")
+    add_save(parser)
+    add_plot(parser)
+    add_output(parser)
+
+
+def add_merge(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo merge``."""
+    parser.description = "Results of the same model and estimator together, as if they had been one run."
+    added = parser.add_argument("results", type=Path, nargs="+", metavar="RESULT", help="files of run --save, or tail")
+    completion.attach(added, "results")
+    add_save(parser)
     add_plot(parser)
     add_output(parser)
 
@@ -79,6 +92,7 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
     added = parser.add_argument("source", metavar="RESULT_OR_MODEL", help="a file of run --save, or a model")
     completion.attach(added, "models_and_results")
     parser.add_argument("--trial", type=whole, required=True, metavar="N", help="its number")
+    add_params(parser)
     add_estimator(parser)
     add_seed(parser)
     added = parser.add_argument(
@@ -90,12 +104,16 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
 
 def add_report(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``fastsumo report``."""
-    source = "a file of run --save, or a study"
+    source = f"a file of run --save, or {_STUDY_FILE}"
     added = parser.add_argument("source", type=Path, metavar="RESULT_OR_STUDY", help=source)
     completion.attach(added, "results_and_studies")
     output = f"the page to write (default: {DEFAULT_PAGE})"
     parser.add_argument("-o", "--output", type=Path, default=DEFAULT_PAGE, metavar="FILE", help=output)
-    parser.add_argument("--model", metavar="MODEL", help="the model of the result, where it is not found by itself")
+    add_force(parser)
+    added = parser.add_argument(
+        "--model", metavar="MODEL", help="the model of the result, where it is not found by itself"
+    )
+    completion.attach(added, "models")
     add_output(parser, json=False)
 
 
@@ -119,6 +137,7 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     status.set_defaults(action="status")
     show = commands.add_parser("show", help="print the result of a cell", allow_abbrev=False)
     show.add_argument("--cell", type=whole, default=0, metavar="N", help="its number (default: 0)")
+    add_plot(show)
     add_output(show)
     show.set_defaults(action="show")
     extend = commands.add_parser("extend", help="ask for more trials a cell", allow_abbrev=False)
@@ -130,7 +149,8 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     kind.add_argument("--parquet", type=Path, metavar="FILE", help="as Parquet")
     export.set_defaults(action="export")
     for command in (run, status, show, extend, export):
-        command.add_argument("file", type=Path, metavar="FILE", help=_STUDY_FILE)
+        added = command.add_argument("file", type=Path, metavar="FILE", help=_STUDY_FILE)
+        completion.attach(added, "studies")
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
@@ -167,6 +187,51 @@ def add_theory(parser: argparse.ArgumentParser) -> None:
     add_output(parser)
 
 
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo evaluate``."""
+    parser.description = "The log evidence of every row of a model's data, with its error, and their sum."
+    add_model(parser, default=None)
+    add_estimator(parser)
+    each = "trials of each row (default: 10k)"
+    parser.add_argument("--trials", type=whole, default=10_000, metavar="N", help=each)
+    add_seed(parser)
+    add_threads(parser)
+    add_output(parser)
+
+
+def add_tune(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo tune``."""
+    parser.description = "Mean and covariance of the model's proposal that make its weights better, to be copied."
+    add_model(parser)
+    what = "what is made least: auto (the default), hellinger, chi-square, sumo-variance or elbo"
+    parser.add_argument("--objective", default="auto", metavar="WHAT", help=what)
+    shape = "of the proposal: full or diagonal (default: full up to 32 dimensions)"
+    parser.add_argument("--covariance", metavar="SHAPE", help=shape)
+    cap = "of the SUMO whose variance is measured (default: 64)"
+    parser.add_argument("--cap", type=whole, default=64, metavar="N", help=cap)
+    samples = "points of one evaluation of the objective (default: 65536)"
+    parser.add_argument("--samples", type=whole, default=2**16, metavar="N", help=samples)
+    add_seed(parser)
+    add_output(parser)
+
+
+def add_guide(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo guide``."""
+    added = parser.add_argument("page", nargs="?", default="index", metavar="PAGE", help="default: the list of pages")
+    completion.attach(added, "pages_of_the_guide")
+    site = "write all pages and a reference as a site into this folder, running their code for figures"
+    parser.add_argument("--html", type=Path, metavar="DIR", help=site)
+    add_output(parser, json=False)
+
+
+def add_examples(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fastsumo examples``."""
+    added = parser.add_argument("name", nargs="?", metavar="NAME", help="the script to write; default: list them")
+    completion.attach(added, "examples")
+    parser.add_argument("--force", action="store_true", help="replace a file of that name")
+    add_output(parser, json=False)
+
+
 def add_init(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``fastsumo init``."""
     parser.add_argument("file", type=Path, metavar="FILE.py", help="a file that does not exist yet")
@@ -194,11 +259,28 @@ def add_completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="yours")
 
 
-def add_model(parser: argparse.ArgumentParser, default: str = "note") -> None:
-    """The model, where there is a usual one."""
-    text = f"built in, or your own; see below (default: {default})"
-    added = parser.add_argument("model", nargs="?", default=default, metavar="MODEL", help=text)
+def add_model(parser: argparse.ArgumentParser, default: str | None = "note") -> None:
+    """The model, and its params."""
+    text = "built in, or your own; see below"
+    usual: dict[str, Any] = {"nargs": "?", "default": default, "help": f"{text} (default: {default})"}
+    added = parser.add_argument("model", metavar="MODEL", **(usual if default else {"help": text}))
     completion.attach(added, "models")
+    add_params(parser)
+
+
+def add_params(parser: argparse.ArgumentParser) -> None:
+    text = "params of the model in place of its own, such as 0.5,2"
+    parser.add_argument("--params", type=vector, metavar="LIST", help=text)
+
+
+def add_save(parser: argparse.ArgumentParser) -> None:
+    """``--save`` and ``--force``."""
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the result, for show and fs.load")
+    add_force(parser)
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--force", action="store_true", help="replace a file that is there already")
 
 
 def add_estimator(parser: argparse.ArgumentParser, *, several: str = "") -> None:
@@ -237,6 +319,23 @@ def add_output(parser: argparse.ArgumentParser, json: bool = True) -> None:
         text = 'print JSON instead of a table; NaN is null, infinities are "Infinity" and "-Infinity"'
         parser.add_argument("--json", action="store_true", help=text)
     parser.add_argument("--quiet", action="store_true", help="no progress, no notes, no table")
+
+
+def vector(text: str) -> list[float]:
+    """Numbers with commas between them."""
+    try:
+        return words.numbers(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def target(text: str) -> dict[str, float]:
+    """When a run is to end: ``std_error=1e-4``."""
+    name, _, value = text.partition("=")
+    try:
+        return {name.strip(): float(value)}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form std_error=1e-4") from None
 
 
 def whole(text: str) -> int:

@@ -33,12 +33,17 @@ COMMANDS: dict[str, Command] = {
     "run": Command("run trials, print what they say, draw the figure", "trials"),
     "tail": Command("the far tail, by strata of the number of terms", "trials"),
     "show": Command("print a saved result, draw its figure", "trials", named=False),
+    "merge": Command("saved results together, as one run", "trials", named=False),
     "replay": Command("one trial again, with all that went into it", "trials"),
     "report": Command("write a page of HTML about a result or a study", "pages", named=False),
     "study": Command("large runs in a file: stored, resumable, on any cluster", "studies", named=False),
     "compare": Command("estimators side by side, at equal cost", "estimators"),
     "levels": Command("how fast the increments shrink, level by level", "estimators"),
     "theory": Command("what theory says of an estimator, without a run", "estimators"),
+    "evaluate": Command("the log evidence of every row of data", "estimators"),
+    "tune": Command("a better proposal for a model", "estimators"),
+    "guide": Command("how to do things: pages here, or a site of them", "guide", named=False),
+    "examples": Command("scripts to start from", "guide", named=False),
     "init": Command("write a commented model to start from", "setting_up", named=False),
     "doctor": Command("what this machine will do, and what to mend", "setting_up", named=False),
     "bench": Command("how fast this machine is, in under a minute", "setting_up", named=False),
@@ -94,13 +99,18 @@ def run(given: list[str]) -> int:
     except SystemExit as leaving:
         return int(leaving.code or 0)
     module = importlib.import_module(f"fastsumo.cli.{COMMANDS[options.command].module}")
-    code: int = getattr(module, f"{getattr(options, 'action', options.command)}_command")(options)
+    with importlib.import_module("fastsumo.cli.shared").saying_that_it_compiles(options):
+        code: int = getattr(module, f"{getattr(options, 'action', options.command)}_command")(options)
     sys.stdout.flush()
     return code
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
+    """A parser whose errors are one line, and to which ``-1,2`` is no option."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._negative_number_matcher = re.compile(r"^-\.?\d")
 
     def error(self, message: str) -> NoReturn:
         print(f"fastsumo: error: {message} (see {self.prog} --help)", file=sys.stderr)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fastsumo.estimators.parsing import ESTIMATOR_WORDS, LAW_WORDS
+from fastsumo.guide import pages, scripts
 from fastsumo.models.parsing import built_in
 
 
@@ -20,8 +21,13 @@ def results(prefix: str, **_: Any) -> list[str]:
 
 
 def results_and_studies(prefix: str, **_: Any) -> list[str]:
-    """Saved results, and studies as they are named in the documentation."""
-    return results(prefix) + _files(prefix, ".study")
+    """Saved results, and studies."""
+    return results(prefix) + studies(prefix)
+
+
+def studies(prefix: str, **_: Any) -> list[str]:
+    """Studies as they are named in the documentation, and what declares them."""
+    return _files(prefix, ".study") + _files(prefix, ".toml")
 
 
 def models_and_results(prefix: str, **_: Any) -> list[str]:
@@ -36,6 +42,16 @@ def estimators(prefix: str, **_: Any) -> list[str]:
 def roulettes(prefix: str, **_: Any) -> list[str]:
     """Laws of `K`."""
     return _started(sorted(LAW_WORDS), prefix)
+
+
+def pages_of_the_guide(prefix: str, **_: Any) -> list[str]:
+    """Pages of the guide, by name."""
+    return _started(pages.names(), prefix)
+
+
+def examples(prefix: str, **_: Any) -> list[str]:
+    """Example scripts, by name."""
+    return _started(scripts.names(), prefix)
 
 
 def _started(names: list[str], prefix: str) -> list[str]:

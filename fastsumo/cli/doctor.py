@@ -6,7 +6,6 @@ For ``fastsumo doctor``, and for people who ask for help.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import os
 import platform
 import re
@@ -23,6 +22,8 @@ from fastsumo.errors import DeviceError
 from fastsumo.jit.cache import cache_folder
 from fastsumo.jit.machine import assembly_of, cpu_name, is_tried, vectors_chosen
 from fastsumo.jit.numba_internals import TRIED
+from fastsumo.models.batch import BATCH, bytes_held
+from fastsumo.report.versions import version_of
 
 _LIBRARIES = ("numba", "llvmlite", "numpy", "scipy", "matplotlib", "rich")
 _FAST_NUMBA = (0, 67)  # measured: 27 ns a sample with 0.61, 18 with 0.62 to 0.66, 9 with 0.67 and 0.68
@@ -33,6 +34,8 @@ _OPTIONAL = {
     "pandas": "to_dataframe",
     "argcomplete": "shell completion",
     "numba-cuda": "trials on an NVIDIA GPU",
+    "torch": "vectorised models",
+    "jax": "vectorised models",
 }
 _SETTINGS = (
     "FASTSUMO_CACHE_DIR",
@@ -58,7 +61,7 @@ def examine() -> dict[str, Any]:
         Ready for JSON: ``fastsumo``, ``python``, ``system``, ``cpu``, ``vector_bits`` (0 where loops are not
         vectorised), ``vectors_chosen`` (by whom), ``threads``, ``cores``, ``libraries`` and ``optional`` by name (a
         version, or None), ``cache`` (folder, files, bytes, writable), ``cards`` (NVIDIA GPUs, or why there are none),
-        ``mpi_launcher``,
+        ``vectorized`` (memory of a vectorised model a thread, in MB), ``mpi_launcher``,
         ``settings`` (environment variables that matter here), ``mend`` (advice).
 
     Examples
@@ -77,10 +80,11 @@ def examine() -> dict[str, Any]:
         "vectors_chosen": vectors_chosen(),
         "threads": available_threads(),
         "cores": os.cpu_count() or 1,
-        "libraries": {name: _version(name) for name in _LIBRARIES},
+        "libraries": {name: version_of(name) for name in _LIBRARIES},
         "cache": _cache(),
-        "optional": {name: _version(name) for name in _OPTIONAL},
+        "optional": {name: version_of(name) for name in _OPTIONAL},
         "cards": _cards(),
+        "vectorized": _vectorized(),
         "mpi_launcher": next((name for name in ("mpiexec", "mpirun", "srun") if shutil.which(name)), None),
         "settings": {name: os.environ[name] for name in _SETTINGS if name in os.environ},
     }
@@ -161,6 +165,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     size = f"{cache['files']:,} files, {cache['bytes'] / 1e6:.1f} MB, {writable}"
     here = [f"{name} {version}" for name, version in optional.items() if version]
     absent = [f"{name} ({_OPTIONAL[name]})" for name, version in optional.items() if not version]
+    memory = "models in batches of {batch} hold {held:.0f} MB a thread and {number:.2f} MB a number of a sample"
     rows = [
         ("fastsumo", f"{facts['fastsumo']} in Python {facts['python']} ({facts['executable']})"),
         ("system", facts["system"]),
@@ -172,6 +177,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("cache", f"{cache['folder']}"),
         ("", size),
         ("optional", ", ".join(here) or "none"),
+        ("vectorised", memory.format(**facts["vectorized"])),
     ]
     if absent:
         rows.append(("not installed", ", ".join(absent)))
@@ -181,6 +187,12 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("environment", ", ".join(f"{name}={value}" for name, value in facts["settings"].items())))
     mend = facts["mend"] or ["nothing"]
     return [*rows, ("to mend", mend[0]), *(("", line) for line in mend[1:])]
+
+
+def _vectorized() -> dict[str, float]:
+    """Memory in MB that a vectorised model takes at most."""
+    held = bytes_held(BATCH, 0)
+    return {"batch": BATCH, "held": held / 1e6, "number": (bytes_held(BATCH, 1) - held) / 1e6}
 
 
 def _cards() -> Any:
@@ -203,13 +215,6 @@ def _rows_of_cards(found: Any) -> list[tuple[str, str]]:
 def _older(version: str | None, than: tuple[int, ...]) -> bool:
     numbers = re.findall(r"\d+", version or "")
     return bool(numbers) and tuple(map(int, numbers[: len(than)])) < than
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _cache() -> dict[str, Any]:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from fastsumo.base.files import written_whole
 from fastsumo.cli import doctor, shared
 from fastsumo.cli.exit_codes import OK
 from fastsumo.cli.speed import measure
@@ -17,13 +18,10 @@ def init_command(options: argparse.Namespace) -> int:
     file: Path = options.file
     if file.suffix != ".py":
         raise ValueError(f"the name of a model's file must end in .py, got {file}")
-    shared.check_file(file)
+    shared.refuse_old(file)
     text = _TEMPLATE.read_text(encoding="utf-8").replace("my_model.py", file.as_posix())
-    try:
-        with file.open("x", encoding="utf-8") as out:
-            out.write(text)
-    except FileExistsError:
-        raise ValueError(f"{file} is there already, and is left as it is") from None
+    with written_whole(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     shared.note(options, f"{file} written; next: fastsumo run {file} --trials 1M")
     return OK
 

@@ -1,4 +1,4 @@
-"""What several commands do alike: read an estimator, check the files they will write, print and draw."""
+"""What several commands do alike: read a model and an estimator, look at the files they will write, print and draw."""
 
 from __future__ import annotations
 
@@ -6,18 +6,70 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fastsumo.base.files import is_database, writable, written_whole
 from fastsumo.base.text import WIDTH
 from fastsumo.estimators.parsing import parse_estimator, parse_roulette
+from fastsumo.jit.cache import told_of_compiling
+from fastsumo.models.parsing import parse_model
 from fastsumo.report.summary import to_json
 
 if TYPE_CHECKING:
     from fastsumo.estimators.estimators import Estimator
+    from fastsumo.models.model import Model
 
+_WATCHED = ("run", "tail", "study", "compare", "evaluate")  # commands that show their progress
 WIDEST = 132  # columns of a table that nobody's terminal limits
+
+
+class Kind(NamedTuple):
+    """A kind of file that commands take, and what one does with it."""
+
+    what: str
+    use: str
+
+
+RESULT = Kind("a result", "fastsumo show {file}")
+STUDY = Kind("a study", "fastsumo study show {file}")
+DECLARATION = Kind("a declaration of a study", "fastsumo study run {file}")
+MODEL = Kind("a file of models", "fastsumo run {file}")
+
+
+def kind_of(file: Path) -> Kind | None:
+    """What a file is, by its first bytes and its name; None for what no command takes, or is not there."""
+    if not file.is_file():
+        return None
+    if is_database(file):
+        return STUDY
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            return RESULT if "header.npy" in archive.namelist() else None
+    return {".py": MODEL, ".toml": DECLARATION}.get(file.suffix)
+
+
+def refuse_other(file: Path, *wanted: Kind) -> None:
+    """Raise ValueError where a file is of a kind that another command takes, and say which."""
+    found = kind_of(file)
+    if found is not None and found not in wanted:
+        raise ValueError(
+            f"{file} is {found.what}, not {' or '.join(kind.what for kind in wanted)}: {_use(found, file)}"
+        )
+
+
+def _use(kind: Kind, file: Path) -> str:
+    return kind.use.format(file=file)
+
+
+def model(options: argparse.Namespace) -> Model:
+    """The model that was asked for, at the parameters that were."""
+    refuse_other(Path(options.model), MODEL)
+    made = parse_model(options.model)
+    return made if options.params is None else made.with_params(options.params)
 
 
 def estimator(options: argparse.Namespace, default: str = "sumo") -> Estimator:
@@ -26,22 +78,46 @@ def estimator(options: argparse.Namespace, default: str = "sumo") -> Estimator:
     return parse_estimator(options.estimator or default, law)
 
 
-def check_file(file: Path | None) -> None:
-    """Before a long run: whether the file can be written there."""
+def check_kept(options: argparse.Namespace, file: Path | None) -> None:
+    """Before a long run: whether a result can be written there; what is there is replaced only by --force, or a yes.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, or is not to be replaced.
+    """
     if file is None:
         return
-    folder = file.parent
-    if not folder.is_dir():
-        raise ValueError(f"cannot write {file}: there is no folder {folder}")
-    if file.is_dir() or not os.access(file if file.exists() else folder, os.W_OK):
-        raise ValueError(f"cannot write {file}")
+    there = writable(file)
+    if options.force or not there.exists() or there.stat().st_size == 0:
+        return
+    if not options.quiet and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty():
+        print(f"fastsumo: {file} is there already: replace it? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+            return
+        raise FileExistsError(f"{file} is left as it is")
+    raise FileExistsError(f"{file} is there already: take another name, or replace it with --force")
+
+
+def refuse_old(file: Path, but: str = "") -> None:
+    """Raise FileExistsError where something has that name already, be it a link to nowhere."""
+    if os.path.lexists(file):
+        raise FileExistsError(f"{file} is there already, and is left as it is{but}")
+
+
+def check_page(options: argparse.Namespace, file: Path) -> None:
+    """Whether a page can be written there; another page is replaced, as it is made again at any time."""
+    if file.suffix.lower() in (".html", ".htm"):
+        writable(file)
+    else:
+        check_kept(options, file)
 
 
 def check_figure(file: Path | None) -> None:
     """Before a long run: whether the figure can be written, in that format."""
     if file is None:
         return
-    check_file(file)
+    writable(file)
     from matplotlib.backend_bases import FigureCanvasBase
 
     known = FigureCanvasBase.get_supported_filetypes()
@@ -52,8 +128,19 @@ def check_figure(file: Path | None) -> None:
 def draw(options: argparse.Namespace, shown: Any, file: Path | None) -> None:
     """Write the figure of something that has ``plot``, if there is a file for it."""
     if file is not None:
-        shown.plot().figure.savefig(file)
+        with written_whole(file) as temporary:
+            shown.plot().figure.savefig(temporary, format=file.suffix.lower().lstrip("."))
         note(options, f"figure written to {file}")
+
+
+@contextmanager
+def saying_that_it_compiles(options: argparse.Namespace) -> Iterator[None]:
+    """Say so, once, where something has to be compiled, and no progress on a terminal does."""
+    if sys.stderr.isatty() and options.command in _WATCHED:
+        yield
+        return
+    with told_of_compiling(lambda: note(options, "compiling, which takes some seconds the first time")):
+        yield
 
 
 def output(options: argparse.Namespace, text: Callable[[], str], numbers: Callable[[], dict[str, Any]]) -> None:
@@ -67,7 +154,7 @@ def output(options: argparse.Namespace, text: Callable[[], str], numbers: Callab
 
 def note(options: argparse.Namespace, text: str) -> None:
     """A word beside the results, on standard error."""
-    if not options.quiet:
+    if not getattr(options, "quiet", False):
         sys.stdout.flush()
         print(f"fastsumo: {text}", file=sys.stderr)
 

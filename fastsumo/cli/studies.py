@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from fastsumo.cli import shared
 from fastsumo.cli.exit_codes import INTERRUPTED, OK
-from fastsumo.cli.shared import output, width
 from fastsumo.errors import CellsFailedError
+from fastsumo.report.summary import summary
 from fastsumo.study.executors import named
 from fastsumo.study.study import Study
 from fastsumo.study.toml import study_path
 
-if TYPE_CHECKING:
-    from fastsumo.study.study import Study
-
 _PIPE = 160  # columns where there is no terminal
 
 
-def _study(options: argparse.Namespace, declare: bool = False) -> Study:
-    """The study of a file; a TOML file adds its cells only where they are to be run."""
-    if options.file.suffix != ".toml":
-        return Study(options.file)
+def study_of(file: Path) -> Study:
+    """The study of a file, or that which a TOML file declares."""
+    shared.refuse_other(file, shared.STUDY, shared.DECLARATION)
+    if file.suffix != ".toml":
+        return Study(file)
 
-    return Study.from_toml(options.file, anew=options.anew) if declare else Study(study_path(options.file))
+    path = study_path(file)
+    if not path.exists():
+        raise ValueError(f"no such study: {path}, which {file} declares: fastsumo study run {file} begins it")
+    return Study(path)
 
 
 def run_command(options: argparse.Namespace) -> int:
-    study = _study(options, declare=True)
+    declares = options.file.suffix == ".toml"
+    study = Study.from_toml(options.file, anew=options.anew) if declares else study_of(options.file)
     try:
         with named(options.executor, options.workers) as executor:
             study.run(
@@ -51,29 +54,31 @@ def run_command(options: argparse.Namespace) -> int:
 
 
 def status_command(options: argparse.Namespace) -> int:
-    _print_status(options, _study(options))
+    _print_status(options, study_of(options.file))
     return OK
 
 
 def _print_status(options: argparse.Namespace, study: Study) -> None:
     status = study.status()
-    output(options, lambda: status.text(width(_PIPE)), status.to_dict)
+    shared.output(options, lambda: status.text(shared.width(_PIPE)), status.to_dict)
 
 
 def show_command(options: argparse.Namespace) -> int:
+    shared.check_figure(options.plot)
     try:
-        result = _study(options)[options.cell]
+        result = study_of(options.file)[options.cell]
     except KeyError as error:
         raise ValueError(error.args[0]) from None
-    output(options, lambda: str(result), result.to_dict)
+    shared.output(options, lambda: summary(result, shared.width()), result.to_dict)
+    shared.draw(options, result, options.plot)
     return OK
 
 
 def extend_command(options: argparse.Namespace) -> int:
-    _study(options).extend(options.trials)
+    study_of(options.file).extend(options.trials)
     return OK
 
 
 def export_command(options: argparse.Namespace) -> int:
-    _study(options).export(options.csv or options.parquet)
+    study_of(options.file).export(options.csv or options.parquet)
     return OK

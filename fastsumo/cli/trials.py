@@ -1,8 +1,9 @@
-"""The commands ``run``, ``tail``, ``show`` and ``replay``: trials, and results that were saved."""
+"""The commands ``run``, ``tail``, ``show``, ``merge`` and ``replay``: trials, and results that were saved."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,50 +27,63 @@ if TYPE_CHECKING:
     from fastsumo.models.model import Model
     from fastsumo.runs.result import Result
 
+USUAL = 10_000_000  # trials
+
 
 def run_command(options: argparse.Namespace) -> int:
-    estimator = shared.estimator(options)
-    model = parse_model(options.model)
+    estimator, model = shared.estimator(options), shared.model(options)
     figure = _figure_file(options)
-    shared.check_figure(figure)
-    shared.check_file(options.save)
+    shared.check_figure(options.plot)
+    shared.check_kept(options, options.save)
+    trials = USUAL if options.trials is None and options.until is None else options.trials
 
     result = simulate(
         model,
         estimator,
-        options.trials,
+        trials,
         options.seed or 0,
         options.threads,
         False if options.quiet else None,
         first_trial=options.first_trial,
+        until=options.until,
         device=options.device,
     )
-    if options.save is not None:
-        result.save(options.save)
-        shared.note(options, f"result written to {options.save}")
+    _keep(options, result)
     _print_result(options, result)
     if result.interrupted:
-        shared.note(options, f"interrupted: {result.trials:,} of {options.trials:,} trials done")
-    shared.draw(options, result, figure)
+        _say_how_to_go_on(options, result, trials)
+    _draw_even_so(options, result, figure)
     return INTERRUPTED if result.interrupted else OK
 
 
+def merge_command(options: argparse.Namespace) -> int:
+    for file in options.results:
+        shared.refuse_other(file, shared.RESULT)
+    shared.check_figure(options.plot)
+    shared.check_kept(options, options.save)
+    parts = [load(file) for file in options.results]
+    if len({type(part) for part in parts}) > 1:
+        raise ValueError("cannot merge runs by strata of K with runs of plain trials")
+    merged = functools.reduce(lambda whole, part: whole.merge(part), parts)
+    _keep(options, merged)
+    _print_found(options, merged)
+    shared.draw(options, merged, options.plot)
+    return OK
+
+
 def show_command(options: argparse.Namespace) -> int:
+    shared.refuse_other(options.result, shared.RESULT)
     shared.check_figure(options.plot)
     found = load(options.result)
-    if isinstance(found, Stratified):
-        shared.output(options, lambda: found.text(shared.width(WIDEST)), found.to_dict)
-    else:
-        _print_result(options, found)
+    _print_found(options, found)
     shared.draw(options, found, options.plot)
     return OK
 
 
 def tail_command(options: argparse.Namespace) -> int:
-    estimator = shared.estimator(options)
-    model = parse_model(options.model)
+    estimator, model = shared.estimator(options), shared.model(options)
     shared.check_figure(options.plot)
-    shared.check_file(options.save)
+    shared.check_kept(options, options.save)
 
     found = stratify(
         model,
@@ -82,10 +96,8 @@ def tail_command(options: argparse.Namespace) -> int:
         device=options.device,
         progress=False if options.quiet else None,
     )
-    if options.save is not None:
-        found.save(options.save)
-        shared.note(options, f"run by strata written to {options.save}")
-    shared.output(options, lambda: found.text(shared.width(WIDEST)), found.to_dict)
+    _keep(options, found)
+    _print_found(options, found)
     shared.draw(options, found, options.plot)
     return INTERRUPTED if found.interrupted else OK
 
@@ -104,8 +116,12 @@ def replay_command(options: argparse.Namespace) -> int:
 def _replayed(options: argparse.Namespace) -> tuple[Model, Estimator, int]:
     """What to replay: of a result its model, estimator and seed, unless they are given."""
     if not _is_result(options.source):
-        return parse_model(options.model or options.source), shared.estimator(options), options.seed or 0
+        options.model = options.model or options.source
+        return shared.model(options), shared.estimator(options), options.seed or 0
 
+    shared.refuse_other(Path(options.source), shared.RESULT, shared.MODEL)
+    if options.params is not None:
+        raise ValueError("--params is for models; a result knows its own")
     result = load_result(options.source)
     model = _model_of(result, options)
     own = options.estimator is not None or options.roulette is not None
@@ -137,6 +153,42 @@ def _figure_file(options: argparse.Namespace) -> Path | None:
     if options.plot is None and not (options.json or options.quiet):
         return DEFAULT_FIGURE
     return options.plot
+
+
+def _draw_even_so(options: argparse.Namespace, result: Result, figure: Path | None) -> None:
+    """Draw; a figure that nobody asked for, and that cannot be written, is no reason to fail."""
+    try:
+        shared.draw(options, result, figure)
+    except OSError as error:
+        if options.plot is not None:
+            raise
+        shared.note(options, f"no figure: {error}; --plot FILE writes one elsewhere, --no-plot none")
+
+
+def _keep(options: argparse.Namespace, found: Result | Stratified) -> None:
+    if options.save is not None:
+        found.save(options.save)
+        shared.note(options, f"result written to {options.save}")
+
+
+def _say_how_to_go_on(options: argparse.Namespace, result: Result, trials: int | None) -> None:
+    done = f"{result.trials:,} trials done" if trials is None else f"{result.trials:,} of {trials:,} trials done"
+    if trials is None:
+        shared.note(options, f"interrupted: {done}")
+        return
+    low, high = options.first_trial, options.first_trial + trials
+    gaps = rerun.missing(result, options.seed or 0, low, high)
+    rest = " and ".join(f"--first-trial {first} --trials {last - first}" for first, last in gaps[:4])
+    file = f", then merge both results (fastsumo merge {options.save} ...)" if options.save else ""
+    lost = "" if options.save else "; nothing is kept of them without --save"
+    shared.note(options, f"interrupted: {done}{lost}; go on with {rest}{file}")
+
+
+def _print_found(options: argparse.Namespace, found: Result | Stratified) -> None:
+    if isinstance(found, Stratified):
+        shared.output(options, lambda: found.text(shared.width(WIDEST)), found.to_dict)
+    else:
+        _print_result(options, found)
 
 
 def _print_result(options: argparse.Namespace, result: Result) -> None:

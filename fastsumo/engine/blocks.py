@@ -10,10 +10,12 @@ from fastsumo.models.model import Model
 
 BLOCK = 65_536  # trials, for the cheapest estimators
 _BLOCK_WORK = 2**22  # numbers drawn in a block, for the dearest estimators
+_SHORT_WORK = 2**18  # numbers drawn in a run that needs no thread of its own ...
+_LONGEST_OF_SHORT = 2**14  # ... and samples of its longest trial
 _ROWS = 256  # of data in a block ...
 _ROWS_WORK = 2**23  # ... or as many as draw so many numbers
 _BATCH = 1 << 20  # weights of a batch of sequences
-_TYPICAL_COST = 40.0  # samples beyond the minimum, of a trial whose expected cost is infinite
+_TYPICAL_COST = 40.0  # terms of a trial whose expected cost is infinite
 
 
 class Blocks:
@@ -40,6 +42,13 @@ def block_size(estimator: Estimator, model: Model) -> int:
     return _power_of_two(min(BLOCK, _BLOCK_WORK / _numbers_of_a_trial(estimator, model)))
 
 
+def is_short(estimator: Estimator, model: Model, trials: int) -> bool:
+    """Whether trials take some milliseconds, as a rule and at most a second."""
+    plan = estimator.plan()
+    longest = plan.samples(plan.largest)
+    return longest <= _LONGEST_OF_SHORT and trials * _numbers_of_a_trial(estimator, model) <= _SHORT_WORK
+
+
 def rows_of_block(estimator: Estimator, model: Model, trials: int) -> int:
     """Rows of data in a block, where each row has so many trials: a power of two."""
     return _power_of_two(min(_ROWS, _ROWS_WORK / (trials * _numbers_of_a_trial(estimator, model))))
@@ -53,7 +62,8 @@ def sequences_of_batch(n: int) -> int:
 def _numbers_of_a_trial(estimator: Estimator, model: Model) -> float:
     cost = min(estimator.expected_cost(), 1e15)
     if not math.isfinite(estimator.expected_cost()):
-        cost = estimator.plan().minimum + _TYPICAL_COST
+        plan = estimator.plan()
+        cost = plan.minimum + plan.block * _TYPICAL_COST
     return cost * max(model.noise_dim, 2)
 
 

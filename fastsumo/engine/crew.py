@@ -74,12 +74,18 @@ class Crew:
         self.clock = Clock()
         self.stopped = False
 
-    def run(self, workers: Sequence[Hand], blocks: Blocks, watcher: Watcher) -> bool:
-        """Run all blocks on the workers' threads; whether Ctrl-C ended it early."""
+    def run(self, workers: Sequence[Hand], blocks: Blocks, watcher: Watcher, unwatched: bool = False) -> bool:
+        """Run all blocks on the workers' threads; whether Ctrl-C ended it early.
+
+        ``unwatched``: the one worker runs on this thread; for what takes less time than a thread takes to start. Ctrl-C
+        is a KeyboardInterrupt there.
+        """
         self.stopped = False
         watcher.stage("running")
         with self.clock.running():
-            interrupted = self._watch(workers, blocks, watcher)
+            if unwatched:
+                workers[0].loop(blocks)
+            interrupted = not unwatched and self._watch(workers, blocks, watcher)
             for worker in workers:
                 if worker.error is not None:
                     raise worker.error

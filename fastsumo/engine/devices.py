@@ -39,6 +39,10 @@ def open_engine(
         If there is no such device, or it does not have the estimator.
     """
     kind, number = check_device(device)
+    if kind != "cpu" and model.vectorized:
+        raise ValueError(
+            f"model {model.name!r} is vectorised: its trials run with device='cpu', whatever its function itself uses"
+        )
 
     def on_cpu(center: float | None) -> Engine:
         return open_engine(model, estimator, seed, threads=threads, center=center)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.engine.status import RAISED
+from fastsumo.engine.status import BAD_VALUE, RAISED
 from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import ROW_TRIALS, Model
@@ -58,6 +58,13 @@ def trial_error(
         row, at = divmod(trial, ROW_TRIALS)
         where = f"trial {at} of row {row}, seed {seed}"
         again = f"fs.replay(model, {estimator!r}, trial={at}, seed={seed}, row={row})"
+    if status == BAD_VALUE:
+        error = ModelError(
+            f"the value of {where} is too large for float64: weights of model {model.name!r} lie far above "
+            f"exp(log_center), and the products of {estimator!r} with them; take a larger log_center; {again} shows it"
+        )
+        error.trial = at
+        return error
     found = _found(model, row, noise)
     if status == RAISED:
         raised = f"{type(found).__name__}: {found}" if isinstance(found, Exception) else "an exception"
@@ -134,7 +141,8 @@ _HINTS = (
     (
         r"Untyped global name|Unknown attribute",
         "a model can use numbers, arrays, the modules math and numpy as far as Numba knows them, fastsumo.vmath, and "
-        "functions compiled by numba.njit",
+        "functions compiled by numba.njit; one that uses PyTorch, JAX, SciPy or a network is for vectorized=True: "
+        "it is not compiled, and takes batches of samples (see fs.model)",
     ),
 )
 

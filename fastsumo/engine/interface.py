@@ -41,7 +41,10 @@ class Watcher(Protocol):
         """A new stage begins, "compiling" or "running"."""
 
     def update(self, done: int, look: Look) -> None:
-        """So many trials are done; called often. An exception raised here ends the run as Ctrl-C does."""
+        """So many trials are done; called often. An exception raised here ends the run as Ctrl-C does.
+
+        ``look`` is for now: once the run has ended, its memory is another one's.
+        """
 
 
 class Unwatched:

@@ -6,25 +6,37 @@ of it is in `theory`.
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastsumo.base import checks, exact
-from fastsumo.estimators.roulette import Harmonic, Roulette
+from fastsumo.base import checks, exact, words
+from fastsumo.estimators.roulette import Geometric, Harmonic, Roulette, law_that_takes
 from fastsumo.trial import kinds
-from fastsumo.trial.plan import MAX_TERMS, NO_TABLE, Law, Plan, always
+from fastsumo.trial.plan import MAX_STRATIFIED, MAX_TERMS, NO_TABLE, Law, Plan, always
+from fastsumo.trial.sizes import CENTER_GRID
 from fastsumo.trial.survival import survival
 
 _MOST_JACKKNIFED = 2**24, 2048  # samples, for orders 1 and 2
+_FURTHEST_CENTER = 2.0**39  # of a log, beyond which its digits are too few for weights relative to it
 _MOST_SUMMED = 2**16  # values of K, one by one; and points of an integral over more
 
 
 @dataclass(frozen=True)
 class Estimator:
     """Base of the estimators. Not used itself."""
+
+    def __new__(cls, *values: object, **named: object) -> Self:
+        try:
+            words.check_names(cls, named)
+        except TypeError as error:
+            raise TypeError(f"{error}{_of_a_law(cls, named)}") from None
+        return super().__new__(cls)
 
     def plan(self) -> Plan:
         """The estimator in the form that the kernels take."""
@@ -138,8 +150,25 @@ class JVI(Estimator):
         )
 
 
-@dataclass(frozen=True)
-class SUMO(Estimator):
+class _Roulette(Estimator):
+    """Base of the estimators of a random `K`, of which ``stratified`` goes without saying where it is 1."""
+
+    stratified: int
+
+    def __repr__(self) -> str:
+        own = [(each.name, getattr(self, each.name)) for each in fields(self)]  # type: ignore[arg-type]
+        told = [f"{name}={value!r}" for name, value in own if (name, value) != ("stratified", 1)]
+        return f"{type(self).__name__}({', '.join(told)})"
+
+    def _check_stratified(self) -> None:
+        size = checks.whole("stratified", self.stratified, 1, MAX_STRATIFIED)
+        if size & (size - 1):
+            raise ValueError(f"stratified must be a power of two from 1 to {MAX_STRATIFIED}, got {size}")
+        object.__setattr__(self, "stratified", size)
+
+
+@dataclass(frozen=True, repr=False)
+class SUMO(_Roulette):
     """Russian roulette over the increments of IWAE (Luo et al., ICLR 2020); unbiased for `log Z`.
 
     ``L_m + sum_{j=1..K} (L_{m+j} - L_{m+j-1}) / P(K >= j)`` with ``m = minimum``; the value is ``-inf``
@@ -155,6 +184,18 @@ class SUMO(Estimator):
         0 for the convention of Ishikawa & Goda (UAI 2021), which counts ``L_m`` itself as the first of the
         `K` terms: ``L_m + sum_{j=2..K} (L_{m+j-1} - L_{m+j-2}) / P(K >= j)``, ``m + K - 1`` samples. The
         same increments with the weights ``2, 3, ...`` instead of ``1, 2, ...`` under the harmonic law.
+    stratified : int
+        Trials of a block over which the uniforms that draw `K` are stratified, a power of two up to 65536; 1 for
+        independent trials. See Notes.
+
+    Notes
+    -----
+    With ``stratified=B`` the trials ``i B, ..., i B + B - 1`` have one `K` from each of ``B`` equally likely parts of
+    its law, in an order of their own (Vihola, Operations Research 2018). Each trial still has the law, so that any mean
+    is unbiased, and remains a function of its number; but the trials of a block are not independent. The mean of whole
+    blocks has at most the variance of that of independent trials: what `K` itself makes of the variance is gone but for
+    what is left within a part. Standard errors and intervals are from the means of blocks. It has nothing to do with
+    `fs.stratify`, which spends trials on strata of its choice.
 
     Examples
     --------
@@ -169,9 +210,11 @@ class SUMO(Estimator):
     roulette: Roulette = field(default_factory=Harmonic)
     minimum: int = 1
     start: int = 1
+    stratified: int = 1
 
     def __post_init__(self) -> None:
-        _check_roulette(self.roulette)
+        check_roulette(self.roulette)
+        self._check_stratified()
         object.__setattr__(self, "minimum", checks.whole("minimum", self.minimum, 1, MAX_TERMS))
         object.__setattr__(self, "start", checks.whole("start", self.start, 0, 1))
 
@@ -181,14 +224,15 @@ class SUMO(Estimator):
         As ``P(K >= 1) = 1``, ``L_{m-1} + (L_m - L_{m-1}) / P(K >= 1) = L_m``, whatever ``L_{m-1}`` is, which may
         be -inf or, for ``L_0``, anything.
         """
-        return Plan(kinds.SUMO, self.minimum + self.start - 1, self.roulette.law(), alive=self.minimum)
+        first, law = self.minimum + self.start - 1, self.roulette.law()
+        return Plan(kinds.SUMO, first, law, alive=self.minimum, stratified=self.stratified)
 
     def expected_cost(self) -> float:
         return self.minimum + self.start - 1 + self.roulette.expected_terms()
 
 
-@dataclass(frozen=True)
-class SingleTerm(Estimator):
+@dataclass(frozen=True, repr=False)
+class SingleTerm(_Roulette):
     """``L_1 + (L_{K+1} - L_K) / P(K = K)``: one increment over its probability (Rhee & Glynn, 2015).
 
     Unbiased for `log Z` where its mean exists: ``E |L_{k+1} - L_k|`` falls like ``1 / k``, so that without
@@ -199,6 +243,8 @@ class SingleTerm(Estimator):
     ----------
     roulette : Roulette
         The law of `K`; every `K` up to its cap must have a positive probability.
+    stratified : int
+        As of `SUMO`.
 
     Examples
     --------
@@ -209,9 +255,11 @@ class SingleTerm(Estimator):
     """
 
     roulette: Roulette = field(default_factory=Harmonic)
+    stratified: int = 1
 
     def __post_init__(self) -> None:
-        _check_roulette(self.roulette)
+        check_roulette(self.roulette)
+        self._check_stratified()
         table = self.roulette.law().table
         flat = np.flatnonzero(table[1:] == table[:-1])
         if flat.size:
@@ -222,14 +270,14 @@ class SingleTerm(Estimator):
             )
 
     def plan(self) -> Plan:
-        return Plan(kinds.SINGLE_TERM, 1, self.roulette.law())
+        return Plan(kinds.SINGLE_TERM, 1, self.roulette.law(), stratified=self.stratified)
 
     def expected_cost(self) -> float:
         return 1.0 + self.roulette.expected_terms()
 
 
-@dataclass(frozen=True)
-class MLMC(Estimator):
+@dataclass(frozen=True, repr=False)
+class MLMC(_Roulette):
     """Randomised multilevel Monte Carlo over dyadic, antithetic levels; unbiased for `log Z`.
 
     Level ``l`` takes ``n = base * 2^l`` samples and has the difference ``D_l = L(all n) - [L(first half) +
@@ -256,6 +304,8 @@ class MLMC(Estimator):
     first : bool
         Whether every trial begins with a level 0 of its own.
     kind : {"single", "sum"}
+    stratified : int
+        As of `SUMO`; whole blocks are near MLMC proper with ``n p_l`` trials at each level ``l``.
 
     Examples
     --------
@@ -271,8 +321,10 @@ class MLMC(Estimator):
     base: int = 1
     first: bool = True
     kind: str = "single"
+    stratified: int = 1
 
     def __post_init__(self) -> None:
+        self._check_stratified()
         object.__setattr__(self, "ratio", checks.real("ratio", self.ratio, 0.0, 1.0))
         object.__setattr__(self, "base", checks.whole("base", self.base, 1, 2**40))
         if not isinstance(self.first, bool):
@@ -289,7 +341,8 @@ class MLMC(Estimator):
     def plan(self) -> Plan:
         cap = 52 - (self.base - 1).bit_length()
         law = Law(0.0, 1.0, exact.log(self.ratio), cap, NO_TABLE)
-        return Plan(kinds.MLMC, 0, law, base=self.base, first=self.first, single=self.kind == "single")
+        single = self.kind == "single"
+        return Plan(kinds.MLMC, 0, law, base=self.base, first=self.first, single=single, stratified=self.stratified)
 
     def expected_cost(self) -> float:
         if self.ratio >= 0.5:
@@ -298,22 +351,120 @@ class MLMC(Estimator):
         return self.base * (1.0 + 2.0 * mean_power if self.first else mean_power)
 
 
+@dataclass(frozen=True)
+class Taylor(Estimator):
+    """Russian roulette over Taylor's series of the log around a number (Chopin, Crucinio & Singh, arXiv 2403.20313).
+
+    ``log c - sum_{k=1..K} y_1 ... y_k / (k P(K >= k))`` with ``log c = log_center``, ``y_i = 1 - (mean of the i-th
+    `block` weights) / c``, each weight used once: ``K * block`` samples a trial, so under ``Geometric(p)``
+    ``block / p`` on average. Unbiased for `log Z` where ``E |y| < 1`` and nothing caps `K`; never ``-inf``: a weight of
+    zero makes ``y`` larger, no more.
+
+    With ``q = chi_square / block`` and ``c = g Z``, ``E y^2 = 1 - 2 / g + (1 + q) / g^2`` is least for ``g = 1 + q``,
+    where it is ``q / (1 + q)``. Under ``Geometric(p)`` the variance is finite where ``E y^2 < 1 - p``, so that with a
+    finite chi-square, variance and cost can both be; `fs.taylor_law` finds a law, a block and a centre for a cost. A
+    centre at or below ``Z / 2`` has ``|E y| >= 1``: the series diverges, and a run refuses it where the model knows
+    its log evidence.
+
+    Parameters
+    ----------
+    roulette : Roulette
+        The law of `K`. A cap ends the series, and the mean is ``log c - sum_{k <= cap} (E y)^k / k``.
+    block : int
+        Samples of a factor.
+    log_center : float, optional
+        By default, whatever runs it takes ``log Z + log(1 + q)``: from the log evidence and the chi-square that the
+        model declares, or else from 16 384 weights of their own that are a function of the model alone, rounded to
+        2^-8; the number is in the result. In `fs.evaluate` every row has one of its own.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> run = fs.simulate(fs.models.note(), fs.Taylor(), trials=100_000)
+    >>> round(run.provenance.estimator.log_center, 6), bool(abs(run.mean - run.log_evidence) < 5 * run.std_error)
+    (2.387699, True)
+    """
+
+    roulette: Roulette = field(default_factory=lambda: Geometric(0.5))
+    block: int = 1
+    log_center: float | None = None
+
+    def __post_init__(self) -> None:
+        check_roulette(self.roulette)
+        object.__setattr__(self, "block", checks.whole("block", self.block, 1, 2**30))
+        if self.log_center is not None:
+            limit = _FURTHEST_CENTER
+            object.__setattr__(self, "log_center", checks.real("log_center", self.log_center, -limit, limit))
+
+    def plan(self) -> Plan:
+        center = math.nan if self.log_center is None else self.log_center
+        return Plan(kinds.TAYLOR, 0, self.roulette.law(), block=self.block, log_center=center)
+
+    def expected_cost(self) -> float:
+        return self.block * self.roulette.expected_terms()
+
+
+def best_center(log_evidence: float, chi_square: float, block: int) -> float:
+    """``log Z + log(1 + chi_square / block)``: around it ``E y^2`` of `Taylor` is least.
+
+    Examples
+    --------
+    >>> best_center(0.0, 1.0, 1)
+    0.6931471805599453
+    """
+    return log_evidence + exact.log1p(chi_square / block)
+
+
+def estimated_center(log_weights: NDArray[np.float64], block: int, log_evidence: float | None = None) -> float:
+    """`best_center` as weights show it, rounded to a grid on which nobody's last bits matter.
+
+    Parameters
+    ----------
+    log_weights : ndarray
+        -inf are weights of zero.
+    block : int
+    log_evidence : float, optional
+        Where it is known.
+
+    Returns
+    -------
+    float
+        NaN where no weight is positive.
+
+    Examples
+    --------
+    >>> estimated_center(np.array([0.0, 0.0, -np.inf, -np.inf]), 1)
+    0.0
+    """
+    top = float(np.max(log_weights, initial=-np.inf))
+    if not math.isfinite(top):
+        return math.nan
+    weights = np.exp(log_weights - top)
+    mean = float(weights.mean())
+    chi_square = max(float(np.mean(weights**2)) / mean**2 - 1.0, 0.0)
+    center = (top + math.log(mean) if log_evidence is None else log_evidence) + math.log1p(chi_square / block)
+    return math.floor(center * CENTER_GRID + 0.5) / CENTER_GRID
+
+
 def law_with_strata(estimator: Estimator) -> Law:
     """The law of the random `K` of an estimator, which strata part.
 
     Raises
     ------
-    TypeError
-        If its `K` is not random, or it is a stratum itself.
+    TypeError, ValueError
+        If its `K` is not random, it is a stratum itself, or its trials are stratified.
 
     Examples
     --------
     >>> law_with_strata(SUMO(Harmonic(cap=80))).cap
     80
     """
-    if not isinstance(estimator, (SUMO, SingleTerm, MLMC)):
-        raise TypeError(f"only estimators of a random K have strata: SUMO, SingleTerm, MLMC; got {estimator!r}")
-    return estimator.plan().law
+    if not isinstance(estimator, (SUMO, SingleTerm, MLMC, Taylor)):
+        raise TypeError(f"only estimators of a random K have strata: SUMO, SingleTerm, MLMC, Taylor; got {estimator!r}")
+    plan = estimator.plan()
+    if plan.stratified > 1:
+        raise ValueError(f"strata are of independent trials: leave out stratified={plan.stratified}")
+    return plan.law
 
 
 def probability_of(law: Law, low: int, high: int) -> float:
@@ -335,7 +486,7 @@ class Stratum(Estimator):
 
     Parameters
     ----------
-    estimator : SUMO, SingleTerm or MLMC
+    estimator : SUMO, SingleTerm, MLMC or Taylor
     low, high : int
         The least and the largest `K`; ``high`` is brought down to the cap of the law, where it has one.
 
@@ -371,15 +522,48 @@ class Stratum(Estimator):
         plan, beyond = self.plan(), float(survival(self.plan().law, self.high + 1))
         few = self.high - self.low < _MOST_SUMMED
         terms = np.arange(self.low, self.high + 1) if few else np.geomspace(self.low, self.high, _MOST_SUMMED)
-        more = np.diff([plan.samples(k) for k in range(self.low, self.high + 1)]) if plan.kind == kinds.MLMC else 1.0
+        more = (
+            np.diff([plan.samples(k) for k in range(self.low, self.high + 1)])
+            if plan.kind == kinds.MLMC
+            else plan.block
+        )
         above = survival(plan.law, terms) - beyond
         total = (above[1:] * more).sum() if few else np.trapezoid(above, terms) + 0.5 * (above[-1] - above[0])
         return plan.samples(self.low) + float(total) / self.probability
 
 
-def _check_roulette(roulette: object) -> None:
-    if not isinstance(roulette, Roulette):
-        raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}")
+def check_roulette(roulette: object) -> None:
+    """Raise TypeError where something is no law of `K`, and say what was meant."""
+    if isinstance(roulette, Roulette):
+        return
+    hint = ""
+    if isinstance(roulette, type) and issubclass(roulette, Roulette):
+        hint = f"; did you mean {roulette.__name__}(...)?"
+    elif isinstance(roulette, int) and roulette > 0:
+        hint = f"; did you mean Harmonic(cap={roulette})?"
+    elif isinstance(roulette, str):
+        hint = "; words such as 'sumo:harmonic:cap=80' stand for the whole estimator"
+    raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}{hint}")
 
 
-ESTIMATORS: tuple[type[Estimator], ...] = (IWAE, ELBO, JVI, SUMO, SingleTerm, MLMC, Stratum)  # all that there are
+def _of_a_law(kind: type[Estimator], named: dict[str, object]) -> str:
+    """A hint where what an estimator was given are parameters of a law of `K`."""
+    own = inspect.signature(kind).parameters
+    rest = {name: value for name, value in named.items() if name not in own}
+    law = law_that_takes(rest)
+    if law is not None and "roulette" in own:
+        said = ", ".join(f"{name}={value!r}" for name, value in rest.items())
+        return f"; did you mean {kind.__name__}({law.__name__}({said}))?"
+    return ""
+
+
+ESTIMATORS: tuple[type[Estimator], ...] = (
+    IWAE,
+    ELBO,
+    JVI,
+    SUMO,
+    SingleTerm,
+    MLMC,
+    Taylor,
+    Stratum,
+)  # all that there are

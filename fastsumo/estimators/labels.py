@@ -1,4 +1,4 @@
-"""Estimators and laws of `K` as people read them."""
+"""Estimators and laws of `K` as people read them, and as `parsing` reads them back."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Literal
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.roulette import Roulette, Table
 
-Style = Literal["full", "plain", "brief", "exact"]
+Style = Literal["brief", "exact"]
+_FEW = 8  # values of a table that are all shown
 
 
-def label(value: Estimator | Roulette, style: Style = "full") -> str:
-    """The name of an estimator or law with its values, but for those left at their default.
+def label(value: Estimator | Roulette, style: Style = "brief") -> str:
+    """The name of an estimator or law as one would type it, without what is left at its default.
+
+    The one spelling in texts, tables, figures and files of tables. `parsing.parse_estimator` reads it back, but for a
+    table of more than 8 values in "brief".
 
     Parameters
     ----------
     value : Estimator or Roulette
-    style : {"full", "plain", "brief", "exact"}
-        "full" names the law's parameter, and gives all values of the law but None; "plain" does not name it; "brief"
-        leaves out the law's defaults too, and gives four digits, of a table only its length; "exact" is "full" with a
-        whole table, which `estimators.parsing` reads back.
+    style : {"brief", "exact"}
+        "brief" gives of a long table only its length.
 
     Returns
     -------
@@ -29,28 +31,17 @@ def label(value: Estimator | Roulette, style: Style = "full") -> str:
     Examples
     --------
     >>> import fastsumo as fs
-    >>> estimator = fs.SUMO(fs.roulette.HarmonicGeometric(cap=9))
-    >>> label(estimator)
-    'SUMO(roulette=HarmonicGeometric(alpha=80, rate=0.1, cap=9))'
-    >>> label(estimator, "brief")
-    'SUMO(HarmonicGeometric(cap=9))'
+    >>> label(fs.SUMO(fs.roulette.HarmonicGeometric(cap=9), minimum=2)), label(fs.SUMO()), label(fs.ELBO())
+    ('SUMO(HarmonicGeometric(cap=9), minimum=2)', 'SUMO(Harmonic())', 'ELBO()')
     """
-    brief = style == "brief"
     if isinstance(value, Table):
-        if style == "exact":
-            return f"Table({value.survival_table.tolist()})"
-        return f"Table({value.survival_table.size} values)" if brief else repr(value)
+        long = style == "brief" and value.survival_table.size > _FEW
+        return f"Table({value.survival_table.size} values)" if long else f"Table({value.survival_table.tolist()})"
     parts = []
     for field in fields(value):
         own = getattr(value, field.name)
         if isinstance(own, (Estimator, Roulette)):
-            parts.append(("" if brief or style == "plain" else f"{field.name}=") + label(own, style))
-        elif field.repr and not _goes_without_saying(value, own, field.default, brief):
-            parts.append(f"{field.name}={f'{own:.4g}' if brief and isinstance(own, float) else repr(own)}")
+            parts.append(label(own, style))
+        elif field.repr and (field.default is MISSING or own != field.default):
+            parts.append(f"{field.name}={own!r}")
     return f"{type(value).__name__}({', '.join(parts)})"
-
-
-def _goes_without_saying(value: Estimator | Roulette, own: object, default: object, brief: bool) -> bool:
-    if default is MISSING or own != default:
-        return False
-    return brief or own is None or isinstance(value, Estimator)

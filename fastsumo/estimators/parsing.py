@@ -12,8 +12,9 @@ from typing import Any
 
 from fastsumo.base import words
 from fastsumo.base.words import Spec
-from fastsumo.estimators.estimators import ESTIMATORS, Estimator
-from fastsumo.estimators.roulette import LAWS, Roulette
+from fastsumo.estimators.estimators import ESTIMATORS, Estimator, check_roulette
+from fastsumo.estimators.labels import label
+from fastsumo.estimators.roulette import LAWS, Roulette, law_that_takes
 
 ESTIMATOR_WORDS = {words.kebab(kind.__name__): kind for kind in ESTIMATORS}
 LAW_WORDS = {words.kebab(kind.__name__): kind for kind in LAWS}
@@ -39,7 +40,10 @@ def parse_estimator(text: str, law: Roulette | None = None) -> Estimator:
             raise ValueError(f"the law of K is given twice, in {text!r} and as --roulette")
         given.named[_LAW] = law  # type: ignore[assignment]
     given = _with_its_law(given, inspect.signature(kind).parameters)
-    made: Estimator = words.call("estimator", kind, given, {_LAW: parse_roulette, "estimator": parse_estimator})
+    try:
+        made: Estimator = words.call("estimator", kind, given, {_LAW: parse_roulette, "estimator": parse_estimator})
+    except ValueError as error:
+        raise ValueError(f"{error}{_of_a_law(given, inspect.signature(kind).parameters)}") from None
     return made
 
 
@@ -54,6 +58,53 @@ def parse_roulette(text: str) -> Roulette:
     given = words.parse(text)
     law: Roulette = words.call("roulette", words.find("roulette", given.name, LAW_WORDS), given)
     return law
+
+
+def as_estimator(estimator: Any) -> Estimator:
+    """An estimator, or the one that a word stands for; what is neither is an error that says what was meant.
+
+    Examples
+    --------
+    >>> as_estimator("iwae:k=5"), as_estimator(ESTIMATORS[0](2))
+    (IWAE(k=5), IWAE(k=2))
+    >>> as_estimator(LAWS[0](cap=80))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    TypeError: estimator must be one such as ... got Harmonic(cap=80); did you mean SUMO(Harmonic(cap=80))?
+    """
+    if isinstance(estimator, str):
+        return parse_estimator(estimator)
+    if isinstance(estimator, Estimator):
+        return estimator
+    hint = ""
+    if isinstance(estimator, Roulette):
+        hint = f"; did you mean SUMO({label(estimator)})?"
+    elif isinstance(estimator, type) and issubclass(estimator, Roulette):
+        hint = f"; did you mean SUMO({estimator.__name__}(...))?"
+    elif isinstance(estimator, type):
+        hint = f"; did you mean {estimator.__name__}(...)?"
+    elif isinstance(estimator, int):
+        hint = f"; did you mean IWAE({estimator})?"
+    elif isinstance(estimator, (list, tuple)):
+        hint = "; one at a time, where fs.compare takes several"
+    raise TypeError(f"estimator must be one such as fs.SUMO(fs.roulette.Harmonic()), got {estimator!r}{hint}")
+
+
+def as_roulette(roulette: Any) -> Roulette:
+    """A law of `K`, or the one that a word stands for."""
+    if isinstance(roulette, str):
+        return parse_roulette(roulette)
+    check_roulette(roulette)
+    return roulette  # type: ignore[no-any-return]
+
+
+def _of_a_law(given: Spec, parameters: Mapping[str, Any]) -> str:
+    """A hint where what an estimator was given are parameters of a law of `K`."""
+    rest = {name: value for name, value in given.named.items() if name not in parameters}
+    law = law_that_takes(rest)
+    if law is None or not rest or _LAW not in parameters or given.positional:
+        return ""
+    own = [f"{name}={value}" for name, value in rest.items()]
+    return f"; did you mean {given.name}:{words.kebab(law.__name__)}:{','.join(own)}?"
 
 
 def _with_its_law(given: Spec, parameters: Mapping[str, Any]) -> Spec:

@@ -6,14 +6,17 @@ kernels know only those two shapes (`Roulette.law`). What an estimator does with
 
 from __future__ import annotations
 
+import inspect
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastsumo.base import checks, exact
+from fastsumo.base import checks, exact, words
 from fastsumo.base.floats import own_errstate
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import draw_terms
@@ -31,6 +34,10 @@ class Roulette:
     >>> isinstance(Harmonic(), Roulette), Harmonic().max_terms == MAX_TERMS
     (True, True)
     """
+
+    def __new__(cls, *values: object, **named: object) -> Self:
+        words.check_names(cls, named)
+        return super().__new__(cls)
 
     def law(self) -> Law:
         """The law in the form that the kernels take."""
@@ -274,11 +281,23 @@ class Table(Roulette):
 LAWS: tuple[type[Roulette], ...] = (Harmonic, HarmonicGeometric, PowerLaw, Geometric, Table)  # all that there are
 
 
+def law_that_takes(names: Iterable[str]) -> type[Roulette] | None:
+    """The first law that has parameters of all these names.
+
+    Examples
+    --------
+    >>> law_that_takes(["cap"]).__name__, law_that_takes(["rate", "cap"]).__name__, law_that_takes(["k"])
+    ('Harmonic', 'HarmonicGeometric', None)
+    """
+    return next((law for law in LAWS if set(names) <= set(inspect.signature(law).parameters)), None)
+
+
 def _set_cap(law: Any) -> None:
     if law.cap is not None:
         object.__setattr__(law, "cap", checks.whole("cap", law.cap, 1, MAX_TERMS))
 
 
+@lru_cache(maxsize=256)
 def _power_sum(s: float, n: float) -> float:
     """``sum(k**-s for k in 1..n)``; ``n`` may be infinite. Direct to 10^5, Euler-Maclaurin beyond."""
     from scipy.special import zeta

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,35 @@ def cache_folder() -> Path | None:
 
 
 @cache
-def _say_that_nothing_is_kept() -> None:
-    with suppress(UserWarning):  # made an error, it must not stop a run that can do without
+def _say_that_nothing_is_kept(why: str) -> None:
+    """Once in a process: made an error, it must not stop a run that can do without."""
+    with suppress(UserWarning):
         warnings.warn(
-            "this user has no home folder: what is compiled is not kept for other processes; set FASTSUMO_CACHE_DIR "
-            "to a folder that can be written to",
+            f"{why}: what is compiled is not kept, and every process compiles anew; set FASTSUMO_CACHE_DIR to a folder "
+            "that can be written to",
             UserWarning,
             stacklevel=2,
         )
+
+
+_waiting: list[Callable[[], object]] = []
+
+
+@contextmanager
+def told_of_compiling(tell: Callable[[], object]) -> Iterator[None]:
+    """``tell`` is called, once, when a kernel of the engine was not in the cache and is now compiled."""
+    _waiting.append(tell)
+    try:
+        yield
+    finally:
+        if tell in _waiting:
+            _waiting.remove(tell)
+
+
+def _compiling() -> None:
+    """A kernel is compiled: whoever waits to be told is."""
+    while _waiting:
+        _waiting.pop()()
 
 
 class _Locator(caching._CacheLocator):
@@ -77,8 +98,8 @@ class _Impl(caching.CompileResultCacheImpl):
 class ContentCache:
     """Numba's cache protocol over content-keyed entries. A folder that cannot be used means no cache, no error."""
 
-    def __init__(self, function: Callable[..., Any], digest: Callable[[], str]) -> None:
-        self._function, self._digest = function, digest
+    def __init__(self, function: Callable[..., Any], digest: Callable[[], str], is_kernel: bool = False) -> None:
+        self._function, self._digest, self._is_kernel = function, digest, is_kernel
 
     @lru_cache(maxsize=1)  # noqa: B019 - one per kernel, lives as long as the process
     def _inner(self) -> caching.Cache:
@@ -97,17 +118,19 @@ class ContentCache:
         return str(self._inner()._cache_path)
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
+        found = None
         if cache_folder() is None:
-            _say_that_nothing_is_kept()
-            return None
-        try:
-            found = self._inner().load_overload(signature, target_context)
-        except Exception:  # a damaged or foreign entry: compile again, and replace it
-            with suppress(OSError):
-                self._index().unlink()
-            return None
+            _say_that_nothing_is_kept("this user has no home folder")
+        else:
+            try:
+                found = self._inner().load_overload(signature, target_context)
+            except Exception:  # a damaged or foreign entry: compile again, and replace it
+                with suppress(OSError):
+                    self._index().unlink()
         if found is not None:
             self._touch()
+        elif self._is_kernel:
+            _compiling()
         return found
 
     def save_overload(self, signature: Any, data: Any) -> None:
@@ -117,9 +140,11 @@ class ContentCache:
             folder = self._index().parent
             folder.mkdir(parents=True, exist_ok=True)
             self._inner().save_overload(signature, data)
-            prune(folder)
-        except OSError:
-            return
+        except OSError as error:
+            _say_that_nothing_is_kept(f"{cache_folder()} cannot be written to ({error.strerror or error})")
+        else:
+            with suppress(OSError):
+                prune(folder)
 
     def _index(self) -> Path:
         return Path(self._inner()._cache_file._index_path)

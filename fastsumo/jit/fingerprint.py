@@ -12,6 +12,7 @@ import secrets
 import types
 from collections.abc import Callable
 from functools import cache
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,22 @@ def source_fingerprint(function: Callable[..., Any]) -> str:
     return _Content(function).digest()
 
 
+def code_fingerprint(function: Any) -> tuple[str, list[str]]:
+    """Hash of a function's own code and of the values in its defaults and cells; what it calls counts by name alone.
+
+    Of a `functools.partial` what it was given counts too. With it, which of the values cannot be hashed by content.
+    """
+    content, plain = _Content(), python_function(getattr(function, "func", function))
+    values = [*getattr(function, "args", ()), *sorted(getattr(function, "keywords", {}).items())]
+    if isinstance(plain, types.FunctionType):
+        content._add_code(plain.__code__)
+        values += [*(plain.__defaults__ or ()), *(load.value for load in loads(plain) if load.kind == "cell")]
+    content._say(getattr(plain, "__module__", ""), getattr(plain, "__qualname__", type(plain).__qualname__))
+    for value in values:
+        content._add_value("a value of the factory", str(value) if isinstance(value, PurePath) else value)
+    return content.digest(), content.unknown
+
+
 def unknown_content(function: Callable[..., Any]) -> list[str]:
     """What the function reaches and cannot be hashed by content, in words; empty where the hash is of everything.
 
@@ -60,12 +77,14 @@ def unknown_content(function: Callable[..., Any]) -> list[str]:
 class _Content:
     """All of a function that counts, as text to be hashed, and what could not be told."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any] | None = None) -> None:
         self.unknown: list[str] = []
         self._parts: list[str] = []
         self._seen: dict[int, int] = {}
         self._kept: list[Any] = []  # alive, so that an identity stands for one object
-        self._add_function(getattr(python_function(function), "__name__", "the function"), python_function(function))
+        if function is not None:
+            name = getattr(python_function(function), "__name__", "the function")
+            self._add_function(name, python_function(function))
 
     def digest(self, *context: str) -> str:
         return hashlib.sha256("\0".join([*context, *self._parts]).encode("utf-8", "surrogatepass")).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from numba.core.registry import cpu_target
@@ -13,6 +14,7 @@ from fastsumo.jit.numba_internals import TRIED
 from fastsumo.jit.vectors import why
 
 
+@cache
 def cpu_name() -> str:
     """The CPU as the compiler knows it, such as ``znver4``."""
     import llvmlite.binding as llvm

@@ -40,6 +40,7 @@ IMPORTED = {
     "numba.core.sigutils": ("normalize_signature",),
     "numba.core.typed_passes": ("NopythonTypeInference",),
     "numba.core.typeconv": ("Conversion",),
+    "numba.core.typing.context": ("Context",),
     "numba.core.typing.templates": ("AbstractTemplate", "builtin_registry", "infer_global", "signature"),
     "numba.core.untyped_passes": ("ReconstructSSA",),
     "numba.np.ufunc.dufunc": ("DUFunc",),
@@ -61,5 +62,6 @@ ATTRIBUTES = {
     "numba.core.dispatcher.Dispatcher": ("compile", "disable_compile", "get_call_template", "nopython_signatures"),
     "numba.core.typing.templates._OverloadFunctionTemplate": ("get_impl_key",),
     "numba.np.ufunc.dufunc.DUFunc": ("add", "disable_compile", "identity", "targetoptions"),
-    "numba.core.typing.context.BaseContext": ("_lookup_global",),
+    "numba.core.typing.context.BaseContext": ("_lookup_global", "resolve_function_type"),
+    "numba.core.types.Function": ("get_impl_key",),
 }

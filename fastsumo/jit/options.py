@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numba
 from numba import types
@@ -36,6 +37,7 @@ _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 _NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # of what only compiled code calls
 REFUSED = (NumbaError, NotImplementedError)  # raised where code asks of a type what it cannot do
 _LARGEST_POWER = 0x10000  # beyond, Numba takes the general power too
+_compiled_for: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()  # kernels, and the kinds of their arguments
 _NO_HEAP = {"_nrt": False}  # the engine works on memory it is given: no reference counts to compile
 
 _PART: dict[str, Any] = {"pipeline_class": PartCompiler, **_OPTIONS, **_NO_WRAPPERS}
@@ -91,17 +93,26 @@ def kernel(function: Callable[..., Any], *more: str) -> Any:
     ``more`` are modules that the function reaches through its closure and not through the imports of its own.
     """
     dispatcher = _njit(function, **_OPTIONS, **_NO_HEAP, pipeline_class=EntryCompiler)
-    dispatcher._cache = ContentCache(function, lambda: source_digest(function.__module__, *more))
+    dispatcher._cache = ContentCache(function, lambda: source_digest(function.__module__, *more), is_kernel=True)
     return dispatcher
 
 
 def compile_for(dispatcher: Any, *arguments: Any) -> None:
     """Compile a kernel for such arguments, or find it compiled, without running it.
 
-    To be called before a clock runs that is not to measure the compiler.
+    To be called before a clock runs that is not to measure the compiler. Arrays of one dtype have the same layout here.
     """
+    kinds = tuple(map(_kind, arguments))
+    if kinds in (known := _compiled_for.setdefault(dispatcher, set())):
+        return
     with _no_collections():
         dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments))
+    known.add(kinds)
+
+
+def _kind(argument: Any) -> Any:
+    """What the type of a kernel's argument hangs on: much cheaper than the type."""
+    return (type(argument), *map(type, argument)) if isinstance(argument, tuple) else type(argument)
 
 
 @contextmanager

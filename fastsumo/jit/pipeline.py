@@ -5,13 +5,17 @@ Subclasses of Numba's own classes; `numba_internals.py` lists them.
 
 from __future__ import annotations
 
+import copy
+from functools import cache
 from typing import Any, ClassVar
 
 import llvmlite.binding as llvm
+from numba import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, DefaultPassBuilder, Flags
 from numba.core.runtime.nrtopt import remove_redundant_nrt_refct
 from numba.core.typed_passes import NopythonTypeInference
+from numba.core.typing.context import Context
 from numba.core.untyped_passes import ReconstructSSA
 
 from fastsumo.jit.helpers import CheckedHelpers, NoBackDoors
@@ -71,6 +75,41 @@ class _Settled(JITCodeLibrary):
         super()._optimize_final_module()
 
 
+class _Remembering(Context):
+    """A typing context that resolves an operator on numbers and arrays once; Numba asks every template at each use.
+
+    That is an eighth of what the engine takes to compile. Kept is what the operator and the types decide alone: where
+    the implementation is the operator's own, and not one that is compiled under the flags of the caller.
+    """
+
+    def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
+        if kws or not isinstance(func, types.Function) or not all(map(_is_decided, args)):
+            return super().resolve_function_type(func, args, kws)
+        key = func, args
+        signature = _RESOLVED.get(key)
+        if signature is None:
+            signature = super().resolve_function_type(func, args, kws)
+            if signature is not None and func.get_impl_key(signature) is func.typing_key:
+                _RESOLVED[key] = signature
+        return signature
+
+
+_RESOLVED: dict[Any, Any] = {}
+
+
+def _is_decided(kind: Any) -> bool:
+    """Whether a type is of numbers, or arrays or tuples of them, and will not be refined."""
+    return isinstance(kind, (types.Number, types.Boolean, types.Array, types.BaseTuple)) and kind.is_precise()
+
+
+@cache
+def _remembering(typingctx: Any) -> Any:
+    """The same context, which remembers; what is registered with one is known to both."""
+    other = copy.copy(typingctx)
+    other.__class__ = _Remembering
+    return other
+
+
 def _blocks(module: Any) -> int:
     return sum(1 for function in module.functions for _ in function.blocks)
 
@@ -124,7 +163,7 @@ class EntryCompiler(_OurCompiler):
         if library is None:
             library = self._code(made_wide(targetctx.codegen()), "entry")
             library.enable_object_caching()
-        super().__init__(typingctx, targetctx, library, *rest)
+        super().__init__(_remembering(typingctx), targetctx, library, *rest)
 
 
 class SettledCompiler(EntryCompiler):
@@ -135,7 +174,7 @@ class SettledCompiler(EntryCompiler):
 
 class PartCompiler(_OurCompiler):
     def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
-        super().__init__(typingctx, targetctx, library or _Part(targetctx.codegen(), "part"), *rest)
+        super().__init__(_remembering(typingctx), targetctx, library or _Part(targetctx.codegen(), "part"), *rest)
 
     def define_pipelines(self) -> list[Any]:
         return [_with_powers(_of_our_own(self.state))]

@@ -22,6 +22,7 @@ _FOR_TYPES = re.compile(r"^if TYPE_CHECKING:\n(?:[ \t]+[^\n]*\n|\n)+", re.MULTIL
 
 # Settings of Numba that are no part of the key: threads, folders, colours, and other devices than the CPU.
 _ELSEWHERE = ("CACHE_", "COLOR_", "CUDA_", "DISABLE_CUDA", "ENABLE_CUDASIM", "FORCE_CUDA_CC", "NUMBA_", "THREADING_")
+_settings: tuple[list[object], str] = [], ""  # as they last were, and in words, which takes long to say
 
 
 def compiler_settings() -> str:
@@ -29,9 +30,21 @@ def compiler_settings() -> str:
 
     Those that print what is compiled count too: nothing is printed of what comes from the cache.
     """
+    global _settings
     config.reload_config()
-    found = {name: value for name, value in vars(config).items() if name.isupper() and not name.startswith("_")}
-    return repr(sorted((name, repr(value)) for name, value in found.items() if not name.startswith(_ELSEWHERE)))
+    values = [getattr(config, name) for name in _names()]
+    known, text = _settings
+    if len(values) != len(known) or any(value is not other for value, other in zip(values, known, strict=True)):
+        text = repr([(name, repr(value)) for name, value in zip(_names(), values, strict=True)])
+        _settings = values, text
+    return text
+
+
+@cache
+def _names() -> list[str]:
+    """The settings that count, in order."""
+    names = [name for name in vars(config) if name.isupper() and not name.startswith(("_", *_ELSEWHERE))]
+    return sorted(names)
 
 
 @cache

@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
+from fastsumo.base.words import spelled
 from fastsumo.jit.fingerprint import source_fingerprint
 from fastsumo.models.plain import plain, readonly, writing_is_an_error
 from fastsumo.models.proposals import Proposal
 from fastsumo.models.purity import check_purity
+from fastsumo.models.vectorized import Batched, Factory
 
 Noise = Literal["normal", "uniform"]
 Prepare = Callable[[NDArray[np.float64], NDArray[np.float64]], ArrayLike]
@@ -37,7 +39,7 @@ class Model:
     ----------
     function : callable
         ``f(z, params)``, or ``f(z, row, params)`` with data: the log weight of noise ``z`` (the log density at ``z``
-        where there is a ``proposal``).
+        where there is a ``proposal``). Of a vectorised model, what calls its function on batches.
     dim : int
         Length of ``z``.
     params : ndarray of float64, shape (n,)
@@ -63,6 +65,10 @@ class Model:
     name : str
     origin : str or None
         The word on the command line that it was made from, where it was.
+    vectorized : bool
+        Whether its function takes batches of samples; see `fs.model`.
+    batch : int or None
+        The most samples that a vectorised function is given at a time.
 
     Examples
     --------
@@ -76,13 +82,17 @@ class Model:
 
     def __init__(
         self,
-        function: Callable[..., float],
+        function: Callable[..., Any] | None,
         dim: int,
         params: ArrayLike = (),
         noise: Noise = "normal",
         log_evidence: float | Callable[..., Any] | None = None,
         name: str | None = None,
         *,
+        vectorized: bool = False,
+        batch: int | None = None,
+        factory: Factory | str | None = None,
+        version: str | None = None,
         data: ArrayLike | None = None,
         prepare: Prepare | None = None,
         proposal: Proposal | None = None,
@@ -91,9 +101,7 @@ class Model:
         weight_tail_index: float | None = None,
         weight_zero_index: float | None = None,
     ) -> None:
-        if not callable(function):
-            raise TypeError(f"a model is a function of (z, params), got {function!r}")
-        self.function = function
+        self.function = _function(function, vectorized, batch, factory, version)
         self.dim = checks.whole("dim", dim, 1, MAX_DIM)
         self.noise = checks.choice("noise", noise, ("normal", "uniform"))
         self.params = checks.vector("params", params)
@@ -103,7 +111,7 @@ class Model:
         self.prepare = prepare
         self.proposal = proposal
         self.origin: str | None = None
-        self.name = str(name) if name is not None else getattr(function, "__name__", "model")
+        self.name = str(name) if name is not None else getattr(self.function, "__name__", "model")
         self.chi_square = _chi_square(chi_square)
         self.laplace = laplace
         self.weight_tail_index = _index("weight_tail_index", weight_tail_index)
@@ -112,6 +120,14 @@ class Model:
         self._is_pure = False  # as far as is known
         self._check_arity()
         self._check_evidence()
+
+    @property
+    def vectorized(self) -> bool:
+        return isinstance(self.function, Batched)
+
+    @property
+    def batch(self) -> int | None:
+        return self.function.batch if isinstance(self.function, Batched) else None
 
     @property
     def log_evidence(self) -> float | None:
@@ -322,12 +338,29 @@ class Model:
         >>> Model(lambda z, params: z[0] * params[0], 1, [2.0]).values(np.array([[1.0], [3.0]]))
         array([2., 6.])
         """
+        if isinstance(self.function, Batched):
+            return self._batch_values(self.function, points, row)
         arguments, function = self.arguments(row), plain(self.function)
         if not self._is_pure:
             check_purity(self.function, self.name)
             self._is_pure = True
         with np.errstate(all="ignore"), writing_is_an_error(self.name):
             return np.array([float(function(point, *arguments)) for point in readonly(points)])
+
+    def _batch_values(
+        self, function: Batched, points: NDArray[np.float64], row: ArrayLike | None
+    ) -> NDArray[np.float64]:
+        *rows, _ = self.arguments(row)
+        x = [np.broadcast_to(each, (len(points), each.size)) for each in rows]
+        done = [
+            self.call(function, *(np.array(each[first : first + function.batch]) for each in (points, *x)))
+            for first in range(0, len(points), function.batch)
+        ]
+        return np.concatenate(done) if done else np.empty(0)
+
+    def call(self, function: Batched, *arrays: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the function of a vectorised model gives for ``z``, or ``z`` and ``x``, which it may write into."""
+        return function(self.name, (*arrays, self.params) if self._takes_params else arrays)
 
     def _one_row(self, row: ArrayLike) -> NDArray[np.float64]:
         given = checks.floats("row", row)
@@ -339,6 +372,9 @@ class Model:
         return f"Model({self.name!r}, dim={self.dim}{numbers}{known})"
 
     def _check_arity(self) -> None:
+        if isinstance(self.function, Batched):
+            self._takes_params = self.function.takes_params(self.name, self.data is not None, self.params.size)
+            return
         expected = ("z", "params") if self.data is None else ("z", "row", "params")
         try:
             signature = inspect.signature(self.function)
@@ -364,6 +400,7 @@ class Model:
             raise ValueError(f"log_evidence must be a finite number, a function of params or None, got {known!r}")
 
 
+@spelled
 def model(
     dim: int,
     params: ArrayLike = (),
@@ -371,13 +408,17 @@ def model(
     log_evidence: float | Callable[..., Any] | None = None,
     name: str | None = None,
     *,
+    vectorized: bool = False,
+    batch: int | None = None,
+    factory: Factory | str | None = None,
+    version: str | None = None,
     data: ArrayLike | None = None,
     prepare: Prepare | None = None,
     chi_square: float | None = None,
     weight_tail_index: float | None = None,
     weight_zero_index: float | None = None,
-) -> Callable[[Callable[..., float]], Model]:
-    """Decorator that makes a `Model` of a plain Python log weight ``f(z, params)``.
+) -> Callable[[Callable[..., Any]], Model]:
+    """Decorator that makes a `Model` of a plain Python log weight ``f(z, params)``; or of one of batches.
 
     Parameters
     ----------
@@ -391,6 +432,16 @@ def model(
         The true ``log Z``, where it is known; with data, a function of ``(rows, params)``, one number a row.
     name : str, optional
         What reports call the model; by default the function's name.
+    vectorized : bool
+        The function takes many samples at a time and is not compiled; see Notes.
+    batch : int, optional
+        The most samples of one call of a vectorised function, 16384 by default.
+    factory : callable or str, optional
+        What makes a vectorised function in other processes, where studies need it, so that networks and devices are
+        not pickled: a function without arguments, or its import path such as "package.module:function".
+    version : str, optional
+        A word such as "vae-3" that tells a vectorised function from others, for studies that go on another day; by
+        default the factory's code does.
     data : array_like, shape (rows, columns), optional
         Makes it ``f(z, row, params)``; see `fs.evaluate`.
     prepare : callable ``(rows, params) -> rows``, optional
@@ -423,6 +474,23 @@ def model(
     Compiled code is kept under a hash of all that; a function that uses what cannot be hashed by content, such as a C
     function by address, is compiled for each run.
 
+    **A vectorised model** is not compiled: ``f(z)`` or ``f(z, params)`` takes float64 of shape (n, dim),
+    ``n <= batch``, and returns n log weights as an array of NumPy, PyTorch (from any device; gradients are dropped) or
+    JAX, float32 or float64. With data it is ``f(z, x)`` or ``f(z, x, params)``, where row i of ``x``, of shape
+    (n, columns), is the row of data of sample i. Without ``params`` the function may do without that argument.
+
+    It gets the same random numbers as a compiled model: the NumPy version of one has the same trials. Samples of many
+    trials come together, in batches of ``batch`` or of a power of 2, where surplus samples repeat the last. One thread
+    calls the function, unless ``threads`` says more. A thread holds 20 MiB, and ``8 batch (dim + columns)`` bytes of
+    what the function is given (which it may write into), beside what it takes itself; where memory runs out, batches
+    are halved, with a warning.
+
+    The log weight of a sample must not depend on the others: results are the same for any batch as far as the
+    function's own rounding is, which in a network may differ from batch to batch in the last digits. Before the first
+    trial a few dozen points are tried all at once, twice, and some alone: what draws random numbers or goes over the
+    batch, such as a dropout or a normalisation that is in training, is a `ModelError`. What the function raises comes
+    out as it is.
+
     Examples
     --------
     >>> @model(dim=1, params=[2.0], log_evidence=0.0)
@@ -430,23 +498,40 @@ def model(
     ...     return params[0] * z[0] - params[0] ** 2 / 2
     >>> half_normal
     Model('half_normal', dim=1, params=[2.0], log_evidence=0)
+
+    >>> @model(dim=2, vectorized=True, log_evidence=0.0)
+    ... def many(z):
+    ...     return z[:, 0] + z[:, 1] - 1.0
+    >>> many.batch
+    16384
     """
+    if callable(dim):
+        name = getattr(dim, "__name__", "f")
+        raise TypeError(
+            f"write @fs.model(dim=...) above def {name}, with the length of its z: how many numbers it takes"
+        )
     checks.whole("dim", dim, 1, MAX_DIM)
 
-    def decorate(function: Callable[..., float]) -> Model:
-        options = {"data": data, "prepare": prepare, "chi_square": chi_square}
+    def decorate(function: Callable[..., Any]) -> Model:
+        options: dict[str, Any] = {"data": data, "prepare": prepare, "chi_square": chi_square}
+        options |= {"vectorized": vectorized, "batch": batch, "factory": factory, "version": version}
         options |= {"weight_tail_index": weight_tail_index, "weight_zero_index": weight_zero_index}
-        return Model(function, dim, params, noise, log_evidence, name, **options)  # type: ignore[arg-type]
+        return Model(function, dim, params, noise, log_evidence, name, **options)
 
     return decorate
 
 
+@spelled
 def importance(
-    log_density: Callable[..., float],
+    log_density: Callable[..., Any] | None,
     proposal: Proposal,
     params: ArrayLike = (),
     log_evidence: float | Callable[[NDArray[np.float64]], float] | None = None,
     *,
+    vectorized: bool = False,
+    batch: int | None = None,
+    factory: Factory | str | None = None,
+    version: str | None = None,
     data: ArrayLike | None = None,
     name: str | None = None,
     chi_square: float | None = None,
@@ -466,6 +551,8 @@ def importance(
         Passed to ``log_density``; change them with `Model.with_params`, without compilation.
     log_evidence : float or callable of params, optional
         The true ``log Z``, where it is known.
+    vectorized, batch, factory, version
+        As in `fs.model`: ``log_density`` takes points ``x`` (n, dim) and returns n log densities.
     data : array_like, shape (rows, columns), optional
         See `fs.evaluate`.
     name : str, optional
@@ -487,12 +574,21 @@ def importance(
     1
     """
     if not isinstance(proposal, Proposal):
-        raise TypeError(f"proposal must be one such as fs.proposals.Gaussian(mean, covariance), got {proposal!r}")
+        hint = ""
+        if isinstance(log_density, Proposal):
+            hint = "; the log density comes first, then the proposal"
+        elif isinstance(proposal, type):
+            hint = f"; did you mean {proposal.__name__}(...)?"
+        raise TypeError(f"proposal must be one such as fs.proposals.Gaussian(mean, covariance), got {proposal!r}{hint}")
     return Model(
         log_density,
         dim=proposal.dim,
         params=params,
         log_evidence=log_evidence,
+        vectorized=vectorized,
+        batch=batch,
+        factory=factory,
+        version=version,
         data=data,
         name=name,
         proposal=proposal,
@@ -500,6 +596,22 @@ def importance(
         weight_tail_index=weight_tail_index,
         weight_zero_index=weight_zero_index,
     )
+
+
+def _function(
+    function: Callable[..., Any] | None, vectorized: bool, batch: Any, factory: Any, version: Any
+) -> Callable[..., Any]:
+    """The function of a model; one of batches if it is vectorised."""
+    if not isinstance(vectorized, (bool, np.bool_)):
+        raise TypeError(f"vectorized must be True or False, got {vectorized!r}")
+    if vectorized:
+        return Batched(function, batch, factory, version)
+    for name, value in (("batch", batch), ("factory", factory), ("version", version)):
+        if value is not None:
+            raise ValueError(f"{name}={value!r} is for functions of batches: say vectorized=True too")
+    if not callable(function):
+        raise TypeError(f"a model is a function of (z, params), got {function!r}")
+    return function
 
 
 def _chi_square(value: float | None) -> float | None:
@@ -532,7 +644,9 @@ def source_hash(model: Model) -> str:
 
     What cannot be hashed by content (see `jit/fingerprint.py`) counts as the same in this process and in no other.
     """
-    parts = [source_fingerprint(model.function), model.noise, str(model.dim)]
+    function = model.function
+    content = function.fingerprint() if isinstance(function, Batched) else source_fingerprint(function)
+    parts = [content, model.noise, str(model.dim)]
     if model.row is not None:
         parts.append(model.row.tobytes().hex())
     if model.proposal is not None:

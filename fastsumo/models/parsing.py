@@ -17,8 +17,10 @@ from types import ModuleType
 from typing import Any
 
 from fastsumo.base import checks, words
+from fastsumo.estimators.estimators import Estimator
 from fastsumo.models import builtin
 from fastsumo.models.model import Model
+from fastsumo.models.proposals import Proposal
 
 
 def parse_model(text: str) -> Model:
@@ -33,7 +35,7 @@ def parse_model(text: str) -> Model:
     if file:
         return _model_of(_load_file(Path(file[1])), file[2], text)
     dotted = re.fullmatch(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*(?:\(.*\))?)", text)
-    if "/" in text or os.sep in text:
+    if "/" in text or os.sep in text or Path(text).exists():
         raise ValueError(f"model {text!r} is not of the form path/to/file.py:name")
     makers = built_in()
     if dotted and words.key(dotted[1]) not in map(words.key, makers):
@@ -45,6 +47,37 @@ def parse_model(text: str) -> Model:
         raise ValueError(f"{error}; your own are path/to/file.py:name or module:name") from None
     made: Model = words.call("model", maker, given)
     return made
+
+
+def as_model(model: Any) -> Model:
+    """A model, or the one that a word stands for; what is neither is an error that says what was meant.
+
+    Examples
+    --------
+    >>> as_model("gamma:1.5").name
+    'gamma(1.5)'
+    >>> as_model(builtin.note)
+    Traceback (most recent call last):
+    TypeError: model must be a fastsumo Model, got <function note>; did you mean note(...)?
+    """
+    if isinstance(model, str):
+        return parse_model(model)
+    if isinstance(model, Model):
+        return model
+    shown, hint = repr(model), ""
+    if inspect.isfunction(model):
+        shown = f"<function {model.__name__}>"
+        makes = (
+            model.__module__.startswith("fastsumo.models.") and inspect.signature(model).return_annotation == "Model"
+        )
+        hint = f"; did you mean {model.__name__}(...)?" if makes else "; decorate it with @fs.model(dim=...)"
+    elif isinstance(model, Estimator):
+        hint = "; the model comes first, then the estimator"
+    elif isinstance(model, Proposal):
+        hint = "; fs.importance(log_density, proposal) makes one"
+    elif callable(model):
+        hint = "; decorate it with @fs.model(dim=...)"
+    raise TypeError(f"model must be a fastsumo Model, got {shown}{hint}")
 
 
 def built_in() -> dict[str, Callable[..., Any]]:
@@ -120,14 +153,24 @@ def _model_of(module: ModuleType, wanted: str | None, text: str) -> Model:
     given = words.parse(wanted)
     value = vars(module).get(given.name)
     if isinstance(value, Model):
+        if wanted.strip() != given.name:
+            raise ValueError(
+                f"{given.name!r} of {text!r} is a model, and takes nothing after its name; its params are given with "
+                "--params, or with_params in Python"
+            )
         return _from(text, value)
+    if inspect.isfunction(value) and wanted.rstrip() != given.name and not wanted.rstrip().endswith(")"):
+        raise ValueError(f"{wanted!r} is not of the form name or name(value, ...)")
     if callable(value) and wanted.rstrip().endswith(")"):
         made = words.call("function", value, given)
         if isinstance(made, Model):
             return _from(text, made)
         raise ValueError(f"{given.name} of {text!r} returned {type(made).__name__}, not a fastsumo Model")
     if callable(value):
-        raise ValueError(f"{given.name!r} is a function, not a model: decorate it with @fs.model(dim=...)")
+        raise ValueError(
+            f"{given.name!r} is a function, not a model: decorate it with @fs.model(dim=...), or call it, as in "
+            f"{given.name}(...), where it makes one"
+        )
     if value is not None:
         raise ValueError(f"{given.name!r} is of type {type(value).__name__}, not a fastsumo Model")
     checks.choice("model", given.name, known or ["none: the file has no model"])

@@ -39,8 +39,8 @@ _LARGEST_POWER = 0x10000  # constant whole powers up to it are multiplications
 def is_portable(model: Model) -> bool:
     """Whether trials of a model have the same bits on every CPU with fused multiply-add, whatever libm is there.
 
-    False also where that cannot be seen: for functions of other libraries, and for rows that a ``prepare`` function has
-    NumPy make.
+    False also where that cannot be seen: for functions of other libraries or of batches, and for rows that a
+    ``prepare`` function has NumPy make.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def is_portable(model: Model) -> bool:
     >>> is_portable(fs.models.note()), is_portable(fs.Model(lambda z, params: math.tanh(z[0]), 1))
     (True, False)
     """
-    return model.prepare is None and _asks_nobody(model.function, set())
+    return model.prepare is None and not model.vectorized and _asks_nobody(model.function, set())
 
 
 def _asks_nobody(value: Any, seen: set[int]) -> bool:

@@ -25,6 +25,7 @@ from fastsumo.errors import ModelError
 from fastsumo.models.model import Model
 from fastsumo.models.plain import plain, readonly, writing_is_an_error
 from fastsumo.models.purity import check_purity
+from fastsumo.models.vectorized import Batched
 from fastsumo.trial.ranges import FURTHEST
 from fastsumo.vmath import by_references
 
@@ -36,6 +37,8 @@ _FURTHEST = 8.5  # ... and about the largest that there are, where it only has t
 _FEW = 4  # dimensions
 _SECONDS = 0.1  # of plain calls, after which no further point is looked at
 _NEIGHBOURS = 12  # calls that tell how far rounding alone can move a value
+_DOUBLE, _SINGLE = 1e-4, 1e-3  # relative above 1, by which log weights may move with their batch, as networks' do
+_ALONE = 3  # points
 _LARGEST_SHIFT = 2.0**38  # log weights beyond are compared where the extended range is compiled
 
 
@@ -90,7 +93,11 @@ class Proof:
         fastsumo.ModelError
             If the plain function is no function of its arguments, writes into them, or takes an index out of range.
         """
-        assert self._found
+        function = self._model.function
+        if isinstance(function, Batched):
+            _prove_batches(self._model, function)
+        else:
+            assert self._found
 
     @cached_property
     def _found(self) -> list[tuple[Point, Any]]:
@@ -173,13 +180,56 @@ class Proof:
             yield self._plain(Point(z, row, params, False), generator)
 
     def _at(self, point: Point) -> str:
-        named = {"z" if self._model.proposal is None else "x": point.z, "row": point.row, "params": point.params}
-        shown = (
-            f"{name} = {np.array2string(each, separator=', ', threshold=12, edgeitems=3, max_line_width=10**6)}"
-            for name, each in named.items()
-            if each is not None and each.size
+        return _where(self._model, point)
+
+
+def _where(model: Model, point: Point) -> str:
+    """The arguments of a model's function in a message."""
+    named = {"z" if model.proposal is None else "x": point.z, "row": point.row, "params": point.params}
+    shown = (
+        f"{name} = {np.array2string(each, separator=', ', threshold=12, edgeitems=3, max_line_width=10**6)}"
+        for name, each in named.items()
+        if each is not None and each.size
+    )
+    return f"at {', '.join(shown)}"
+
+
+def _prove_batches(model: Model, function: Batched) -> None:
+    """Hold a function of batches to itself: all points at once, twice; and a few of them alone."""
+    points = [point for point in _points(model) if point.ordinary]
+    z = np.stack([point.z for point in points])
+    x = [] if points[0].row is None else [np.stack([point.row for point in points if point.row is not None])]
+
+    def called(chosen: slice) -> Floats:
+        with np.errstate(all="ignore"):
+            return model.call(function, *(np.array(each[chosen]) for each in (z, *x)))
+
+    values = called(slice(None))
+    with np.errstate(over="ignore"):
+        single = np.array_equal(values, values.astype(np.float32), equal_nan=True)
+    within = (_SINGLE if single else _DOUBLE) * np.maximum(1.0, np.abs(values))
+    again = called(slice(None))
+    for i in np.flatnonzero(_differ(values, again, within))[:1]:
+        raise ModelError(
+            f"model {model.name!r} gives {values[i]} and then {again[i]} for the same batch of {len(z)} samples, "
+            f"{_where(model, points[i])}: does it draw random numbers, or is a dropout on (a network in PyTorch: "
+            ".eval())? A log weight must be a function of z, the data and params alone"
         )
-        return f"at {', '.join(shown)}"
+    for i in np.linspace(0, len(z) - 1, _ALONE).astype(int).tolist():
+        alone = called(slice(i, i + 1))
+        if _differ(values[i : i + 1], alone, within[i : i + 1]).any():
+            raise ModelError(
+                f"model {model.name!r} gives {values[i]} in a batch of {len(z)} samples but {alone[0]} alone, "
+                f"{_where(model, points[i])}: does a mean, a sum or a normalisation go over the batch (a network in "
+                "PyTorch: .eval())? The log weight of a sample must not depend on the others"
+            )
+
+
+def _differ(one: Floats, other: Floats, within: Floats) -> NDArray[np.bool_]:
+    """Where two vectors differ by more than so much; infinities and NaN are like themselves."""
+    with np.errstate(invalid="ignore"):
+        near = np.abs(one - other) <= within
+    return ~(near | (one == other) | (np.isnan(one) & np.isnan(other)))
 
 
 def _agree(value: Any, compiled: float | None, spread: float) -> bool:

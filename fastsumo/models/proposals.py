@@ -13,19 +13,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastsumo.base import checks, exact
+from fastsumo.base import checks, exact, words
+from fastsumo.base.shown import Shown
 from fastsumo.vmath import normal_cdf
 
 _LOG_2PI = exact.log(2.0 * math.pi)
 _far_out = np.errstate(all="ignore")  # with few degrees of freedom points are infinite where noise is rare enough
 
 
-class Proposal(ABC):
+class Proposal(Shown, ABC):
     """A density that can be sampled and evaluated.
 
     Attributes
@@ -43,6 +44,10 @@ class Proposal(ABC):
 
     dim: int
     noise_dim: int  # standard normals that one point takes
+
+    def __new__(cls, *values: object, **named: object) -> Self:
+        words.check_names(cls, named)
+        return super().__new__(cls)
 
     @property
     @abstractmethod

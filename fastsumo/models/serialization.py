@@ -26,6 +26,7 @@ from fastsumo.jit.pickling import dumps_by_value
 from fastsumo.jit.reached import of_library, python_function, reached
 from fastsumo.models.model import Model, source_hash
 from fastsumo.models.parsing import parse_model
+from fastsumo.models.vectorized import Batched
 
 _SHOWN = 50  # numbers of an array
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"  # code by value is of one minor version
@@ -64,11 +65,12 @@ def recipe(model: Model) -> Recipe:
     TypeError
         If its function holds something that cannot be sent to another process, or told from another there.
     """
-    unknown = unknown_content(model.function)
+    function = model.function
+    unknown = function.unknown() if isinstance(function, Batched) else unknown_content(function)
     if unknown:
         raise TypeError(
             f"model {model.name!r} cannot be sent to another process: nothing tells whether {unknown[0]} is "
-            "the same there; its function should use numbers, arrays, modules and other functions only"
+            f"the same there; {_other_way(model)}"
         )
     source = source_hash(model)
     spec = _built_in_word(model, source) if _is_own(_module_of(model)) else None
@@ -172,13 +174,26 @@ def _capsule(model: Model) -> bytes:
     except Exception as error:
         raise TypeError(
             f"model {model.name!r} cannot be sent to another process ({type(error).__name__}: {error}); "
-            "its function should use numbers, arrays, modules and other functions only"
+            f"{_other_way(model)}"
         ) from None
+
+
+def _other_way(model: Model) -> str:
+    if model.vectorized:
+        return (
+            "factory= takes what makes its function there (a function, or an import path 'package.module:function'), "
+            "version= a word that names it"
+        )
+    return "its function should use numbers, arrays, modules and other functions only"
 
 
 def _functions(model: Model) -> Iterator[Any]:
     """The model's function and the user's functions that it reaches."""
-    waiting, seen = [model.function], set()
+    function: Any = model.function
+    if isinstance(function, Batched):  # nothing else is known of what those of a framework reach
+        yield from (each for each in (function.wrapped, function.factory) if inspect.isfunction(each))
+        return
+    waiting, seen = [function], set()
     while waiting:
         found = waiting.pop()
         function = python_function(found)
@@ -195,6 +210,8 @@ def description(model: Model) -> str:
     if model.proposal is not None:
         numbers = np.array2string(model.proposal.packed(), max_line_width=10**6, threshold=50)
         lines.append(f"proposal = {model.proposal.transform} {numbers}")
+    if isinstance(model.function, Batched):
+        lines.append(f"vectorized, factory = {model.function.factory!r}, version = {model.function.version!r}")
     for function in _functions(model):
         given = inspect.signature(function).parameters.values()
         values = [(each.name, each.default) for each in given if each.default is not each.empty]

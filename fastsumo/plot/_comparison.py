@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.labels import label
 
-from ._style import BLUE, GREY, ORANGE, new_figure, plain
+from ._style import BLUE, GREY, ORANGE, SMALL, figure_or_new, is_narrow, letters, plain
 from .protocols import Compared, SideBySide
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def comparison(found: SideBySide, figure: Figure | SubFigure | None = None) -> F
     >>> len(comparison(fs.compare(fs.models.note(), [fs.IWAE(5), fs.MLMC()], cost=1e4)).axes)
     3
     """
-    if figure is None:
-        figure = new_figure((11.0, 1.8 + 0.4 * len(found.rows)))
-    bias, work, tail = figure.subplots(1, 3, sharey=True)
+    many = len(found.rows)
+    figure = figure_or_new(figure, (11.0, 1.8 + 0.4 * many), 0.9 + 0.21 * many)
+    bias, work, tail = figure.subplots(*((3, 1) if is_narrow(figure) else (1, 3)), sharey=True)
     places = range(len(found.rows))
     errors = [3.0 * row.bias_error for row in found.rows]
     bias.errorbar([row.bias for row in found.rows], places, xerr=errors, fmt="o", color=BLUE, capsize=2)
@@ -49,13 +49,24 @@ def comparison(found: SideBySide, figure: Figure | SubFigure | None = None) -> F
     for place, row in zip(places, found.rows, strict=True):
         _draw_work(work, row, place)
         _draw_index(tail, row, place)
-    work.set(xscale="log", xlabel="variance × cost (nats$^2$ × samples)")
-    tail.set(xscale="log", xlabel="tail index (bar: theory)")
+    work.set(xscale="log", xlabel="variance × cost (nats$^2$), ± 3 s.e.")
+    tail.set(xscale="log", xlabel="tail index, 95 %")
     tail.axvline(2.0, color=GREY, lw=0.8, ls=":")
-    words = "bar: theory; cross: infinite in theory" if any(map(_is_infinite, found.rows)) else "bar: theory"
-    work.set_title(words, fontsize=8)
-    figure.suptitle(plain(f"{found.model}, {found.budget:g} importance samples each"))
+    _name_marks(figure, any(map(_is_infinite, found.rows)))
+    letters([bias, work, tail])
+    figure.suptitle(plain(f"{found.model}, {found.budget:g} importance samples each"), fontsize="medium", wrap=True)
     return figure
+
+
+def _name_marks(figure: Figure | SubFigure, infinite: bool) -> None:
+    """What the marks of all panels mean, below them."""
+    from matplotlib.lines import Line2D
+
+    marks = [Line2D([], [], marker="o", ls="", color=BLUE, label="measured")]
+    marks.append(Line2D([], [], marker="|", ms=10, ls="", color="black", label="theory"))
+    if infinite:
+        marks.append(Line2D([], [], marker="X", ls="", color=ORANGE, label="infinite in theory"))
+    figure.legend(handles=marks, loc="outside lower center", ncols=3, frameon=False, fontsize=SMALL)
 
 
 def _is_infinite(row: Compared) -> bool:
@@ -65,6 +76,9 @@ def _is_infinite(row: Compared) -> bool:
 def _draw_work(axes: Axes, row: Compared, place: int) -> None:
     infinite = _is_infinite(row)
     axes.plot(row.variance_times_cost, place, "X" if infinite else "o", color=ORANGE if infinite else BLUE)
+    reach = 3.0 * row.variance_times_cost_error
+    if reach < row.variance_times_cost:  # and neither is NaN
+        axes.errorbar(row.variance_times_cost, place, xerr=reach, color=BLUE, capsize=2)
     if math.isfinite(row.prediction.variance_times_cost.value):
         axes.plot(row.prediction.variance_times_cost.value, place, "k|", ms=14)
 

@@ -49,7 +49,7 @@ def cost(results: Iterable[Run], *, labels: Sequence[str] | None = None, ax: Axe
     """
     axes, runs = new_axes(ax), list(results)
     axes.set(xlabel="importance samples a trial", ylabel="variance of a trial (nats$^2$)")
-    names = [label(run.provenance.estimator, "plain") for run in runs] if labels is None else list(labels)
+    names = [label(run.provenance.estimator) for run in runs] if labels is None else list(labels)
     if labels is None and len({run.provenance.model for run in runs}) > 1:
         names = [f"{run.provenance.model}, {name}" for run, name in zip(runs, names, strict=True)]
     if len(names) != len(runs):
@@ -69,7 +69,9 @@ def cost(results: Iterable[Run], *, labels: Sequence[str] | None = None, ax: Axe
     _draw_products(axes)
     label_few_decades(axes)
     if len(kinds) <= _LEGEND:
-        legend(axes, loc="lower left", bbox_to_anchor=(-0.1, 1.0))
+        legend(axes, 1, bbox_to_anchor=(-0.1, 1.0))
+        if ax is None:
+            axes.figure.set_figheight(axes.figure.get_figheight() + 0.14 * len(kinds))  # type: ignore[union-attr]
     else:
         _number(axes, [run for _, run in shown], runs)
     return axes

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base.floats import own_errstate
-from fastsumo.estimators.estimators import MLMC
+from fastsumo.estimators.estimators import IWAE, JVI, MLMC
 from fastsumo.tails._checks import as_sample
 
 from ._style import BLUE, ORANGE, legend, new_axes, nothing
@@ -60,6 +60,8 @@ def octaves(
         table = source.by_terms
         levels = isinstance(source.provenance.estimator, MLMC)
         axes.set(xlabel=("level" if levels else "terms $K$") + ", from", ylabel="share (%)")
+        if not has_octaves(source):
+            return nothing(axes, "every trial takes as many samples")
         if len(table) == 0 or not np.isfinite(table["share"]).any():
             return nothing(axes)
         return _draw(axes, table["low"], table["share"], table["cost"], "of the cost")
@@ -76,6 +78,11 @@ def octaves(
     return _draw(axes, starts, heights, counts, "of the trials")
 
 
+def has_octaves(result: Run) -> bool:
+    """Whether trials differ in the samples that they take."""
+    return not isinstance(result.provenance.estimator, (IWAE, JVI))
+
+
 def _draw(
     axes: Axes, starts: NDArray[np.float64], shares: NDArray[np.float64], other: NDArray[np.float64] | None, name: str
 ) -> Axes:
@@ -88,6 +95,6 @@ def _draw(
     shown = place[:: math.ceil(len(place) / _TICKS)]
     axes.set_xticks(shown, [f"{2 ** int(p)}" if p < 7 else f"$2^{{{p:g}}}$" for p in shown])
     axes.set_xlim(place[0] - 0.7, place[-1] + 0.7)
-    axes.set_ylim(0.0, 1.3 * top)
-    legend(axes, loc="upper center", ncols=2)
+    axes.set_ylim(0.0, 1.08 * top)
+    legend(axes)
     return axes

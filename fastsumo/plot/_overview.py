@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.labels import label
 
-from ._octaves import octaves
+from ._octaves import has_octaves, octaves
 from ._running import running_mean, running_variance
-from ._style import plain
-from ._tail import tail
+from ._style import figure_or_new, is_narrow, letters, plain
+from ._tail import max_sum, tail
 from ._values import histogram
 from .protocols import Run
 
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 def overview(result: Run, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Density, both tails, running mean and variance, and share of the variance by octave of `K`.
 
+    Where every trial takes the same number of samples there are no octaves: there the last panel is `max_sum`.
+
     Parameters
     ----------
     result : Run
     figure : matplotlib Figure or SubFigure, optional
-        To draw on; by default a new one, which no window owns. Save it with ``savefig``.
+        To draw on; by default a new one, which no window owns. Save it with ``savefig``. On less than 5 inches panels
+        stand one below the other.
 
     Returns
     -------
@@ -38,23 +41,24 @@ def overview(result: Run, figure: Figure | SubFigure | None = None) -> Figure | 
     >>> len(overview(fs.simulate(fs.models.note(), fs.SUMO(), 1000)).axes)
     5
     """
-    from matplotlib.figure import Figure
-
-    if figure is None:
-        figure = Figure(figsize=(10.0, 7.5), dpi=110, layout="constrained")
-    grid = figure.add_gridspec(2, 2)
-    histogram(result, ax=figure.add_subplot(grid[0, 0]))
-    tail(result, ax=figure.add_subplot(grid[0, 1]))
-    running = grid[1, 0].subgridspec(2, 1, hspace=0.05)
-    upper = figure.add_subplot(running[0])
-    lower = figure.add_subplot(running[1], sharex=upper)
-    running_mean(result, ax=upper)
-    running_variance(result, ax=lower)
+    figure = figure_or_new(figure, (10.0, 7.5), 2.6)
+    if is_narrow(figure):
+        grid = figure.add_gridspec(8, 1)
+        places = [grid[0:2], grid[2:4], grid[4], grid[5], grid[6:8]]
+    else:
+        grid = figure.add_gridspec(4, 2)
+        places = [grid[0:2, 0], grid[0:2, 1], grid[2, 0], grid[3, 0], grid[2:4, 1]]
+    panels = [figure.add_subplot(place) for place in places]
+    upper, lower = panels[2:4]
+    upper.sharex(lower)
+    last = octaves if has_octaves(result) else max_sum
+    for draw, axes in zip((histogram, tail, running_mean, running_variance, last), panels, strict=True):
+        draw(result, ax=axes)
     upper.set(xlabel="", ylabel="mean (nats)")
     lower.set_ylabel("variance (nats$^2$)")
     upper.tick_params(labelbottom=False)
-    octaves(result, ax=figure.add_subplot(grid[1, 1]))
-    figure.suptitle(_title(result), fontsize=10)
+    letters(panels)
+    figure.suptitle(_title(result), fontsize="medium", wrap=True)
     return figure
 
 

@@ -55,6 +55,8 @@ def running_mean(source: Run | Summary | Trace | ArrayLike, *, center: float = 0
         return nothing(axes)
     trials, mean = rows.trials[kept], rows.mean[kept]
     error = np.sqrt(rows.variance[kept] / trials)
+    if is_run(source) and source.stratified > 1:  # as much less than of independent trials as at the end
+        error *= source.finite_error / np.sqrt(source.finite_variance / source.statistics.finite)
     truth = source.log_evidence if is_run(source) else None
     axes.fill_between(trials, mean - 2 * error, mean + 2 * error, color=BLUE, alpha=0.2, lw=0, label="± 2 s.e.")
     axes.plot(trials, mean, color=BLUE, lw=1.6, marker="o", ms=2.5, label="mean")
@@ -62,7 +64,7 @@ def running_mean(source: Run | Summary | Trace | ArrayLike, *, center: float = 0
         axes.axhline(truth, color=ORANGE, lw=1.4, ls="--", label=rf"$\log Z$ = {truth:.6g}")
     axes.set_xscale("log")
     _focus(axes, trials, mean, error, truth)
-    legend(axes, loc="upper center", ncols=3, handlelength=1.2, columnspacing=0.8)
+    legend(axes, 3)
     return axes
 
 
@@ -114,13 +116,13 @@ def running_variance(
         constant = law.constant
     if constant is not None:
         _draw_growth(axes, trials, variance, checks.real("constant", constant, 0.0))
-        legend(axes, loc="upper left")
+        legend(axes)
     axes.set_xscale("log")
     late = variance[trials >= min(100, trials[-1])]
     if late.max() > 30.0 * late[late > 0].min():
         axes.set_yscale("log")
     else:
-        axes.set_ylim(0.0, 1.4 * float(late.max()))
+        axes.set_ylim(0.0, 1.15 * float(late.max()))
     return axes
 
 
@@ -158,4 +160,4 @@ def _focus(
         low, high = min(low, truth), max(high, truth)
     margin = 0.08 * (high - low)
     if margin > 0.0:
-        axes.set_ylim(low - margin, high + 4.0 * margin)
+        axes.set_ylim(low - margin, high + margin)

@@ -10,7 +10,7 @@ from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import short
 from fastsumo.theory import tail_survival
 
-from ._style import BLUE, GREY, ORANGE, legend, new_axes
+from ._style import BLUE, ORANGE, legend, new_axes
 from ._tail import _survival
 from .protocols import ByStrata, Run
 
@@ -52,12 +52,12 @@ def strata(found: ByStrata, ax: Axes | None = None, *, brute_force: Run | None =
     axes.plot(x, p, color=BLUE, lw=1.6, label="by strata")
     if brute_force is not None:
         seen, share = _survival(brute_force.summary(), "both")
-        axes.plot(seen, share, color=GREY, lw=1.2, ls="--", label=f"{short(brute_force.trials)} plain trials")
+        axes.plot(seen, share, color=ORANGE, lw=1.6, ls="--", label=f"{short(brute_force.trials)} plain trials")
     theory = tail_survival(found.provenance, x)
     if theory is not None:
         axes.plot(x[theory < 0.2], theory[theory < 0.2], "-.", color="black", lw=1.2, label="theory, first order")
     axes.set(xscale="log", yscale="log", xlabel="distance $x$ from the centre (nats)", ylabel="$P(|S - c| > x)$")
     if p.size:
         axes.set(xlim=(x[0] / 1.3, 1.3 * x[-1]), ylim=(0.3 * p.min(), 1.5))
-    legend(axes, loc="lower left")
+    legend(axes)
     return axes

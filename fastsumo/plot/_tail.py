@@ -85,7 +85,7 @@ def tail(
     else:
         _draw_law(axes, known, index, constant)
     axes.set(xlim=(low, 1.6 * reach), ylim=(0.4 / known.trials, 1.5))
-    legend(axes, loc="lower left")
+    legend(axes)
     return axes
 
 
@@ -133,7 +133,7 @@ def hill(
         return axes
     axes.fill_between(path.k, path.low, path.high, color=BLUE, alpha=0.2, lw=0, label=f"{100 * path.level:g} %")
     axes.plot(path.k, path.estimate, color=BLUE, lw=1.6, label="Hill")
-    axes.axvline(path.chosen, color=GREY, ls=":", lw=1.2, ymax=0.75, label=f"chosen, $k$ = {path.chosen}")
+    axes.axvline(path.chosen, color=GREY, ls=":", lw=1.2, label=f"chosen, $k$ = {path.chosen}")
     if index is not None and math.isfinite(index):
         axes.axhline(index, color="black", ls="-.", lw=1.3, label=f"theory: {index:.3g}")
     settled = path.estimate[path.k >= 10]
@@ -141,8 +141,8 @@ def hill(
     top = float(np.nanmax(shown))
     if index is not None and index < 10.0 * top:
         top = max(top, index)
-    axes.set_ylim(0.0, 1.6 * top)
-    legend(axes, ncols=2, loc="upper center")
+    axes.set_ylim(0.0, 1.3 * top)
+    legend(axes)
     return axes
 
 
@@ -228,7 +228,7 @@ def max_sum(source: Source | MaxToSum, *, center: float = 0.0, ax: Axes | None =
         options: dict[str, Any] = {"color": color, "marker": mark if one else None, "lw": 1.6, "label": f"$p={p:g}$"}
         axes.plot(found.trials[drawn], found.ratios[row][drawn], style, **options)
     axes.set(xscale="log", ylim=(-0.02, 1.05))
-    legend(axes)
+    legend(axes, 4)
     return axes
 
 

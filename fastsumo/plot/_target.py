@@ -1,4 +1,4 @@
-"""A two-dimensional target beside its proposal."""
+"""A density: of a two-dimensional target beside its proposal, or of the middle of a run's values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastsumo.base.floats import own_errstate
 from fastsumo.models.model import Model
 
 from ._style import BLUE, ORANGE, legend, new_axes, plain
-from ._values import histogram
+from ._values import middle
 from .protocols import Run, is_run
 
 if TYPE_CHECKING:
@@ -27,15 +27,18 @@ _OUTER = 1e-3  # quantile at the edge of the view
 
 @own_errstate
 def density(source: Model | Run, *, ax: Axes | None = None) -> Axes:
-    """A two-dimensional target, and over it the contours of its proposal.
+    """A two-dimensional target, and over it the contours of its proposal; or the middle of a run's values.
 
-    Both are drawn as the smallest regions that hold 50, 90 and 99 % of their mass. Of a model without a proposal of its
-    own, the plane is that of the noise: target is the weight times the density of the noise.
+    Target and proposal are drawn as the smallest regions that hold 50, 90 and 99 % of their mass. Of a model without a
+    proposal of its own, the plane is that of the noise: target is the weight times the density of the noise.
+
+    Of a run: the density of the middle 99 % of its values, on linear axes, with its median, the known log evidence, and
+    a normal law of the same quartiles. All values, tails included, on logarithmic axes are in `histogram`.
 
     Parameters
     ----------
-    source : Model
-        Of dimension 2. (For a `Result`: the density of its values, `histogram`.)
+    source : Model or Run
+        A model of dimension 2, or a `Result`.
     ax : matplotlib Axes, optional
 
     Returns
@@ -45,7 +48,7 @@ def density(source: Model | Run, *, ax: Axes | None = None) -> Axes:
     Raises
     ------
     TypeError, ValueError
-        If it is no model of dimension 2, or has data: see `Model.at_row`.
+        If it is no run and no model of dimension 2, or has data: see `Model.at_row`.
 
     Examples
     --------
@@ -54,7 +57,7 @@ def density(source: Model | Run, *, ax: Axes | None = None) -> Axes:
     1.0
     """
     if is_run(source):
-        return histogram(source, ax=ax)
+        return middle(source, ax)
     if not isinstance(source, Model):
         raise TypeError(f"density draws a fastsumo Model or Result, got {source!r}")
     if source.dim != 2:
@@ -119,7 +122,7 @@ def _name(axes: Axes, name: str) -> None:
     shares = ", ".join(f"{100 * share:g}" for share in _SHARES)
     target = Patch(fc=to_rgba(BLUE, 0.5), ec=BLUE, label=f"{plain(name)}: {shares} %")
     proposal = Line2D([], [], color=ORANGE, ls="--", label="proposal: the same")
-    legend(axes, handles=[target, proposal], loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, columnspacing=1.0)
+    legend(axes, handles=[target, proposal], loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
 def _levels(log_density: Floats) -> list[float]:

@@ -1,4 +1,4 @@
-"""Density of the values of a run."""
+"""Density of the values of a run: all of it on logarithmic axes, and its middle on linear ones."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base.floats import own_errstate
+from fastsumo.tails import histogram_quantile
 
 from ._source import center_name, says_nothing
-from ._style import BLUE, GREY, new_axes, nothing
+from ._style import BLUE, GREY, ORANGE, legend, new_axes, nothing
 from .protocols import Run
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 
 _BINS = 120
+_MIDDLE_BINS = 60
+_QUARTILES = 1.3489795003921634  # between those of the standard normal law
 _FEWEST = 10  # trials in a bin, where there are so many
 
 FloatArray = NDArray[np.float64]
@@ -26,7 +29,9 @@ FloatArray = NDArray[np.float64]
 
 @own_errstate
 def histogram(result: Run, *, ax: Axes | None = None) -> Axes:
-    """Density of the values around the centre, from the histogram; a wide axis is logarithmic far from it.
+    """Density of all values around the centre, on a logarithmic axis; a wide axis is logarithmic far from it.
+
+    Its middle, on linear axes, is what `density` draws of a run.
 
     Parameters
     ----------
@@ -59,6 +64,29 @@ def histogram(result: Run, *, ax: Axes | None = None) -> Axes:
     return axes
 
 
+@own_errstate
+def middle(result: Run, ax: Axes | None = None) -> Axes:
+    """Density of the middle 99 % of the values on linear axes, beside a normal law of the same quartiles."""
+    axes = new_axes(ax)
+    axes.set(xlabel="value (nats)", ylabel="density (1/nat)")
+    if says_nothing(result):
+        return nothing(axes)
+    low, first, median, third, high = histogram_quantile(result.histogram, [0.005, 0.25, 0.5, 0.75, 0.995])
+    edges = np.linspace(low, high, _MIDDLE_BINS + 1)
+    heights = np.diff(_counted(result, edges - result.center)) / np.diff(edges) / result.statistics.finite
+    axes.stairs(heights, edges, fill=True, color=BLUE, alpha=0.35)
+    axes.axvline(median, color=BLUE, lw=1.4, label=f"median {median:.4g}")
+    if result.log_evidence is not None:
+        axes.axvline(result.log_evidence, color=ORANGE, lw=1.4, ls="--", label=rf"$\log Z$ = {result.log_evidence:.6g}")
+    if third > first:
+        spread, x = (third - first) / _QUARTILES, np.linspace(low, high, 200)
+        curve = np.exp(-0.5 * ((x - 0.5 * (first + third)) / spread) ** 2) / (math.sqrt(2.0 * math.pi) * spread)
+        axes.plot(x, curve, ":", color=GREY, lw=1.2, label="normal, same quartiles")
+    axes.set(xlim=(low, high), ylim=(0.0, None))
+    legend(axes)
+    return axes
+
+
 def _typical(result: Run, share: float = 0.5) -> float:
     """The distance from the centre that ``share`` of the trials stay within."""
     bins = result.histogram
@@ -80,14 +108,19 @@ def _density(result: Run) -> tuple[FloatArray, FloatArray, float, bool]:
         edges = scale * np.sinh(np.linspace(np.arcsinh(low / scale), np.arcsinh(high / scale), _BINS + 1))
     else:
         edges = np.linspace(low, high, _BINS + 1)
-    below = np.cumsum(bins.counts)
-    points = np.column_stack([bins.low, bins.high]).reshape(-1)
-    cumulated = np.column_stack([below - bins.counts, below]).reshape(-1).astype(float)
-    inside = np.interp(edges, points, cumulated)
-    inside[0], inside[-1] = 0.0, below[-1]
+    inside = _counted(result, edges)
+    inside[0], inside[-1] = 0.0, bins.counts.sum()
     kept = _merged(inside)
     edges, inside = edges[kept], inside[kept]
-    return edges, np.diff(inside) / np.diff(edges) / below[-1], scale, far
+    return edges, np.diff(inside) / np.diff(edges) / inside[-1], scale, far
+
+
+def _counted(result: Run, edges: FloatArray) -> FloatArray:
+    """How many values are less than each edge beyond the centre; inside a bin in proportion."""
+    bins, below = result.histogram, np.cumsum(result.histogram.counts)
+    points = np.column_stack([bins.low, bins.high]).reshape(-1)
+    cumulated = np.column_stack([below - bins.counts, below]).reshape(-1).astype(float)
+    return np.interp(edges, points, cumulated)
 
 
 def _merged(cumulated: FloatArray) -> NDArray[np.int64]:
@@ -110,7 +143,7 @@ def _tick_symlog(axes: Axes, scale: float, reach: float) -> None:
     from matplotlib.ticker import NullLocator
 
     first, last = math.ceil(math.log10(scale)), math.floor(math.log10(reach))
-    powers = range(first, last + 1, max(1, (last - first + 2) // 3))
+    powers = range(first, last + 1, max(1, math.ceil((last - first + 1) / 3)))
     places = [sign * 10.0**power for power in powers for sign in (-1, 1)]
     axes.set_xticks([0.0, *places], ["0", *(_power_label(place) for place in places)])
     axes.xaxis.set_minor_locator(NullLocator())

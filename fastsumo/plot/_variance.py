@@ -72,7 +72,7 @@ def variance(model: Model, estimators: Sequence[Estimator] | None = None, *, ax:
     axes.set_xscale("log", base=2)
     axes.set_xlim(1.6, 0.125 * 1e6)
     axes.set_ylim(0.5 * lowest, 5.0 * tallest)
-    legend(axes, loc="lower left", bbox_to_anchor=(-0.1, 1.0))
+    legend(axes, 1, bbox_to_anchor=(-0.1, 1.0))
     return axes
 
 
@@ -80,4 +80,4 @@ def _label(model: Model, estimator: Estimator) -> str:
     """The estimator's name, its variance and its cost."""
     value, cost = predict(model, estimator).variance.value, estimator.expected_cost()
     words = [f"{what} {'∞' if math.isinf(x) else f'{x:.3g}'}" for what, x in (("variance", value), ("cost", cost))]
-    return f"{_NAMES.get(estimator, label(estimator, 'brief'))}: {', '.join(words)}"
+    return f"{_NAMES.get(estimator, label(estimator))}: {', '.join(words)}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 
-from fastsumo.base.text import NARROWEST, Column, short, table
+from fastsumo.base.text import NARROWEST, Column, short, table, with_error
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import SideBySide
 
@@ -29,21 +30,37 @@ def columns(found: SideBySide) -> list[Column]:
     """One line for each estimator; a star where no more can be said than what these trials gave."""
     rows = [(row, "*" if row.prediction.variance.kind == "infinite" else "") for row in found.rows]
     return [
-        Column("estimator", [label(row.estimator, "brief") for row, _ in rows], left=True),
+        Column("estimator", [label(row.estimator) for row, _ in rows], left=True),
         Column("trials", [short(row.result.trials) for row, _ in rows], rank=2),
         Column("bias", [f"{row.bias:+.2e}" for row, _ in rows]),
         Column("error", [f"{row.bias_error:.1e}{mark}" for row, mark in rows], rank=1),
-        Column("variance", [f"{row.result.variance:.4g}{mark}" for row, mark in rows], rank=4),
-        Column("var x cost", [f"{row.variance_times_cost:.4g}{mark}" for row, mark in rows]),
-        Column("tail", [f"{row.tail_index:.3g}" for row, _ in rows], rank=1),
+        Column(
+            "variance", [_measured(row.result.variance, row.result.variance_error, mark) for row, mark in rows], rank=4
+        ),
+        Column(
+            "var x cost",
+            [_measured(row.variance_times_cost, row.variance_times_cost_error, mark) for row, mark in rows],
+        ),
+        Column("tail", [_measured(row.tail_index, row.tail_error, "") for row, _ in rows], rank=1),
         Column("theory", [f"{row.predicted_tail_index:.3g}" for row, _ in rows], rank=3),
         Column("largest", [f"{100.0 * row.largest_share:.2g} %" for row, _ in rows], rank=3),
     ]
 
 
+def _measured(value: float, error: float, mark: str) -> str:
+    """A number with its standard error; with a question mark where the error is not to be had."""
+    if mark or math.isnan(value):
+        return f"{value:.4g}{mark}"
+    if math.isnan(error):
+        return f"{value:.4g} ± ?"
+    return with_error(value, error)
+
+
 def notes(found: SideBySide) -> list[str]:
     """What the numbers do not say for themselves."""
-    said = [f"{label(row.estimator, 'brief')}: {row.words}" for row in found.rows if row.words]
+    said = [f"{label(row.estimator)}: {row.words}" for row in found.rows if row.words]
     if any(row.prediction.variance.kind == "infinite" for row in found.rows):
         said.append("* no more than what these trials gave: another run may differ by any factor")
+    if any("±" in cell and "?" in cell for column in columns(found) for cell in column.cells):
+        said.append("? no error can be told: the fourth moment is infinite, or it is not known whether it exists")
     return said

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastsumo._version import __version__
+from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run
+from fastsumo.tails._runs import hill_of
 
-TABLES = ("extremes", "by_terms", "trace", "histogram")
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+
+TABLES = ("extremes", "by_terms", "trace", "histogram", "summary")
 _NUMBERS = ("mean", "std_error", "variance", "skewness", "kurtosis", "min", "max", "trials", "cost")
 
 
-def dataframe(rows: Any, columns: Iterable[str] | None = None) -> Any:
+def dataframe(rows: Any, columns: Iterable[str] | None = None) -> pandas.DataFrame:
     """A pandas DataFrame of a structured array, a dict of columns or a list of rows.
 
     Raises
@@ -37,10 +43,23 @@ def table_of(result: Run, name: str) -> Any:
     if name == "histogram":
         bins = result.histogram
         return {"low": bins.low + bins.center, "high": bins.high + bins.center, "count": bins.counts}
+    if name == "summary":
+        return _summary(result)
     return getattr(result, name)
 
 
-def dataset(result: Run) -> Any:
+def _summary(result: Run) -> dict[str, list[Any]]:
+    """One row, with the names that ArviZ has for it where it has one."""
+    run, hill = result.provenance, hill_of(result)
+    sd, quantiles = math.sqrt(result.variance), result.quantile([0.05, 0.5, 0.95])
+    row: dict[str, Any] = {"model": run.model, "estimator": label(run.estimator), "mean": result.mean, "sd": sd}
+    row |= dict(zip(("5%", "50%", "95%"), quantiles.tolist(), strict=True))
+    row |= {"mcse_mean": result.std_error, "mcse_sd": 0.5 * result.variance_error / sd if sd > 0.0 else math.nan}
+    row |= {"tail_index": math.nan if hill is None else hill.estimate, "trials": result.trials, "cost": result.cost}
+    return {name: [value] for name, value in row.items()}
+
+
+def dataset(result: Run) -> xarray.Dataset:
     """The xarray Dataset of a run; see `Result.to_xarray`."""
     try:
         import xarray
@@ -77,7 +96,7 @@ def _attributes(result: Run) -> dict[str, Any]:
         "inference_library_version": run.version,
         "sampling_time": result.elapsed,
         "model_name": run.model,
-        "estimator": repr(run.estimator),
+        "estimator": label(run.estimator, "exact"),
         "params": np.array(run.params),
         "seeds": ", ".join(map(str, result.ranges)),
         "center": result.center,

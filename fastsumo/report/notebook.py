@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastsumo.report.html import escape
+from fastsumo.base.html import escape
 
 
 class NotebookLive:

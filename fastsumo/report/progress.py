@@ -6,6 +6,7 @@ What is shown comes from `statistics.snapshot`; a run only calls `stage` and `up
 from __future__ import annotations
 
 import io
+import logging
 import math
 import os
 import sys
@@ -14,7 +15,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from fastsumo.base.text import duration, short, with_error
+from fastsumo.base.logs import LOGGER
+from fastsumo.base.text import count, duration, short, with_error
 from fastsumo.report.notebook import NotebookLive
 from fastsumo.statistics.snapshot import Snapshot
 
@@ -125,6 +127,43 @@ class Screen(Progress):
         self._live.update(Group(*texts) if self._narrow else Group(self._bar, *texts), refresh=True)
 
 
+class Logged(Progress):
+    """Another progress, and beside it the logger: stages and the end of a run, and every ten seconds how far it is."""
+
+    _EVERY = 10.0  # seconds
+
+    def __init__(self, shown: Progress, total: int, label: str) -> None:
+        self._inner, self._total, self._label = shown, total, label
+        self._began = self._said = time.perf_counter()
+        self._done = 0
+
+    def __enter__(self) -> Progress:
+        self._inner.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._inner.__exit__(kind, error, trace)
+        took = f"{time.perf_counter() - self._began:.3g} s"
+        if error is None:
+            LOGGER.info("%s: %s of %s trials in %s", self._label, count(self._done), count(self._total), took)
+        else:
+            LOGGER.error("%s: %s after %s", self._label, type(error).__name__, took)
+
+    def stage(self, name: str) -> None:
+        self._began = time.perf_counter()
+        LOGGER.debug("%s: %s", self._label, name)
+        self._inner.stage(name)
+
+    def update(self, done: int, look: Look) -> None:
+        self._done, now = max(self._done, done), time.perf_counter()
+        if now - self._said >= self._EVERY and done < self._total:
+            self._said = now
+            LOGGER.info("%s: %s", self._label, line(done, self._total, now - self._began, look()))
+        self._inner.update(done, look)
+
+
 def line(done: int, total: int, elapsed: float, found: Snapshot | None, width: int = 200) -> str:
     """All that matters in one line, or as much of it as fits.
 
@@ -183,8 +222,16 @@ def make_progress(wanted: bool | Progress | None, total: int, label: str) -> Pro
     """The progress that ``simulate(progress=...)`` asks for: a live view where somebody is looking, else lines."""
     if isinstance(wanted, Progress):
         return wanted
+    shown = _shown(wanted, total, label)
+    return Logged(shown, total, label) if LOGGER.isEnabledFor(logging.INFO) else shown
+
+
+def _shown(wanted: bool | None, total: int, label: str) -> Progress:
+    """What a person sees."""
     if wanted is False:
         return Progress()
+    if wanted not in (None, True):
+        raise TypeError(f"progress must be True, False, None or a Progress, got {wanted!r}")
     if _in_notebook() or _on_terminal():
         return Screen(total, label)
     return Lines(total, label) if is_open(sys.stderr) else Progress()

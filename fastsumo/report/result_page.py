@@ -10,17 +10,19 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastsumo import plot
+from fastsumo.base import html
+from fastsumo.base.files import written_whole
+from fastsumo.base.html import escape
 from fastsumo.base.text import Column, Rows, count
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run, Trial
-from fastsumo.report import html, summary, svg
-from fastsumo.report.html import escape, section
+from fastsumo.report import summary, svg
+from fastsumo.report.html import page, section
 from fastsumo.tails._diagnose import paragraphs
 
 if TYPE_CHECKING:
@@ -51,11 +53,9 @@ FIGURES = {  # what is drawn: a heading, and what to look for
 
 
 def write_page(path: str | os.PathLike[str], text: str) -> None:
-    """Write a page where it can be written, or say why not."""
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise ValueError(f"cannot write {target}: there is no folder {target.parent}")
-    target.write_text(text, encoding="utf-8")
+    """Write a page, whole or not at all."""
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def result_page(result: Run, commands: Sequence[str], replays: Replays | str) -> str:
@@ -91,7 +91,7 @@ def result_page(result: Run, commands: Sequence[str], replays: Replays | str) ->
     links = "".join(f'<a href="#{name}">{escape(words)}</a>' for name, (words, _) in parts.items())
     body = "".join(section(name, words, content) for name, (words, content) in parts.items())
     stopped = ' <span class="soft">(interrupted)</span>' if result.interrupted else ""
-    return html.page(title, f"<header><h1>{escape(title)}{stopped}</h1><nav>{links}</nav></header>{body}")
+    return page(title, f"<header><h1>{escape(title)}{stopped}</h1><nav>{links}</nav></header>{body}")
 
 
 def diagnosis(result: Run) -> Diagnosis | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import textwrap
 
+from fastsumo.base import html
 from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, duration, labelled, short, table, with_error
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import ByStrata
-from fastsumo.report import html
 
 
 def text(found: ByStrata, width: int = WIDTH) -> str:

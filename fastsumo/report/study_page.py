@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from fastsumo import plot
+from fastsumo.base import html
+from fastsumo.base.html import escape
 from fastsumo.base.text import Column, count, short, with_error
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run
-from fastsumo.report import html, svg
 from fastsumo.report import result_page as parts
-from fastsumo.report.html import escape, section
+from fastsumo.report import svg
+from fastsumo.report.html import page, section
 from fastsumo.theory import tail_law
 
 Commands = Callable[[Run], Sequence[str]]
@@ -53,7 +55,7 @@ def study_page(path: Path, rows: list[dict[str, Any]], results: Mapping[int, Run
     }
     links = "".join(f'<a href="#{name}">{escape(words)}</a>' for name, (words, _) in found.items())
     body = "".join(section(name, words, content) for name, (words, content) in found.items())
-    return html.page(title, f"<header><h1>{escape(title)}</h1><nav>{links}</nav></header>{body}")
+    return page(title, f"<header><h1>{escape(title)}</h1><nav>{links}</nav></header>{body}")
 
 
 def comparison_columns(rows: list[dict[str, Any]], results: Mapping[int, Run]) -> list[Column]:
@@ -120,7 +122,7 @@ def _cell(row: dict[str, Any], result: Run | None, commands: Commands, drawn: bo
 
 
 def _estimator(row: dict[str, Any]) -> str:
-    return label(row["estimator"], "plain")
+    return label(row["estimator"])
 
 
 def _model(row: dict[str, Any]) -> str:

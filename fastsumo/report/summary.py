@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, count, labelled, short, table, with_error
-from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, SingleTerm
+from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, SingleTerm, Taylor
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run, Trial
 from fastsumo.tails import mean_interval
@@ -98,6 +98,8 @@ def trial_summary(trial: Trial, estimator: Estimator, width: int = WIDTH) -> str
         ("terms K", count(trial.terms)),
         ("samples", f"{count(kept)} kept"),
     ]
+    if isinstance(estimator, Taylor):
+        rows.append(("log center", f"{trial.log_center:.17g}"))
     if trial.iwae.size:
         rows.append(("path", f"L_1 = {trial.iwae[0]:.10g} to L_{trial.iwae.size} = {trial.iwae[-1]:.10g}"))
     shown = (labelled(rows, width), _contributions(trial, estimator, width))
@@ -145,6 +147,9 @@ def _what(result: Run) -> list[tuple[str, str]]:
     rows.append(("cost", f"{count(result.cost)} importance samples, {per_trial}"))
     if _is_fixed(result):
         return rows
+    if result.stratified > 1:
+        blocks = f"blocks of {count(result.stratified)} trials; errors are from the means of blocks"
+        rows.append(("stratified", blocks))
     capped = f" (capped at {count(run.estimator.plan().law.cap)})" if _capped(result) else ""
     return [
         *rows,
@@ -174,7 +179,7 @@ def _estimate(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
                 f"none: {count(result.statistics.overflowed)} values are too large for sums of powers",
             )
         ]
-    mean, error = result.finite_mean, _error(result)
+    mean, error = result.finite_mean, result.finite_error
     rows = [("estimate", f"{with_error(mean, error)}   (one standard error)")]
     if finite == 1:
         rows = [("estimate", f"{mean:.10g}   (one trial: no error)")]
@@ -200,12 +205,6 @@ def _capped(result: Run) -> bool:
     return isinstance(estimator, (SUMO, SingleTerm)) and estimator.plan().law.capped
 
 
-def _error(result: Run) -> float:
-    """Standard error of the mean of the finite trials."""
-    finite = result.statistics.finite
-    return math.sqrt(result.finite_variance / finite) if finite > 1 else math.nan
-
-
 def truth(result: Run, mean: float, error: float) -> list[tuple[str, str]]:
     """The known log evidence beside the estimate, and what the estimate is of, where that is not log Z."""
     truth, run = result.log_evidence, result.provenance
@@ -218,6 +217,10 @@ def truth(result: Run, mean: float, error: float) -> list[tuple[str, str]]:
     if _is_fixed(result):
         bias = "biased, but less than IWAE" if isinstance(run.estimator, JVI) else "a lower bound in expectation"
         rows.append(("", f"The estimate is {bias}."))
+    elif isinstance(run.estimator, Taylor):
+        cap = run.estimator.plan().law.cap
+        if run.estimator.plan().law.capped:
+            rows.append(("", f"With its cap the series ends after {cap:,} terms, so the estimate is biased."))
     elif _capped(result):
         plan = run.estimator.plan()
         samples = plan.samples(plan.law.cap)
@@ -236,11 +239,12 @@ def _interval(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        lopsided = hill is not None and hill.low <= 2.0 and one_sided(result.summary(), hill.k)
+        plain = result.stratified == 1
+        lopsided = plain and hill is not None and hill.low <= 2.0 and one_sided(result.summary(), hill.k)
         found = mean_interval(result.summary(), "one-sided") if lopsided else result.interval(0.95)
     if math.isnan(found.low):
         return [("95 % interval", "none" if is_constant(result) else "none: too few trials")]
-    size = found.half_width if math.isfinite(found.half_width) else _error(result)
+    size = found.half_width if math.isfinite(found.half_width) else result.finite_error
     digits = max(0, 2 - math.floor(math.log10(size))) if size > 0 else 12
     low, high = (f"{bound:.{min(digits, 15)}f}" for bound in (found.low, found.high))
     return [("95 % interval", f"{low} to {high}   ({'one-sided' if lopsided else 'median of means'})")]
@@ -252,11 +256,12 @@ def _spread(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
     smallest, largest = result.statistics.smallest, result.statistics.largest
     if is_constant(result):
         return [("variance", f"{result.finite_variance:.3g}: all values are the same, but for rounding")]
+    known = not math.isnan(result.variance_error)
     rows = [
-        ("variance", f"{result.finite_variance:.6g}"),
+        ("variance", with_error(result.variance, result.variance_error) if known else f"{result.finite_variance:.6g}"),
         ("range", f"{smallest:.6g} to {largest:.6g}"),
     ]
-    if hill is not None and hill.low > 4.0 and not result.zero_weight_trials:
+    if hill is not None and hill.low > 4.0 and known:
         rows.insert(1, ("shape", f"skewness {result.skewness:.3g}, kurtosis {result.kurtosis:.3g}"))
     squares = float(result.by_terms["sum_squares"].sum())
     if squares > 0.0:
@@ -368,10 +373,10 @@ def _speed(result: Run) -> list[tuple[str, str]]:
 
 
 def _contributions(trial: Trial, estimator: Estimator, width: int) -> str:
-    """The largest products of increment and weight, of the sum that a SUMO trial is."""
-    if not isinstance(estimator, SUMO):
+    """The largest products of increment and weight, of the sum that a trial of SUMO or of Taylor's series is."""
+    if not isinstance(estimator, (SUMO, Taylor)):
         return ""
-    minimum = estimator.plan().minimum
+    minimum = 1 if isinstance(estimator, Taylor) else estimator.plan().minimum
     j = np.arange(max(1, 2 - minimum), trial.roulette_weights.size + 1)
     j = j[minimum + j - 2 < trial.increments.size]
     if j.size == 0:

@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
-from fastsumo.base.text import NARROWEST, WIDTH
+from fastsumo.base.shown import Shown
+from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows
+from fastsumo.base.words import spelled
+from fastsumo.estimators.parsing import as_roulette
 from fastsumo.estimators.roulette import Harmonic, Roulette
 
 Floats = NDArray[np.float64]
@@ -27,12 +30,13 @@ Ints = NDArray[np.int64]
 _ROWS, _MOST_TERMS = 64, 12
 _DRAWS = 100_000
 _CLOSE, _CLOSE_SINGLE = 1e-8, 1e-4  # relative, of float64 and of float32
+_EPSILON, _EPSILON_SINGLE = 2.0**-52, 2.0**-23
 _RARE = 1e-9  # the probability that a right law of K fails
 _HARMONIC = Harmonic()
 
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(Shown):
     """What `audit` found.
 
     Attributes
@@ -70,6 +74,10 @@ class Audit:
     def __str__(self) -> str:
         return self.text
 
+    def _blocks(self) -> list[Rows | list[Column]]:
+        verdict = "passed" if self.passed else "failed"
+        return [Rows([(verdict, ", ".join(self.checks)), *(("finding", each) for each in self.findings)])]
+
 
 class _Case(NamedTuple):
     """Rows of log weights, the `K` of each, and what is divided by: ``survival[j - 1] = P(K >= j)``."""
@@ -82,9 +90,10 @@ class _Case(NamedTuple):
 
 
 @own_errstate
+@spelled
 def audit(
     function: Callable[..., Any],
-    roulette: Roulette = _HARMONIC,
+    roulette: Roulette | str = _HARMONIC,
     minimum: int = 1,
     start: int = 1,
     *,
@@ -134,8 +143,7 @@ def audit(
     """
     if not callable(function):
         raise TypeError(f"function must take log weights and terms and return values, got {function!r}")
-    if not isinstance(roulette, Roulette):
-        raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}")
+    roulette = as_roulette(roulette)
     case = _case(roulette, checks.whole("minimum", minimum, 1), checks.whole("start", start, 0, 1))
     call = _Call(function)
     findings = _of_values(call, case)
@@ -198,8 +206,10 @@ def _mistakes(case: _Case) -> list[tuple[str, Floats]]:
     sums = np.logaddexp.accumulate(case.log_weights, axis=1)
     means = np.cumsum(case.log_weights, axis=1) / np.arange(1.0, case.log_weights.shape[1] + 1.0)
     k, one = case.terms, np.ones_like(p)
+    plain, top = value(case), case.log_weights.max(axis=1)
     at = case.minimum + case.start + k - 2
     path = _path(case.log_weights)
+    whole = np.full_like(k, path.shape[1] - case.minimum - case.start + 1)
     single = path[:, case.minimum - 1] + by_mass[k - 1] * (
         np.take_along_axis(path, at[:, None], 1)[:, 0] - path[range(len(k)), at - 1]
     )
@@ -218,6 +228,10 @@ def _mistakes(case: _Case) -> list[tuple[str, Floats]]:
             "increment j is divided by P(K >= j + 1) in place of P(K >= j), as floor for ceil does in the draw of K",
             _sum(case, later),
         ),
+        (
+            "increments are multiplied by P(K >= j + 1), where they must be divided by P(K >= j)",
+            _sum(case, np.append(p[1:], 0.0)),
+        ),
         ("increment j is divided by P(K >= j - 1) in place of P(K >= j): off by one", _sum(case, earlier)),
         ("increments are divided by P(K = j) in place of P(K >= j)", _sum(case, by_mass)),
         ("only the last increment counts, over P(K = K): that is SingleTerm, not SUMO", single),
@@ -230,6 +244,12 @@ def _mistakes(case: _Case) -> list[tuple[str, Floats]]:
         ("increments are one early: that of j is L_{m+j-1} - L_{m+j-2}", _sum(case, right, shift=-1)),
         ("the last increment is left out: the sum ends at K - 1", _sum(case, right, terms=k - 1)),
         ("there is one increment too many: the sum ends at K + 1", _sum(case, right, terms=k + 1)),
+        ("K is not used: all increments that there are weights for are summed", _sum(case, right, terms=whole)),
+        (
+            "increments are taken from L_m in place of the prefix before: that of j is L_{m+j} - L_m",
+            _from_first(case, right),
+        ),
+        ("the largest log weight of a row is taken off, and not put back", plain - top),
         ("the first term is missing: L_m must be added to the increments", _sum(case, right, base=False)),
         (
             "one K is used for all rows, that of the first; each row has its own",
@@ -245,9 +265,23 @@ def _mistakes(case: _Case) -> list[tuple[str, Floats]]:
         ),
         ("prefixes are means of log weights in place of logs of mean weights", _sum(case, right, path=means)),
         (f"the sum is that of minimum={fewer.minimum}", value(fewer)),
-        ("the sign is that of a loss: the values are those of SUMO times -1", -value(case)),
-        ("the mean of all rows is returned, not the value of each", np.full(len(k), value(case).mean())),
+        ("the sign is that of a loss: the values are those of SUMO times -1", -plain),
+        ("the mean of all rows is returned, not the value of each", np.full(len(k), plain.mean())),
+        (
+            "minus the mean of all rows is returned, which is a loss, not the value of each",
+            np.full(len(k), -plain.mean()),
+        ),
     ]
+
+
+def _from_first(case: _Case, weights: Floats) -> Floats:
+    """``L_m + sum_j (L_{m+j} - L_m) / P(K >= j)``."""
+    path, first = _path(case.log_weights), case.minimum - 1
+    total = path[:, first].copy()
+    for j in range(2 - case.start, int(case.terms.max()) + 1):
+        step = path[:, first + case.start + j - 1] - path[:, first]
+        total += np.where(j <= case.terms, step * weights[j - 1], 0.0)
+    return total
 
 
 # --- what is looked at ------------------------------------------------------------------------------------------------
@@ -268,34 +302,42 @@ class _Call:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
-        self._make: Callable[[Any], Any] = np.asarray
-        self.close = _CLOSE
+        self._make: Callable[[Any], Any] = np.array
+        self._rounding, self._close = _EPSILON, _CLOSE
 
     def __call__(self, log_weights: Floats, terms: Ints, *, first: bool = False) -> Floats:
-        makers: list[Callable[[Any], Any]] = [np.asarray, *_makers()] if first else [self._make]
-        for number, make in enumerate(makers):
+        makers: list[Callable[[Any], Any]] = [np.array, *_makers()] if first else [self._make]
+        before: list[str] = []
+        for make in makers:
             try:
-                given = self._function(make(log_weights), make(terms))
-            except Exception:
-                if number + 1 == len(makers):
+                given = self._function(make(log_weights.copy()), make(terms.copy()))
+            except Exception as error:
+                if len(before) + 1 == len(makers):
+                    for said in before:
+                        error.add_note(f"called before with other kinds of arrays, which gave: {said}")
                     raise
+                before.append(f"{type(error).__name__}: {error}")
                 continue
             self._make = make
             break
         if hasattr(given, "detach"):
             given = given.detach().cpu()
         found = np.asarray(given)
-        self.close = _CLOSE_SINGLE if found.dtype.itemsize < 8 else _CLOSE
+        if found.dtype.kind != "f" or found.dtype.itemsize < 4:
+            raise TypeError(f"function must return float32 or float64, one value a row, but returned {found.dtype}")
+        single = found.dtype.itemsize < 8
+        self._rounding, self._close = (_EPSILON_SINGLE, _CLOSE_SINGLE) if single else (_EPSILON, _CLOSE)
         if found.shape == () and len(terms) > 1:
             found = np.full(len(terms), float(found))
         if found.shape != terms.shape:
             raise ValueError(f"function must return one value a row, shape {terms.shape}, but returned {found.shape}")
         return found.astype(np.float64)
 
-    def agrees(self, found: Floats, wanted: Floats) -> bool:
-        """To rounding; where both are infinite too."""
+    def agrees(self, found: Floats, wanted: Floats, scale: float = 0.0, factors: Floats | float = 0.0) -> bool:
+        """To rounding, of log weights of the ``scale`` times ``factors`` too; where both are infinite too."""
+        allowed = self._close * (1.0 + np.abs(wanted)) + 8.0 * self._rounding * scale * factors
         with np.errstate(invalid="ignore"):
-            near = np.abs(found - wanted) <= self.close * (1.0 + np.abs(wanted))
+            near = np.abs(found - wanted) <= allowed
         return bool((near | (found == wanted)).all())
 
 
@@ -318,6 +360,8 @@ def _of_values(call: _Call, case: _Case) -> list[str]:
     for words, wrong in _mistakes(short):
         if call.agrees(found, wrong):
             return [words]
+    if not call.agrees(call(case.log_weights[:, :samples], case.terms), found):
+        return ["two calls with the same arguments give other values: K, or something else, is drawn inside"]
     distance = np.abs(found - value(case))
     row = int(np.argmax(np.where(np.isnan(distance), math.inf, distance)))
     one = case.terms == 1
@@ -343,8 +387,10 @@ def _of_zeros(call: _Call, case: _Case) -> list[str]:
 
 def _of_scale(call: _Call, case: _Case) -> list[str]:
     said = []
+    inverse = _inverse(case.survival)
+    factors = 1.0 + 2.0 * np.cumsum(np.where(np.isfinite(inverse), inverse, 0.0))[case.terms - 1]
     for scale in (800.0, -800.0):
-        if not call.agrees(call(case.log_weights + scale, case.terms) - scale, value(case)):
+        if not call.agrees(call(case.log_weights + scale, case.terms) - scale, value(case), 800.0, factors):
             said.append(
                 f"log weights around {scale:g} give other values, so weights {'overflow' if scale > 0 else 'vanish'}: "
                 "take off the largest log weight before exp (logsumexp)"
@@ -354,13 +400,23 @@ def _of_scale(call: _Call, case: _Case) -> list[str]:
 
 def _of_draws(draw: Callable[[int], Any], roulette: Roulette) -> list[str]:
     """The law of what is drawn, by a chi-square test, and against laws that mistakes give."""
-    drawn = np.asarray(draw(_DRAWS))
-    if drawn.shape != (_DRAWS,) or not np.all(drawn == np.floor(drawn)):
+    given = draw(_DRAWS)
+    drawn = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
+    if drawn.shape != (_DRAWS,) or drawn.dtype.kind not in "iuf" or not np.all(np.floor(drawn) == drawn):
         raise ValueError(f"draw(n) must return n whole numbers, got shape {drawn.shape} and dtype {drawn.dtype}")
-    if _fits(drawn, roulette.survival):
-        return []
+    if not np.isfinite(drawn).all():
+        return ["some K are infinite: a uniform of 0 is divided by, perhaps"]
     if (drawn == drawn[0]).all():
         return [f"draw(n) gives one K, {int(drawn[0])}, n times; trials need a K of their own"]
+    alike = float(np.mean(drawn[1:] == drawn[:-1]))
+    wanted = float(np.sum((np.unique(drawn, return_counts=True)[1] / _DRAWS) ** 2))
+    if abs(alike - wanted) > 8.0 / math.sqrt(_DRAWS):
+        return [
+            f"the K drawn are not independent: {alike:.1%} of neighbours are equal, where {wanted:.1%} would be; "
+            "several trials share one K, perhaps, or they are in order"
+        ]
+    if _fits(drawn, roulette.survival):
+        return []
 
     def product(k: Ints) -> Floats:
         return np.array([np.prod(roulette.survival(np.arange(1, n + 1))) for n in np.minimum(k, 60)])
@@ -377,11 +433,14 @@ def _of_draws(draw: Callable[[int], Any], roulette: Roulette) -> list[str]:
     for words, law in mistakes:
         if _fits(drawn, law):
             return [f"the law that K is drawn from is not the one that increments are divided by: {words}"]
-    share = np.mean(drawn >= 2)
-    wanted = float(roulette.survival(2))
+    k = np.unique(np.concatenate([np.arange(2, 200), np.geomspace(200, 1e9, 60).astype(np.int64)]))
+    above = np.sort(drawn)
+    p, share = roulette.survival(k), 1.0 - np.searchsorted(above, k) / _DRAWS
+    away = np.abs(share - p) / np.sqrt(np.maximum(p * (1.0 - p), 1.0 / _DRAWS) / _DRAWS)
+    at = int(np.argmax(away))
     return [
-        f"K does not follow the law: P(K >= 2) is {share:.4f} among the draws in place of {wanted:.4f}; the smallest K "
-        f"is {int(drawn.min())}"
+        f"K does not follow the law: P(K >= {k[at]}) is {share[at]:.4g} among the draws in place of {p[at]:.4g}; they "
+        f"lie from {int(drawn.min())} to {int(drawn.max())}"
     ]
 
 

@@ -13,21 +13,29 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastsumo import plot
-from fastsumo.base import checks
+from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
-from fastsumo.base.text import Rows
+from fastsumo.base.shown import Shown, brief
+from fastsumo.base.text import Column, Rows
+from fastsumo.base.words import spelled
 from fastsumo.engine.devices import check_device
-from fastsumo.estimators.estimators import JVI, Estimator
+from fastsumo.estimators.estimators import JVI, Estimator, Taylor
+from fastsumo.estimators.parsing import as_estimator
 from fastsumo.models.model import Model
-from fastsumo.report import html
+from fastsumo.models.parsing import as_model
+from fastsumo.plot._style import without_axes
 from fastsumo.report.comparison import columns, notes, text, title
 from fastsumo.report.frames import dataframe
-from fastsumo.runs.arguments import check_run
+from fastsumo.runs.arguments import check_run, settled, what_to_run
 from fastsumo.runs.simulate import simulate
 from fastsumo.tails._runs import hill_of
 from fastsumo.theory import chi_square, last_sample, log_evidence_of, predict, tail
 
 if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
     from fastsumo.runs.result import Result
     from fastsumo.theory import Prediction
 
@@ -43,9 +51,12 @@ COLUMNS = (
     "bias",
     "bias_error",
     "variance",
+    "variance_error",
     "variance_times_cost",
+    "variance_times_cost_error",
     "predicted_variance",
     "tail_index",
+    "tail_error",
     "tail_low",
     "tail_high",
     "predicted_tail_index",
@@ -55,8 +66,8 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Row:
+@dataclass(frozen=True, eq=False, repr=False)
+class Row(Shown):
     """One estimator of a comparison.
 
     Attributes
@@ -68,10 +79,14 @@ class Row:
         The run itself.
     bias, bias_error : float
         ``mean - reference``, and the standard error of the difference.
-    variance_times_cost : float
-        Sample variance of a trial's value, times the samples that a trial took on average.
-    tail_index, tail_low, tail_high : float
-        Hill estimate from the extremes and its interval; NaN where there are too few.
+    variance_times_cost, variance_times_cost_error : float
+        Sample variance of a trial's value, times the samples that a trial took on average; and the standard error of
+        the first times the second, which is taken as known. NaN, unknown, where the fourth moment of
+        the values is infinite, or may be: see `Result.variance_error`. Of stratified trials the square of the standard
+        error of the mean, times all samples; its own error is unknown.
+    tail_index, tail_error, tail_low, tail_high : float
+        Hill estimate from the ``k`` largest deviations, its standard error ``tail_index / sqrt(k)`` and its interval;
+        NaN where there are too few.
     largest_share : float
         Share of the trial furthest from the centre in the sum of squares about the centre.
     words : str
@@ -84,11 +99,16 @@ class Row:
     bias: float
     bias_error: float
     variance_times_cost: float
+    variance_times_cost_error: float
     tail_index: float
+    tail_error: float
     tail_low: float
     tail_high: float
     largest_share: float
     words: str
+
+    def _blocks(self) -> list[Rows | list[Column]]:
+        return [Rows((name.replace("_", " "), brief(value)) for name, value in self.to_dict().items())]
 
     @property
     def predicted_tail_index(self) -> float:
@@ -112,6 +132,9 @@ class Row:
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """Estimators side by side; iterate over it, or index it, for the rows.
+
+    Every number of a row has its Monte Carlo standard error beside it, as Morris, White & Crowther ask of simulation
+    studies (Statistics in Medicine 38, 2019): that of the mean and the bias ``s / sqrt(n)``, the others as `Row` says.
 
     Attributes
     ----------
@@ -146,7 +169,7 @@ class Comparison:
         names = ("model", "budget", "reference", "reference_error", "reference_source")
         return {name: getattr(self, name) for name in names} | {"rows": [row.to_dict() for row in self.rows]}
 
-    def to_dataframe(self) -> Any:
+    def to_dataframe(self) -> pandas.DataFrame:
         """One row for each estimator.
 
         Returns
@@ -160,17 +183,26 @@ class Comparison:
         """
         return dataframe([row.to_dict() for row in self.rows], COLUMNS)
 
-    def plot(self, figure: Any = None) -> Any:
+    def plot(self, figure: Figure | SubFigure | None = None, *, ax: Axes | None = None) -> Figure | SubFigure:
         """Three panels: bias with its error, variance times cost, tail index measured and predicted.
 
         Parameters
         ----------
-        figure : matplotlib.figure.Figure, optional
+        figure : matplotlib Figure or SubFigure, optional
+            To draw on; by default a new one, which a notebook shows. Save it with ``savefig``.
+        ax : None
+            Three panels need a figure.
 
         Returns
         -------
-        matplotlib.figure.Figure
+        matplotlib Figure or SubFigure
+
+        Raises
+        ------
+        TypeError
+            If axes are given.
         """
+        without_axes(ax, "draw one panel of the results, fs.plot.cost([row.result for row in found], ax=ax)")
         return plot.comparison(self, figure)
 
     def _repr_html_(self) -> str:
@@ -188,9 +220,10 @@ class Comparison:
 
 
 @own_errstate
+@spelled
 def compare(
-    model: Model,
-    estimators: Iterable[Estimator] | Estimator,
+    model: Model | str,
+    estimators: Iterable[Estimator | str] | Estimator | str,
     cost: float = 1e8,
     seed: int = 0,
     threads: int | None = None,
@@ -232,15 +265,16 @@ def compare(
     >>> found[0].bias < -3 * found[0].bias_error
     True
     """
-    if isinstance(estimators, Estimator):
-        estimators = (estimators,)
-    chosen: list[Estimator] = list(estimators)
+    several = estimators if isinstance(estimators, Iterable) and not isinstance(estimators, str) else (estimators,)
+    model, chosen = as_model(model), [as_estimator(estimator) for estimator in several]
     if not chosen:
         raise ValueError("estimators is empty: give at least one, such as fs.SUMO(fs.roulette.Harmonic())")
     budget = checks.real("cost", cost, 1.0, closed="low")
     for estimator in chosen:
-        check_run(model, estimator, 2, seed, 0)
+        what_to_run(model, estimator)
+    check_run(2, seed)
     check_device(device)
+    chosen = [settled(model, estimator) for estimator in chosen]
     run = partial(simulate, model, seed=seed, threads=threads, progress=progress, device=device)
     results = []
     for estimator in chosen:
@@ -284,6 +318,8 @@ def _total_error(model: Model, estimator: Estimator, result: Result) -> float:
     """Standard error and first-order bias together; infinite where the variance is."""
     if _has_infinite_variance(model, estimator) or math.isnan(result.std_error):
         return math.inf
+    if isinstance(estimator, Taylor) and estimator.plan().law.capped:
+        return math.inf
     chi2, last = float(chi_square(model)), last_sample(estimator)
     bias = 0.5 * chi2 / last
     if isinstance(estimator, JVI):
@@ -295,6 +331,13 @@ def _total_error(model: Model, estimator: Estimator, result: Result) -> float:
 
 def _has_infinite_variance(model: Model, estimator: Estimator) -> bool:
     return tail(model, estimator).exists(2.0) is False
+
+
+def _variance_times_cost(result: Result) -> tuple[float, float]:
+    """And its standard error."""
+    if result.stratified > 1:
+        return result.std_error**2 * result.cost, math.nan
+    return result.variance * result.cost / result.trials, result.variance_error * result.cost / result.trials
 
 
 def _row(
@@ -309,8 +352,9 @@ def _row(
         result,
         result.mean - reference,
         0.0 if own else math.hypot(result.std_error, error),
-        result.variance * result.cost / result.trials,
+        *_variance_times_cost(result),
         math.nan if hill is None else hill.estimate,
+        math.nan if hill is None else hill.std_error,
         math.nan if hill is None else hill.low,
         math.nan if hill is None else hill.high,
         _largest_share(result),

@@ -6,24 +6,31 @@ Rows are spread over threads in blocks; the trials of a row run on one thread, i
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.base import checks
+from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
-from fastsumo.base.text import Column, Rows, count, labelled, short, table, with_error
+from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, count, labelled, short, table, with_error
+from fastsumo.base.words import spelled
 from fastsumo.engine.devices import open_row_engine
-from fastsumo.estimators.estimators import Estimator
+from fastsumo.estimators.estimators import Estimator, Taylor
+from fastsumo.estimators.labels import label
+from fastsumo.estimators.parsing import as_estimator
 from fastsumo.models.model import ROW_TRIALS, Model
-from fastsumo.report import html
+from fastsumo.models.parsing import as_model
 from fastsumo.report.frames import dataframe
 from fastsumo.report.progress import Progress, make_progress
-from fastsumo.runs.arguments import MAX_SEED, check_run, thread_count
+from fastsumo.runs.arguments import MAX_SEED, thread_count
 from fastsumo.statistics.row_sums import RowSums
+
+if TYPE_CHECKING:
+    import pandas
 
 Floats = NDArray[np.float64]
 
@@ -220,7 +227,7 @@ class Evaluation:
     def __repr__(self) -> str:
         return f"Evaluation({self.model!r}, {self.estimator!r}, rows={self.rows}, total={self.total:.10g})"
 
-    def to_dataframe(self) -> Any:
+    def to_dataframe(self) -> pandas.DataFrame:
         """One row for each row of the data: its estimate, errors, tail index, cost; the truth where it is known.
 
         Returns
@@ -238,15 +245,21 @@ class Evaluation:
         return dataframe(columns)
 
     def __str__(self) -> str:
-        worst = _worst_columns(self.worst())
-        lines = [self._title(), "", labelled(self._rows()), "", "worst rows", table(worst) if worst else "none"]
-        return "\n".join(lines)
+        return self.text()
+
+    def text(self, width: int = WIDTH) -> str:
+        """The table that ``print`` shows, in at most ``width`` columns."""
+        width, worst = max(width, NARROWEST), _worst_columns(self.worst())
+        shown = table(worst, width) if worst else "none"
+        title = textwrap.fill(self._title(), width, subsequent_indent="  ")
+        return "\n".join([title, "", labelled(self._rows(), width), "", "worst rows", shown])
 
     def _repr_html_(self) -> str:
         return html.blocks([Rows([("", self._title())]), self._rows(), _worst_columns(self.worst())])
 
     def _title(self) -> str:
-        return f"{self.model} · {self.estimator!r} · {count(self.rows)} rows of {count(int(self.trials.max()))} trials"
+        trials = count(int(self.trials.max()))
+        return f"{self.model} · {label(self.estimator)} · {count(self.rows)} rows of {trials} trials"
 
     def _rows(self) -> Rows:
         done = self.trials > 0
@@ -272,9 +285,10 @@ class Evaluation:
 
 
 @own_errstate
+@spelled
 def evaluate(
-    model: Model,
-    estimator: Estimator,
+    model: Model | str,
+    estimator: Estimator | str,
     trials: int,
     seed: int = 0,
     threads: int | None = None,
@@ -317,11 +331,12 @@ def evaluate(
     >>> bool(abs(found.total) < 5 * found.total_error < 0.5)
     True
     """
+    model, estimator = as_model(model), as_estimator(estimator)
     each = _check(model, estimator, trials, seed)
-    most = thread_count(threads)
+    most = thread_count(threads, model)
     assert model.data is not None
     _scan(model)
-    with make_progress(progress, model.data.shape[0] * each, f"{model.name} · {estimator!r}") as bar:
+    with make_progress(progress, model.data.shape[0] * each, f"{model.name} · {label(estimator)}") as bar:
         bar.stage("compiling")
         engine = open_row_engine(model, estimator, int(seed), threads=most)
         sums, used, interrupted = engine.evaluate(each, bar)
@@ -329,17 +344,20 @@ def evaluate(
     return Evaluation(model.name, estimator, int(seed), sums, truth, engine.elapsed, used, interrupted)
 
 
-def _check(model: Any, estimator: Any, trials: Any, seed: Any) -> int:
+def _check(model: Model, estimator: Estimator, trials: Any, seed: Any) -> int:
     """The number of trials; errors before anything is compiled."""
-    if isinstance(model, Model):
-        if model.data is None:
-            raise ValueError(f"model {model.name!r} has no data: use fs.simulate")
-        check_run(model.at_row(0), estimator, 1, seed, 0)
-        if model.data.shape[0] > 2**31:
-            raise ValueError(f"evaluate takes at most 2^31 rows, got {model.data.shape[0]}")
-    else:
-        check_run(model, estimator, 1, seed, 0)
+    if model.data is None:
+        raise ValueError(f"model {model.name!r} has no data: use fs.simulate (`fastsumo run`)")
+    if estimator.plan().stratified > 1:
+        raise ValueError(f"the errors of rows are those of independent trials: leave out stratified of {estimator!r}")
+    if model.data.shape[0] > 2**31:
+        raise ValueError(f"evaluate takes at most 2^31 rows, got {model.data.shape[0]}")
     checks.whole("seed", seed, 0, MAX_SEED)
+    if isinstance(estimator, Taylor) and estimator.log_center is not None:
+        raise ValueError(
+            f"log_center={estimator.log_center:g} is one number, and every row has a log evidence of its own: leave it "
+            "None, and every row has a centre of its own too"
+        )
     return checks.whole("trials", trials, 1, ROW_TRIALS - 1)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base import words
-from fastsumo.base.files import written_whole
+from fastsumo.base.files import is_database, readable, written_whole
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.parsing import parse_estimator
 from fastsumo.estimators.roulette import Table
@@ -87,6 +87,11 @@ def read(file: Path) -> dict[str, Any]:
     """
     if not file.exists():
         raise FileNotFoundError(f"no such result file: {file}")
+    readable(file)
+    if is_database(file):
+        raise ValueError(
+            f"{file} is not a fastsumo result, but a study: open it with fs.Study, or `fastsumo study show`"
+        )
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}

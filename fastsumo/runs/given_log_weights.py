@@ -1,4 +1,4 @@
-"""Log weights that come from elsewhere: SUMO, IWAE, JVI and gradients of rows of them, and `K` to draw beforehand.
+"""Log weights that come from elsewhere: SUMO, IWAE, JVI, Taylor, gradients of rows of them, and `K` to draw beforehand.
 
 The forms that rows come in, and the threads, and the kernels, are in `engine/cpu/given/`. No model is
 evaluated here.
@@ -9,26 +9,30 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.words import spelled
 from fastsumo.engine.cpu.given.gradient import gradient_rows
 from fastsumo.engine.cpu.given.jackknife import jackknife_rows
 from fastsumo.engine.cpu.given.parts import SEGMENT, SHORT
+from fastsumo.engine.cpu.given.series import series_gradient_rows, series_rows
 from fastsumo.engine.cpu.given.threads import Floats, Ints, Piece, Rows, Used, alike, rows_of, run, whole_numbers
 from fastsumo.engine.cpu.given.values import iwae_rows, path_rows, sumo_rows
-from fastsumo.estimators.roulette import Harmonic, Roulette
+from fastsumo.estimators.parsing import as_roulette
+from fastsumo.estimators.roulette import Geometric, Harmonic, Roulette
 from fastsumo.trial.plan import MAX_TERMS
 
-_HARMONIC = Harmonic()
+_HARMONIC, _GEOMETRIC = Harmonic(), Geometric(0.5)
 
 
 @own_errstate
+@spelled
 def sumo(
     log_weights: Any,
     terms: ArrayLike | None = None,
-    roulette: Roulette = _HARMONIC,
+    roulette: Roulette | str = _HARMONIC,
     minimum: int = 1,
     seed: int = 0,
     *,
@@ -85,6 +89,7 @@ def sumo(
     >>> sumo(rows, roulette=law, seed=1)
     array([0., 0., 0.])
     """
+    roulette = as_roulette(roulette)
     rows, used, m = _trials(log_weights, terms, roulette, minimum, seed, offsets)
     law, inverse, short = roulette.law(), _inverse(), _reciprocals(roulette)
     values = np.empty(rows.count)
@@ -98,10 +103,11 @@ def sumo(
 
 
 @own_errstate
+@spelled
 def sumo_coefficients(
     log_weights: Any,
     terms: ArrayLike | None = None,
-    roulette: Roulette = _HARMONIC,
+    roulette: Roulette | str = _HARMONIC,
     minimum: int = 1,
     seed: int = 0,
     *,
@@ -131,6 +137,7 @@ def sumo_coefficients(
     >>> sumo_coefficients(np.zeros((1, 4)), terms=1)
     array([[0.5, 0.5, 0. , 0. ]])
     """
+    roulette = as_roulette(roulette)
     rows, used, m = _trials(log_weights, terms, roulette, minimum, seed, offsets)
     law, short, out = roulette.law(), _reciprocals(roulette), rows.room()
 
@@ -144,6 +151,7 @@ def sumo_coefficients(
 
 
 @own_errstate
+@spelled
 def iwae(
     log_weights: Any, k: int | None = None, *, offsets: ArrayLike | None = None, threads: int | None = None
 ) -> Any:
@@ -179,6 +187,7 @@ def iwae(
 
 
 @own_errstate
+@spelled
 def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Any:
     """Jackknife of IWAE over all weights of each row (Nowozin, ICLR 2018): bias ``O(n^-2)``, or ``O(n^-3)`` at order 2.
 
@@ -212,6 +221,7 @@ def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, t
 
 
 @own_errstate
+@spelled
 def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Any:
     """``L_1, L_2, ...`` of each row: the logs of the running means of its weights.
 
@@ -242,9 +252,130 @@ def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threa
 
 
 @own_errstate
+@spelled
+def taylor(
+    log_weights: Any,
+    terms: ArrayLike | None = None,
+    roulette: Roulette | str = _GEOMETRIC,
+    block: int = 1,
+    log_center: ArrayLike | None = None,
+    seed: int = 0,
+    *,
+    offsets: ArrayLike | None = None,
+    threads: int | None = None,
+) -> Any:
+    """Taylor's series of the log of weights computed elsewhere, one trial a row: see `fs.Taylor`.
+
+    ``log c - sum_{k=1..K} y_1 ... y_k / (k P(K >= k))`` with ``log c = log_center``, ``K`` the row's ``terms``, and
+    ``y_i = 1 - w_i / c``, ``w_i`` the mean of the row's ``i``-th ``block`` weights. A row needs ``K * block`` log
+    weights; more are not read. Unbiased for `log Z` where ``E |y| < 1``, nothing caps ``K``, and ``c`` does not depend
+    on the row's weights (Chopin, Crucinio & Singh, arXiv 2403.20313).
+
+    Parameters
+    ----------
+    log_weights, offsets, threads
+        As in `sumo`.
+    terms : int or array_like of int, shape (rows,), optional
+        ``K`` of each row, drawn from ``roulette``. By default ``fs.draw_terms(rows, roulette, seed)``.
+    roulette : Roulette or str
+        The law of ``K``.
+    block : int
+        Weights of a factor.
+    log_center : float or array_like of float, shape (rows,)
+        One for all rows, or one for each; it must be given. Best is ``log Z + log(1 + chi_square / block)``, from other
+        weights than those of the rows, such as a moving average of earlier steps of training.
+    seed : int
+        Of the drawn terms.
+
+    Returns
+    -------
+    ndarray of float64, shape (rows,)
+        Never -inf: a weight of zero only makes a factor larger. Of tensors of PyTorch or arrays of JAX one of these, of
+        their dtype and on their device.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `sumo`; and if a value is too large for a float64, since weights lie far above ``exp(log_center)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bool(np.isclose(taylor([[0.0, np.log(3.0)]], terms=2, log_center=np.log(2.0))[0], np.log(2.0) - 0.5 + 0.25))
+    True
+    """
+    roulette = as_roulette(roulette)
+    rows, used, size, centers = _series(log_weights, terms, roulette, block, log_center, seed, offsets)
+    law, counts, values = roulette.law(), _counts(roulette), np.empty(rows.count)
+
+    def work(piece: Piece, scratch: Floats) -> int:
+        part = slice(piece.first, piece.first + piece.used.size)
+        taken = piece.values, piece.starts, piece.used, size, centers[part]
+        return int(series_rows(*taken, law, counts, scratch, values[part]))
+
+    run(rows, used, work, threads)
+    _check_series(np.isfinite(values))
+    return alike(log_weights)(values)
+
+
+@own_errstate
+@spelled
+def taylor_coefficients(
+    log_weights: Any,
+    terms: ArrayLike | None = None,
+    roulette: Roulette | str = _GEOMETRIC,
+    block: int = 1,
+    log_center: ArrayLike | None = None,
+    seed: int = 0,
+    *,
+    offsets: ArrayLike | None = None,
+    threads: int | None = None,
+) -> Any:
+    """Derivatives of each row's `taylor` with respect to its log weights, for use in a training objective.
+
+    ``(coefficients * log_weights).sum()``, with the coefficients held constant, has the gradient of
+    ``taylor(log_weights).sum()`` in any framework, ``log_center`` being a constant; that is unbiased for the gradient
+    of ``log Z``. Those of a row add up to 1 in the mean only.
+
+    Parameters
+    ----------
+    log_weights, terms, roulette, block, log_center, seed, offsets, threads
+        As in `taylor`.
+
+    Returns
+    -------
+    ndarray of float64, or list of them
+        In the form of the log weights; 0 for weights of zero and beyond the ``K * block`` that are used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> taylor_coefficients(np.zeros((1, 3)), terms=2, log_center=np.log(2.0))
+    array([[0.75, 0.25, 0.  ]])
+    """
+    roulette = as_roulette(roulette)
+    rows, used, size, centers = _series(log_weights, terms, roulette, block, log_center, seed, offsets)
+    law, counts, out = roulette.law(), _counts(roulette), rows.room()
+
+    def work(piece: Piece, scratch: Floats) -> int:
+        room = np.empty(2 * (int(piece.used.max(initial=0)) // size))
+        part = slice(piece.first, piece.first + piece.used.size)
+        taken = piece.values, piece.starts, piece.used, size, centers[part]
+        return int(series_gradient_rows(*taken, law, counts, room, piece.places, out))
+
+    run(rows, used, work, threads)
+    shaped = rows.shaped(out)
+    if not np.isfinite(out).all():
+        parts = [shaped[r] for r in range(rows.count)] if offsets is None else [out]
+        _check_series(np.array([np.isfinite(part).all() for part in parts]))
+    return alike(log_weights)(shaped)
+
+
+@own_errstate
+@spelled
 def draw_terms(
     rows: int,
-    roulette: Roulette = _HARMONIC,
+    roulette: Roulette | str = _HARMONIC,
     seed: int = 0,
 ) -> Ints:
     """``K`` of trials ``0 .. rows - 1``: what `sumo` draws, and `fs.simulate` too. A row needs ``K + minimum`` weights.
@@ -267,20 +398,57 @@ def draw_terms(
     >>> draw_terms(5, Harmonic(cap=1))
     array([1, 1, 1, 1, 1])
     """
-    return _law_of(roulette).sample(checks.whole("rows", rows, 1), seed)
+    return as_roulette(roulette).sample(checks.whole("rows", rows, 1), seed)
 
 
-def _law_of(roulette: Any) -> Roulette:
-    if not isinstance(roulette, Roulette):
-        raise TypeError(f"roulette must be a law such as fs.roulette.Harmonic(), got {roulette!r}")
-    return roulette
+def _series(
+    log_weights: Any,
+    terms: ArrayLike | None,
+    roulette: Roulette,
+    block: Any,
+    log_center: Any,
+    seed: int,
+    offsets: ArrayLike | None,
+) -> tuple[Rows, Used, int, Floats]:
+    """The rows, how many weights each uses, the size of a block, and the centre of each row."""
+    law, size = roulette, checks.whole("block", block, 1, 2**30)
+    checks.whole("seed", seed, 0, 2**64 - 1)
+    if log_center is None:
+        raise TypeError(
+            "taylor needs log_center, one number or one for each row: about the log evidence, plus "
+            "log(1 + chi_square / block), from other weights than these"
+        )
+    rows = rows_of(log_weights, offsets)
+    given = checks.floats("log_center", log_center.detach().cpu() if hasattr(log_center, "detach") else log_center)
+    if given.shape not in ((), (rows.count,)):
+        raise ValueError(f"log_center must be one number or one for each of {rows.count} rows, got shape {given.shape}")
+    if not np.all(np.isfinite(given)):
+        raise ValueError(f"log_center must be finite, got {given[~np.isfinite(given)].flat[0]}")
+    counts = law.sample(rows.count, seed) if terms is None else _terms(terms, law, rows.count)
+    used = Used(counts * size)
+    _check_lengths(rows, used, f"its K times {size}; draw K with fs.draw_terms and the same roulette and seed")
+    return rows, used, size, np.ascontiguousarray(np.broadcast_to(given, rows.count))
+
+
+def _check_series(known: NDArray[np.bool_]) -> None:
+    """Refuse rows whose value is no number."""
+    if not known.all():
+        raise ValueError(
+            f"the value of row {int(np.argmin(known))} is too large for float64: its weights lie far above "
+            "exp(log_center); take a larger log_center"
+        )
+
+
+def _counts(law: Roulette) -> Floats:
+    """``1 / (k P(K >= k))`` for the kernels of short rows; 0 where `K` cannot be as large."""
+    return _reciprocals(law) / np.maximum(np.arange(SHORT + 2), 1)
 
 
 def _trials(
-    log_weights: Any, terms: ArrayLike | None, roulette: Any, minimum: int, seed: int, offsets: ArrayLike | None
+    log_weights: Any, terms: ArrayLike | None, roulette: Roulette, minimum: int, seed: int, offsets: ArrayLike | None
 ) -> tuple[Rows, Used, int]:
     """The rows, how many weights each uses, and the minimum."""
-    law, m = _law_of(roulette), checks.whole("minimum", minimum, 1, MAX_TERMS)
+    law, m = roulette, checks.whole("minimum", minimum, 1, MAX_TERMS)
     checks.whole("seed", seed, 0, 2**64 - 1)
     rows = rows_of(log_weights, offsets)
     if terms is None:

@@ -8,21 +8,27 @@ from __future__ import annotations
 import math
 import textwrap
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo import plot
-from fastsumo.base import checks
+from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, table
+from fastsumo.base.words import spelled
 from fastsumo.engine.devices import check_device, open_engine
 from fastsumo.estimators.estimators import ELBO
 from fastsumo.models.model import Model
-from fastsumo.report import html
+from fastsumo.plot._style import without_axes
 from fastsumo.report.frames import dataframe
-from fastsumo.runs.arguments import check_run, thread_count
+from fastsumo.runs.arguments import check_run, thread_count, what_to_run
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 Floats = NDArray[np.float64]
 
@@ -109,17 +115,26 @@ class Levels:
         at = np.asarray(k, dtype=np.float64)
         return np.asarray(np.interp(np.log(at), np.log(known), scaled) / (at * (at + 1.0)))
 
-    def plot(self, figure: Any = None) -> Any:
+    def plot(self, figure: Figure | SubFigure | None = None, *, ax: Axes | None = None) -> Figure | SubFigure:
         """Four panels by level: log2 of the variance, log2 of the mean, consistency, kurtosis.
 
         Parameters
         ----------
-        figure : matplotlib.figure.Figure, optional
+        figure : matplotlib Figure or SubFigure, optional
+            To draw on; by default a new one, which a notebook shows. Save it with ``savefig``.
+        ax : None
+            Four panels need a figure.
 
         Returns
         -------
-        matplotlib.figure.Figure
+        matplotlib Figure or SubFigure
+
+        Raises
+        ------
+        TypeError
+            If axes are given.
         """
+        without_axes(ax, "plot the columns of .dyadic on your axes")
         return plot.levels(self, figure)
 
     def __repr__(self) -> str:
@@ -134,7 +149,7 @@ class Levels:
         rates = {name: {"value": rate.value, "error": rate.error} for name, rate in self._rates()}
         return numbers | rates | {"consistent": self.consistent}
 
-    def to_dataframe(self, table: str = "dyadic") -> Any:
+    def to_dataframe(self, table: str = "dyadic") -> pandas.DataFrame:
         """A table as a pandas DataFrame.
 
         Parameters
@@ -193,8 +208,9 @@ class Levels:
 
 
 @own_errstate
+@spelled
 def levels(
-    model: Model, max_terms: int, samples: int, seed: int = 0, threads: int | None = None, *, device: str = "cpu"
+    model: Model | str, max_terms: int, samples: int, seed: int = 0, threads: int | None = None, *, device: str = "cpu"
 ) -> Levels:
     """Means and variances of the increments of IWAE and of the dyadic antithetic differences.
 
@@ -239,9 +255,10 @@ def levels(
     """
     last = checks.whole("max_terms", max_terms, 1, 2**30)
     count = checks.whole("samples", samples, 2, 2**40)
-    check_run(model, ELBO(), count, seed, 0)
+    model, _ = what_to_run(model, ELBO())
+    check_run(count, seed)
     check_device(device)
-    engine = open_engine(model, ELBO(), int(seed), threads=thread_count(threads), device=device)
+    engine = open_engine(model, ELBO(), int(seed), threads=thread_count(threads, model), device=device)
     marks = _marks(last)
     sums = _Sums()
     for rows in engine.increments(marks, last + 1, count):

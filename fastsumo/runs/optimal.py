@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.words import spelled
 from fastsumo.engine.devices import open_engine
 from fastsumo.estimators.estimators import ELBO
 from fastsumo.estimators.roulette import Harmonic, Table
 from fastsumo.models.model import Model
+from fastsumo.models.parsing import parse_model
 from fastsumo.runs.arguments import thread_count
 from fastsumo.runs.levels import Levels
 from fastsumo.theory import terms_of_sumo
@@ -25,6 +27,7 @@ _RAREST = 1e-12  # the least P(K >= k) of a table, so that no trial is divided b
 
 
 @own_errstate
+@spelled
 def optimal(
     source: Model | Levels, cap: int, expected_cost: float | None = None, *, variance: float | None = None
 ) -> Table:
@@ -85,10 +88,12 @@ def optimal(
     return Table(np.append(1.0, np.clip(scaled, _RAREST, 1.0)))
 
 
-def _terms(source: Model | Levels, last: int) -> tuple[float, Floats]:
+def _terms(source: Model | Levels | str, last: int) -> tuple[float, Floats]:
     """``fixed`` and ``beta``: the variance of SUMO is ``fixed + sum beta_k / P_k``."""
     if isinstance(source, Levels):
         return _of_levels(source, last)
+    if isinstance(source, str):
+        source = parse_model(source)
     if isinstance(source, Model):
         known = terms_of_sumo(source, last)
         return _of_pilot(source, last) if known is None else known
@@ -109,7 +114,7 @@ def _of_pilot(model: Model, last: int) -> tuple[float, Floats]:
     """From whole sequences of increments; beyond the longest they fall like ``1 / k^2``, and are uncorrelated."""
     near = min(last, _PILOT_TERMS)
     marks = np.arange(1, near + 1, dtype=np.int64)
-    engine = open_engine(model, ELBO(), 0, threads=thread_count(None))
+    engine = open_engine(model, ELBO(), 0, threads=thread_count(None, model))
     rows = np.concatenate(list(engine.increments(marks, near + 1, _PILOT_SEQUENCES)))
     steps, first = rows[:, :near], rows[:, near]
     whole = np.isfinite(steps).all(axis=1) & np.isfinite(first)

@@ -10,6 +10,7 @@ from typing import Any
 import numba
 
 from fastsumo._version import __version__
+from fastsumo.base.shown import Shown
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.serialization import estimator_from_json, estimator_to_json
 from fastsumo.jit.machine import cpu_name
@@ -19,8 +20,8 @@ from fastsumo.models.serialization import origin_of
 from fastsumo.theory import far_out, khat_of_weights
 
 
-@dataclass(frozen=True)
-class Provenance:
+@dataclass(frozen=True, repr=False)
+class Provenance(Shown):
     """What was run, and by what.
 
     Attributes

@@ -64,7 +64,7 @@ def commands(result: Run) -> list[str]:
     spans = [(seed, low, high) for seed, ranges in result.ranges.items() for low, high in ranges]
     rest = [f"# and {len(spans) - _SHOWN} more ranges of trials"] if len(spans) > _SHOWN else []
     long_table = run.estimator.plan().law.table.size > _SHORT_TABLE
-    if run.origin is None or long_table or not _has_its_own_params(run):
+    if run.origin is None or long_table:
         made = "model, estimator = fs.load(FILE).made_with()  # FILE: this result, saved"
         lines = [
             f"fs.simulate(model, estimator, {high - low}, seed={seed}" + (f", first_trial={low})" if low else ")")
@@ -72,11 +72,29 @@ def commands(result: Run) -> list[str]:
         ]
         return ["import fastsumo as fs", made, *lines, *rest]
     what = ["fastsumo", "run", run.origin, "--estimator", label(run.estimator, "exact")]
+    what += [] if _has_its_own_params(run) else [f"--params={','.join(map(repr, run.params))}"]
     lines = []
     for seed, low, high in spans[:_SHOWN]:
         first = ["--first-trial", str(low)] if low else []
         lines.append(shlex.join([*what, "--trials", str(high - low), "--seed", str(seed), *first]))
     return lines + rest
+
+
+def missing(result: Run, seed: int, first: int, last: int) -> list[tuple[int, int]]:
+    """The trials of a seed from ``first`` to ``last - 1`` that a result does not have, as ranges.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> missing(fs.simulate(fs.models.note(), fs.ELBO(), 10, first_trial=5), 0, 0, 20)
+    [(0, 5), (15, 20)]
+    """
+    gaps, at = [], first
+    for low, high in result.ranges.get(seed, []):
+        if low > at:
+            gaps.append((at, min(low, last)))
+        at = max(at, high)
+    return [*gaps, (at, last)] if at < last else gaps
 
 
 def _has_its_own_params(run: Origin) -> bool:

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fastsumo import plot, tails
-from fastsumo.base import checks
+from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import SUMO, SingleTerm
-from fastsumo.report import html, result_page
+from fastsumo.plot._style import without_axes
+from fastsumo.report import result_page
 from fastsumo.report import summary as words
 from fastsumo.report.frames import TABLES, dataframe, dataset, table_of
 from fastsumo.runs import files, rerun
@@ -31,9 +32,15 @@ from fastsumo.statistics.spans import joined
 from fastsumo.statistics.statistics import Statistics, to_float
 from fastsumo.tails import Histogram
 from fastsumo.tails._diagnose import with_advice
-from fastsumo.theory import tail_law
+from fastsumo.tails._runs import hill_of
+from fastsumo.theory import has_moment, tail_law
 
 if TYPE_CHECKING:
+    import pandas
+    import xarray
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
     from fastsumo.estimators.estimators import Estimator
     from fastsumo.models.model import Model
     from fastsumo.runs.replay import Trial
@@ -52,8 +59,13 @@ class Result:
         Importance samples used.
     mean, std_error, variance, skewness, kurtosis : float
         Of the trials' values; ``-inf`` and NaN where some trial has the value ``-inf`` (see ``zero_weight_trials``).
-        ``kurtosis`` is 3 for a normal law. Where the law of the values has no such moment the number still is that of
-        these trials, and means nothing beyond them.
+        ``std_error`` is that of the mean, of stratified trials by the means of blocks. ``kurtosis`` is 3 for a normal
+        law. Where the law of the values has no such moment the number still is that of these trials, and means nothing
+        beyond them.
+    variance_error : float
+        Standard error of ``variance``; NaN, unknown, where the fourth moment is infinite, or may be.
+    median : float
+        Of the values; other quantiles are in `quantile` and `quantile_interval`.
     min, max : float
     zero_weight_trials : int
         Trials with the value ``-inf``: a prefix of their weights was all zero. ``finite_mean`` leaves them out.
@@ -168,9 +180,42 @@ class Result:
         return math.nan if self.zero_weight_trials else self._moments[1]
 
     @property
+    def stratified(self) -> int:
+        """Trials of a block whose `K` are stratified; 1 where all are independent."""
+        return self.provenance.estimator.plan().stratified
+
+    @cached_property
+    def finite_error(self) -> float:
+        """Standard error of ``finite_mean``: the root of variance over trials.
+
+        Of stratified trials, which are independent between blocks only, that of the means of up to 256 groups of
+        blocks; NaN for a single block.
+        """
+        if self.stratified > 1:
+            return math.nan if self.statistics.overflowed else self.statistics.group_error()
+        return math.sqrt(self.finite_variance / self.statistics.finite) if self.statistics.finite else math.nan
+
+    @property
     def std_error(self) -> float:
-        """Standard error of the mean, the root of variance over trials."""
-        return math.sqrt(self.variance / self.statistics.finite) if self.statistics.finite else math.nan
+        """Standard error of the mean; NaN where some trial is ``-inf``. See ``finite_error``."""
+        return math.nan if self.zero_weight_trials else self.finite_error
+
+    @cached_property
+    def variance_error(self) -> float:
+        """Standard error of ``variance``; NaN, unknown, where the fourth moment is infinite, or may be.
+
+        ``sqrt((m4 - s^4 (n - 3)/(n - 1)) / n)`` with the fourth central moment ``m4`` (Mood, Graybill & Boes 1974,
+        section VI.2). The fourth moment is that of theory, or where theory does not know of one has been measured by
+        Hill's index, whose interval must be above 4.
+        """
+        n, (_, _, _, kurtosis) = self.statistics.finite, self._moments
+        exists = has_moment(self.tail_source, 4.0)
+        if exists is None:
+            hill = hill_of(self)
+            exists = hill is not None and hill.low > 4.0
+        if self.zero_weight_trials or n < 4 or not exists:
+            return math.nan
+        return self.variance * math.sqrt(max(kurtosis - (n - 3) / (n - 1), 0.0) / n)
 
     @property
     def skewness(self) -> float:
@@ -201,6 +246,82 @@ class Result:
     def histogram(self) -> Histogram:
         """Counts of the values in signed logarithmic bins around the centre."""
         return self.statistics.histogram(self.center)
+
+    @own_errstate
+    def quantile(self, q: ArrayLike) -> float | NDArray[np.float64]:
+        """Quantiles of the values, interpolated between neighbours as `numpy.quantile` does.
+
+        Exact, for those values that are kept one by one: of a run of at most 10 000 trials all, of others the 10 000
+        furthest from the centre. Others come from the histogram, whose bins are 64 to the octave: there ``value -
+        center`` is right to 0.8 %. How far the quantile of the law may be from that of these trials is what
+        `quantile_interval` says.
+
+        Parameters
+        ----------
+        q : float or array_like
+            Probabilities in [0, 1].
+
+        Returns
+        -------
+        float, or ndarray of the shape of ``q``
+            ``-inf`` where trials have that value.
+
+        Raises
+        ------
+        ValueError
+            If a ``q`` is outside [0, 1].
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> r = fs.simulate(fs.models.note(), fs.ELBO(), 10_000)
+        >>> values, _ = fs.sample(fs.models.note(), fs.ELBO(), 10_000)
+        >>> bool(abs(r.quantile(0.9) - np.quantile(values, 0.9)) < 1e-12)
+        True
+        """
+        if self.statistics.finite == 0:
+            found = np.full(checks.floats("q", q).shape, -math.inf)
+        else:
+            found = tails.quantile(self.summary(), q, lower=self.zero_weight_trials)
+        return float(found) if found.ndim == 0 else found
+
+    @property
+    def median(self) -> float:
+        """The quantile of one half; see `quantile` for how exact it is."""
+        return float(self.quantile(0.5))
+
+    @own_errstate
+    def quantile_interval(self, q: ArrayLike, level: float = 0.95) -> NDArray[Any]:
+        """Intervals for quantiles of the law that the values come from; no moment of it need exist.
+
+        Between two order statistics, whose numbers follow from the binomial law (David & Nagaraja, Order Statistics,
+        2003, section 7.1), widened to the edges of their bins where they are not kept.
+
+        Parameters
+        ----------
+        q : float or array_like
+            Probabilities in [0, 1].
+        level : float
+            In (0, 1); at least this.
+
+        Returns
+        -------
+        structured array of the shape of ``q``
+            q, value (as of `quantile`), low, high; infinite where there are too few trials to bound it.
+
+        Raises
+        ------
+        ValueError
+            If a number is outside its range.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> found = fs.simulate(fs.models.note(), fs.SUMO(), 10_000).quantile_interval([0.5, 0.9])
+        >>> bool((found["low"] < found["value"]).all() and (found["value"] < found["high"]).all())
+        True
+        """
+        return tails.quantile_interval(self.summary(), q, level=level, lower=self.zero_weight_trials)
 
     @cached_property
     def by_terms(self) -> NDArray[Any]:
@@ -243,6 +364,8 @@ class Result:
         >>> a.merge(b).mean == fs.simulate(fs.models.note(), fs.ELBO(), 131_072).mean
         True
         """
+        if not isinstance(other, Result):
+            raise TypeError(f"a Result merges with another, as fs.load reads one, got {other!r}")
         for name in ("model", "params", "source", "estimator"):
             mine, theirs = getattr(self.provenance, name), getattr(other.provenance, name)
             if mine != theirs:
@@ -269,6 +392,8 @@ class Result:
     @own_errstate
     def summary(self) -> Summary:
         """What `fastsumo.tails` needs of the finite trials: extremes, power sums, groups, histogram, trace.
+
+        A notebook and `print` show its numbers as a table; ``to_dataframe("summary")`` is one row of a DataFrame.
 
         Raises
         ------
@@ -300,7 +425,15 @@ class Result:
             group_sums=sums[occupied] if whole else None,
             histogram=tails.Histogram(bins.center, bins.low, bins.high, bins.counts),
             trace=tails.Trace(trace["trials"], trace["mean"], trace["variance"], trace["largest"]),
+            extreme_ranks=None if self.zero_weight_trials else self._extreme_ranks(),
+            grouped=self.stratified > 1,
         )
+
+    def _extreme_ranks(self) -> NDArray[np.int64]:
+        """How many trials have a number up to that of each of the extremes, whatever their seed."""
+        number = self.extremes["trial"].astype(np.int64)
+        spans = itertools.chain.from_iterable(self.ranges.values())
+        return sum((np.clip(number + 1 - low, 0, high - low) for low, high in spans), np.zeros_like(number))
 
     def tail_index(self, method: str = "hill", **options: Any) -> TailIndex:
         """Tail index of the values around the centre, from the extremes.
@@ -459,7 +592,19 @@ class Result:
         >>> found["trials"], found["provenance"]["model"]
         (1000, 'note')
         """
-        numbers = ("trials", "cost", "mean", "std_error", "variance", "skewness", "kurtosis", "min", "max")
+        numbers = (
+            "trials",
+            "cost",
+            "mean",
+            "std_error",
+            "variance",
+            "variance_error",
+            "median",
+            "skewness",
+            "kurtosis",
+            "min",
+            "max",
+        )
         more = ("zero_weight_trials", "finite_mean", "largest_terms", "center", "elapsed", "threads", "interrupted")
         summary: dict[str, Any] = {name: getattr(self, name) for name in numbers + more}
         summary["ranges"] = {str(seed): [list(span) for span in spans] for seed, spans in self.ranges.items()}
@@ -472,12 +617,14 @@ class Result:
         ]
         return summary
 
-    def to_dataframe(self, table: str = "extremes") -> Any:
+    def to_dataframe(self, table: str = "extremes") -> pandas.DataFrame:
         """One of the tables of the run as a pandas DataFrame.
 
         Parameters
         ----------
-        table : {"extremes", "by_terms", "trace", "histogram"}
+        table : {"extremes", "by_terms", "trace", "histogram", "summary"}
+            "summary" is one row: mean, sd, quantiles, and the Monte Carlo standard errors by ArviZ's names,
+            ``mcse_mean`` and ``mcse_sd``; tail index, trials and cost. ``pandas.concat`` sets runs side by side.
 
         Returns
         -------
@@ -490,7 +637,7 @@ class Result:
         """
         return dataframe(table_of(self, checks.choice("table", table, TABLES)))
 
-    def to_xarray(self) -> Any:
+    def to_xarray(self) -> xarray.Dataset:
         """The run as an xarray Dataset, with the attributes by which ArviZ says where data come from.
 
         Dimensions are ``rank`` (of the extremes, largest first), ``octave`` (of `K`, by its smallest), ``checkpoint``
@@ -510,7 +657,9 @@ class Result:
 
     @own_errstate
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to one file, ``.npz`` by convention; replaced as a whole or not at all.
+        """Write everything to one file, ``.npz`` by convention; written as a whole or not at all.
+
+        A file of that name is replaced, as `numpy.save` does; a link is followed. The command line asks first.
 
         Parameters
         ----------
@@ -519,7 +668,7 @@ class Result:
         Raises
         ------
         OSError
-            If the file cannot be written.
+            If the file cannot be written, or is no regular file.
 
         Examples
         --------
@@ -533,17 +682,25 @@ class Result:
         files.write(self, Path(path))
 
     @own_errstate
-    def plot(self, figure: Any = None) -> Any:
-        """Four panels: density, both tails, running mean and variance, share of variance by octave of `K`.
+    def plot(self, figure: Figure | SubFigure | None = None, *, ax: Axes | None = None) -> Figure | SubFigure:
+        """Panels: density, both tails, running mean and variance, share of variance by octave of `K`.
 
         Parameters
         ----------
         figure : matplotlib Figure or SubFigure, optional
-            To draw on; by default a new one. Save it with ``savefig``.
+            To draw on; by default a new one, which a notebook shows. Save it with ``savefig``.
+        ax : None
+            Several panels need a figure: one of them on axes of your own is drawn by `fastsumo.plot`, such as
+            ``fs.plot.tail(r, ax=ax)``.
 
         Returns
         -------
-        matplotlib.figure.Figure
+        matplotlib Figure or SubFigure
+
+        Raises
+        ------
+        TypeError
+            If axes are given.
 
         Examples
         --------
@@ -551,6 +708,7 @@ class Result:
         >>> type(fs.simulate(fs.models.note(), fs.SUMO(), 1000).plot()).__name__
         'Figure'
         """
+        without_axes(ax, "draw one panel, such as fs.plot.tail(r, ax=ax) or fs.plot.histogram(r, ax=ax)")
         return plot.overview(self, figure)
 
     @own_errstate
@@ -565,8 +723,8 @@ class Result:
 
         Raises
         ------
-        ValueError
-            If the file cannot be written there.
+        OSError
+            If the file cannot be written.
         """
         page = result_page.result_page(self, rerun.commands(self), replays(self, model))
         result_page.write_page(path, page)

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.words import spelled
 from fastsumo.engine.devices import check_device, open_engine
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.labels import label
 from fastsumo.models.model import Model
 from fastsumo.report.progress import Progress, make_progress
-from fastsumo.runs.arguments import check_run, thread_count
+from fastsumo.runs.arguments import check_run, settled, thread_count, what_to_run
 from fastsumo.runs.provenance import Provenance
 from fastsumo.runs.result import Result
 from fastsumo.runs.until import simulate_until
@@ -26,9 +27,10 @@ _MOST_UNTIL = 2**50  # trials, where only a standard error is asked for
 
 
 @own_errstate
+@spelled
 def simulate(
-    model: Model,
-    estimator: Estimator,
+    model: Model | str,
+    estimator: Estimator | str,
     trials: int | None = None,
     seed: int = 0,
     threads: int | None = None,
@@ -42,9 +44,10 @@ def simulate(
 
     Parameters
     ----------
-    model : Model
-    estimator : Estimator
-        For example ``fs.SUMO(fs.roulette.Harmonic())``.
+    model : Model or str
+        A word is understood as on the command line: ``"gamma:1.5"``, ``"file.py:name"``, ``"module:name"``.
+    estimator : Estimator or str
+        For example ``fs.SUMO(fs.roulette.Harmonic())``, or ``"sumo:harmonic:cap=80"``.
     trials : int
         How many; integral floats such as ``1e7`` are welcome. With ``until``, the most that may be run.
     seed : int
@@ -84,17 +87,18 @@ def simulate(
     (100000, True)
     """
     check_device(device)
+    made, kind = what_to_run(model, estimator)
+    if trials is None and until is None:
+        raise TypeError("simulate needs a number of trials, or until=dict(std_error=...)")
+    most, start = check_run(_MOST_UNTIL if trials is None else trials, seed, first_trial)
+    kind = settled(made, kind)
     if until is not None:
-        most, start = check_run(model, estimator, _MOST_UNTIL if trials is None else trials, seed, first_trial)
 
         def more(count: int, first: int) -> Result:
-            return simulate(model, estimator, count, seed, threads, progress, first_trial=first, device=device)
+            return simulate(made, kind, count, seed, threads, progress, first_trial=first, device=device)
 
-        return simulate_until(more, model, estimator, until, most, start)
-    if trials is None:
-        raise TypeError("simulate needs a number of trials, or until=dict(std_error=...)")
-    count, start = check_run(model, estimator, trials, seed, first_trial)
-    return run_trials(model, estimator, count, int(seed), thread_count(threads), progress, start, device=device)
+        return simulate_until(more, made, kind, until, most, start)
+    return run_trials(made, kind, most, int(seed), thread_count(threads, made), progress, start, device=device)
 
 
 def run_trials(
@@ -126,9 +130,10 @@ def run_trials(
 
 
 @own_errstate
+@spelled
 def sample(
-    model: Model,
-    estimator: Estimator,
+    model: Model | str,
+    estimator: Estimator | str,
     trials: int,
     seed: int = 0,
     threads: int | None = None,
@@ -157,7 +162,9 @@ def sample(
     >>> values.shape, int(terms.max())
     ((1000,), 1)
     """
-    count, start = check_run(model, estimator, trials, seed, first_trial)
+    made, kind = what_to_run(model, estimator)
+    count, start = check_run(trials, seed, first_trial)
     check_device(device)
-    engine = open_engine(model, estimator, int(seed), threads=thread_count(threads), device=device)
+    kind = settled(made, kind)
+    engine = open_engine(made, kind, int(seed), threads=thread_count(threads, made), device=device)
     return engine.sample(start, count)

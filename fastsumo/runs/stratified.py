@@ -17,14 +17,20 @@ from numpy.typing import ArrayLike, NDArray
 from fastsumo import plot
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
 from fastsumo.estimators.estimators import Stratum, probability_of
 from fastsumo.report import stratified as words
 from fastsumo.report.frames import dataframe
 from fastsumo.runs import files
 from fastsumo.statistics.statistics import to_float
 from fastsumo.tails import Histogram
+from fastsumo.tails._checks import normal_quantile
+from fastsumo.tails._quantiles import QUANTILE
 
 if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+
     from fastsumo.estimators.estimators import Estimator
     from fastsumo.runs.provenance import Provenance
     from fastsumo.runs.replay import Trial
@@ -41,7 +47,7 @@ GROWTH = np.dtype([("terms", "i8"), ("mean", "f8"), ("variance", "f8"), ("varian
 
 
 @dataclass(frozen=True)
-class LocalIndex:
+class LocalIndex(Shown):
     """Slope of a tail between two distances: ``P(|S - c| > x) ~ x**-estimate`` there.
 
     Attributes
@@ -77,6 +83,8 @@ class Stratified:
         Unbiased where nothing is ``missing``.
     variance, variance_error : float
         Of one plain trial, as far as the strata reach.
+    median : float
+        Of one plain trial; other quantiles are in `quantile` and `quantile_interval`.
     missing : float
         The probability of the `K` that no stratum with trials has.
     cost, pilot_cost : int
@@ -233,6 +241,90 @@ class Stratified:
         return table
 
     @own_errstate
+    def quantile(self, q: ArrayLike) -> float | NDArray[np.float64]:
+        """Quantiles of a plain trial's value, from the histograms: ``value - center`` is right to 0.8 %.
+
+        What is ``missing`` is left out. How far the quantile may be from that of the law says `quantile_interval`. For
+        probabilities within 1e-12 of 1 and 0 take `tail`, which has no difference of nearly equal numbers.
+
+        Parameters
+        ----------
+        q : float or array_like
+            Probabilities in [0, 1].
+
+        Returns
+        -------
+        float, or ndarray of the shape of ``q``
+            ``-inf`` where trials have that value.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> s = fs.stratify(fs.models.note(), fs.SUMO(), cost=1e5)
+        >>> bool(s.quantile(0.25) < s.median < s.quantile(0.75))
+        True
+        """
+        found = self.quantile_interval(q)["value"]
+        return float(found) if found.ndim == 0 else found
+
+    @property
+    def median(self) -> float:
+        """The quantile of one half; see `quantile` for how exact it is."""
+        return float(self.quantile(0.5))
+
+    @own_errstate
+    def quantile_interval(self, q: ArrayLike, level: float = 0.95) -> NDArray[np.void]:
+        """Intervals for quantiles of a plain trial's value: where its distribution may reach ``q``.
+
+        By the standard error of the distribution function, as of a stratified sample (Woodruff, Journal of the American
+        Statistical Association 47, 1952), widened by what is ``missing`` and to the edges of bins.
+
+        Parameters
+        ----------
+        q : float or array_like
+            Probabilities in [0, 1].
+        level : float
+            In (0, 1).
+
+        Returns
+        -------
+        structured array of the shape of ``q``
+            q, value (as of `quantile`), low, high; infinite where the quantile may be out of reach.
+        """
+        wanted = checks.floats("q", q)
+        if not np.all((wanted >= 0.0) & (wanted <= 1.0)):
+            raise ValueError(f"q must lie between 0 and 1, got {q!r}")
+        bins, below, error, none = self._distribution
+        reach = normal_quantile(checks.real("level", level, 0.0, 1.0))
+
+        def place(target: Floats) -> NDArray[np.int64]:
+            return np.minimum(np.searchsorted(below, target * (1.0 - 1e-15)), below.size - 1)
+
+        near = place(wanted * (1.0 - self.missing))
+        low, high = wanted - self.missing - reach * error[near], wanted + reach * error[near]
+        table = np.zeros(wanted.shape, QUANTILE)
+        table["q"] = wanted
+        table["value"] = np.where(wanted * (1.0 - self.missing) < none, -np.inf, self.center + bins.middles[near])
+        table["low"] = np.where(low <= none, -np.inf, self.center + bins.low[place(low)])
+        table["high"] = np.where(high >= below[-1], np.inf, self.center + bins.high[place(high)])
+        return table
+
+    @cached_property
+    def _distribution(self) -> tuple[Histogram, Floats, Floats, float]:
+        """Bins of all strata; probability of a value in or below each, its error; and that of ``-inf``."""
+        p, n = self.strata["probability"], self.strata["trials"].astype(np.float64)
+        edges = np.concatenate([np.column_stack([r.histogram.low, r.histogram.high]) for r in self.results])
+        edges = np.unique(edges, axis=0)
+        share = np.zeros((p.size, len(edges)))
+        for row, result in zip(share, self.results, strict=True):
+            row[np.searchsorted(edges[:, 0], result.histogram.low)] = result.histogram.counts
+        zero = np.array([result.zero_weight_trials for result in self.results]) / n
+        share = zero[:, None] + np.cumsum(share, axis=1) / n[:, None]
+        error = np.sqrt((p**2 / n) @ np.maximum(share * (1.0 - share), 0.0))
+        bins = Histogram(self.center, edges[:, 0], edges[:, 1], np.ones(len(edges), np.int64))
+        return bins, p @ share, error, float(p @ zero)
+
+    @own_errstate
     def tail(self, x: ArrayLike) -> NDArray[Any]:
         """``P(|S - center| > x)`` of a plain trial.
 
@@ -347,7 +439,7 @@ class Stratified:
             found[name] = [dict(zip(table.dtype.names or (), row.tolist(), strict=True)) for row in table]
         return found
 
-    def to_dataframe(self, table: str = "strata") -> Any:
+    def to_dataframe(self, table: str = "strata") -> pandas.DataFrame:
         """One of the tables as a pandas DataFrame.
 
         Parameters
@@ -390,14 +482,21 @@ class Stratified:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, ``.npz`` by convention; `fastsumo.load` reads it.
 
+        A file of that name is replaced, and a link followed, as by `Result.save`.
+
         Parameters
         ----------
         path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written, or is no regular file.
         """
         files.write_strata(self, Path(path))
 
     @own_errstate
-    def plot(self, ax: Any = None, *, brute_force: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None, *, brute_force: Result | None = None) -> Axes:
         """The tail over all its decades: measured, with its error and what is out of reach; theory; plain trials.
 
         Parameters

@@ -9,13 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.words import spelled
 from fastsumo.engine.devices import check_device, open_engine
 from fastsumo.engine.interface import Look
 from fastsumo.estimators.estimators import Estimator, Stratum
 from fastsumo.estimators.labels import label
 from fastsumo.models.model import Model
 from fastsumo.report.progress import Progress, make_progress
-from fastsumo.runs.arguments import check_run, thread_count
+from fastsumo.runs.arguments import check_run, settled, thread_count, what_to_run
 from fastsumo.runs.provenance import Provenance
 from fastsumo.runs.result import Result
 from fastsumo.runs.strata import FEWEST, allocated, parted, pilot_trials
@@ -28,9 +29,10 @@ _PILOT = _TRIALS // 2
 
 
 @own_errstate
+@spelled
 def stratify(
-    model: Model,
-    estimator: Estimator,
+    model: Model | str,
+    estimator: Estimator | str,
     cost: float = 1e9,
     *,
     seed: int = 0,
@@ -49,7 +51,7 @@ def stratify(
     Parameters
     ----------
     model : Model
-    estimator : SUMO, SingleTerm or MLMC
+    estimator : SUMO, SingleTerm, MLMC or Taylor
     cost : float
         Importance samples to use, those of a pilot among them. Each stratum has 16 trials at least, so that large ones
         may cost more.
@@ -92,8 +94,10 @@ def stratify(
     >>> s.strata["low"][:3], bool(s.missing < 1e-2)
     (array([1, 2, 3]), True)
     """
-    check_run(model, estimator, 1, seed, 0)
+    model, estimator = what_to_run(model, estimator)
+    check_run(1, seed)
     check_device("cpu" if device is None else device)
+    estimator = settled(model, estimator)
     budget = checks.real("cost", cost, 1.0, closed="low")
     parts = parted(estimator, budget, strata, largest_terms)
     p = np.array([part.probability for part in parts])
@@ -104,7 +108,7 @@ def stratify(
             f"{len(parts)} strata up to K = {parts[-1].high} with {2 * FEWEST} trials each cost "
             f"{2 * FEWEST * costs.sum():.3g} samples, more than cost={budget:g}; raise it, or lower largest_terms"
         )
-    run = _Run(model, int(seed), thread_count(threads), device)
+    run = _Run(model, int(seed), thread_count(threads, model), device)
     title = f"{model.name} · strata of {label(estimator)}"
     if given is None:
         pilot = pilot_trials(costs, budget)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,16 @@ from numpy.typing import NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
-from fastsumo.base.text import Column, table, with_error
+from fastsumo.base.logs import LOGGER
+from fastsumo.base.shown import Shown
+from fastsumo.base.text import Column, Rows, table, with_error
+from fastsumo.base.words import spelled
 from fastsumo.engine.cpu.kernels.points import values_at
 from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import ELBO, SUMO
 from fastsumo.estimators.roulette import Harmonic
 from fastsumo.models.model import Model
+from fastsumo.models.parsing import as_model
 from fastsumo.models.proposals import Gaussian, Mixture, Proposal, StudentT
 from fastsumo.runs.simulate import sample, simulate
 from fastsumo.runs.tuning import (
@@ -50,7 +54,7 @@ _NELDER_MEAD = 8  # parameters up to which the simplex is tried as well
 
 
 @dataclass(frozen=True)
-class Quality:
+class Quality(Shown):
     """How good a proposal is, on fresh samples.
 
     Attributes
@@ -77,7 +81,7 @@ class Quality:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Tuned:
+class Tuned(Shown):
     """What `tune` found.
 
     Attributes
@@ -117,11 +121,44 @@ class Tuned:
         """The better proposal; None of a model without one."""
         return self.model.proposal
 
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers, ready for JSON but for NaN and infinities; the proposal's as lists.
+
+        Examples
+        --------
+        >>> import fastsumo as fs
+        >>> sorted(fs.tune(fs.models.note(), samples=5_000).to_dict()["proposal"])
+        ['covariance', 'kind', 'mean']
+        """
+        names = ("objective", "cap", "iterations", "evaluations", "converged", "message")
+        found: dict[str, Any] = {"model": self.model.name} | {name: getattr(self, name) for name in names}
+        found |= {"before": asdict(self.before), "after": asdict(self.after), "params": self.model.params.tolist()}
+        if self.proposal is not None:
+            numbers = {name: value.tolist() for name, value in self.proposal.parameters.items()}
+            found["proposal"] = {"kind": type(self.proposal).__name__} | numbers
+        return found
+
     def __repr__(self) -> str:
         change = f"chi_square {self.before.chi_square:.4g} -> {self.after.chi_square:.4g}"
         return f"Tuned({self.model.name!r}, {self.objective!r}, {change})"
 
     def __str__(self) -> str:
+        notes = [f"\n{note}" for note in self._notes()]
+        return "\n".join([self._title(), textwrap.fill(self.message, 80), "", table(self._columns()) + "".join(notes)])
+
+    def _blocks(self) -> list[Rows | list[Column]]:
+        notes = Rows(("", text) for text in (self.message, *self._notes()))
+        return [Rows([("", self._title())]), self._columns(), notes]
+
+    def _title(self) -> str:
+        end = "converged" if self.converged else "not converged"
+        return f"{self.model.name} tuned for {self.objective}: {end} after {self.evaluations} evaluations"
+
+    def _notes(self) -> list[str]:
+        unsettled = any(math.isinf(found.chi_square_error) for found in (self.before, self.after))
+        return ["~ the largest weights rule this number; the truth may be infinite"] if unsettled else []
+
+    def _columns(self) -> list[Column]:
         names = ["chi-square, the tail constant", "ELBO", f"variance of SUMO, cap {self.cap}"]
         columns = [Column("", names, left=True)]
         for head, found in (("before", self.before), ("after", self.after)):
@@ -131,12 +168,7 @@ class Tuned:
                 _cell(found.sumo_variance, found.sumo_variance_error),
             ]
             columns.append(Column(head, cells))
-        end = "converged" if self.converged else "not converged"
-        title = f"{self.model.name} tuned for {self.objective}: {end} after {self.evaluations} evaluations"
-        title += f"\n{textwrap.fill(self.message, 80)}"
-        unsettled = any(math.isinf(found.chi_square_error) for found in (self.before, self.after))
-        note = "\n~ the largest weights rule this number; the truth may be infinite" if unsettled else ""
-        return f"{title}\n\n{table(columns)}{note}"
+        return columns
 
 
 def _cell(value: float, error: float) -> str:
@@ -146,8 +178,9 @@ def _cell(value: float, error: float) -> str:
 
 
 @own_errstate
+@spelled
 def tune(
-    model: Model,
+    model: Model | str,
     objective: str = "auto",
     *,
     params: slice | Sequence[int] | None = None,
@@ -214,8 +247,7 @@ def tune(
     ('chi-square', True)
     """
     checks.choice("objective", objective, _OBJECTIVES)
-    if not isinstance(model, Model):
-        raise TypeError(f"model must be a fastsumo Model, got {model!r}")
+    model = as_model(model)
     if model.data is not None:
         raise ValueError(f"model {model.name!r} has data: tune takes one row at a time, model.at_row(i)")
     size = checks.whole("samples", samples, 1000, 2**26)
@@ -249,6 +281,7 @@ class _Tuning:
         self.iterations += int(report.nit)
         self.evaluations += int(report.nfev)
         self.converged, self.message = bool(report.success), str(report.message)
+        LOGGER.info("tune %s: %d evaluations, %s", self.model.name, self.evaluations, self.message)
 
     def minimise(self, objective: Callable[[Floats], float], start: Floats, bounds: Any = None) -> Floats:
         """L-BFGS-B with gradients by differences, and the simplex where there are few parameters and it stops early."""

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastsumo.base import checks
+from fastsumo.estimators.estimators import Taylor
+from fastsumo.estimators.labels import label
 from fastsumo.theory import last_sample, tail
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ _TYPICAL_COST = 256.0  # of a trial whose expected cost is infinite
 _GROWTH = 4  # a total is at most this many times the one before
 _MARGIN = 1.02
 _ENOUGH = 1000  # trials whose tail can be judged
+_BLOCKS = 32  # of stratified trials that an error can be told from
 
 
 Simulate = Callable[[int, int], "Result"]  # of so many trials from a number on
@@ -56,9 +59,11 @@ def simulate_until(
                 f"{result.zero_weight_trials} of {result.trials} trials have the value -inf: the mean has no "
                 "standard error to wait for"
             )
-        if result.std_error <= wanted:
+        known = result.trials >= _BLOCKS * result.stratified or result.stratified == 1
+        if known and result.std_error <= wanted:
             break
-        needed = _MARGIN * result.variance / wanted**2
+        variance = result.std_error**2 * result.trials if known and result.stratified > 1 else result.variance
+        needed = _MARGIN * variance / wanted**2
         least = math.ceil(min(max(needed, result.trials + chunk), _GROWTH * result.trials))
         total = min(_rounded_up(least, first_trial, chunk), most)
         result = result.merge(simulate(total - result.trials, first_trial + result.trials))
@@ -87,9 +92,9 @@ def refuse_infinite_variance(model: Model, estimator: Estimator) -> None:
     if found.exists(2.0) is False:
         why = f" ({found.note})" if found.of_weights else ""
         raise ValueError(
-            f"the values of {estimator!r} on {model.name!r} have the tail index {found.index:.4g}{why}, so their "
+            f"the values of {label(estimator)} on {model.name!r} have the tail index {found.index:.4g}{why}, so their "
             "variance is infinite and no number of trials brings the standard error down. "
-            f"{_MEND_WEIGHTS if found.of_weights else _ADVICE}"
+            f"{_MEND_WEIGHTS if found.of_weights else _advice(estimator)}"
         )
 
 
@@ -97,11 +102,19 @@ _ADVICE = (
     "Cap the law of K, take a lighter one such as fs.roulette.PowerLaw(0.75, cap=...), or use fs.MLMC(); "
     "or run a fixed number of trials and read Result.interval(method='median-of-means')."
 )
+_SERIES_ADVICE = (
+    "Take a larger block, a smaller p of fs.roulette.Geometric(p), or what fs.taylor_law(model) finds; "
+    "or run a fixed number of trials and read Result.interval(method='median-of-means')."
+)
 _MEND_WEIGHTS = (
     "It is the weights that are heavy, and no law of K mends that: take a proposal whose tails are heavier than the "
     "target's where weights are too large, and lighter where they come too near zero; or more samples before the first "
     "increment (minimum), or in IWAE."
 )
+
+
+def _advice(estimator: Estimator) -> str:
+    return _SERIES_ADVICE if isinstance(estimator, Taylor) else _ADVICE
 
 
 def _first_chunk(estimator: Estimator) -> int:
@@ -124,9 +137,9 @@ def _refuse_heavy_pilot(model: Model, estimator: Estimator, result: Result) -> N
         index = result.tail_index("hill")
     if index.high < 2.0:
         raise ValueError(
-            f"the variance of {estimator!r} on {model.name!r} looks infinite: a Hill estimate from the first "
+            f"the variance of {label(estimator)} on {model.name!r} looks infinite: a Hill estimate from the first "
             f"{result.trials} trials gives the tail index {index.estimate:.3g} ({index.low:.3g} to "
             f"{index.high:.3g}, 95 %). Warning: this is an estimate; declare chi_square on the model, or "
             "weight_tail_index and weight_zero_index, to overrule it. "
-            f"{_ADVICE}"
+            f"{_advice(estimator)}"
         )

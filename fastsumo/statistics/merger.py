@@ -19,9 +19,11 @@ from fastsumo.statistics.statistics import (
     Statistics,
     exact_value,
     largest_first,
+    rounded,
     to_float,
 )
 from fastsumo.statistics.tally import PERIODS
+from fastsumo.tails._summary import error_by_groups
 
 _PENDING = 64  # histograms kept side by side before they are added up
 
@@ -102,12 +104,15 @@ class StatisticsMerger:
         furthest = self._extremes[0]
         return float(abs(furthest["value"][-1] - self.center)) if furthest.size == EXTREMES else -1.0
 
-    def estimate(self) -> tuple[float, float]:
-        """Mean of the finite trials and its standard error."""
+    def estimate(self, grouped: bool = False) -> tuple[float, float]:
+        """Mean of the finite trials and its standard error, by the groups where only these are independent."""
         finite = int(self._counts["octave_counts"][:, 0].sum())
         if finite < 2 or self._limits["overflowed"]:
             return math.nan, math.nan
         first, second = self._power_sums()
+        if grouped:
+            error = error_by_groups(self._counts["group_counts"], rounded(self._sums["group_sums"]))
+            return self.center + to_float(first / finite), error
         variance = (second - first**2 / finite) / (finite - 1)
         return self.center + to_float(first / finite), math.sqrt(to_float(variance / finite))
 

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsumo.base.shown import Shown
 from fastsumo.statistics.statistics import rounded
+from fastsumo.tails._summary import error_by_groups
 
 _OCTAVES = 24  # of the distance from the centre that are looked at, counted from the largest
 _MOST, _FEWEST = 2500, 20  # trials of the Hill estimate
@@ -22,7 +24,7 @@ _PART = 100  # and no more than so large a part of all
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Shown):
     """What is known of a run so far.
 
     Attributes
@@ -52,8 +54,8 @@ class Snapshot:
     beyond: tuple[int, ...]
 
 
-def snapshot_of(tallies: Sequence[Any], center: float) -> Snapshot | None:
-    """Look at tallies; None before there is a finite trial."""
+def snapshot_of(tallies: Sequence[Any], center: float, grouped: bool = False) -> Snapshot | None:
+    """Look at tallies; None before there is a finite trial. ``grouped``: only groups of trials are independent."""
     n = sum(int(tally.octave_counts[:, 0].sum()) for tally in tallies)
     if n == 0:
         return None
@@ -70,6 +72,9 @@ def snapshot_of(tallies: Sequence[Any], center: float) -> Snapshot | None:
     hill, error = _hill(counts, min(_MOST, n // _PART))
     beyond = counts.sum(axis=1)[::-1].cumsum()[::-1]
     mean, std_error = center + s1 / n, math.sqrt(variance / n)
+    if grouped:
+        counts, sums = (np.sum([getattr(t, name) for t in tallies], axis=0) for name in ("group_counts", "group_sums"))
+        std_error = error_by_groups(counts, rounded(sums))
     return Snapshot(n, mean, std_error, largest, share, hill, error, first - 1023, tuple(beyond.tolist()))
 
 

@@ -30,6 +30,7 @@ from fastsumo.statistics.tally import (
     ZERO_WEIGHT,
 )
 from fastsumo.tails import Histogram
+from fastsumo.tails._summary import error_by_groups
 
 EXTREME = np.dtype([("trial", np.uint64), ("value", np.float64), ("terms", np.int64), ("seed", np.uint64)])
 
@@ -76,8 +77,7 @@ class Statistics:
         extremes = np.zeros(found, EXTREME)
         extremes["trial"], extremes["terms"] = tally.candidate_trials[:found], tally.candidate_terms[:found]
         extremes["value"], extremes["seed"] = tally.candidates[:found, 1], seed
-        counts = tally.histogram.reshape(-1)
-        bins = np.flatnonzero(counts)
+        bins = tally.occupied_bins()
         return cls(
             _carried(tally.octave_sums),
             _carried(tally.group_sums),
@@ -87,7 +87,7 @@ class Statistics:
             tally.period_counts.copy(),
             tally.period_largest.copy(),
             bins,
-            counts[bins],
+            tally.histogram.reshape(-1)[bins],
             float(tally.limits[SMALLEST]),
             float(tally.limits[LARGEST]),
             int(tally.counters[ZERO_WEIGHT]),
@@ -153,8 +153,13 @@ class Statistics:
         return table
 
     def groups(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Counts and sums of ``value - center`` of the 256 groups of trials, by trial number modulo 256."""
+        """Counts and sums of ``value - center`` of 256 groups of trials, by number of trial, or block, modulo 256."""
         return self.group_counts, rounded(self.group_sums)
+
+    @own_errstate
+    def group_error(self) -> float:
+        """Standard error of the mean of trials that are independent between groups only."""
+        return error_by_groups(*self.groups())
 
     @own_errstate
     def histogram(self, center: float) -> Histogram:
@@ -176,7 +181,7 @@ def largest_first(extremes: NDArray[Any], center: float) -> NDArray[Any]:
     order = np.argsort(-distance)
     if np.any(np.diff(distance[order]) == 0.0):  # seldom; sorting by one key is ten times as fast
         order = np.lexsort((extremes["trial"], extremes["seed"], -distance))
-    return extremes[order[:EXTREMES]]
+    return extremes.take(order[:EXTREMES])  # records: by `take` thirty times as fast as by an index
 
 
 def to_float(x: Fraction) -> float:

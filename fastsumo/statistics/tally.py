@@ -11,7 +11,7 @@ from fastsumo.statistics.exact import LIMBS
 
 OCTAVES = 53  # of K, up to 2^52
 POWERS = 4
-GROUPS = 256  # trial number modulo GROUPS
+GROUPS = 256  # number of the trial, or of its block of stratified trials, modulo GROUPS
 PERIODS = 128  # two to each octave of the trial number
 BINS_PER_OCTAVE = 64
 BIN_SHIFT = 46  # 52 mantissa bits less log2(BINS_PER_OCTAVE)
@@ -53,6 +53,9 @@ _PLACES = [8 * sum(_SIZES[:i]) for i in range(len(_SIZES))]
 ) = _PLACES  # bytes from a tally's address to its arrays, in their order
 SUM_BYTES = 8 * LIMBS  # of one exact sum
 
+_MOST_IDLE = 64
+_idle: list[Tally] = []  # empty ones whose memory the system has given already, which takes as long as 5,000 trials
+
 ZERO_WEIGHT, LARGEST_TERMS, FOUND, OVERFLOWED = 0, 1, 2, 3
 SMALLEST, LARGEST, THRESHOLD = 0, 1, 2
 
@@ -79,8 +82,35 @@ class Tally:
         self.address = memory.ctypes.data
         for (name, (shape, dtype)), place, size in zip(_ARRAYS.items(), _PLACES, _SIZES, strict=True):
             setattr(self, name, memory[place // 8 : place // 8 + size].view(dtype).reshape(shape))
+        self._begin()
+
+    @classmethod
+    def taken(cls) -> Tally:
+        """An empty tally, of those that were given back if there is one; for any thread."""
+        try:
+            return _idle.pop()
+        except IndexError:
+            return cls()
+
+    def give_back(self, bins: np.ndarray) -> None:
+        """Empty it, for `taken`, told which bins are not empty. It must not be used afterwards."""
+        self.histogram.reshape(-1)[bins] = 0
+        self.memory[: HISTOGRAM_AT // 8] = 0.0
+        self.memory[LIMITS_AT // 8 : CANDIDATES_AT // 8] = 0.0
+        self._begin()
+        if len(_idle) < _MOST_IDLE:
+            _idle.append(self)
+
+    def _begin(self) -> None:
         self.period_largest[:] = -1.0
         self.limits[:] = np.inf, -np.inf, -1.0
+
+    def occupied_bins(self) -> np.ndarray:
+        """Flat indices of the bins of the histogram that are not empty, ascending; octaves first, which is fast."""
+        octaves = self.histogram.reshape(-1, 2 * BINS_PER_OCTAVE)
+        occupied = np.flatnonzero(np.bitwise_or.reduce(octaves, axis=1))
+        rows, columns = np.nonzero(octaves[occupied])
+        return np.asarray(occupied[rows] * octaves.shape[1] + columns)
 
     def compact(self) -> None:
         """Where there are many candidates: keep the extremes only, and raise the threshold for later ones."""

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
+from fastsumo.base.logs import LOGGER
 from fastsumo.errors import DamagedError, StudyError
 from fastsumo.models.serialization import Recipe
 from fastsumo.statistics.merger import StatisticsMerger
@@ -59,6 +60,7 @@ class Coordinator:
         self._again: list[Task] = []
         self._attempts: dict[tuple[int, int], int] = {}
         self._failed_at: dict[int, int] = {}
+        self._ended: list[Cell] = []  # cells that have come to an end, of which the log does not know yet
         self._heartbeats = Heartbeats(store)
         self._written = -1e9
         self._broken = ""
@@ -177,12 +179,23 @@ class Coordinator:
                 new = [*again, *self._claim(wanted - len(again))] if not self._broken else []
                 self._sign(new)
         except BaseException:
+            self._ended.clear()
             self._cells, self._mergers = {}, OrderedDict()  # what the file says counts
             self._store.changed()
             raise
         del self._finished[: len(finished)], self._again[: len(again)]
         self._written = time.monotonic()
+        self._tell()
         return [task for task in new if task.cell in self._cells and self._cells[task.cell].state != "failed"]
+
+    def _tell(self) -> None:
+        """Say in the log which cells have come to an end."""
+        for cell in self._ended:
+            if cell.state == "failed":
+                LOGGER.error("%s: cell %d failed: %s", self._store.path, cell.id, cell.message)
+            else:
+                LOGGER.info("%s: cell %d done, %s trials", self._store.path, cell.id, f"{cell.trials:,}")
+        self._ended.clear()
 
     def _read(self) -> None:
         """Cells as the file has them now, others may have added some."""
@@ -230,6 +243,7 @@ class Coordinator:
             cell.chunk = self._fitting(cell.chunk, cell.piece, cell.pace)
         if cell.complete:
             cell.state, cell.message = "done", ""
+            self._ended.append(cell)
             self._mergers.pop(cell.id, None)
         self._store.update_cell(cell)
 
@@ -275,6 +289,7 @@ class Coordinator:
         earlier = cell.state == "failed" and self._failed_at.get(cell.id, -1) <= outcome.task.first
         if not earlier:
             cell.state, cell.message = "failed", outcome.error
+            self._ended.append(cell)
             self._failed_at[cell.id] = outcome.task.first
 
     def _claim(self, wanted: int) -> Iterator[Task]:

@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from fastsumo.estimators.parsing import parse_estimator
+from fastsumo.estimators.parsing import as_estimator
 from fastsumo.estimators.serialization import estimator_to_json
 from fastsumo.models.model import Model
-from fastsumo.models.parsing import parse_model
-from fastsumo.runs.arguments import check_run
+from fastsumo.models.parsing import as_model
+from fastsumo.runs.arguments import check_run, settled, what_to_run
 from fastsumo.study import stored_models
 from fastsumo.study.records import Cell, StoredModel
 from fastsumo.study.store import Store
@@ -33,7 +33,7 @@ class Wanted(NamedTuple):
         return (self.model.recipe.name, self.params, self.estimator, self.seed)
 
 
-def wanted(model: Any, estimator: Any, trials: int, seeds: int | Iterable[int], name: str | None) -> list[Wanted]:
+def wanted(model: Any, estimator: Any, trials: int, seeds: Iterable[int], name: str | None) -> list[Wanted]:
     """Every model with every estimator and seed; what `Study.add` takes.
 
     Raises
@@ -43,19 +43,22 @@ def wanted(model: Any, estimator: Any, trials: int, seeds: int | Iterable[int], 
     """
     cells: list[Wanted] = []
     try:
-        numbers = list(seeds)  # type: ignore[arg-type]
-    except TypeError:  # one number, of whatever kind; what is none is said below
-        numbers = [seeds]  # type: ignore[list-item]
-    kinds = [parse_estimator(one) if isinstance(one, str) else one for one in _listed(estimator)]
-    models = [(parse_model(one), one) if isinstance(one, str) else (one, None) for one in _listed(model)]
+        numbers = list(seeds)
+    except TypeError:
+        how_many = "a number alone is how many in a TOML file, and nothing here"
+        raise TypeError(f"seeds must be several, such as [7] or range(100), got {seeds!r}; {how_many}") from None
+    kinds = [as_estimator(one) for one in _listed(estimator)]
+    models = [(as_model(one), one if isinstance(one, str) else None) for one in _listed(model)]
     for made, origin in models:
         for kind, seed in itertools.product(kinds, numbers):
-            check_run(made, kind, trials, seed, 0)
+            what_to_run(made, kind)
+            check_run(trials, seed)
+        settled_kinds = [settled(made, kind) for kind in kinds]
         kept = stored_models.stored(made, origin, name)
         params = tuple(made.params.tolist())
         cells += [
             Wanted(made, kept, params, estimator_to_json(kind), int(seed), int(trials))
-            for kind, seed in itertools.product(kinds, numbers)
+            for kind, seed in itertools.product(settled_kinds, numbers)
         ]
     if not cells:
         raise ValueError("nothing to add: at least one model, one estimator and one seed are needed")

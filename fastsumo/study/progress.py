@@ -96,7 +96,7 @@ class Meter:
         ]
         for number in [number for number in mergers if number in cells][-1:]:
             cell = cells[number]
-            estimate = with_error(*mergers[number].estimate())
+            estimate = with_error(*_estimate(mergers[number], cell))
             parts.append(f"cell {number}: {_percent(cell.trials_done, cell.trials)}, {estimate}")
         if others:
             parts.append(f"with {', '.join(run.place for run in others)}")
@@ -115,9 +115,13 @@ class Meter:
             Column("done", [_percent(cell.trials_done, cell.trials) for cell in active]),
             Column("trials/s", [short(self.speed([cell])) for cell in active], 1),
             Column("left", [duration(self.seconds_left([cell])) for cell in active]),
-            Column("estimate", [with_error(*mergers[cell.id].estimate()) for cell in active]),
+            Column("estimate", [with_error(*_estimate(mergers[cell.id], cell)) for cell in active]),
         ]
         return table(columns, width)
+
+
+def _estimate(merger: StatisticsMerger, cell: Cell) -> tuple[float, float]:
+    return merger.estimate(estimator_from_json(cell.estimator).plan().stratified > 1)
 
 
 class Lines(Meter):

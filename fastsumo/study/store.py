@@ -54,7 +54,7 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str], write: bool = False, create: bool = False) -> None:
-        self.path = Path(path)
+        self.path = Path(os.path.realpath(path))  # where SQLite keeps its log, too
         new = not self.path.exists()
         if new and not create:
             raise StudyError(f"no such study: {self.path}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from fastsumo.base.files import readable
 from fastsumo.errors import StudyError
 
 BUSY = 60.0  # seconds to wait while another process writes
@@ -33,8 +34,10 @@ def explanation(path: Path, error: sqlite3.Error) -> str:
 
 def check_whole(path: Path) -> None:
     """Whether the file is as long as its header says; SQLite itself would notice much later."""
-    if path.is_dir():
-        raise StudyError(f"{path} is a folder, not a fastsumo study")
+    try:
+        readable(path)
+    except OSError as error:  # such as a pipe, at which reading would wait
+        raise StudyError(f"{path} is not a fastsumo study: {error}") from None
     with open(path, "rb") as file:
         header = file.read(100)
     if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):

@@ -11,14 +11,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastsumo.base import checks
+from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.text import Rows
+from fastsumo.base.words import spelled
 from fastsumo.errors import CellsFailedError, ModelError, StudyError
 from fastsumo.estimators.estimators import ELBO, Estimator
+from fastsumo.estimators.labels import label
 from fastsumo.models.model import Model
 from fastsumo.models.serialization import Recipe, made
-from fastsumo.report import html, result_page, study_page
+from fastsumo.report import result_page, study_page
 from fastsumo.runs import rerun
 from fastsumo.runs.result import Result
 from fastsumo.runs.simulate import simulate
@@ -72,9 +74,10 @@ class Study:
     def from_toml(cls, path: str | os.PathLike[str], *, anew: bool = False) -> Study:
         """The study that a TOML file declares; its cells are added where they are not in it yet.
 
-        ``study`` is the file, beside the TOML file and of its name by default; each ``[[cells]]`` has ``models`` and
-        ``estimators`` (as on the command line, lists or one), ``trials``, ``seeds`` (a list, or how many) and
-        ``params`` (a list of vectors), of which the last two can be left out. ``anew`` is that of `add`.
+        ``study`` is the file, beside the TOML file and of its name by default; each ``[[cells]]`` has ``models``,
+        ``estimators`` and ``roulettes``, laws of `K` for SUMO (as on the command line, lists or one; one of the two
+        will do), ``trials``, ``seeds`` (a list, or how many) and ``params`` (a list of vectors), of which the last two
+        can be left out. ``anew`` is that of `add`.
 
         Raises
         ------
@@ -84,12 +87,13 @@ class Study:
         return declared(cls, Path(path), anew)
 
     @own_errstate
+    @spelled
     def add(
         self,
         model: Model | str | Sequence[Model | str],
         estimator: Estimator | str | Sequence[Estimator | str],
         trials: int,
-        seeds: int | Iterable[int] = (0,),
+        seeds: Iterable[int] = (0,),
         *,
         name: str | None = None,
         anew: bool = False,
@@ -106,7 +110,9 @@ class Study:
         estimator : Estimator, str, or a sequence of them
         trials : int
             Of each cell.
-        seeds : int or iterable of int
+        seeds : iterable of int
+            Such as ``[7]`` or ``range(100)``. A number alone, which is how many there are in a TOML file, is an error:
+            once it was the one seed.
         name : str, optional
             To tell apart models of the same name.
         anew : bool
@@ -130,6 +136,7 @@ class Study:
             return grid.enter(store, cells, anew)
 
     @own_errstate
+    @spelled
     def run(
         self,
         executor: Any = None,
@@ -245,7 +252,7 @@ class Study:
     @own_errstate
     def rows(self) -> list[dict[str, Any]]:
         """One row a cell: what it is, its statistics, its state; statistics are NaN where there are none yet."""
-        return [row | {"estimator": repr(row["estimator"])} for row in self._rows()]
+        return [row | {"estimator": label(row["estimator"], "exact")} for row in self._rows()]
 
     def _rows(self) -> list[dict[str, Any]]:
         """`rows` with the estimators as values."""
@@ -269,8 +276,8 @@ class Study:
 
         Raises
         ------
-        ValueError
-            If the file cannot be written there.
+        OSError
+            If the file cannot be written.
         """
         page = study_page.study_page(self.path, *self._shown(), rerun.commands)
         result_page.write_page(path, page)
@@ -283,6 +290,8 @@ class Study:
         ------
         ValueError
             If the name ends otherwise, or Parquet's packages are not installed.
+        OSError
+            If the file cannot be written.
         """
         table.export(self.rows(), Path(path))
 

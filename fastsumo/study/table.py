@@ -8,11 +8,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastsumo.base import checks
 from fastsumo.base.files import written_whole
-from fastsumo.base.text import WIDTH, Column, short, table
+from fastsumo.base.shown import Shown
+from fastsumo.base.text import WIDTH, Column, Rows, short, table
 from fastsumo.errors import DamagedError, StudyError
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.labels import label
@@ -27,6 +28,9 @@ from fastsumo.statistics.spans import joined
 from fastsumo.study.records import Cell, Run, StoredModel
 from fastsumo.study.store import Store
 from fastsumo.tails._runs import hill_of
+
+if TYPE_CHECKING:
+    import pandas
 
 _NUMBERS = [
     "cost",
@@ -45,7 +49,7 @@ _KINDS = (".csv", ".parquet")
 
 
 @dataclass(frozen=True)
-class CellStatus:
+class CellStatus(Shown):
     """One cell of a study, as `Study.status` shows it.
 
     Attributes
@@ -71,8 +75,8 @@ class CellStatus:
     message: str
 
 
-@dataclass(frozen=True)
-class Status:
+@dataclass(frozen=True, repr=False)
+class Status(Shown):
     """How a study stands: its cells, and the processes that work on it (or died without a word)."""
 
     cells: tuple[CellStatus, ...]
@@ -90,12 +94,23 @@ class Status:
             "runs": len(self.runs),
         }
 
+    def __repr__(self) -> str:
+        done = sum(cell.state == "done" for cell in self.cells)
+        return f"Status({done} of {len(self.cells)} cells done, {len(self.runs)} processes at work)"
+
     def __str__(self) -> str:
         return self.text()
 
     def text(self, width: int = WIDTH) -> str:
         """A table of at most so many columns, then why cells failed and who is at work."""
-        columns = [
+        return "\n".join([table(self._columns(), width) if self.cells else "no cells yet", *self._notes()])
+
+    def _blocks(self) -> list[Rows | list[Column]]:
+        notes = Rows(("", note) for note in self._notes())
+        return [self._columns() if self.cells else Rows([("study", "no cells yet")]), notes]
+
+    def _columns(self) -> list[Column]:
+        return [
             Column("cell", [str(cell.cell) for cell in self.cells]),
             Column("model", [cell.model for cell in self.cells], 1, left=True),
             Column("estimator", [label(cell.estimator) for cell in self.cells], 2, left=True),
@@ -103,10 +118,10 @@ class Status:
             Column("trials", [f"{short(cell.trials)} of {short(cell.target)}" for cell in self.cells]),
             Column("state", [cell.state for cell in self.cells], left=True),
         ]
-        lines = [table(columns, width)] if self.cells else ["no cells yet"]
-        lines += [f"cell {cell.cell} failed: {cell.message}" for cell in self.cells if cell.state == "failed"]
-        lines += [f"running: {run.place}" for run in self.runs]
-        return "\n".join(lines)
+
+    def _notes(self) -> list[str]:
+        failed = [f"cell {cell.cell} failed: {cell.message}" for cell in self.cells if cell.state == "failed"]
+        return failed + [f"running: {run.place}" for run in self.runs]
 
 
 def cell_status(model: StoredModel, cell: Cell) -> CellStatus:
@@ -204,7 +219,7 @@ def export(rows: list[dict[str, Any]], target: Path) -> None:
                 ) from None
 
 
-def frame(rows: list[dict[str, Any]]) -> Any:
+def frame(rows: list[dict[str, Any]]) -> pandas.DataFrame:
     """Rows as a DataFrame; seeds as unsigned numbers, as they go to 2^64 - 1.
 
     Raises

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from fastsumo.base import checks, words
 from fastsumo.errors import StudyError
+from fastsumo.estimators.estimators import SUMO
+from fastsumo.estimators.parsing import parse_estimator, parse_roulette
 from fastsumo.models.parsing import parse_model
 
 if TYPE_CHECKING:
     from fastsumo.study.study import Study
 
 _TOP = ("study", "cells")
-_CELL = ("models", "estimators", "trials", "seeds", "params", "name")
+_CELL = ("models", "estimators", "roulettes", "trials", "seeds", "params", "name")
 
 
 def declared(kind: type[Study], path: Path, anew: bool = False) -> Study:
@@ -59,28 +61,33 @@ def _content(path: Path) -> dict[str, Any]:
 def _add(study: Study, group: dict[str, Any], folder: Path, anew: bool) -> None:
     for name in group:
         checks.choice("key", name, _CELL)
-    for name in ("models", "estimators", "trials"):
+    if "estimators" not in group and "roulettes" not in group:
+        raise ValueError("[[cells]] needs estimators, or roulettes: laws of K, for SUMO")
+    for name in ("models", "trials"):
         if name not in group:
             raise ValueError(f"[[cells]] needs {name}")
     trials = group["trials"]
     trials = words.number(trials) if isinstance(trials, str) else trials
     seeds = group.get("seeds", [0])
     seeds = range(checks.whole("seeds", seeds, 1)) if not isinstance(seeds, list) else seeds
-    models = [_placed(word, folder) for word in _words("models", group["models"])]
-    estimators = _words("estimators", group["estimators"])
-    if "params" not in group:
-        study.add(models, estimators, trials, seeds, name=group.get("name"), anew=anew)
-        return
-    for word in models:
-        for params in group["params"]:
-            study.add(
-                parse_model(word).with_params(params), estimators, trials, seeds, name=group.get("name"), anew=anew
-            )
+    models: list[Any] = [_placed(word, folder) for word in _words("models", group["models"])]
+    estimators = [parse_estimator(word) for word in _words("estimators", group.get("estimators", []))]
+    estimators += [SUMO(parse_roulette(word)) for word in _words("roulettes", group.get("roulettes", []))]
+    if "params" in group:
+        models = [parse_model(word).with_params(params) for word in models for params in _vectors(group["params"])]
+    for model in models:
+        study.add(model, estimators, trials, seeds, name=group.get("name"), anew=anew)
+
+
+def _vectors(value: Any) -> list[list[float]]:
+    if not isinstance(value, list) or not value or not all(isinstance(params, list) for params in value):
+        raise TypeError(f"params must be a list of vectors, such as [[0.5, 2.0]], got {value!r}")
+    return value
 
 
 def _words(name: str, value: Any) -> list[str]:
     given = value if isinstance(value, list) else [value]
-    if not given or not all(isinstance(word, str) for word in given):
+    if not all(isinstance(word, str) for word in given):
         raise TypeError(f"{name} must be a word or a list of words, as on the command line, got {value!r}")
     return given
 

@@ -29,6 +29,7 @@ from ._khat import (
     pareto_khat,
     psis_tail_length,
 )
+from ._quantiles import quantile, quantile_interval
 from ._summary import Summary, Trace, summarize, trace
 from ._tests import DropLargest, IndexTest, TailConstantTest, drop_largest, index_test, tail_constant_test
 
@@ -67,6 +68,8 @@ __all__ = [
     "min_sample_size",
     "pareto_khat",
     "psis_tail_length",
+    "quantile",
+    "quantile_interval",
     "summarize",
     "tail_constant_test",
     "tail_index",

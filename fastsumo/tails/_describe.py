@@ -15,13 +15,16 @@ from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
 
 from ._checks import MIN_POINTS, FloatArray, IntArray, Side, says_nothing, warn
 from ._summary import Summary, Trace, as_summary, summarize
 
+_FIRST = 50  # extremes, before which a path of ratios says nothing
 
-@dataclass(frozen=True, eq=False)
-class MaxToSum:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MaxToSum(Shown):
     """Ratios ``max |x|**p / sum |x|**p`` as values accumulate; they fall to 0 if the p-th moment is finite.
 
     Attributes
@@ -46,8 +49,8 @@ class MaxToSum:
     ratios: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class MeanExcess:
+@dataclass(frozen=True, eq=False, repr=False)
+class MeanExcess(Shown):
     """Mean excess ``E[X - u | X > u]`` at the order statistics; slope ``1/(a - 1)`` for an index a > 1.
 
     Attributes
@@ -74,8 +77,8 @@ class MeanExcess:
     side: str
 
 
-@dataclass(frozen=True, eq=False)
-class TailQQ:
+@dataclass(frozen=True, eq=False, repr=False)
+class TailQQ(Shown):
     """Largest deviations beside the quantiles that a law predicts for them.
 
     Attributes
@@ -107,7 +110,7 @@ class TailQQ:
 
 
 @dataclass(frozen=True)
-class VarianceGrowth:
+class VarianceGrowth(Shown):
     """How the running variance grows with the number of trials.
 
     Attributes
@@ -153,7 +156,9 @@ def max_to_sum(
     ----------
     sample : array_like of shape (n,), or Summary
         Of an array the whole path, in its order. Of a summary the last row, from its power sums for even
-        powers and from its histogram (to 1 %, times p) for the others, and the path of p = 2 from its trace.
+        powers and from its histogram (to 1 %, times p) for the others; the path of p = 2 from its trace, and of the
+        others, if it has ``extreme_ranks``, from the extremes, which hold nearly all of the sum that jumps: what
+        the other values add is taken to grow in proportion to their number.
     powers : tuple of float
     center : float
         For an array.
@@ -203,7 +208,23 @@ def _max_to_sum_of_summary(known: Summary, orders: tuple[float, ...]) -> MaxToSu
             squares = trace.variance * (trace.trials - 1) + trace.trials * (trace.mean - known.center) ** 2
             with np.errstate(divide="ignore", invalid="ignore"):
                 ratios[row, :-1] = trace.largest**2 / squares
+        elif trace is not None and known.extreme_ranks is not None:
+            ratios[row, :-1] = _path(known, trace, p, largest, float(ratios[row, -1]))
     return MaxToSum(orders, rows, ratios)
+
+
+def _path(known: Summary, trace: Trace, p: float, largest: float, last: float) -> FloatArray:
+    """Ratios at the rows of a trace, in units of the largest deviation; NaN before fifty extremes have come."""
+    assert known.extreme_ranks is not None
+    if not last > 0.0:
+        return np.full(len(trace.trials), np.nan)
+    order = np.argsort(known.extreme_ranks)
+    sums = np.append(0.0, np.cumsum((np.abs(known.extremes - known.center)[order] / largest) ** p))
+    come = np.searchsorted(known.extreme_ranks[order], trace.trials, side="right")
+    others = max(1.0 / last - float(sums[-1]), 0.0) * trace.trials / known.trials
+    top = (trace.largest / largest) ** p
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(come >= min(_FIRST, len(order)), top / np.maximum(sums[come] + others, top), np.nan)
 
 
 def _last_ratio(known: Summary, p: float, largest: float) -> float:

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
+from fastsumo.base.text import Column, Rows
 
 from ._checks import MIN_POINTS
 from ._index import TailIndex, tail_index
@@ -32,8 +34,8 @@ from ._tests import (
 _YES, _NO, _OPEN = "exists", "does not exist", "cannot be told"
 
 
-@dataclass(frozen=True, eq=False)
-class Diagnosis:
+@dataclass(frozen=True, eq=False, repr=False)
+class Diagnosis(Shown):
     """What a heavy-tailed sample allows one to say; `text` says it in words.
 
     Attributes
@@ -119,6 +121,15 @@ class Diagnosis:
     def __str__(self) -> str:
         """Return the verdict in words."""
         return self.text
+
+    def __repr__(self) -> str:
+        kind = f"regime={self.regime!r}, index={self.index:.4g} ({self.index_source})"
+        return f"Diagnosis({kind}, mean={self.mean:.6g}, interval={self.interval}, trials={self.trials:,})"
+
+    def _blocks(self) -> list[Rows | list[Column]]:
+        verdict = ("verdict", f"{self.regime}; {self.index_source} index {self.index:.3g}")
+        numbers = [("mean", f"{self.mean:.8g}"), ("interval", str(self.interval))]
+        return [Rows([verdict, *numbers]), Rows(("", text) for text in paragraphs(self))]
 
 
 @own_errstate
@@ -295,7 +306,7 @@ def _best_interval(known: Summary, regime: str, level: float, k: int) -> Interva
     grouped = known.group_counts is not None
     if regime == "finite variance":
         return mean_interval(known, "normal", level)
-    if regime in ("index 2", "infinite variance", "mean in doubt") and k and one_sided(known, k):
+    if regime in ("index 2", "infinite variance", "mean in doubt") and k and not known.grouped and one_sided(known, k):
         return mean_interval(known, "one-sided", level)
     if regime == "index 2" and grouped:
         return mean_interval(known, "median-of-means", level, groups=16)

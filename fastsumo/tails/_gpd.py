@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
 
 from ._checks import FloatArray, as_sample, warn
 
@@ -25,7 +26,7 @@ _WORST = 1e100
 
 
 @dataclass(frozen=True)
-class GPDFit:
+class GPDFit(Shown):
     """A generalised-Pareto law ``P(X > x) = (1 + shape*x/scale)**(-1/shape)`` fitted to excesses.
 
     Attributes

@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
 
 from ._checks import FloatArray, IntArray, as_counts, as_sample
 
 
-@dataclass(frozen=True, eq=False)
-class Histogram:
+@dataclass(frozen=True, eq=False, repr=False)
+class Histogram(Shown):
     """Counts of ``value - center`` in signed bins, from the most negative to the most positive.
 
     Attributes

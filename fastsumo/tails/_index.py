@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
 
 from ._checks import (
     MIN_POINTS,
@@ -32,7 +33,7 @@ METHODS = ("hill", "moment", "pickands", "gpd", "gpd-mle")
 
 
 @dataclass(frozen=True)
-class TailIndex:
+class TailIndex(Shown):
     """An estimate of the tail index ``a`` of ``P(|X| > x) ~ C*x**-a``.
 
     Attributes
@@ -77,6 +78,10 @@ class TailIndex:
     threshold: float
     trials: int
 
+    def __str__(self) -> str:
+        ends = f"{100 * self.level:g} % {self.low:.3g} to {self.high:.3g}"
+        return f"{self.estimate:.3g}, {ends} ({self.method}, {self.k:,} largest trials)"
+
     @property
     def constant(self) -> float:
         """The ``C`` of ``P(|X - center| > x) ~ C*x**-a`` that belongs to it: ``k/n * threshold**a``."""
@@ -86,8 +91,8 @@ class TailIndex:
         return math.exp(log_constant) if log_constant < 700 else math.inf
 
 
-@dataclass(frozen=True, eq=False)
-class HillPath:
+@dataclass(frozen=True, eq=False, repr=False)
+class HillPath(Shown):
     """Hill estimates over a range of `k`; one row each.
 
     Attributes

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
+from fastsumo.base.text import Column, Rows, count
 
 from ._checks import MIN_POINTS, FloatArray, Side, TailWarning, normal_quantile, warn
 from ._index import TailIndex, tail_index
@@ -28,7 +30,7 @@ _BALANCED = 0.3  # how far from a half the share of one side may be
 
 
 @dataclass(frozen=True)
-class Interval:
+class Interval(Shown):
     """A confidence interval for a mean.
 
     Attributes
@@ -65,6 +67,21 @@ class Interval:
     def half_width(self) -> float:
         """Half the length of the interval."""
         return 0.5 * (self.high - self.low)
+
+    def __str__(self) -> str:
+        return f"{self._ends()} ({100 * self.level:g} %, {self.method})"
+
+    def _ends(self) -> str:
+        """Both ends, to a hundredth of the length."""
+        if not (math.isfinite(self.half_width) and self.half_width > 0.0):
+            return f"{self.low:.10g} to {self.high:.10g}"
+        digits = min(15, max(0, 2 - math.floor(math.log10(self.half_width))))
+        return f"{self.low:.{digits}f} to {self.high:.{digits}f}"
+
+    def _blocks(self) -> list[Rows | list[Column]]:
+        kind = f"{100 * self.level:g} % interval"
+        rows = [(kind, self._ends()), ("center", f"{self.center:.10g}"), ("method", self.method)]
+        return [Rows([*rows, ("trials", count(self.trials)), ("relies on", self.assumes)])]
 
 
 @dataclass(frozen=True)
@@ -111,7 +128,8 @@ def mean_interval(
         and ``group_sums`` for "median-of-means" and "subsampling" (and the extremes, where no `index` is
         given).
     method : str
-        - "normal": ``mean ± z*s/sqrt(n)``. At index 2 right only in the limit (Giné, Götze & Mason, Annals of
+        - "normal": ``mean ± z*s/sqrt(n)``; of values that are independent between groups only, by the groups' means and
+          Student's t. At index 2 right only in the limit (Giné, Götze & Mason, Annals of
           Probability 25, 1997), below it not even then. With symmetric tails it covers, as wide as the
           largest value makes it.
         - "median-of-means": the sign test's interval for a median, among the means of `groups` groups
@@ -157,8 +175,8 @@ def mean_interval(
     Raises
     ------
     TypeError, ValueError
-        If the sample is not finite real numbers, a part of the summary is missing, or an argument is not
-        allowed.
+        If the sample is not finite real numbers, a part of the summary is missing, an argument is not
+        allowed, or the method takes values for independent that are not.
 
     Notes
     -----
@@ -178,9 +196,9 @@ def mean_interval(
     subsampling                95      95    98    95    97       92       80
     =========================  ======  ====  ====  ====  =======  =======  =========
 
-    For laws with one heavy tail see also the table of ``bench/coverage.py`` in the README. The same of SUMO on
-    `fs.models.note`, under the harmonic law (index 2) and under `HarmonicGeometric` (the paper's; index 1), from 10**4
-    and 10**6 trials (2000 repetitions of ``bench/coverage.py``, so plus or minus 0.5 or more):
+    For laws with one heavy tail see also the table of ``bench/coverage.py`` in ``fastsumo guide tails``. The same of
+    SUMO on `fs.models.note`, under the harmonic law (index 2) and under `HarmonicGeometric` (the paper's; index 1),
+    from 10**4 and 10**6 trials (2000 repetitions of ``bench/coverage.py``, so plus or minus 0.5 or more):
 
     =========================  ============  ============  =========  =========
     method                     harmonic 1e4  harmonic 1e6  paper 1e4  paper 1e6
@@ -212,6 +230,11 @@ def mean_interval(
         variance=None if variance is None else checks.real("variance", variance, 0.0),
     )
     known = sample if isinstance(sample, Summary) else summarize(sample)
+    if known.grouped and method not in _BY_GROUPS:
+        raise ValueError(
+            f"{method} takes values for independent, and those of stratified trials are so between groups only: "
+            f"use {' or '.join(_BY_GROUPS)}"
+        )
     if known.trials < MIN_POINTS:
         bounds = _nothing(f"no {method} interval: only {known.trials} trials")
     elif known.extremes.max() == known.extremes.min():
@@ -237,7 +260,15 @@ def _around(middle: float, half: float) -> _Bounds:
 
 
 def _normal(known: Summary, options: _Options) -> _Bounds:
-    half = normal_quantile(options.level) * math.sqrt(known.variance / known.trials)
+    quantile = normal_quantile(options.level)
+    if known.grouped and known.group_counts is not None:
+        from scipy.special import stdtrit
+
+        groups = int(np.count_nonzero(known.group_counts))
+        if groups < 2:
+            return _nothing("no normal interval: all trials are of one block")
+        quantile = float(stdtrit(groups - 1, 0.5 + 0.5 * options.level))
+    half = quantile * known.std_error
     return _around(known.mean - known.center, half)
 
 
@@ -446,6 +477,7 @@ def one_sided(known: Summary, k: int) -> bool:
     return abs(share - 0.5) > _BALANCED
 
 
+_BY_GROUPS = ("median-of-means", "normal")  # methods that need no more than independent groups
 _METHODS: dict[str, Callable[[Summary, _Options], _Bounds]] = {
     "normal": _normal,
     "median-of-means": _median_of_means,

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
 
 from ._checks import MIN_POINTS, SIDES, Side, warn
 from ._gpd import fit_sorted
@@ -19,7 +20,7 @@ from ._summary import Summary, as_summary
 
 
 @dataclass(frozen=True)
-class ParetoKhat:
+class ParetoKhat(Shown):
     """The Pareto k-hat of a sample's tail and what follows from it (Vehtari et al., JMLR 25:72, 2024).
 
     Attributes

@@ -5,6 +5,7 @@ A run fills one from its accumulators; `summarize` fills one from a plain array.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +13,16 @@ from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
+from fastsumo.base.text import Column, Rows, count, labelled, with_error
 
 from ._checks import SIDES as _SIDES
 from ._checks import FloatArray, IntArray, as_counts, as_sample
 from ._histogram import Histogram, log_histogram
 
 
-@dataclass(frozen=True, eq=False)
-class Trace:
+@dataclass(frozen=True, eq=False, repr=False)
+class Trace(Shown):
     """Running statistics at growing numbers of trials; one row each.
 
     Attributes
@@ -46,8 +49,8 @@ class Trace:
     largest: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class Summary:
+@dataclass(frozen=True, eq=False, repr=False)
+class Summary(Shown):
     """Mergeable statistics of `trials` values, seen as deviations ``value - center``.
 
     Only `trials` and `extremes` are always needed; a function that needs another part says which one is
@@ -69,6 +72,10 @@ class Summary:
         the values (consecutive trials, say).
     histogram : Histogram, optional
     trace : Trace, optional
+    extreme_ranks : ndarray of int64, shape (m,), optional
+        How many values there were when each of the extremes came, itself counted.
+    grouped : bool
+        Whether values are independent between groups only, as those of stratified trials are.
 
     Raises
     ------
@@ -89,6 +96,8 @@ class Summary:
     group_sums: FloatArray | None = None
     histogram: Histogram | None = None
     trace: Trace | None = None
+    extreme_ranks: IntArray | None = None
+    grouped: bool = False
 
     def __post_init__(self) -> None:
         """Check and convert each part once, so that no estimator has to."""
@@ -98,6 +107,11 @@ class Summary:
         object.__setattr__(self, "center", checks.real("center", self.center))
         if self.power_sums is not None:
             object.__setattr__(self, "power_sums", _power_sums(self.power_sums))
+        if self.extreme_ranks is not None:
+            ranks = as_counts(self.extreme_ranks, "extreme_ranks")
+            if ranks.shape != extremes.shape:
+                raise ValueError(f"extreme_ranks has {len(ranks)} entries and extremes {len(extremes)}")
+            object.__setattr__(self, "extreme_ranks", ranks)
         if (self.group_counts is None) != (self.group_sums is None):
             raise ValueError("group_counts and group_sums must be given together")
         if self.group_counts is not None and self.group_sums is not None:
@@ -109,6 +123,24 @@ class Summary:
                 raise ValueError(f"group_counts has {len(counts)} entries and group_sums {len(sums)}")
             object.__setattr__(self, "group_counts", counts)
             object.__setattr__(self, "group_sums", sums)
+
+    def __str__(self) -> str:
+        return labelled(self._rows())
+
+    def _blocks(self) -> list[Rows | list[Column]]:
+        return [self._rows()]
+
+    def _rows(self) -> Rows:
+        """The numbers that these statistics hold, and what is kept besides."""
+        rows = [("trials", count(self.trials)), ("center", f"{self.center:.10g}")]
+        if self.power_sums is not None:
+            error = (self.variance / self.trials) ** 0.5
+            rows += [("mean", with_error(self.mean, error)), ("variance", f"{self.variance:.6g}")]
+        furthest = self.extremes[np.argsort(-np.abs(self.extremes - self.center))[:3]]
+        rows.append(("furthest", f"{', '.join(f'{value:.6g}' for value in furthest)} of {len(self.extremes):,} kept"))
+        parts = ("power_sums", "group_sums", "histogram", "trace", "extreme_ranks")
+        kept = [name for name in parts if getattr(self, name) is not None]
+        return Rows([*rows, ("arrays", ", ".join(["extremes", *kept]))])
 
     @property
     def complete(self) -> bool:
@@ -127,6 +159,15 @@ class Summary:
         if self.trials < 2:
             return float("nan")
         return max(float(second - first * (first / self.trials)), 0.0) / (self.trials - 1)
+
+    @property
+    def std_error(self) -> float:
+        """Standard error of the mean: the root of variance over trials, or by the groups where these matter."""
+        if not self.grouped:
+            return math.sqrt(self.variance / self.trials)
+        if self.group_counts is None or self.group_sums is None:
+            raise ValueError("this summary has no group_counts and group_sums, which its standard error needs")
+        return error_by_groups(self.group_counts, self.group_sums)
 
     def deviations(self, side: str = "both") -> FloatArray:
         """Return the known top order statistics of one side, largest first.
@@ -150,6 +191,23 @@ class Summary:
         return self.power_sums
 
 
+def error_by_groups(counts: IntArray, sums: FloatArray) -> float:
+    """Standard error of a mean of values that are independent between groups only; NaN of fewer than two groups.
+
+    ``sqrt(G / (G - 1) sum (S_g - n_g m)^2) / n``, for groups of any sizes (Liang & Zeger, Biometrika 73, 1986).
+
+    Examples
+    --------
+    >>> error_by_groups(np.array([2, 2]), np.array([0.0, 4.0]))
+    1.0
+    """
+    filled, n = np.count_nonzero(counts), counts.sum()
+    if filled < 2:
+        return math.nan
+    off = sums - counts * (sums.sum() / n)
+    return math.sqrt(filled / (filled - 1.0) * float(off @ off)) / float(n)
+
+
 @own_errstate
 def summarize(values: ArrayLike, center: float | None = None, *, groups: int = 256, points: int = 200) -> Summary:
     """Summarize a plain array of values.
@@ -168,7 +226,7 @@ def summarize(values: ArrayLike, center: float | None = None, *, groups: int = 2
     Returns
     -------
     Summary
-        With all its parts; its extremes are the whole sample.
+        With all its parts but ``extreme_ranks``; its extremes are the whole sample.
 
     Raises
     ------

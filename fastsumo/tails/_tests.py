@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
 
 from ._checks import FloatArray, Side, says_nothing, warn
 from ._index import tail_index
@@ -20,7 +21,7 @@ from ._summary import Summary, as_summary, summarize
 
 
 @dataclass(frozen=True)
-class IndexTest:
+class IndexTest(Shown):
     """Test of a tail index against a value, from Hill's estimate.
 
     Attributes
@@ -51,8 +52,8 @@ class IndexTest:
     p_at_least: float
 
 
-@dataclass(frozen=True, eq=False)
-class DropLargest:
+@dataclass(frozen=True, eq=False, repr=False)
+class DropLargest(Shown):
     """What the mean and the variance become without the largest deviations.
 
     Attributes
@@ -84,8 +85,8 @@ class DropLargest:
     shares: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class TailConstantTest:
+@dataclass(frozen=True, eq=False, repr=False)
+class TailConstantTest(Shown):
     """Measured ``P(|X - center| > x) * x**index`` against a predicted constant.
 
     Attributes

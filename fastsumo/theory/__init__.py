@@ -10,7 +10,8 @@ from ._octaves import Parts, parts
 from ._pairs import terms_of_sumo
 from ._predict import gamma_moments, last_sample, predict, tail, tail_index
 from ._quantities import ChiSquare, Prediction, Quantity
-from ._runs import PowerTail, tail_law, tail_survival
+from ._runs import PowerTail, has_moment, tail_law, tail_survival
+from ._taylor import best_series, centered, evidence_of
 
 __all__ = [
     "ChiSquare",
@@ -19,9 +20,13 @@ __all__ = [
     "PowerTail",
     "Prediction",
     "Quantity",
+    "best_series",
+    "centered",
     "chi_square",
+    "evidence_of",
     "far_out",
     "gamma_moments",
+    "has_moment",
     "iwae",
     "khat_of_weights",
     "last_sample",

@@ -23,7 +23,7 @@ class ByContent:
         packed = None if proposal is None else (type(proposal), proposal.packed().tobytes())
         self.model = model
         self._key = (
-            fingerprint(model.function) or object(),
+            model.function if model.vectorized else fingerprint(model.function) or object(),
             model.noise,
             model.dim,
             model.params.tobytes(),

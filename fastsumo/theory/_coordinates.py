@@ -35,7 +35,7 @@ class Coordinates:
     low, high : float
         How far ``y`` can be followed on each side.
     arrays : bool
-        Whether the model's function takes arrays, so that a million points are no matter.
+        Whether the model's function takes arrays and costs little, so that a million points are no matter.
     """
 
     def __init__(self, model: Model) -> None:
@@ -44,7 +44,7 @@ class Coordinates:
         self.low, self.high = (-700.0, _ONE) if self.uniform else (-_FURTHEST, _FURTHEST)
         self.center, self.scale = _location(model)
         self.log_volume = float(np.linalg.slogdet(self.scale)[1])
-        self.arrays = self._takes_arrays()
+        self.arrays = not model.vectorized and self._takes_arrays()
 
     def points(self, y: Floats) -> Floats:
         """What the model's function is given, (n, dim)."""
@@ -124,6 +124,8 @@ def values_of(model: Model, points: Floats, arrays: bool) -> Floats:
 
 
 def _one_by_one(model: Model, points: Floats) -> Floats:
+    if model.vectorized:
+        return _in_batches(model, points)
     function, arguments = plain(model.function), model.arguments()
     values, points = np.empty(len(points)), readonly(points)
     with np.errstate(all="ignore"):
@@ -133,6 +135,17 @@ def _one_by_one(model: Model, points: Floats) -> Floats:
             except Exception:  # whatever a function meets far out, or in plain Python at all
                 values[i] = math.nan
     return values
+
+
+def _in_batches(model: Model, points: Floats) -> Floats:
+    """Of a vectorised model; where a batch raises, of halves of it."""
+    with np.errstate(all="ignore"):
+        try:
+            return model.values(points)
+        except Exception:
+            if len(points) == 1:
+                return np.array([math.nan])
+    return np.concatenate([_in_batches(model, half) for half in np.array_split(points, 2)])
 
 
 def _together(model: Model, points: Floats) -> Floats | None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
 from fastsumo.models.model import Model
 
 from ._content import ByContent
@@ -66,7 +67,7 @@ LIGHT, ANY = Index(math.inf, math.inf), Index(0.0, math.inf)
 
 
 @dataclass(frozen=True)
-class FarOut:
+class FarOut(Shown):
     """What is known of the weights far out.
 
     Attributes

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.shown import Shown
 from fastsumo.estimators.estimators import MLMC, SUMO, Estimator
 from fastsumo.models.model import Model
 
@@ -22,8 +23,8 @@ _MOST = 2**20  # terms summed one by one
 _RAREST = 1e-15
 
 
-@dataclass(frozen=True, eq=False)
-class Parts:
+@dataclass(frozen=True, eq=False, repr=False)
+class Parts(Shown):
     """Parts of ``E[(value - log Z)^2]`` by the samples of a trial.
 
     Attributes

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastsumo.base.floats import own_errstate
-from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm, Stratum
+from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm, Stratum, Taylor
+from fastsumo.estimators.parsing import as_estimator
 from fastsumo.models.model import Model
+from fastsumo.models.parsing import as_model
 
-from . import _pairs, _variances
+from . import _pairs, _stratified, _taylor, _variances
 from ._chi_square import chi_square
 from ._content import look_at
 from ._frullani import MOST_SAMPLES, NO_WEIGHT, log_evidence_of, mean_log_average
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @own_errstate
-def predict(model: Model, estimator: Estimator) -> Prediction:
+def predict(model: Model | str, estimator: Estimator | str) -> Prediction:
     """What theory says of an estimator on a model, without a simulation.
 
     Parameters
@@ -62,7 +64,7 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
     --------
     >>> import fastsumo as fs
     >>> print(predict(fs.models.gamma(1.0), fs.SUMO(fs.roulette.Harmonic())))
-    SUMO(roulette=Harmonic()) on gamma(1), by theory
+    SUMO(Harmonic()) on gamma(1), by theory
       mean             0 (exact)
       variance         infinite
       cost             infinite
@@ -73,12 +75,13 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
       note: the variance is infinite: the sample variance of a run grows with its
         length
     """
-    check(model, estimator)
+    model, estimator = check(model, estimator)
     look_at(model)
-    chi2 = chi_square(model)
+    chi2, estimator = chi_square(model), _taylor.centered(model, estimator)
     tail = _tail(model, estimator, chi2)
     mean = _mean(model, estimator, chi2, tail)
     variance, said = _variance(model, estimator, chi2, tail, mean)
+    together = _of_blocks(model, estimator, chi2, variance)
     samples = estimator.expected_cost()
     cost = INFINITE if math.isinf(samples) else Quantity(samples, "exact")
     return Prediction(
@@ -87,28 +90,27 @@ def predict(model: Model, estimator: Estimator) -> Prediction:
         mean,
         variance,
         cost,
-        variance.times(cost),
+        together.times(cost),
         UNKNOWN if math.isnan(tail.index) else Quantity(tail.index, "first-order"),
         UNKNOWN if math.isnan(tail.constant) else Quantity(tail.constant, "first-order"),
         chi2,
         (*said, *_notes(model, variance, tail, chi2)),
+        together,
     )
 
 
-def check(model: object, estimator: object) -> None:
-    """Raise where the arguments are not a model without data and an estimator."""
-    if not isinstance(model, Model):
-        raise TypeError(f"model must be a fastsumo Model, got {model!r}")
-    if not isinstance(estimator, Estimator):
-        raise TypeError(f"estimator must be one such as fs.SUMO(fs.roulette.Harmonic()), got {estimator!r}")
+def check(model: Model | str, estimator: Estimator | str) -> tuple[Model, Estimator]:
+    """A model without data and an estimator, of themselves or of words for them; an error where they are neither."""
+    model, estimator = as_model(model), as_estimator(estimator)
     if isinstance(estimator, Stratum):
         raise ValueError(f"theory is of whole estimators, and {estimator!r} is a part of one")
     if model.data is not None:
         raise ValueError(f"model {model.name!r} has data: every row is a model of its own, and theory is of one")
+    return model, estimator
 
 
 @own_errstate
-def tail_index(model: Model, estimator: Estimator) -> float:
+def tail_index(model: Model | str, estimator: Estimator | str) -> float:
     """The tail index of an estimator's values on a model; infinite for tails lighter than any power, NaN if not known.
 
     ``2 s / (2 s - 1)`` for SUMO under ``P_k = k^-s``, 1 for geometric tails of `K`; less where the weights have a heavy
@@ -133,7 +135,7 @@ def tail_index(model: Model, estimator: Estimator) -> float:
 
 
 @own_errstate
-def tail(model: Model, estimator: Estimator) -> Tail:
+def tail(model: Model | str, estimator: Estimator | str) -> Tail:
     """The tail of an estimator's values on a model: index, constant, and which moments exist.
 
     Parameters
@@ -152,8 +154,8 @@ def tail(model: Model, estimator: Estimator) -> Tail:
     >>> [tail(fs.models.note(), fs.SUMO()).exists(p) for p in (1, 2)]
     [True, False]
     """
-    check(model, estimator)
-    return _tail(model, estimator, chi_square(model))
+    model, estimator = check(model, estimator)
+    return _tail(model, _taylor.centered(model, estimator), chi_square(model))
 
 
 @own_errstate
@@ -187,6 +189,8 @@ def gamma_shape(model: Model) -> float | None:
 
 
 def _tail(model: Model, estimator: Estimator, chi2: ChiSquare) -> Tail:
+    if isinstance(estimator, Taylor):
+        return _taylor.tail_of(model, estimator, _taylor.series_of(model, estimator, chi2))
     deviation = _mean_deviation(model) if isinstance(estimator, SingleTerm) else math.nan
     far = tails_of_weights(model)
     return tail_of(estimator, float(chi2), far.weight, far.near_zero, deviation)
@@ -228,6 +232,8 @@ def last_sample(estimator: Estimator) -> float:
 
 def _mean(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -> Quantity:
     """Exactly the expectation of IWAE with the last sample that a trial can reach, or the log evidence."""
+    if isinstance(estimator, Taylor):
+        return _taylor.mean_of(estimator, _taylor.series_of(model, estimator, chi2), tail)
     if tail.exists(1.0) is False:
         return Quantity(-math.inf if isinstance(estimator, IWAE) else math.nan, "infinite")
     if _has_zeros(model):
@@ -266,6 +272,8 @@ def _variance(
     model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail, mean: Quantity
 ) -> tuple[Quantity, tuple[str, ...]]:
     """The variance, and what is to be said of it."""
+    if isinstance(estimator, Taylor):
+        return _taylor.variance_of(estimator, _taylor.series_of(model, estimator, chi2))
     if float(chi2) == 0.0 and tail.exists(2.0):
         return Quantity(0.0, "exact"), ()
     if tail.exists(2.0) is False:
@@ -300,6 +308,24 @@ def _variance(
     if float(chi2) > DEPTH * fewest or not _is_near_its_limit(model, fewest, float(chi2)):
         return UNKNOWN, (_out_of_depth(model, value, float(chi2), fewest),)
     return Quantity(value, "first-order"), ()
+
+
+def _of_blocks(model: Model, estimator: Estimator, chi2: ChiSquare, variance: Quantity) -> Quantity:
+    """Trials times the variance of the mean of whole blocks; the variance itself where trials are independent."""
+    if not isinstance(estimator, SUMO | SingleTerm | MLMC) or estimator.stratified == 1:
+        return variance
+    if variance.kind in ("infinite", "unknown") or variance.value == 0.0:
+        return variance
+    moments: Moments | None = gamma_moments(model)
+    pairs = _pairs.pairs_of(model) if moments is None else None
+    if moments is None:
+        moments = FirstOrder(float(chi2)) if pairs is None else _stratified.PairsMoments(pairs, float(chi2))
+    evidence = log_evidence_of(model)
+    taken = _stratified.between(moments, estimator, math.nan if evidence is None else evidence)
+    if math.isnan(taken):
+        return UNKNOWN
+    kind = variance.kind if moments.exact else "first-order"
+    return Quantity(max(variance.value - taken, 0.0), kind, variance.error)
 
 
 def first_samples(estimator: Estimator) -> int:

@@ -7,7 +7,8 @@ import textwrap
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from fastsumo.base.text import NARROWEST, WIDTH
+from fastsumo.base.shown import Shown
+from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.labels import label
 
@@ -107,7 +108,7 @@ class ChiSquare:
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Prediction(Shown):
     """What theory says of an estimator on a model.
 
     Attributes
@@ -119,13 +120,16 @@ class Prediction:
     cost : Quantity
         Expected importance samples of one trial.
     variance_times_cost : Quantity
-        The variance that a budget of one importance sample buys: the figure to compare estimators by.
+        The variance that a budget of one importance sample buys: the figure to compare estimators by; of
+        ``variance_of_mean``.
     tail_index, tail_constant : Quantity
         ``P(|value - log Z| > x)`` is about ``tail_constant * x**-tail_index``, both sides together; the
         index is infinite (a value, not the kind) where the tail is lighter than any power.
     chi_square : ChiSquare
     notes : tuple of str
         What a reader of the numbers should know.
+    variance_of_mean : Quantity
+        Times the number of trials: ``variance`` where they are independent, less for whole blocks of stratified ones.
 
     Examples
     --------
@@ -145,6 +149,7 @@ class Prediction:
     tail_constant: Quantity
     chi_square: ChiSquare
     notes: tuple[str, ...] = ()
+    variance_of_mean: Quantity = UNKNOWN
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON but for NaN and infinities; quantities as value, kind and error where there is one.
@@ -186,18 +191,20 @@ class Prediction:
         'ELBO() on note, by theory'
         """
         width = max(width, NARROWEST)
-        names = (
-            "mean",
-            "variance",
-            "cost",
-            "variance_times_cost",
-            "tail_index",
-            "tail_constant",
-            "chi_square",
-        )
-        lines = [_wrapped(f"{label(self.estimator)} on {self.model}, by theory", width)]
-        lines += [f"  {name.replace('_', ' ').replace('times', 'x'):<16} {getattr(self, name)!r}" for name in names]
+        lines = [_wrapped(self._title(), width), *(f"  {name:<16} {value}" for name, value in self._rows())]
         return "\n".join(lines + [_wrapped(f"  note: {note}", width) for note in self.notes])
+
+    def _title(self) -> str:
+        return f"{label(self.estimator)} on {self.model}, by theory"
+
+    def _rows(self) -> Rows:
+        names = ["mean", "variance", "cost", "variance_times_cost", "tail_index", "tail_constant", "chi_square"]
+        if self.estimator.plan().stratified > 1:
+            names.insert(2, "variance_of_mean")
+        return Rows((name.replace("_", " ").replace("times", "x"), repr(getattr(self, name))) for name in names)
+
+    def _blocks(self) -> list[Rows | list[Column]]:
+        return [Rows([("", self._title())]), self._rows(), Rows(("note", note) for note in self.notes)]
 
     def __str__(self) -> str:
         return self.text()

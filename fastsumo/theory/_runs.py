@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base.floats import own_errstate
-from fastsumo.estimators.estimators import SUMO, Estimator
+from fastsumo.base.shown import Shown
+from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm
 from fastsumo.trial.plan import MAX_TERMS, Law
 from fastsumo.trial.survival import survival
 
 from ._far import LIGHT as LIGHT_INDEX
 from ._far import Index
-from ._tails import tail_of
+from ._tails import Tail, tail_of
 
 _EXACT = 4096  # terms summed one by one; beyond, cells of a fixed ratio
 _RATIO = 1.02
@@ -43,7 +44,7 @@ class TailSource(Protocol):
 
 
 @dataclass(frozen=True)
-class PowerTail:
+class PowerTail(Shown):
     """``P(|value - log Z| > x) ~ constant * x**-index``, both sides together; NaN where it is not known.
 
     Attributes
@@ -67,9 +68,9 @@ class PowerTail:
 def tail_law(run: TailSource) -> PowerTail | None:
     """The power law that the tail of a run follows; None where there is none or it is unknown.
 
-    That of an uncapped law of `K`: ``P_k = k^-s`` with ``s > 1/2`` gives the index ``2 s / (2 s - 1)``, a geometric
-    tail of `K` the index 1 up to a logarithm. Or that of the weights, where theirs is heavier: far out, or near zero.
-    What is not known of the weights is taken to be light.
+    That of an uncapped law of `K`: of SUMO, ``P_k = k^-s`` with ``s > 1/2`` gives the index ``2 s / (2 s - 1)``, a
+    geometric tail of `K` the index 1 up to a logarithm; of MLMC, the ratio of its levels gives it. Or that of the
+    weights, where theirs is heavier: far out, or near zero. What is not known of the weights is taken to be light.
 
     Parameters
     ----------
@@ -86,15 +87,10 @@ def tail_law(run: TailSource) -> PowerTail | None:
     >>> tail_law(fs.simulate(fs.models.gamma(2.0), fs.SUMO(), 1).provenance).index
     2.0
     """
-    weight, near_zero = (
-        LIGHT_INDEX if index is None else Index(index, index)
-        for index in (run.weight_tail_index, run.weight_zero_index)
-    )
-    chi2 = _chi_square(run)
-    tail = tail_of(run.estimator, chi2, weight, near_zero)
-    if not tail.of_weights and (chi2 == math.inf or not isinstance(run.estimator, SUMO)):
+    chi2, tail = _chi_square(run), _tail(run)
+    if not tail.of_weights and (chi2 == math.inf or not isinstance(run.estimator, (SUMO, SingleTerm, MLMC))):
         return None
-    if chi2 == math.inf and run.weight_tail_index is None and weight == LIGHT_INDEX and "near zero" not in tail.note:
+    if chi2 == math.inf and run.weight_tail_index is None and "near zero" not in tail.note:
         return None
     return PowerTail(tail.index, tail.constant, tail.note if tail.of_weights else "") if tail.index < math.inf else None
 
@@ -129,6 +125,45 @@ def tail_survival(run: TailSource, x: ArrayLike) -> NDArray[np.float64] | None:
     probability, variance = _normal_mixture(law)
     size = np.asarray(x, dtype=np.float64)[..., None] / np.sqrt(2.0 * run.chi_square * variance)
     return np.asarray(erfc(size) @ probability)
+
+
+def has_moment(run: TailSource, moment: float) -> bool | None:
+    """Whether ``E |value|^moment`` of a run is finite; None where too little is known.
+
+    That is where too little is known of its weights; and of Taylor's series and of strata, whose tails do not follow
+    from what a run knows of its model.
+
+    Parameters
+    ----------
+    run : Provenance
+        As in `tail_law`.
+    moment : float
+
+    Returns
+    -------
+    bool or None
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> run = fs.simulate(fs.models.note(), fs.MLMC(), 1).tail_source
+    >>> has_moment(run, 2.0), has_moment(run, 3.0)
+    (True, False)
+    """
+    if not isinstance(run.estimator, (IWAE, JVI, SUMO, SingleTerm, MLMC)):
+        return None
+    found = _tail(run).exists(moment)
+    known = run.weight_tail_index is not None and run.weight_zero_index is not None
+    return None if found and not known else found
+
+
+def _tail(run: TailSource) -> Tail:
+    """The tail of a run, the weights taken to be light where nothing is known of them."""
+    weight, near_zero = (
+        LIGHT_INDEX if index is None else Index(index, index)
+        for index in (run.weight_tail_index, run.weight_zero_index)
+    )
+    return tail_of(run.estimator, _chi_square(run), weight, near_zero)
 
 
 def _chi_square(run: TailSource) -> float:

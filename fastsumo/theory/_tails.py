@@ -191,7 +191,7 @@ def _mlmc(estimator: MLMC, chi2: float, b: float) -> Tail:
     about it.
     """
     r = estimator.ratio
-    quiet = math.log(r) / math.log(2.0 * r) if r < 0.5 else math.inf
+    quiet = round(math.log(r) / math.log(2.0 * r), 12) if r < 0.5 else math.inf  # 3 of 2^-1.5, and no more
     jump = 1.0 + (b - 1.0) * math.log(2.0) / -math.log(r)
     if jump < quiet or b <= 2.0:
         return Tail(min(jump, quiet), math.nan, f"set by the weights' own tail, of index {b:g}", True, True)

@@ -1,15 +1,19 @@
 """Drawing `K`: the largest k with ``u <= P(K >= k)``, from the roulette uniform of each trial; and what it costs.
 
 For the law given ``lowest <= K <= highest`` the uniform is taken to ``(P(K > highest), P(K >= lowest)]`` first.
+
+Stratified (Vihola, Operations Research 2018): the trials of a block of ``B`` have the uniforms ``(j + u) / B``, ``u``
+their own, and ``j`` their place in a permutation of ``0 .. B - 1`` that is random and the block's. So each trial alone
+has the law, and a block has one trial in each of ``B`` equal parts of it.
 """
 
-from numba import int64, uint64
+from numba import float64, int64, uint64
 
 from fastsumo.jit.bits import floor
 from fastsumo.jit.memory import floats, ints
 from fastsumo.jit.options import device, inlined, kernel
 from fastsumo.trial import kinds
-from fastsumo.trial.philox import roulette_uniform
+from fastsumo.trial.philox import HALF_WORD, LOW, philox, roulette_uniform
 from fastsumo.trial.plan import FINITE_HEAD
 from fastsumo.vmath import exp, log
 
@@ -21,6 +25,8 @@ def draw(params, first, terms_at, n):
     if params.kind == kinds.IWAE or params.kind == kinds.JVI:
         for t in range(n):
             terms[t] = params.cap
+    elif params.block_bits > 0:
+        _draw_stratified(params, first, terms_at, n)
     elif params.table_size:
         table = floats(params.table_at, params.table_size)
         for t in range(n):
@@ -42,6 +48,47 @@ def draw(params, first, terms_at, n):
 def _uniform(params, trial):
     """The uniform that draws `K`; exactly the roulette uniform where the law is whole."""
     return params.uniform_low + params.uniform_width * roulette_uniform(trial, params.key)
+
+
+@device
+def _draw_stratified(params, first, terms_at, n):
+    """`draw` by blocks; uniforms first, in the memory of the terms."""
+    terms, uniforms, bits, done = ints(terms_at, n), floats(terms_at, n), uint64(params.block_bits), 0
+    while done < n:
+        block = (first + uint64(done)) >> bits
+        end = min(n, int64(((block + uint64(1)) << bits) - first))
+        words = _words_of(block, params.key)
+        for t in range(done, end):
+            trial = first + uint64(t)
+            uniforms[t] = _placed(params, trial, roulette_uniform(trial, params.key), words)
+        done = end
+    for t in range(n):
+        terms[t] = terms_of(params, uniforms[t])
+
+
+@inlined
+def _words_of(block, key):
+    """The permutation of a block: four words of a counter that no sample has, of sample 1 and block 0."""
+    return philox(block & LOW, block >> HALF_WORD, uint64(1), uint64(0), key & LOW, key >> HALF_WORD)
+
+
+@inlined
+def _placed(params, trial, u, words):
+    """The roulette uniform of a trial, ``u`` where it lies in its part.
+
+    The permutation is of xors, sums, odd products and shifted xors of ``block_bits`` bits, each of which can be undone.
+    The low half of the first word enters once, as the first xor: so every place is equally likely, whatever the rest.
+    """
+    bits = uint64(params.block_bits)
+    mask, half = (uint64(1) << bits) - uint64(1), (bits + uint64(1)) >> uint64(1)
+    j = trial & mask
+    for word in words:
+        j = ((j ^ word) * ((word >> uint64(16)) | uint64(1))) & mask
+        j ^= j >> half
+    for word in (words[1], words[2], words[3]):
+        j = ((j + (word >> uint64(16))) * (word | uint64(1))) & mask
+        j ^= j >> half
+    return (float64(int64(j)) + u) / float64(int64(mask) + 1)
 
 
 @inlined
@@ -90,6 +137,8 @@ def samples_of(params, terms):
     """Importance samples of a trial of `K` terms."""
     if params.kind == kinds.MLMC:
         return params.base + (params.base << terms) if params.first else params.base << (terms - 1)
+    if params.kind == kinds.TAYLOR:
+        return params.block * terms
     return params.minimum + terms
 
 

@@ -15,6 +15,7 @@ from fastsumo.base import exact
 from fastsumo.trial import kinds
 from fastsumo.trial.plan import FINITE_HEAD, Plan
 from fastsumo.trial.ranges import LARGEST_SHIFT, LOG_2
+from fastsumo.trial.series import scale_of
 from fastsumo.trial.sizes import SHORT
 from fastsumo.trial.survival import exact_survival, reciprocals
 
@@ -73,6 +74,10 @@ class KernelParams(NamedTuple):
     base: int  # samples of level 0
     first: int  # 1 if a trial has a level 0 of its own
     single: bool  # whether only the level that is drawn counts
+    block: int  # samples of a term of Taylor's series
+    log_center: float  # log of the number c that the series is around
+    inverse_center: float  # 1 / (block c), for linear weights: times 2**shift
+    block_bits: int  # log2 of the trials whose uniforms are stratified together
 
 
 class OwnedParams(NamedTuple):
@@ -120,8 +125,20 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
         base=plan.base,
         first=int(plan.first),
         single=plan.single,
+        block=plan.block,
+        log_center=plan.log_center,
+        inverse_center=0.0,
+        block_bits=plan.stratified.bit_length() - 1,
     )
     return OwnedParams(params, (weigher, numbers, row, law.table, factors))
+
+
+def with_center(params: KernelParams, center: float) -> KernelParams:
+    """The params of a run whose log weights are expected around ``center``; those of a series, around its own."""
+    if params.kind != kinds.TAYLOR:
+        return params._replace(shift=shift_of(center))
+    shift, inverse = scale_of(params.log_center, params.block)
+    return params._replace(shift=shift, inverse_center=inverse)
 
 
 def shift_of(center: float) -> float:
@@ -133,16 +150,18 @@ def shift_of(center: float) -> float:
 def _longest_short(plan: Plan) -> int:
     if plan.kind == kinds.MLMC:
         return sum(plan.samples(k) <= SHORT for k in range(1, plan.law.cap + 1))
-    return SHORT - plan.minimum
+    return (SHORT - plan.minimum) // plan.block
 
 
 def factors_of(plan: Plan) -> NDArray[np.float64]:
     """``1 / P(K >= j)`` for the `K` of short trials, 1 for ``j = 0``; and then ``1 / n`` for their samples.
 
-    For levels, what the difference that `K` stands for counts: ``1 / P(K >= j)``, or ``1 / P(K = j)`` where only one
-    level counts; 0 for ``j = 0``.
+    For Taylor's series ``1 / (j P(K >= j))``. For levels, what the difference that `K` stands for counts: ``1 / P(K >=
+    j)``, or ``1 / P(K = j)`` where only one level counts; 0 for ``j = 0``.
     """
     law, inverses = plan.law, 1.0 / np.maximum(np.arange(SHORT + 1.0), 1.0)
+    if plan.kind == kinds.TAYLOR:
+        return np.append(reciprocals(law, SHORT + 2) / np.maximum(np.arange(SHORT + 2.0), 1.0), inverses)
     if plan.kind != kinds.MLMC:
         return np.append(reciprocals(law, SHORT + 2), inverses)
     factors = np.ones(SHORT + 2)

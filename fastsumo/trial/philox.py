@@ -1,7 +1,8 @@
 """Random numbers: Philox4x32-10 (Salmon et al., SC 2011) named by (seed, trial, sample, block), uniforms and normals.
 
-The counter layout is a promise (README, "What is promised"): block 0 draws the roulette, block ``b >= 1`` the b-th
-pair of numbers of a sample. Words of 32 bits travel in uint64 lanes, whose product is one vector instruction.
+The counter layout is a promise (``fastsumo guide promises``): block 0 draws the roulette, block ``b >= 1`` the b-th
+pair of numbers of a sample; block 0 of sample 1 orders trials that are stratified together (`draw.py`). Words of 32
+bits travel in uint64 lanes, whose product is one vector instruction.
 """
 
 import numpy as np
@@ -11,8 +12,8 @@ from fastsumo.jit.bits import bits_float, sqrt
 from fastsumo.jit.options import device, inlined
 from fastsumo.vmath import _minus_two_log, _sincos_turns
 
-_LOW = np.uint64(0xFFFFFFFF)
-_HALF_WORD = np.uint64(32)
+LOW = np.uint64(0xFFFFFFFF)
+HALF_WORD = np.uint64(32)
 _MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _KEY_STEP_0, _KEY_STEP_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _BLOCKS_PER_EPOCH = np.uint64(4096)  # blocks of one sample; bits 32 and up of the sample index lie above them
@@ -26,14 +27,14 @@ _BELOW_ONE = 1.0 - 2.0**-53
 def philox(c0, c1, c2, c3, k0, k1):
     """Ten rounds on four 32-bit words with a two-word key, all uint64; returns four 32-bit words."""
     for _ in range(10):
-        p0 = _MULTIPLIER_0 * (c0 & _LOW)
-        p1 = _MULTIPLIER_1 * (c2 & _LOW)
-        c0 = (p1 >> _HALF_WORD) ^ (c1 ^ k0)
-        c1 = p1 & _LOW
-        c2 = (p0 >> _HALF_WORD) ^ (c3 ^ k1)
-        c3 = p0 & _LOW
-        k0 = (k0 + _KEY_STEP_0) & _LOW
-        k1 = (k1 + _KEY_STEP_1) & _LOW
+        p0 = _MULTIPLIER_0 * (c0 & LOW)
+        p1 = _MULTIPLIER_1 * (c2 & LOW)
+        c0 = (p1 >> HALF_WORD) ^ (c1 ^ k0)
+        c1 = p1 & LOW
+        c2 = (p0 >> HALF_WORD) ^ (c3 ^ k1)
+        c3 = p0 & LOW
+        k0 = (k0 + _KEY_STEP_0) & LOW
+        k1 = (k1 + _KEY_STEP_1) & LOW
     return c0, c1, c2, c3
 
 
@@ -47,14 +48,14 @@ def uniform(word):
 def uniform_pair(trial, sample, block, key):
     """The two uniforms of one block of one sample; all arguments uint64."""
     w0, w1, w2, w3 = philox(
-        trial & _LOW,
-        trial >> _HALF_WORD,
-        sample & _LOW,
-        block + _BLOCKS_PER_EPOCH * (sample >> _HALF_WORD),
-        key & _LOW,
-        key >> _HALF_WORD,
+        trial & LOW,
+        trial >> HALF_WORD,
+        sample & LOW,
+        block + _BLOCKS_PER_EPOCH * (sample >> HALF_WORD),
+        key & LOW,
+        key >> HALF_WORD,
     )
-    return uniform(w0 | (w1 << _HALF_WORD)), uniform(w2 | (w3 << _HALF_WORD))
+    return uniform(w0 | (w1 << HALF_WORD)), uniform(w2 | (w3 << HALF_WORD))
 
 
 @inlined

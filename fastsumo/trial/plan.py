@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastsumo.trial import kinds
 
 MAX_TERMS = 2**52  # the largest K of a law that nothing caps
+MAX_STRATIFIED = 2**16  # trials of a block of stratified uniforms
 FINITE_HEAD = 1e300  # a head beyond it is none: the power goes on
 
 NO_TABLE = np.empty(0)
@@ -76,6 +77,12 @@ class Plan(NamedTuple):
         The value is -inf where so many first weights are all zero.
     low, high : int
         `K` is drawn from the law given ``low <= K <= high``; weights stay those of the law.
+    block : int
+        Samples of a term of Taylor's series.
+    log_center : float
+        Log of the number that the series is around; NaN where every row of data has one of its own.
+    stratified : int
+        Trials of a block over which the uniforms of `K` are stratified, a power of two; 1 where they are independent.
     """
 
     kind: int
@@ -88,6 +95,9 @@ class Plan(NamedTuple):
     alive: int = 1
     low: int = 1
     high: int = MAX_TERMS
+    block: int = 1
+    log_center: float = 0.0
+    stratified: int = 1
 
     @property
     def largest(self) -> int:
@@ -104,5 +114,5 @@ class Plan(NamedTuple):
         (4, 9, 4)
         """
         if self.kind != kinds.MLMC:
-            return self.minimum + terms
+            return self.minimum + self.block * terms
         return self.base + (self.base << terms) if self.first else self.base << (terms - 1)

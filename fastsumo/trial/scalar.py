@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.jit.bits import fma
+from fastsumo.jit.bits import fabs, fma
 from fastsumo.jit.memory import floats
 from fastsumo.jit.options import inlined
 from fastsumo.trial import kinds
 from fastsumo.trial.coefficients import HUGE, TINY, coefficient_of, inverse_of, is_empty, is_harmonic, leaves_head
 from fastsumo.trial.draw import samples_of
 from fastsumo.trial.levels import difference, factor_of
-from fastsumo.trial.ranges import LOG_2, NO_RANGE, are_linear, widened
+from fastsumo.trial.ranges import FURTHEST, LOG_2, NO_RANGE, are_linear, widened
+from fastsumo.trial.series import factor_of_block, term_of
 from fastsumo.trial.sizes import SHORT
 from fastsumo.vmath import _log_positive
 
@@ -97,6 +98,29 @@ def _finish(params, terms, total, out, first_log, before):
         return (-np.inf if is_empty(out) else result), inside
     result = origin + fma(floats(params.reciprocal_at, SHORT + 2)[terms], last, out)
     return (result if out > -np.inf else -np.inf), out == out
+
+
+def series_value(weight: Any) -> Any:
+    """Of Taylor's series."""
+
+    @inlined
+    def value(params, trial, terms):
+        product, total, part, k, left = 1.0, 0.0, 0.0, 0, params.block
+        lowest, highest = NO_RANGE
+        for s in range(samples_of(params, terms)):
+            w = weight(params, trial, uint64(s))
+            lowest, highest = widened(lowest, highest, w)
+            part += w
+            left -= 1
+            if left == 0:
+                k, left = k + 1, params.block
+                product *= factor_of_block(params, part)
+                total = fma(term_of(params, k), product, total)
+                part = 0.0
+        result = params.log_center - total
+        return result, are_linear(lowest, highest) & (fabs(result) <= FURTHEST)
+
+    return value
 
 
 def level_value(weight: Any) -> Any:

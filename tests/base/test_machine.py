@@ -39,5 +39,5 @@ def test_quotas(
         (tmp_path / "groups").write_text(groups)
     monkeypatch.setattr(machine, "_CGROUPS", tmp_path / "limits")
     monkeypatch.setattr(machine, "_OWN_GROUPS", tmp_path / "groups")
-    assert machine._container_cores() == cores
+    assert machine._container_cores(tmp_path / "groups", tmp_path / "limits") == cores
     assert 1 <= machine.available_threads() <= cores

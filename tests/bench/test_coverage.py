@@ -74,13 +74,13 @@ def test_coverage_counts() -> None:
 
 
 @pytest.mark.slow
-def test_the_readme_gets_both_tables(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_gets_both_tables(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = coverage.report(folder)
     assert "| coverage, half width | 10² trials, 12 times | 10³ trials, 12 times | 10⁴ trials, 12 times |" in text
     assert text.count("| median-of-means |") == 2
-    readme = tmp_path / "README.md"
-    readme.write_text("before\n{}\nwhat was there\n{}\nafter\n".format(*coverage.MARKERS), encoding="utf-8")
+    page = tmp_path / "tails.md"
+    page.write_text("before\n{}\nwhat was there\n{}\nafter\n".format(*coverage.MARKERS), encoding="utf-8")
     arguments = [str(tmp_path / "runs"), "--largest", "1e4", "--repetitions", "2"]
-    assert coverage.main(arguments) == coverage.main([*arguments, "--readme", str(readme)]) == 0
-    assert capsys.readouterr().out.strip() in readme.read_text(encoding="utf-8")
-    assert "what was there" not in readme.read_text(encoding="utf-8")
+    assert coverage.main(arguments) == coverage.main([*arguments, "--page", str(page)]) == 0
+    assert capsys.readouterr().out.strip() in page.read_text(encoding="utf-8")
+    assert "what was there" not in page.read_text(encoding="utf-8")

@@ -86,13 +86,13 @@ def test_a_partial_run_makes_a_partial_report(data: dict[str, Any]) -> None:
     assert "|" not in report.report(data)
 
 
-def test_the_readme_keeps_the_rest(data: dict[str, Any], tmp_path: Path) -> None:
-    readme, source, figure = tmp_path / "README.md", tmp_path / "speed.json", tmp_path / "figures" / "speed.png"
-    readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
+def test_the_page_keeps_the_rest(data: dict[str, Any], tmp_path: Path) -> None:
+    page, source, figure = tmp_path / "speed.md", tmp_path / "speed.json", tmp_path / "figures" / "speed.png"
+    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
     source.write_text(json.dumps(data), encoding="utf-8")
-    command = [str(source), "--readme", str(readme), "--figure", str(figure)]
+    command = [str(source), "--page", str(page), "--figure", str(figure)]
     assert report.main(command) == report.main(command) == 0
-    text = readme.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     assert text.startswith(f"before\n{report.BEGIN}\n")
     assert text.endswith(f"{report.END}\nafter\n")
     assert "old" not in text
@@ -100,6 +100,6 @@ def test_the_readme_keeps_the_rest(data: dict[str, Any], tmp_path: Path) -> None
     assert 1_000 < figure.stat().st_size < 100_000
 
 
-def test_a_readme_without_markers_is_refused() -> None:
+def test_a_page_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="markers"):
         report.with_table("nothing here", "table")

@@ -5,20 +5,26 @@ The names that it takes (`models/parsing.py`) are tested here too; what a report
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 from commands import Stopper, complaint, output
+from numba.core import caching
 
 import fastsumo as fs
 from fastsumo import cli
-from fastsumo.cli import commands, shared
+from fastsumo.cli import commands, shared, trials
+from fastsumo.jit import cache, options
 from fastsumo.models import parsing
+from fastsumo.runs import rerun
 
 USERS = """
 import fastsumo as fs
@@ -61,6 +67,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "syntax.py").write_text("def (:\n")
     (tmp_path / "leaves.py").write_text("import sys\nsys.exit(3)\n")
     (tmp_path / "short.npz").write_bytes(b"PK\x03\x04 and no more")
+    (tmp_path / "grid.toml").write_text("")
+    (tmp_path / "kept.npz").write_bytes(b"of hours")
+    fs.Study(tmp_path / "a.study").add("note", "elbo", 100)
     return tmp_path
 
 
@@ -77,7 +86,8 @@ def test_run_prints_and_draws(folder: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_run_by_default_is_the_note_ten_million_times() -> None:
     options = commands.make_parser(["run"]).parse_args(["run"])
-    assert (options.model, options.trials, options.seed) == ("note", 10_000_000, None)
+    assert (options.model, options.trials, options.seed) == ("note", None, None)
+    assert trials.USUAL == 10_000_000
     assert repr(shared.estimator(options)) == repr(fs.SUMO(fs.roulette.Harmonic()))
 
 
@@ -182,6 +192,9 @@ def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
         ("run --estimator iwae:k=0", "k must be"),
         ("run --estimator iwae:k=5 --roulette harmonic", "has no law of K"),
         ("run --estimator sumo:harmonic --roulette harmonic", "given twice"),
+        ("run --estimator sumo:cap=80", "did you mean sumo:harmonic:cap=80?"),
+        ("run --estimator sumo:alpha=8,rate=0.5", "did you mean sumo:harmonic-geometric:alpha=8,rate=0.5?"),
+        ("run --estimator sumo:roulete=harmonic", "did you mean 'roulette'?"),
         ("run --estimator sumo(harmonic(cap=3)", "do not match"),
         ("run --estimator sumo(harmonic", "not of the form"),
         ("run --roulette harmonc", "did you mean 'harmonic'"),
@@ -197,6 +210,28 @@ def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
         ("run users.py:mime", "did you mean 'mine'?"),
         ("run users.py:plain", "decorate it with @fs.model"),
         ("run users.py:plain(1,2)", "not a fastsumo Model"),
+        ("run users.py:mine:x", "'mine' of 'users.py:mine:x' is a model, and takes nothing after its name"),
+        ("run users.py:mine(3)", "--params, or with_params in Python"),
+        ("run users.py:make:3", "not of the form name or name(value, ...)"),
+        ("run users.py:make", "or call it, as in make(...)"),
+        ("run users.py:mine --params 1,2", "takes 1 params, got 2"),
+        ("run users.py:mine --params 1;2", "not of numbers with commas between them"),
+        ("run kept.npz", "not of the form path/to/file.py:name"),
+        ("run a.study", "a.study is a study, not a file of models: fastsumo study show a.study"),
+        ("run grid.toml", "a declaration of a study, not a file of models: fastsumo study run grid.toml"),
+        ("run --until 1e-3", "'1e-3' is not of the form std_error=1e-4"),
+        ("run --until stderr=1e-3", "did you mean 'std_error'?"),
+        ("run --save kept.npz", "kept.npz is there already: take another name, or replace it with --force"),
+        ("run --save users.py", "users.py is there already"),
+        ("run --save .", "it is a folder"),
+        ("run --save pipe", "it is a named pipe, not a regular file"),
+        ("run --plot pipe.png", "it is a named pipe, not a regular file"),
+        ("tail --save kept.npz", "replace it with --force"),
+        ("merge short.npz", "is cut short"),
+        ("merge a.study users.py", "a.study is a study, not a result"),
+        ("evaluate", "the following arguments are required: MODEL"),
+        ("evaluate note", "has no data: use fs.simulate (`fastsumo run`)"),
+        ("tune note --objective ebo", "did you mean 'elbo'?"),
         ("run users.py:number", "of type int"),
         ("run users.py:broken --trials 10", "name 'unknown' is not defined"),
         ("run users.py:word --trials 10", "must return one number"),
@@ -211,15 +246,95 @@ def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
         ("run --plot x.png --no-plot", "exclude one another"),
         ("show absent.npz", "no such result file"),
         ("show short.npz", "is cut short"),
-        ("show users.py", "not a fastsumo result"),
+        ("show users.py", "users.py is a file of models, not a result: fastsumo run users.py"),
+        ("show a.study", "a.study is a study, not a result: fastsumo study show a.study"),
+        ("show pipe", "it is a named pipe, not a regular file"),
+        ("show .", "it is a folder"),
+        ("replay a.study --trial 1", "not a result or a file of models: fastsumo study show a.study"),
+        ("report users.py", "users.py is a file of models"),
+        ("report a.study -o kept.npz", "replace it with --force"),
+        ("report a.study -o users.py", "users.py is there already"),
+        ("report pipe", "it is a named pipe"),
         ("replay note", "required: --trial"),
         ("replay note --trial=-1", "trial must be"),
         ("replay short.npz --trial 1", "is cut short"),
     ],
 )
 def test_bad_input_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str], line: str, says: str) -> None:
+    if "pipe" in line:
+        pytest.importorskip("fcntl", reason="pipes of POSIX")
+        os.mkfifo(line.split()[-1])
     assert says in complaint(capsys, *line.split(" "))
-    assert not list(folder.glob("*.png"))
+    assert not [file for file in folder.glob("*.png") if file.is_file()]
+    assert (folder / "kept.npz").read_bytes() == b"of hours"
+
+
+def test_params_until_and_merge(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = ["run", "users.py:mine", "--estimator", "elbo", "--quiet"]
+    output(capsys, *run, "--params=-0.25", "--trials", "4096", "--save", "a.npz")
+    output(capsys, *run, "--params=-0.25", "--trials", "100", "--first-trial", "4096", "--save", "b.npz")
+    (line,) = rerun.commands(fs.load("a.npz"))
+    assert "--params=-0.25" in line
+    shown = output(capsys, "merge", "a.npz", "b.npz", "--save", "both.npz")
+    both = fs.load("both.npz")
+    assert (both.trials, both.provenance.params) == (4196, (-0.25,))
+    assert both.mean == fs.simulate(parsing.parse_model("users.py:make(-0.25)"), fs.ELBO(), 4196).mean
+    assert "trials          4,196   (0 to 4195 of seed 0)" in shown
+    assert "trial 0 of seed 0 is in both runs" in complaint(capsys, "merge", "a.npz", "both.npz")
+    output(capsys, *run, "--until", "std_error=0.01", "--save", "both.npz", "--force")
+    assert fs.load("both.npz").std_error <= 0.01
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("\n", 2), ("", 2)])
+def test_on_a_terminal_it_asks(
+    answer: str, code: int, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+    for stream in (sys.stdin, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    run = ["run", "--estimator", "elbo", "--trials", "100", "--no-plot", "--save", "kept.npz"]
+    assert cli.main(run) == code
+    assert "kept.npz is there already: replace it? [y/N]" in capsys.readouterr().err
+    assert (folder / "kept.npz").read_bytes().startswith(b"PK" if code == 0 else b"of hours")
+
+
+def test_a_figure_that_nobody_asked_for_is_no_reason_to_fail(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "fastsumo.png").mkdir()
+    assert cli.main(["run", "--estimator", "elbo", "--trials", "100"]) == 0
+    printed = capsys.readouterr()
+    assert "estimate" in printed.out
+    assert "no figure: cannot write fastsumo.png: it is a folder; --plot FILE writes one elsewhere" in printed.err
+
+
+def test_it_says_that_it_compiles_and_that_nothing_is_kept(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    def increment(x: int) -> int:
+        return x + 1
+
+    def run(*_: object) -> int:
+        kernel = options.kernel(increment)
+        return 0 if kernel(1) == 2 and kernel(1.5) == 2.5 else 1
+
+    monkeypatch.setattr("fastsumo.cli.trials.show_command", run)
+    monkeypatch.setenv("FASTSUMO_CACHE_DIR", str(folder / "cache"))
+    assert cli.main(["show", "kept.npz"]) == 0
+    assert capsys.readouterr().err == "fastsumo: compiling, which takes some seconds the first time\n"
+    assert cli.main(["show", "kept.npz"]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(caching.IndexDataCacheFile, "save", refuse)
+    monkeypatch.setenv("FASTSUMO_CACHE_DIR", str(folder / "other"))
+    cache._say_that_nothing_is_kept.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert cli.main(["show", "kept.npz", "--quiet"]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith(f"fastsumo: warning: {folder / 'other'} cannot be written to (Read-only file system): what")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.slow
@@ -238,7 +353,7 @@ def test_a_failure_of_our_own_is_one_line_too(
     def fail(*_: object) -> None:
         raise LookupError("of ours")
 
-    monkeypatch.setattr("fastsumo.cli.trials.parse_model", fail)
+    monkeypatch.setattr("fastsumo.cli.shared.parse_model", fail)
     assert cli.main(["run"]) == 1
     assert "LookupError: of ours" in capsys.readouterr().err
     monkeypatch.setenv("FASTSUMO_TRACEBACK", "1")
@@ -282,8 +397,12 @@ def test_ctrl_c_prints_the_result_so_far(
     assert cli.main(["run", "--trials", "1e12", "--save", "part.npz", "--no-plot"]) == 130
     printed = capsys.readouterr()
     assert "INTERRUPTED" in printed.out
-    assert "of 1,000,000,000,000 trials done" in printed.err
+    assert "of 1,000,000,000,000 trials done; go on with --first-trial " in printed.err
+    assert "then merge both results (fastsumo merge part.npz ...)" in printed.err
     saved = fs.load("part.npz")
+    gaps = re.findall(r"--first-trial (\d+) --trials (\d+)", printed.err)
+    assert saved.trials + sum(int(count) for _, count in gaps) == 10**12
+    assert {int(first) for first, _ in gaps} <= {high for _, high in saved.ranges[0]} | {0}
     assert saved.interrupted
     assert f"{saved.trials:,}" in printed.out
 
@@ -294,7 +413,7 @@ def test_ctrl_c_before_any_trial(
     def interrupt(*_: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("fastsumo.cli.trials.parse_model", interrupt)
+    monkeypatch.setattr("fastsumo.cli.shared.parse_model", interrupt)
     assert cli.main(["run"]) == 130
     assert capsys.readouterr().err == "fastsumo: interrupted before there was a result\n"
 

@@ -1,4 +1,4 @@
-"""The bits of 48 pairs of model and estimator, as they were: values, terms and all that is kept of the trials.
+"""The bits of 53 pairs of model and estimator, as they were: values, terms and all that is kept of the trials.
 
 A change here is a change of what seeds give, which a version must not bring by accident. `digests.json` has the hashes;
 where one is meant to change, ``python tests/engine/test_digests.py --write`` writes it anew; without ``--write`` that
@@ -132,6 +132,11 @@ PAIRS: list[tuple[str, Any, int]] = [
     ("lognormal", fs.SingleTerm(HARMONIC(cap=300)), 10_000),
     ("quartic by lanes", fs.IWAE(20), 5_000),
     ("choices", fs.SUMO(HARMONIC(cap=80)), 20_000),
+    ("note", fs.Taylor(), 50_000),
+    ("note", fs.Taylor(fs.roulette.Geometric(0.2), block=5, log_center=2.0), 20_000),
+    ("note", fs.Taylor(block=150), 2_000),
+    ("gamma", fs.Taylor(HARMONIC(), block=3), 10_000),
+    ("zero weights", fs.Taylor(PAPER(8, 0.1)), 10_000),
 ]
 KEYS = [f"{model} · {estimator!r}" for model, estimator, _ in PAIRS]
 COMPILED_HERE_ALONE = {
@@ -215,7 +220,7 @@ def test_the_bits_are_the_same_on_other_cpus(cpu: str, tmp_path: Path) -> None:
     compiler = {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": "", "FASTSUMO_CACHE_DIR": str(tmp_path)}
     where = {"PYTHONPATH": os.pathsep.join([str(Path(fs.__file__).parents[1]), str(FILE.parents[1])])}
     done = subprocess.run([sys.executable, __file__], env=os.environ | compiler | where, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "all 48 as they were\n"), done.stdout + done.stderr
+    assert (done.returncode, done.stdout) == (0, "all 53 as they were\n"), done.stdout + done.stderr
 
 
 def main() -> int:

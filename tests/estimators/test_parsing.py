@@ -24,7 +24,7 @@ ESTIMATORS = [
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 def test_estimators_are_read_from_their_repr(estimator: fs.SUMO) -> None:
-    for text in (repr(estimator), label(estimator), label(estimator, "plain"), label(estimator, "exact")):
+    for text in (repr(estimator), label(estimator)):
         assert parse_estimator(text) == estimator
 
 

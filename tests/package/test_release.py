@@ -41,7 +41,10 @@ def test_the_wheel_is_the_package_and_no_more(built: Path) -> None:
     with zipfile.ZipFile(built / f"{NAME}-py3-none-any.whl") as wheel:
         names = set(wheel.namelist())
         points = wheel.read(f"{NAME}.dist-info/entry_points.txt").decode()
-    assert sources("fastsumo") | {"fastsumo/py.typed"} == {name for name in names if name.startswith("fastsumo/")}
+    guide = [path for path in (ROOT / "fastsumo/guide").rglob("*.*") if path.suffix in (".md", ".jinja2", ".css")]
+    others = {path.relative_to(ROOT).as_posix() for path in guide}
+    packed = {name for name in names if name.startswith("fastsumo/")}
+    assert packed == sources("fastsumo") | others | {"fastsumo/py.typed"}
     assert all(name.startswith(("fastsumo/", f"{NAME}.dist-info/")) for name in names)
     assert "fastsumo = fastsumo.cli:main" in points
 

@@ -1,16 +1,18 @@
 """Figures: every panel draws on the axes it is given, shows the run, and needs no window and no pyplot.
 
-What they look like is for eyes; see the figure of the README.
+What they look like is for eyes; see those of the guide.
 """
 
 from __future__ import annotations
 
 import io
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -70,7 +72,7 @@ def test_overview_has_its_panels(result: fs.Result, tmp_path: Path) -> None:
     assert len(figure.axes) == 5
     figure.savefig(tmp_path / "overview.png")
     assert (tmp_path / "overview.png").stat().st_size > 20_000
-    assert "SUMO(roulette=Harmonic()) · 100,000 trials" in figure.get_suptitle()
+    assert "SUMO(Harmonic()) · 100,000 trials" in figure.get_suptitle()
 
 
 def test_overview_draws_on_part_of_a_figure(result: fs.Result) -> None:
@@ -186,6 +188,160 @@ def test_panels_of_their_own_have_the_width_of_a_column(result: fs.Result, name:
         assert box.x1 <= inside.x1 + 1
 
 
+# --- what a notebook and a journal want -----------------------------------------------------------------------------
+
+
+def test_figures_and_panels_of_their_own_show_themselves(result: fs.Result) -> None:
+    panel = plot.octaves(result)
+    assert panel._repr_png_().startswith(b"\x89PNG")
+    assert panel.figure._repr_png_() == panel._repr_png_()
+    assert callable(result.plot()._repr_png_)
+    given = Figure()
+    assert not hasattr(plot.octaves(result, ax=given.add_subplot()), "_repr_png_")
+    assert plot.overview(result, Figure()).savefig.__func__ is Figure.savefig
+
+
+def test_a_figure_goes_to_another_process(result: fs.Result) -> None:
+    figure = plot.octaves(result).figure
+    again = pickle.loads(pickle.dumps(figure))
+    assert b"/Type3" not in pdf_of(again)
+    assert again.axes[0]._repr_png_().startswith(b"\x89PNG")
+
+
+def pdf_of(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="pdf")
+    return file.getvalue()
+
+
+def test_fonts_are_truetype_and_settings_as_they_were(result: fs.Result) -> None:
+    before = dict(mpl.rcParams)
+    written = pdf_of(plot.octaves(result).figure)
+    assert b"/Type3" not in written
+    assert b"/CIDFontType2" in written
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_paper_has_the_width_of_its_column(result: fs.Result) -> None:
+    before = dict(mpl.rcParams)
+    with pytest.raises(RuntimeError, match="inside"), plot.paper(3.35):
+        panel, narrow = plot.tail(result), result.plot()
+        assert mpl.rcParams["pdf.fonttype"] == 42
+        with plot.paper(7.0):
+            wide = result.plot()
+        assert plot.tail(result).figure.get_figwidth() == 3.35
+        raise RuntimeError("inside")
+    assert dict(mpl.rcParams) == before
+    assert plot.tail(result).figure.get_figwidth() == pytest.approx(3.3)
+    assert [each.get_figwidth() for each in (panel.figure, narrow, wide)] == [3.35, 3.35, 7.0]
+    assert columns_of(narrow) == 1
+    assert columns_of(wide) == 2
+    with pytest.raises(ValueError, match="width"), plot.paper(0.0):
+        pass
+
+
+def columns_of(figure: Figure) -> int:
+    """How many columns the panels stand in; those of one begin at the same place."""
+    figure.draw_without_rendering()
+    return len({round(axes.get_position().x0, 6) for axes in figure.axes})
+
+
+def test_panels_are_aligned_and_have_letters(result: fs.Result) -> None:
+    figure = result.plot()
+    assert columns_of(figure) == 2
+    left, right = figure.axes[0], figure.axes[1]
+    assert left.get_position().y1 == pytest.approx(right.get_position().y1)
+    assert figure.axes[2].get_position().y1 == pytest.approx(figure.axes[4].get_position().y1)
+    assert [axes.texts[-1].get_text() for axes in figure.axes] == list("abcde")
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_a_legend_lies_on_no_data(result: fs.Result, name: str) -> None:
+    axes = PANELS[name](result)
+    axes.figure.draw_without_rendering()
+    legend = axes.get_legend()
+    if legend is not None:
+        assert legend.get_window_extent().y0 >= axes.get_window_extent().y1 - 1
+
+
+def test_several_panels_need_a_figure(result: fs.Result) -> None:
+    with pytest.raises(
+        TypeError, match=r"several panels.* figure=, or draw one panel, such as fs.plot.tail\(r, ax=ax\)"
+    ):
+        result.plot(ax=Figure().add_subplot())
+    with pytest.raises(
+        TypeError, match=r"must be a matplotlib Figure or SubFigure, got <Axes.*fs.plot.tail\(r, ax=ax\)"
+    ):
+        result.plot(Figure().add_subplot())
+    with pytest.raises(TypeError, match="ax must be a matplotlib Axes, such as .* got <Figure"):
+        plot.tail(result, ax=Figure())  # type: ignore[arg-type]
+
+
+def test_the_tail_of_mlmc_has_its_known_index(result: fs.Result) -> None:
+    """Its law and no fit; the values are another estimator's, which matters to no line of theory."""
+    run = replace(result, provenance=replace(result.provenance, estimator=fs.MLMC()), _model=None)
+    axes = plot.tail(run)
+    x, share = axes.lines[-1].get_data()
+    assert "theory" in texts(axes)[3]
+    assert np.diff(np.log(share)) / np.diff(np.log(x)) == pytest.approx(-3.0)
+    assert "theory: 3" in texts(plot.hill(run))
+
+
+def test_where_trials_are_alike_there_are_no_octaves(result: fs.Result) -> None:
+    run = replace(result, provenance=replace(result.provenance, estimator=fs.IWAE(5)), _model=None)
+    assert list(plot.octaves(run).patches) == []
+    assert [line.get_label() for line in run.plot().axes[4].lines] == ["$p=1$", "$p=2$", "$p=3$", "$p=4$"]
+
+
+def test_max_to_sum_of_a_run_has_a_path_for_each_power(result: fs.Result, values: np.ndarray) -> None:
+    away = np.abs(values - result.center)
+    for p, line in enumerate(plot.max_sum(result).lines, 1):
+        n, y = line.get_data()
+        assert y.size >= 10
+        whole = np.maximum.accumulate(away**p) / np.cumsum(away**p)
+        np.testing.assert_allclose(y, whole[n - 1], atol=0.03)
+        assert y[-1] == pytest.approx(whole[-1], rel=0.01)
+
+
+def interval(low: float, high: float, level: float = 0.8, method: str = "normal") -> tails.Interval:
+    center = 0.5 * (low + high) if np.isfinite(high) else 0.0
+    return tails.Interval(low, high, level, method, center, 100, "")
+
+
+def test_a_zip_plot_counts_and_orders() -> None:
+    rows = [
+        interval(-1.0, 1.0),
+        interval(0.5, 1.5),
+        interval(-3.0, 2.9),
+        interval(-0.1, 4.1),
+        interval(-np.inf, np.inf),
+    ]
+    axes = plot.zip(rows, truth=0.0)
+    held, missed = axes.collections[:2]
+    assert [segment[0, 0] for segment in held.get_segments()] == [-1.0, axes.get_xlim()[0], -3.0, -0.1]
+    assert [segment[0, 0] for segment in missed.get_segments()] == [0.5]
+    assert texts(axes)[0] == "hold it: 80 ± 18 %"
+
+
+def test_a_zip_plot_of_results_knows_the_truth(result: fs.Result) -> None:
+    axes = plot.zip([result, result])
+    assert axes.get_xlabel() == "median-of-means interval (nats)"
+    assert result.log_evidence in [line.get_xdata()[0] for line in axes.lines if len(line.get_xdata())]
+
+
+def test_zip_plots_that_cannot_be_drawn() -> None:
+    with pytest.raises(TypeError, match="Intervals or Results, got 3"):
+        plot.zip([3], truth=0.0)  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="give a list"):
+        plot.zip(interval(0.0, 1.0), truth=0.0)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="the truth is not known"):
+        plot.zip([interval(0.0, 1.0)])
+    with pytest.raises(ValueError, match="one level and one method, got normal at 0.8, normal at 0.9"):
+        plot.zip([interval(0.0, 1.0), interval(0.0, 1.0, 0.9)], truth=0.0)
+    with pytest.raises(ValueError, match="got none"):
+        plot.zip([], truth=0.0)
+
+
 # --- targets --------------------------------------------------------------------------------------------------------
 
 
@@ -225,7 +381,15 @@ def test_other_targets_are_refused(result: fs.Result) -> None:
         plot.density(fs.models.gamma(2.5))
     with pytest.raises(TypeError, match="Model or Result"):
         plot.density(3)
-    assert plot.density(result).get_yscale() == "log"
+
+
+def test_density_and_histogram_of_a_run_are_two_views(result: fs.Result) -> None:
+    middle, whole = plot.density(result), plot.histogram(result)
+    assert (middle.get_yscale(), whole.get_yscale()) == ("linear", "log")
+    np.testing.assert_allclose(middle.get_xlim(), result.quantile([0.005, 0.995]), rtol=0.02)
+    steps = middle.patches[0].get_data()
+    assert np.sum(steps.values * np.diff(steps.edges)) == pytest.approx(0.99, abs=0.002)
+    assert whole.get_xlim()[1] == pytest.approx(result.max - result.center)
 
 
 # --- why a variance is what it is -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 
 import fastsumo as fs
 from fastsumo.study.study import Study
+from fastsumo.study.table import Status
 
 NOTE = fs.models.note()
 TABLE = fs.Model(lambda z, row, params: row[0] * z[0] - 0.5 * row[0] ** 2, 1, data=[[0.0], [0.5], [1.0]], name="<rows>")
@@ -59,6 +60,28 @@ def test_a_result_shows_what_print_shows(result: fs.Result) -> None:
     for word in ("model note", "tail index", "Hill", "furthest trials", "terms K", "trials/s"):
         assert word in shown
     assert f"{result.extremes['value'][0]:.10g}" in shown
+
+
+def test_what_is_found_of_a_result_is_shown_as_tables(result: fs.Result) -> None:
+    """And on a line of its own no more than a line can hold."""
+    index = result.tail_index()
+    shown = {
+        result.diagnose(): "verdict index 2; predicted index 2",
+        result.interval(): "95 % interval",
+        index: f"estimate {index.estimate:.6g}",
+        result.summary(): "trials 20,000",
+        result.histogram: "counts",
+        result.provenance: "model note",
+        fs.theory.predict(NOTE, fs.MLMC()): "tail index 3 (first-order)",
+        fs.tails.hill_path(result.summary()): "chosen",
+        fs.replay(NOTE, fs.SUMO(), 7): "log weights",
+        Status((), ()): "no cells yet",
+        fs.Audit(False, ("it divides",), ("64 rows",)): "finding it divides",
+    }
+    for value, words in shown.items():
+        assert words in read(value._repr_html_())
+        assert len(repr(value)) < 600
+    assert str(result.interval()).endswith("(95 %, median-of-means)")
 
 
 @pytest.mark.parametrize("trials", [1, 3, 50])
@@ -116,6 +139,9 @@ CELLS = [
     "from fastsumo import Study\nimport tempfile, pathlib\n"
     "s = Study(pathlib.Path(tempfile.mkdtemp()) / 'n.study')\n"
     "s.add(fs.models.note(), [fs.SUMO(), fs.IWAE(5)], trials=300_000)\ns.run(threads=1)\ns",
+    "r.plot()",
+    "%matplotlib inline\nr.plot()",
+    "fs.plot.hill(r)",
 ]
 
 
@@ -146,3 +172,5 @@ def test_progress_and_results_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> 
     last = [output.data.get("text/html", "") for output in outputs if output.output_type == "execute_result"]
     assert "furthest trials" in last[0]
     assert "IWAE(k=5)" in last[1]
+    for cell in book.cells[-3:]:  # each picture once, with and without a backend for it
+        assert ["image/png" in output.data for output in cell.outputs] == [True]

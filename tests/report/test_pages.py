@@ -112,7 +112,7 @@ def test_a_page_has_every_section(page: str, result: fs.Result) -> None:
         assert f"f-{name}" in found.ids
         assert title in found.text
     assert found.tags.count("svg") == len(FIGURES) + 10
-    assert "fastsumo run note --estimator 'SUMO(roulette=Harmonic())' --trials 100000 --seed 1" in found.text
+    assert "fastsumo run note --estimator 'SUMO(Harmonic())' --trials 100000 --seed 1" in found.text
     assert f"{result.extremes['trial'][9]}" in found.text
     assert result.provenance.numba in found.text
     assert result.provenance.cpu in found.text

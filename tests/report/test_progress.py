@@ -49,6 +49,26 @@ def test_the_live_view() -> None:
     assert "▇▆▅▃▁▁" in shown
 
 
+def test_who_asks_for_a_log_gets_one(caplog: pytest.LogCaptureFixture) -> None:
+    """Under the name of the package, whatever is shown; without asking nothing is logged or printed."""
+    assert type(make_progress(False, 1000, "note")) is Progress
+    with caplog.at_level("DEBUG", logger="fastsumo"):
+        bar = make_progress(False, 1000, "note · SUMO()")
+        bar._EVERY = 0.0  # type: ignore[attr-defined]
+        with bar:
+            bar.stage("running")
+            bar.update(250, lambda: FOUND)
+            bar.update(1000, lambda: FOUND)
+        with pytest.raises(KeyError), make_progress(False, 10, "other"):
+            raise KeyError("x")
+    said = [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
+    assert said[0] == ("fastsumo", "DEBUG", "note · SUMO(): running")
+    assert said[1][2].startswith("note · SUMO(): 25 % · 1.840 ± 0.012")
+    assert said[2][2].startswith("note · SUMO(): 1,000 of 1,000 trials in ")
+    assert said[3][1] == "ERROR"
+    assert said[3][2].startswith("other: KeyError after ")
+
+
 def test_without_a_standard_error_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """As under ``pythonw``, or after ``2>&-``: a line would go to standard output."""
     monkeypatch.setattr(sys, "stderr", None)

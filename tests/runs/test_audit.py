@@ -77,6 +77,15 @@ MISTAKES: dict[str, tuple[Row, str]] = {
     ),
     "late": (lambda w, k, p, m: iwae(w, m) + sum(difference(w, m + j) / p(j) for j in range(1, k + 1)), "one late"),
     "short": (lambda w, k, p, m: iwae(w, m) + sum(difference(w, m + j - 1) / p(j) for j in range(1, k)), "left out"),
+    "times later": (
+        lambda w, k, p, m: iwae(w, m) + sum(difference(w, m + j - 1) * p(j + 1) for j in range(1, k + 1)),
+        r"multiplied by P\(K >= j \+ 1\)",
+    ),
+    "from the first": (
+        lambda w, k, p, m: iwae(w, m) + sum((iwae(w, m + j) - iwae(w, m)) / p(j) for j in range(1, k + 1)),
+        "in place of the prefix before",
+    ),
+    "not put back": (lambda w, k, p, m: right(w, k, p, m) - max(w), "not put back"),
     "headless": (
         lambda w, k, p, m: sum(difference(w, m + j - 1) / p(j) for j in range(1, k + 1)),
         "first term is missing",
@@ -129,6 +138,38 @@ def test_one_k_for_all_rows_is_named() -> None:
         found = fs.audit(lambda w, k, pick=pick: by_rows(right)(w, np.full(len(k), pick(k))))  # type: ignore[misc]
         assert words in found.text
     assert "mean of all rows" in fs.audit(lambda w, k: by_rows(right)(w, k).mean()).text
+    assert "minus the mean of all rows" in fs.audit(lambda w, k: -by_rows(right)(w, k).mean()).text
+    assert "K is not used" in fs.audit(lambda w, k: by_rows(right)(w, np.full(len(k), w.shape[1] - 1))).text
+
+
+def test_a_function_may_write_into_what_it_is_given() -> None:
+    def function(log_weights: Any, terms: Any) -> Any:
+        found = by_rows(right)(log_weights, terms)
+        log_weights[:], terms[:] = 0.0, 1
+        return found
+
+    assert fs.audit(function).passed
+
+
+def test_what_is_drawn_inside_is_told() -> None:
+    random = np.random.default_rng(4)
+    found = fs.audit(lambda w, k: by_rows(right)(w, random.permutation(k)))
+    assert "two calls with the same arguments" in found.text
+
+
+@pytest.mark.parametrize("law", [HARMONIC, PAPER, fs.roulette.PowerLaw(1.5)], ids=repr)
+def test_single_precision_passes_at_any_scale(law: fs.roulette.Roulette) -> None:
+    def function(log_weights: Any, terms: Any) -> Any:
+        w = log_weights.astype(np.float32)
+        path = np.logaddexp.accumulate(w, axis=1) - np.log(np.arange(1, w.shape[1] + 1, dtype=np.float32))
+        with np.errstate(invalid="ignore"):
+            step = np.diff(path, axis=1)
+        j = np.arange(1, step.shape[1] + 1)
+        inverse = (1.0 / law.survival(j)).astype(np.float32)
+        return path[:, 0] + np.where(j <= terms[:, None], step * inverse, np.float32(0)).sum(axis=1)
+
+    assert function(np.zeros((2, 3)), np.array([1, 2])).dtype == np.float32
+    assert fs.audit(function, law).passed
 
 
 def test_weights_that_overflow_are_told() -> None:
@@ -163,6 +204,10 @@ def test_draws_of_another_law_are_told(law: fs.roulette.Roulette) -> None:
         "one too large": lambda n: law.sample(n, 3) + 1,
         r"with probability P(K >= k + 1)": lambda n: stepwise(n, 1),
         r"with probability P(K >= k),": lambda n: stepwise(n, 0),
+        "P(K >= 2) is 0.": lambda n: np.maximum(law.sample(n, 3) - 5, 1),
+        "neighbours are equal": lambda n: np.repeat(law.sample(n // 10, 3), 10),
+        "or they are in order": lambda n: np.sort(law.sample(n, 3)),
+        "some K are infinite": lambda n: np.append(law.sample(n - 1, 3), np.inf),
         "n times": lambda n: np.full(n, law.sample(1, 3)[0]),
         "does not follow the law": lambda n: rng.geometric(0.9, n),
     }
@@ -199,6 +244,10 @@ def test_bad_arguments_are_told() -> None:
     fails(lambda: fs.audit(by_rows(right), minimum=0), ValueError, "minimum")
     fails(lambda: fs.audit(by_rows(right), start=2), ValueError, "start")
     fails(lambda: fs.audit(lambda w, k: w), ValueError, "one value a row")
+    for returned in (None, "text", 1, 1j, np.float16(1.0)):
+        fails(lambda returned=returned: fs.audit(lambda w, k: returned), TypeError, "float32 or float64")  # type: ignore[misc]
+    fails(lambda: fs.audit(by_rows(right), draw=lambda n: None), ValueError, "n whole numbers")
+    fails(lambda: fs.audit(by_rows(right), draw=lambda n: np.full(n, np.nan)), ValueError, "n whole numbers")
     fails(lambda: fs.audit(by_rows(right), draw=lambda n: np.ones(3)), ValueError, "n whole numbers")
     fails(lambda: fs.audit(by_rows(right), draw=lambda n: np.full(n, 1.5)), ValueError, "n whole numbers")
     with pytest.raises(ZeroDivisionError):
@@ -209,3 +258,28 @@ def test_the_definition_is_that_of_the_library() -> None:
     for law in LAWS:
         case = module._case(law, 2, 1)
         np.testing.assert_allclose(module.value(case), fs.sumo(case.log_weights, case.terms, law, 2), rtol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_functions_of_frameworks_are_called_with_their_arrays(framework: str) -> None:
+    pytest.importorskip(framework)
+    if framework == "torch":
+        import torch
+
+        def function(w: Any, terms: Any, short: int = 0) -> Any:
+            path = torch.logcumsumexp(w, 1) - torch.log(torch.arange(1, w.shape[1] + 1, dtype=w.dtype))
+            j = torch.arange(1, w.shape[1])
+            return path[:, 0] + torch.where(j <= terms[:, None] - short, torch.diff(path, dim=1) * j, 0.0).sum(1)
+    else:
+        import jax
+        from jax import numpy as jnp
+
+        @jax.jit
+        def function(w: Any, terms: Any, short: int = 0) -> Any:
+            path = jax.lax.cumlogsumexp(w, axis=1) - jnp.log(jnp.arange(1, w.shape[1] + 1))
+            j = jnp.arange(1, w.shape[1])
+            return path[:, 0] + jnp.where(j <= terms[:, None] - short, jnp.diff(path, axis=1) * j, 0.0).sum(1)
+
+    assert fs.audit(function).passed
+    assert "the sum ends at K - 1" in fs.audit(lambda w, k: function(w, k, 1)).text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,6 +65,19 @@ def test_words(found):
     assert "another run may differ by any factor" in text
     assert "1.837877066 (known)" in text
     assert "infinite" not in str(fs.compare(NOTE, ESTIMATORS[:2], cost=1e4))
+
+
+def test_every_number_has_its_error(found):
+    for row in found:
+        assert row.tail_error == row.result.tail_index().std_error
+    assert [math.isnan(row.variance_times_cost_error) for row in found] == [False, False, True, True]
+    iwae = found[0]
+    assert iwae.variance_times_cost_error == 10.0 * iwae.result.variance_error
+    assert 0.005 < iwae.result.variance_error / iwae.result.variance < 0.02
+    assert f" ± {iwae.variance_times_cost_error:.1g}"[:6] in str(found)
+    unknown = str(replace(found, rows=(replace(iwae, variance_times_cost_error=math.nan),)))
+    assert f"{iwae.variance_times_cost:.4g} ± ?" in unknown
+    assert "? no error can be told" in unknown
 
 
 def test_bias_of_iwae_is_seen(found):

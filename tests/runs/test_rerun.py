@@ -112,13 +112,14 @@ def test_the_command_runs_it_again(
 
 
 @pytest.mark.parametrize(
-    ("model", "estimator"), [(NOTE, fs.SUMO(LONG)), (tilted, fs.ELBO()), (tilted.with_params([0.1]), fs.ELBO())]
+    ("model", "estimator"), [(NOTE, fs.SUMO(LONG)), (tilted, fs.ELBO()), (tilted.with_params([-0.1]), fs.ELBO())]
 )
 def test_where_no_command_can_python_does(model: fs.Model, estimator: fs.SUMO, tmp_path: Path) -> None:
     first = fs.simulate(model, estimator, 200, seed=7, first_trial=100)
     lines = rerun.commands(first)
-    if lines[0].startswith("fastsumo run"):
-        assert model is tilted
+    if model is not NOTE:
+        assert lines[0].startswith("fastsumo run")
+        assert ("--params=-0.1" in lines[0]) == (model is not tilted)
         return
     first.save(tmp_path / "r.npz")
     last = lines.pop()

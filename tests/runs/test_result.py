@@ -13,6 +13,7 @@ import pickle
 import re
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -449,3 +450,45 @@ def test_one_run_has_one_mean():
     page = float(re.search(r'class="big">([\d.]+)', result_page.estimate(result)).group(1))
     for number in (told, printed, page):
         assert number == pytest.approx(result.mean, abs=0.1 * verdict.error)
+
+
+def test_quantiles_are_those_of_the_values():
+    run = fs.simulate(MODELS["note"], SUMO, 20_000, seed=1)
+    values, _ = fs.sample(MODELS["note"], SUMO, 20_000, seed=1)
+    q = [0.001, 0.2, 0.5, 0.999]
+    away = np.abs(run.quantile(q) - np.quantile(values, q))
+    assert np.all(away <= 0.016 * np.abs(np.quantile(values, q) - run.center) + 1e-3)
+    assert away[0] < 1e-12 > away[3]
+    assert run.median == run.quantile(0.5)
+    assert (run.quantile(0.0), run.quantile(1.0)) == (run.min, run.max)
+    table = run.quantile_interval(q)
+    assert np.all((table["low"] < table["value"]) & (table["value"] < table["high"]))
+
+
+def test_quantiles_where_trials_have_no_weight():
+    run = fs.simulate(MODELS["zeros"], fs.IWAE(2), 1000)
+    assert 0 < run.zero_weight_trials < run.trials
+    share = run.zero_weight_trials / run.trials
+    assert run.quantile([0.0, 0.9 * share]).tolist() == [-math.inf, -math.inf]
+    assert math.isfinite(run.quantile(1.1 * share))
+    assert math.isnan(run.variance_error)
+
+
+def test_the_error_of_the_variance_is_unknown_where_the_fourth_moment_may_not_exist():
+    run = fs.simulate(MODELS["note"], SUMO, 20_000, seed=1)
+    assert math.isnan(run.variance_error)
+    bounded = replace(run, provenance=replace(run.provenance, estimator=fs.IWAE(5)), _model=None)
+    values, _ = fs.sample(MODELS["note"], SUMO, 20_000, seed=1)
+    n, m4 = values.size, np.mean((values - values.mean()) ** 4)
+    expected = math.sqrt((m4 - (n - 3) / (n - 1) * np.var(values) ** 2) / n)
+    assert bounded.variance_error == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_summary_is_a_row_of_a_table():
+    pytest.importorskip("pandas")
+    run = fs.simulate(MODELS["note"], SUMO, 20_000, seed=1)
+    row = run.to_dataframe("summary").iloc[0]
+    assert (row["model"], row["trials"], row["mean"], row["mcse_mean"]) == ("note", 20_000, run.mean, run.std_error)
+    assert (row["50%"], row["sd"]) == (run.median, math.sqrt(run.variance))
+    assert math.isnan(row["mcse_sd"])
+    assert "trials          20,000" in str(run.summary())

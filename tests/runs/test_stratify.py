@@ -316,7 +316,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     assert output(capsys, *asked, "--save", str(file), "--plot", str(tmp_path / "far.png")) == ""
     assert (tmp_path / "far.png").read_bytes().startswith(b"\x89PNG")
     shown = output(capsys, "show", str(file))
-    assert shown.startswith("note: strata of SUMO(roulette=Harmonic())\nmean ")
+    assert shown.startswith("note: strata of SUMO(Harmonic())\nmean ")
     assert json.loads(output(capsys, "show", str(file), "--json"))["missing"] == fs.load(file).missing
     assert "by strata" in complaint(capsys, "replay", str(file), "--trial", "1")
 
@@ -365,3 +365,33 @@ def test_the_mean_is_unbiased_and_errors_cover() -> None:
     assert np.mean(np.abs(means - mean) < 1.96 * np.array([run.std_error for run in runs])) > 0.9
     covered = np.mean([abs(run.variance - variance) < 1.96 * run.variance_error for run in runs])
     assert covered > 0.95 - 4.5 * math.sqrt(0.05 * 0.95 / 500)
+
+
+# --- quantiles ------------------------------------------------------------------------------------------------------
+
+
+def test_quantiles_are_where_the_distribution_reaches_them(far: fs.Stratified) -> None:
+    q = np.array([0.75, 0.99, 1.0 - 1e-4, 1.0 - 1e-7])
+    found = far.quantile_interval(q)
+    assert np.all((found["low"] < found["value"]) & (found["value"] < found["high"]))
+    np.testing.assert_allclose(far.tail(found["value"] - far.center)["above"], 1.0 - q, rtol=0.05)
+    assert found["value"].tolist() == far.quantile(q).tolist()
+    assert far.quantile(0.3) < far.median < far.quantile(0.75)
+    assert np.all(far.quantile_interval(q, 0.999)["high"] > found["high"])
+
+
+def test_quantiles_are_those_of_plain_trials(far: fs.Stratified) -> None:
+    q = [0.001, 0.1, 0.5, 0.9, 0.999]
+    mine = far.quantile_interval(q, 0.9999)
+    plain = fs.simulate(NOTE, HARMONIC, 100_000, seed=SEED + 1).quantile_interval(q, 0.9999)
+    assert np.all((mine["low"] <= plain["high"]) & (plain["low"] <= mine["high"]))
+
+
+def test_a_quantile_may_be_out_of_reach(far: fs.Stratified) -> None:
+    beyond = 1.0 - 0.5 * far.missing
+    assert far.missing > 0.0
+    assert far.quantile_interval([0.5 * far.missing, beyond])[["low", "high"]].tolist()[0][0] == -np.inf
+    assert far.quantile_interval(beyond)["high"] == np.inf
+    for q in (-0.5, np.nan):
+        with pytest.raises(ValueError, match="q must lie between 0 and 1"):
+            far.quantile(q)

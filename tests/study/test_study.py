@@ -74,11 +74,11 @@ def test_any_number_of_trials_and_its_extension(study: Study, trials: int, what:
 
 
 def test_add_again_keeps_what_there_is_and_raises_the_target(study: Study) -> None:
-    assert study.add(NOTE, CAPPED, 20_000, seeds=2) == [0]
+    assert study.add(NOTE, CAPPED, 20_000, seeds=[2]) == [0]
     study.run(threads=1, **QUICK)
     assert study.add(NOTE, CAPPED, 10_000, seeds=(2, 3)) == [0, 1]
     assert study.status().cells[0].target == 20_000
-    assert study.add("note", "sumo:roulette=harmonic(cap=80)", 30_000, seeds=2) == [0]
+    assert study.add("note", "sumo:roulette=harmonic(cap=80)", 30_000, seeds=[2]) == [0]
     assert study.status().cells[0].target == 30_000
     study.run(threads=1, **QUICK)
     assert same_bits(study[0], fs.simulate(NOTE, CAPPED, 30_000, 2))
@@ -108,6 +108,8 @@ def test_what_cannot_be_added(study: Study) -> None:
         study.add(NOTE, CAPPED, 10, seeds=[-1])
     with pytest.raises(ValueError, match="nothing to add"):
         study.add(NOTE, CAPPED, 10, seeds=[])
+    with pytest.raises(TypeError, match=r"such as \[7\] or range\(100\), got 7; .* how many in a TOML file"):
+        study.add(NOTE, CAPPED, 10, seeds=7)  # type: ignore[arg-type]
 
     class Mine(fs.roulette.Harmonic):
         pass
@@ -148,12 +150,12 @@ def test_a_default_that_changed_in_place_does_not_continue_a_cell(study: Study) 
     scope: dict[str, Any] = {"table": np.zeros(3)}
     exec("def f(z, params, shift=table):\n    return z[0] + shift[1]\n", scope)
     model = fs.Model(scope["f"], 1, name="shifted")
-    assert study.add(model, fs.ELBO(), 100, seeds=np.int64(3)) == [0]
+    assert study.add(model, fs.ELBO(), 100, seeds=[np.int64(3)]) == [0]
     study.run(threads=1, **QUICK)
-    study.add(model, fs.ELBO(), 200, seeds=np.array(3))
+    study.add(model, fs.ELBO(), 200, seeds=np.array([3]))
     scope["table"][:] = 100.0
     with pytest.raises(StudyError, match=r"shift = array\(\[0.*is now.*shift = array\(\[100"):
-        study.add(model, fs.ELBO(), 300, seeds=3)
+        study.add(model, fs.ELBO(), 300, seeds=[3])
     assert [result.trials for result in study] == [100]
 
 
@@ -218,7 +220,7 @@ def test_a_cell_that_fails_stops_alone(study: Study, model: fs.Model) -> None:
 @pytest.mark.slow
 def test_nan_in_chunk_1000_names_its_trial_and_the_rest_goes_on(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fastsumo.study.executors.PILOT_SECONDS", 0.0)  # a pilot would come as far as that chunk
-    study.add(breaks.with_params([5.2]), fs.ELBO(), 10**9, seeds=7)
+    study.add(breaks.with_params([5.2]), fs.ELBO(), 10**9, seeds=[7])
     study.add(NOTE, fs.ELBO(), 100_000)
     with pytest.raises(StudyError, match=r"1 of 2 cells failed.*NaN.*trial \d+ of seed 7"):
         study.run(threads=2, progress=False, chunk_seconds=1e-6)

@@ -30,6 +30,7 @@ DECLARED = """
     models = "lognormal:1"
     params = [[0.5], [0.75]]
     estimators = "iwae:k=3"
+    roulettes = ["geometric:p=0.5"]
     trials = 5e3
     seeds = [7]
 """
@@ -41,9 +42,10 @@ def test_a_study_declared_in_toml(tmp_path: Path) -> None:
     study = Study.from_toml(tmp_path / "grid.toml")
     study.run(threads=1, **QUICK)
     assert study.path == tmp_path / "grid ä.study"
-    assert [cell.trials for cell in study.status().cells] == [10_000] * 8 + [5000] * 2
-    assert same_bits(study[9], fs.simulate(fs.models.lognormal(0.75), fs.IWAE(3), 5000, 7))
-    assert len(Study.from_toml(tmp_path / "grid.toml")) == 10
+    assert [cell.trials for cell in study.status().cells] == [10_000] * 8 + [5000] * 4
+    assert same_bits(study[10], fs.simulate(fs.models.lognormal(0.75), fs.IWAE(3), 5000, 7))
+    assert study[11].provenance.estimator == fs.SUMO(fs.roulette.Geometric(0.5))
+    assert len(Study.from_toml(tmp_path / "grid.toml")) == 12
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,10 @@ def test_a_study_declared_in_toml(tmp_path: Path) -> None:
         ("[[cells]]\nmodels = 'note'", "needs estimators"),
         ("[[cells]]\nmodels = 'not'\nestimators = 'elbo'\ntrials = 5", "did you mean 'note'"),
         ("[[cells]]\nmodels = 'note'\nestimators = 'elbo'\ntrial = 5", "did you mean 'trials'"),
+        ("[[cells]]\nmodels = 'note'\nroulette = 'harmonic'\ntrials = 5", "did you mean 'roulettes'"),
+        ("[[cells]]\nmodels = 'note'\nroulettes = 'harmonc'\ntrials = 5", "did you mean 'harmonic'"),
+        ("[[cells]]\nmodels = 'note'\nestimators = []\ntrials = 5", "nothing to add"),
+        ("[[cells]]\nmodels = 'lognormal:1'\nestimators = 'elbo'\nparams = [0.5]\ntrials = 5", "list of vectors"),
         ("[[cells]]\nmodels = 5\nestimators = 'elbo'\ntrials = 5", "list of words"),
         ("stude = 'a'\n[[cells]]\nmodels = 'note'", "did you mean 'study'"),
     ],

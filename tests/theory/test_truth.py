@@ -6,7 +6,7 @@ known in closed form; expectations and variances are simulated in NumPy, from sa
 label is wrong where its number is not what it claims to be, or what it calls infinite is finite, or the other way
 round.
 
-``python tests/theory/test_truth.py --readme README.md`` puts the table there.
+``python tests/theory/test_truth.py --page fastsumo/guide/theory.md`` puts the table there.
 """
 
 from __future__ import annotations
@@ -582,7 +582,7 @@ def suite() -> tuple[Counter[tuple[str, str]], list[str]]:
 
 
 def table() -> str:
-    """The table of the README."""
+    """The table of the guide."""
     counts, faults = suite()
     labels = ("exact", "first-order", "infinite", "unknown", "estimated")
     wrong = Counter(next(q for q in QUANTITIES if f": {q} " in fault) for fault in faults)
@@ -593,7 +593,7 @@ def table() -> str:
     number = len(problems())
     return (
         f"{number} problems, each by {len(ESTIMATORS)} estimators and laws; "
-        f"`python tests/theory/test_truth.py --readme README.md`.\n\n" + "\n".join(lines)
+        f"`python tests/theory/test_truth.py --page fastsumo/guide/theory.md`.\n\n" + "\n".join(lines)
     )
 
 
@@ -611,5 +611,5 @@ def test_every_label_is_true():
 if __name__ == "__main__":
     from bench.report import publish
 
-    target = Path(sys.argv[sys.argv.index("--readme") + 1]) if "--readme" in sys.argv else None
+    target = Path(sys.argv[sys.argv.index("--page") + 1]) if "--page" in sys.argv else None
     publish(table(), target, MARKERS)

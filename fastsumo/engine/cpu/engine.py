@@ -15,29 +15,29 @@ from typing import Any
 import numpy as np
 
 from fastsumo.base import exact
-from fastsumo.engine.blocks import Blocks, block_size, rows_of_block, sequences_of_batch
+from fastsumo.engine.blocks import Blocks, block_size, is_short, rows_of_block, sequences_of_batch
 from fastsumo.engine.cpu.culprit import culprit
+from fastsumo.engine.cpu.feed import Feed
 from fastsumo.engine.cpu.kernels.block import log_weights_of
 from fastsumo.engine.cpu.kernels.increments import increments_block
-from fastsumo.engine.cpu.kernels.scratch import Scratch
-from fastsumo.engine.cpu.kernels.weights import compiled
+from fastsumo.engine.cpu.kernels.scratch import Scratch, Work
+from fastsumo.engine.cpu.kernels.weights import compiled, looked_up
 from fastsumo.engine.cpu.split_trials import SPLIT_ABOVE, SplitTrials
 from fastsumo.engine.cpu.workers import RowWorker, SampleWorker, TallyWorker
 from fastsumo.engine.crew import Crew
 from fastsumo.engine.faults import compiling, trial_error
 from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched, Wanted, Watcher
-from fastsumo.engine.status import EXTENDED, OK, RAISED
+from fastsumo.engine.status import BAD_VALUE, EXTENDED, OK, RAISED
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import Model
 from fastsumo.models.proof import Proof
 from fastsumo.statistics.merger import merged
 from fastsumo.statistics.row_sums import no_trials
 from fastsumo.statistics.spans import joined, without
-from fastsumo.statistics.statistics import Statistics
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import draw_terms
 from fastsumo.trial.increments import width_of
-from fastsumo.trial.params import KernelParams, make_params, shift_of
+from fastsumo.trial.params import KernelParams, make_params, with_center
 from fastsumo.trial.survival import survival
 from fastsumo.vmath import exp
 
@@ -67,8 +67,13 @@ class OpenModel:
     def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int) -> None:
         self.model, self.estimator, self.seed, self.threads = model, estimator, int(seed), threads
         self.plan = estimator.plan()
-        with compiling(model):
-            self._compiled = compiled(model, Proof(model))
+        proof = Proof(model)
+        if model.vectorized:
+            proof.look()
+            self._compiled = looked_up()
+        else:
+            with compiling(model):
+                self._compiled = compiled(model, proof)
         self._owned = make_params(self._compiled, self.plan, self.seed)
         self.params = self._owned.params
         self.crew = Crew()
@@ -80,6 +85,12 @@ class OpenModel:
     def elapsed(self) -> float:
         return self.crew.clock.elapsed
 
+    def scratch(self) -> Scratch:
+        """Memory for a worker, and who feeds its kernels if the model is vectorised."""
+        scratch = Scratch(self.params)
+        scratch.feed = Feed(self, scratch) if self.model.vectorized else None
+        return scratch
+
     def extend_range(self) -> None:
         """From now on weights may lie outside the linear range; what that takes is compiled."""
         with compiling(self.model):
@@ -87,7 +98,9 @@ class OpenModel:
 
     def error(self, trial: int, status: int) -> Exception:
         """What is wrong with a trial."""
-        found = culprit(self.model, self._compiled, self.params, self.plan, trial)
+        found = None
+        if status != BAD_VALUE:
+            found = culprit(self.model, self._compiled, self.params, self.plan, trial)
         return trial_error(self.model, self.estimator, self.seed, trial, status, found)
 
 
@@ -97,9 +110,9 @@ class CpuEngine(OpenModel):
     def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int, center: float | None) -> None:
         super().__init__(model, estimator, seed, threads)
         self.center = self._find_center() if center is None else center
-        self.params = self.params._replace(shift=shift_of(self.center))
+        self.params = with_center(self.params, self.center)
         along_samples = self.plan.kind in (kinds.SUMO, kinds.IWAE)
-        if not along_samples:
+        if not along_samples and self.plan.kind != kinds.TAYLOR:
             self.extend_range()
             self.linear = False
         if threads > 1 and along_samples and self.plan.samples(self.plan.largest) > SPLIT_ABOVE:
@@ -110,7 +123,7 @@ class CpuEngine(OpenModel):
         blocks = self._blocks(first, count)
         workers = [TallyWorker(self, self.center) for _ in range(self._workers(blocks))]
         interrupted = self._run(workers, blocks, watcher)
-        parts = [Statistics.of(worker.tally, self.seed, self.center) for worker in workers]
+        parts = [worker.statistics() for worker in workers]
         spans = joined([span for worker in workers for span in worker.done])
         for trial in self.split.pending if self.split else ():
             spans = without(spans, trial)
@@ -144,11 +157,12 @@ class CpuEngine(OpenModel):
 
         def batch(first: int) -> Floats:
             if not hasattr(local, "scratch"):
-                local.scratch, local.log_weights = Scratch(self.params), np.empty(n)
+                local.scratch, local.log_weights = self.scratch(), np.empty(n)
             rows = np.empty((min(size, count - first), width))
             where = local.scratch.address, np.uint64(first), rows.shape[0], n, marks.ctypes.data, marks.size
             addresses = local.log_weights.ctypes.data, rows.ctypes.data
-            status, done = increments_block(self.params, *where, *addresses, width)
+            with local.scratch.serving(Work(self.seed, first, first + len(rows), n)):
+                status, done = increments_block(self.params, *where, *addresses, width)
             if status != OK:
                 raise self.error(first + int(done), status)
             return rows
@@ -174,12 +188,13 @@ class CpuEngine(OpenModel):
 
     def _first_log_weights(self, params: KernelParams, trial: int, count: int) -> tuple[Floats, int]:
         """The first log weights of a trial, NaN from where the model raises; and the status."""
-        out, scratch = np.full(count, np.nan), Scratch(self.params)
+        out, scratch = np.full(count, np.nan), self.scratch()
         where = scratch.address, np.uint64(trial), 0, count, out.ctypes.data
-        status = log_weights_of(params, *where)
-        if status == EXTENDED:
-            self.extend_range()
-            status = log_weights_of(params._replace(extended_at=self.params.extended_at), *where)
+        with scratch.serving(Work(int(params.key), trial, trial + 1, count, strict=False)):
+            status = log_weights_of(params, *where)
+            if status == EXTENDED:
+                self.extend_range()
+                status = log_weights_of(params._replace(extended_at=self.params.extended_at), *where)
         return out, status
 
     def _blocks(self, first: int, count: int) -> Blocks:
@@ -193,7 +208,8 @@ class CpuEngine(OpenModel):
         """Run all blocks; whether Ctrl-C ended it early."""
         self.expects_split = self.split is not None and blocks.trials * self._split_share() > _FEW
         workers[0].compile()
-        return self.crew.run(workers, blocks, watcher)
+        short = not self.model.vectorized and is_short(self.estimator, self.model, blocks.trials)
+        return self.crew.run(workers, blocks, watcher, short and len(workers) == 1)
 
     def _split_share(self) -> float:
         """The probability that a trial is split."""

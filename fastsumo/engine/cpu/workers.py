@@ -13,13 +13,14 @@ import numpy as np
 from fastsumo.engine.blocks import BLOCK, Blocks
 from fastsumo.engine.cpu.kernels.block import kernels_of, tally_one
 from fastsumo.engine.cpu.kernels.data_rows import kernel_of
-from fastsumo.engine.cpu.kernels.scratch import Scratch
+from fastsumo.engine.cpu.kernels.scratch import Work
 from fastsumo.engine.interface import Floats, Ints
-from fastsumo.engine.status import BAD_WEIGHT, EXTENDED, OK, RAISED
+from fastsumo.engine.status import BAD_VALUE, BAD_WEIGHT, EXTENDED, OK, RAISED
 from fastsumo.jit.options import compile_for
 from fastsumo.statistics.row_sums import RowSums, no_trials
 from fastsumo.statistics.snapshot import Snapshot, snapshot_of
 from fastsumo.statistics.spans import Spans
+from fastsumo.statistics.statistics import Statistics
 from fastsumo.statistics.tally import Tally
 from fastsumo.trial.params import NEVER
 
@@ -33,8 +34,8 @@ class Worker:
     """One thread's scratch memory and what it has done."""
 
     def __init__(self, run: OpenModel) -> None:
-        self.run, self.scratch = run, Scratch(run.params)
-        self.found = np.zeros((BLOCK, 2), np.int64)  # split trials of a block: trial, K
+        self.run, self.scratch = run, run.scratch()
+        self.found = np.zeros((0 if run.split is None else BLOCK, 2), np.int64)  # split trials of a block: trial, K
         self.done: Spans = []
         self.trials_done = 0
         self.ended = threading.Event()
@@ -66,7 +67,8 @@ class Worker:
         split = self.run.split
         if split is None or not split.pending:
             return False
-        worked, trial, status = split.step(self.scratch)
+        with self.scratch.serving(Work(self.run.seed, 0, 0)):
+            worked, trial, status = split.step(self.scratch)
         self._check(status)
         if trial is not None:
             value = trial.value() if status == OK else self._alone(trial.trial)
@@ -80,7 +82,9 @@ class Worker:
         params = self.run.params._replace(split_above=NEVER)
         addresses = value.ctypes.data, terms.ctypes.data, self.found.ctypes.data
         sample_block = kernels_of(params.kind)[1]
-        self._check(sample_block(params, self.scratch.address, np.uint64(trial), 1, *addresses)[0])
+        with self.scratch.serving(Work(self.run.seed, trial, trial + 1)):
+            status = sample_block(params, self.scratch.address, np.uint64(trial), 1, *addresses)[0]
+        self._check(status)
         return float(value[0])
 
     def _next_block(self, blocks: Blocks) -> bool:
@@ -95,7 +99,7 @@ class Worker:
         return True
 
     def _check(self, status: int) -> None:
-        if status in (RAISED, BAD_WEIGHT):
+        if status in (RAISED, BAD_WEIGHT, BAD_VALUE):
             raise self.run.error(int(self.scratch.report[0]), status)
 
     def _block(self, first: int, count: int) -> None:
@@ -113,6 +117,10 @@ class Worker:
 
     def _call(self, first: int, count: int) -> tuple[int, int, int]:
         """Run a block: status, trials done, split trials found."""
+        with self.scratch.serving(Work(self.run.seed, first, first + count)):
+            return self._called(first, count)
+
+    def _called(self, first: int, count: int) -> tuple[int, int, int]:
         kernel, *arguments = self._kernel_call(first, count)
         status, done, found = kernel(*arguments)
         if status == EXTENDED:
@@ -143,7 +151,14 @@ class TallyWorker(Worker):
 
     def __init__(self, run: OpenModel, center: float) -> None:
         super().__init__(run)
-        self.center, self.tally = center, Tally()
+        self.center, self.tally = center, Tally.taken()
+
+    def statistics(self) -> Statistics:
+        """What was tallied, and the end of this worker: its tally goes to another one."""
+        found = Statistics.of(self.tally, self.run.seed, self.center)
+        self.tally.give_back(found.bins)
+        self.scratch.give_back()
+        return found
 
     def compile(self) -> None:
         super().compile()
@@ -173,7 +188,8 @@ class TallyWorker(Worker):
         tally_one(self.run.params, *where)
 
     def snapshot(self, workers: Sequence[Any]) -> Snapshot | None:
-        return snapshot_of([worker.tally for worker in workers], self.center)
+        grouped = self.run.params.block_bits > 0
+        return snapshot_of([worker.tally for worker in workers], self.center, grouped)
 
 
 class SampleWorker(Worker):
@@ -214,7 +230,8 @@ class RowWorker(Worker):
 
     def _block(self, first: int, count: int) -> None:
         kernel, *arguments = self._kernel_call(first, count)
-        status, done = kernel(*arguments)
+        with self.scratch.serving(Work(self.run.seed, first, first + count, trials=self.trials, rows=self.rows)):
+            status, done = kernel(*arguments)
         self._check(status)
         self.sums[first + done : first + count] = no_trials(count - done)
         self.trials_done += done * self.trials

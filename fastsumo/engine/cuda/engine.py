@@ -52,7 +52,7 @@ from fastsumo.statistics.statistics import EXTREMES, Statistics
 from fastsumo.statistics.tally import FOUND, LIMITS_AT, Tally
 from fastsumo.trial import kinds
 from fastsumo.trial.increments import fill_line, width_of
-from fastsumo.trial.params import KernelParams, factors_of, make_params, shift_of
+from fastsumo.trial.params import KernelParams, factors_of, make_params, with_center
 from fastsumo.trial.sizes import LANES, SEGMENT, SHORT, TILE
 from fastsumo.trial.survival import survival
 
@@ -97,13 +97,15 @@ class CudaEngine:
         self.plan = self.estimator.plan()
         if self.plan.kind == kinds.JVI and self.plan.order > 1:
             raise ValueError(f"{self.estimator!r} has no form for a GPU, where the jackknife is of order 1")
+        if self.plan.stratified > 1:
+            raise ValueError(f"{self.estimator!r} has no form for a GPU, where no uniforms are stratified")
         self.crew = Crew()
         self.card = card(wanted.card)
         self.card.use()
         self.cpu: Engine = wanted.on_cpu(wanted.center)  # proves the model, and runs what leaves the linear range
         self.center: float = self.cpu.center
         owned = make_params(None, self.plan, self.seed)
-        long, alone = self.plan.samples(self.plan.largest) > SHORT, self.plan.kind in (kinds.JVI, kinds.MLMC)
+        long, alone = self.plan.samples(self.plan.largest) > SHORT, self.plan.kind in kinds.ALONE
         self.long, self.alone = (
             long and not alone,
             long and alone,
@@ -115,9 +117,8 @@ class CudaEngine:
         arrays = *numbers_of(self.model), np.append(self.plan.law.table, 0.0), factors_of(self.plan)
         self._arrays = [self.card.put(array) for array in arrays]
         numbers, row, table, factors = (room.address for room in self._arrays)
-        self.params: KernelParams = owned.params._replace(
-            numbers_at=numbers, row_at=row, table_at=table, reciprocal_at=factors, shift=shift_of(self.center)
-        )
+        placed = owned.params._replace(numbers_at=numbers, row_at=row, table_at=table, reciprocal_at=factors)
+        self.params: KernelParams = with_center(placed, self.center)
         self._params = self.card.put(packed(self.params))
         compile_for(carry, np.zeros((1, LIMBS), np.int64))  # which the statistics take, before there is a clock
         self.bench = Bench(self)

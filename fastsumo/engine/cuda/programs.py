@@ -55,7 +55,7 @@ def sources(model: Model, kind: Kind, long: bool) -> dict[str, list[Source]]:
         POWERS: of_all(POWERS, tiles.powers_kernel, tiles.POWERS, kind),
         TOTALS: of_all(TOTALS, totals.totals_kernel, totals.SIGNATURE),
     }
-    if long and kind.kind in (kinds.MLMC, kinds.JVI):
+    if long and kind.kind in kinds.ALONE:
         found[ALONE] = of_model(ALONE, alone.alone_kernel, alone.SIGNATURE)
     elif long:
         found[WEIGH] = of_model(WEIGH, segments.weigh_kernel, segments.WEIGH, _WEIGH_BOUNDS)

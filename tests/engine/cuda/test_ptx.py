@@ -65,6 +65,7 @@ def test_a_model_that_has_no_form_for_a_gpu() -> None:
         fs.SingleTerm(HARMONIC()),
         fs.MLMC(),
         fs.JVI(300),
+        fs.Taylor(fs.roulette.Geometric(0.1), block=2),
     ],
     ids=repr,
 )

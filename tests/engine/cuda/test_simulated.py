@@ -81,6 +81,9 @@ def test_giants_are_shared_out(cuda: str, monkeypatch: pytest.MonkeyPatch) -> No
         (fs.SingleTerm(fs.roulette.PowerLaw(1.1, cap=2000)), 400),
         (fs.MLMC(base=4, first=False, kind="sum"), 300),
         (fs.JVI(140), 20),
+        (fs.Taylor(HARMONIC()), 400),
+        (fs.Taylor(block=3), 300),
+        (fs.Taylor(block=150), 30),
     ],
     ids=repr,
 )

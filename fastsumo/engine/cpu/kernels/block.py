@@ -30,6 +30,7 @@ from fastsumo.engine.cpu.kernels.scratch import (
 )
 from fastsumo.engine.cpu.kernels.short import short_trials
 from fastsumo.engine.cpu.kernels.tallying import tally_tile
+from fastsumo.engine.cpu.kernels.taylor import taylor_trials
 from fastsumo.engine.status import OK
 from fastsumo.jit.memory import floats, ints
 from fastsumo.jit.options import device, kernel
@@ -105,7 +106,11 @@ def _kernels(name, run_trials):
 
 
 _LINEAR, _EXTENDED = _kernels("linear", _linear_prefix_trials), _kernels("extended", extended_prefix_trials)
-_FAMILIES = {kinds.JVI: _kernels("jackknife", jackknife_trials), kinds.MLMC: _kernels("mlmc", mlmc_trials)}
+_FAMILIES = {
+    kinds.JVI: _kernels("jackknife", jackknife_trials),
+    kinds.MLMC: _kernels("mlmc", mlmc_trials),
+    kinds.TAYLOR: _kernels("taylor", taylor_trials),
+}
 QUARTERS = 4
 
 

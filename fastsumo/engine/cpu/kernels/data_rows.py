@@ -20,6 +20,7 @@ from fastsumo.engine.cpu.kernels.scratch import (
     terms_in,
     values_in,
 )
+from fastsumo.engine.cpu.kernels.taylor import taylor_trials
 from fastsumo.engine.status import OK
 from fastsumo.jit.bits import fabs
 from fastsumo.jit.memory import floats
@@ -29,11 +30,11 @@ from fastsumo.statistics.row_sums import CENTER, COST, FIELDS, FINITE, HILL, LAR
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import samples_of
 from fastsumo.trial.ranges import LARGEST_SHIFT, LOG_2
-from fastsumo.trial.sizes import TILE
-from fastsumo.vmath import _log_of, _pow2, log
+from fastsumo.trial.series import scale_of
+from fastsumo.trial.sizes import CENTER_GRID, ROW_PILOT, TILE
+from fastsumo.vmath import _log_of, _pow2, log, log1p
 
 _SIZE = len(FIELDS)
-_PILOT = 128  # samples
 
 
 @device
@@ -43,22 +44,36 @@ def _at(params, key, row_at, shift):
 
 
 @device
+def _around(params, evidence, chi_square):
+    """The params of Taylor's series around a row's own centre, see `estimators.estimated_center`; 0 of no weight."""
+    center = evidence + log1p(chi_square / params.block) if evidence == evidence else 0.0
+    center = np.floor(center * CENTER_GRID + 0.5) / CENTER_GRID
+    shift, inverse = scale_of(center, params.block)
+    own = with_field(with_field(params, "log_center", center), "inverse_center", inverse)
+    return with_field(own, "shift", shift)
+
+
+@device
 def _pilot(params, scratch, trial):
-    """A rough log evidence from the first samples of a trial; NaN where they have no weight."""
-    trials, samples = pair_trials_in(scratch, 0, _PILOT), pair_samples_in(scratch, 0, _PILOT)
-    for i in range(_PILOT):
+    """A rough log evidence from the first samples of a trial, and a chi-square; NaN where they have no weight."""
+    trials, samples = pair_trials_in(scratch, 0, ROW_PILOT), pair_samples_in(scratch, 0, ROW_PILOT)
+    for i in range(ROW_PILOT):
         trials[i], samples[i] = trial, uint64(i)
-    if weigh_extended(params, scratch, pair_trials_at(scratch, 0), _PILOT) != OK:
-        return np.nan
-    mantissa, power = mantissas_in(scratch, 0, _PILOT), powers_in(scratch, 0, _PILOT)
-    top, total = -np.inf, 0.0
-    for i in range(_PILOT):
+    if weigh_extended(params, scratch, pair_trials_at(scratch, 0), ROW_PILOT) != OK:
+        return np.nan, np.nan
+    mantissa, power = mantissas_in(scratch, 0, ROW_PILOT), powers_in(scratch, 0, ROW_PILOT)
+    top, total, squares = -np.inf, 0.0, 0.0
+    for i in range(ROW_PILOT):
         if mantissa[i] > 0.0:
             top = max(top, power[i])
-    for i in range(_PILOT):
+    for i in range(ROW_PILOT):
         if mantissa[i] > 0.0:
-            total += mantissa[i] * _pow2(max(power[i] - top, -1000.0))
-    return _log_of(total / _PILOT, top) if total > 0.0 else np.nan
+            weight = mantissa[i] * _pow2(max(power[i] - top, -1000.0))
+            total += weight
+            squares += weight * weight
+    if not total > 0.0:
+        return np.nan, np.nan
+    return _log_of(total / ROW_PILOT, top), max(ROW_PILOT * squares / (total * total) - 1.0, 0.0)
 
 
 @device
@@ -153,12 +168,15 @@ def _rows(run_trials, params, scratch, rows_at, columns, first, rows, trials, to
     for r in range(rows):
         row_at, begin = rows_at + 8 * columns * r, uint64(first + r) << uint64(32)
         out = floats(out_at + 8 * _SIZE * r, _SIZE)
-        center = _pilot(_at(params, uint64(0), row_at, 0.0), scratch, begin + uint64(0xFFFFFFFF))
+        center, chi_square = _pilot(_at(params, uint64(0), row_at, 0.0), scratch, begin + uint64(0xFFFFFFFF))
         for i in range(_SIZE):
             out[i] = 0.0
         out[CENTER] = center
         shift = np.floor(center / LOG_2) if fabs(center) < LARGEST_SHIFT else 0.0
-        status = _row(run_trials, _at(params, params.key, row_at, shift), scratch, begin, trials, top_at, room, out)
+        own = _at(params, params.key, row_at, shift)
+        if params.kind == kinds.TAYLOR:
+            own = _around(own, center, chi_square)
+        status = _row(run_trials, own, scratch, begin, trials, top_at, room, out)
         if status != OK:
             return status, r
     return OK, rows
@@ -182,6 +200,12 @@ def mlmc_rows(params, scratch, rows_at, columns, first, rows, trials, top_at, ro
     return _rows(mlmc_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at)
 
 
+@kernel
+def taylor_rows(params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
+    """`_rows` of Taylor's series."""
+    return _rows(taylor_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at)
+
+
 def kernel_of(kind):
     """The kernel for a kind of trial."""
-    return {kinds.JVI: jackknife_rows, kinds.MLMC: mlmc_rows}.get(kind, prefix_rows)
+    return {kinds.JVI: jackknife_rows, kinds.MLMC: mlmc_rows, kinds.TAYLOR: taylor_rows}.get(kind, prefix_rows)

@@ -38,6 +38,17 @@ def values_at(model: Model, points: np.ndarray) -> np.ndarray:
     fastsumo.ModelError
         If the model cannot be compiled, raises, or gives NaN or +inf; names the point.
     """
+    out = model.values(points) if model.vectorized else _compiled_values(model, points)
+    bad = ~(out <= np.finfo(np.float64).max)
+    if bad.any():
+        at = points[int(np.argmax(bad))]
+        raise ModelError(
+            f"model {model.name!r} returned {out[bad][0]} at {at.tolist()}; allowed are finite numbers and -inf"
+        )
+    return out
+
+
+def _compiled_values(model: Model, points: np.ndarray) -> np.ndarray:
     function = getattr(model.function, "py_func", model.function)
     shape = model.dim, model.params.size, model.columns
     with compiling(model):
@@ -46,12 +57,6 @@ def values_at(model: Model, points: np.ndarray) -> np.ndarray:
     out = _called(callback.address, points, model.row, model.params)
     if out is None:
         raise ModelError(f"model {model.name!r} raised an exception at one of {points.shape[0]} points")
-    bad = ~(out <= np.finfo(np.float64).max)
-    if bad.any():
-        at = points[int(np.argmax(bad))]
-        raise ModelError(
-            f"model {model.name!r} returned {out[bad][0]} at {at.tolist()}; allowed are finite numbers and -inf"
-        )
     return out
 
 

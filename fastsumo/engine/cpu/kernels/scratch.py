@@ -6,12 +6,14 @@ Kernels get its address. ``totals_in(scratch, at, n)`` is an array of the ``n`` 
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from fastsumo.engine.cpu.kernels.look_up import RECORD
 from fastsumo.jit.memory import address_past, numbers_past
 from fastsumo.trial import kinds
 from fastsumo.trial.params import KernelParams
@@ -42,10 +44,12 @@ LAYOUT: tuple[dict[str, Any], ...] = (
         "sums_before": _FLOAT,  # mlmc.py, columns: the sum of the parts before
         "rests": _FLOAT,  # jackknife.py, columns: the sum of all but the largest weights
         "scaled": _FLOAT,  # mlmc.py, jackknife.py, one trial alone: some of its weights, over a power of 2
+        "series": _FLOAT,  # taylor.py: the sum of weighted products so far
     },
     {
         "total_powers": _FLOAT,  # extended.py: powers of 2 that go with totals
         "part_sums": _FLOAT,  # mlmc.py, columns: the sum of the part at hand
+        "block_sums": _FLOAT,  # taylor.py: the sum of the block at hand
         "column_sums": _FLOAT,  # jackknife.py, columns, order 2: the sum of all weights
     },
     {
@@ -54,6 +58,7 @@ LAYOUT: tuple[dict[str, Any], ...] = (
         "first_logs": _FLOAT,  # extended.py, single terms, which have neither: the log of the first weight
         "column_products": _FLOAT,  # jackknife.py, columns: of shares that are left
         "factors": _FLOAT,  # jackknife.py, one trial alone: of a product that is being taken
+        "series_products": _FLOAT,  # taylor.py: of factors so far
     },
     {
         "product_powers": _FLOAT,  # extended.py: powers of 2 that go with products
@@ -88,6 +93,7 @@ LAYOUT: tuple[dict[str, Any], ...] = (
     {
         "state": _FLOAT,  # long.py: of a long trial
         "mlmc_state": _FLOAT,  # mlmc.py: of a trial that runs alone
+        "taylor_state": _FLOAT,  # taylor.py: likewise
     },
     {"noise_place": _INT},  # buffer.py: the address of the chunk of noise, whose size is the model's
     {"report": _INT},  # buffer.py: trial of an error, stop flag
@@ -114,14 +120,17 @@ totals_in = _numbers("totals")
 sums_before_in, sums_before_at = _numbers("sums_before"), _address("sums_before")
 rests_in, rests_at = _numbers("rests"), _address("rests")
 scaled_in, scaled_at = _numbers("scaled"), _address("scaled")
+series_in = _numbers("series")
 total_powers_in = _numbers("total_powers")
 part_sums_in, part_sums_at = _numbers("part_sums"), _address("part_sums")
+block_sums_in = _numbers("block_sums")
 column_sums_in = _numbers("column_sums")
 products_in = _numbers("products")
 log_sums_in = _numbers("log_sums")
 first_logs_in = _numbers("first_logs")
 column_products_in = _numbers("column_products")
 factors_in = _numbers("factors")
+series_products_in = _numbers("series_products")
 product_powers_in = _numbers("product_powers")
 logs_before_in = _numbers("logs_before")
 sums_without_in = _numbers("sums_without")
@@ -146,30 +155,77 @@ places_in = _numbers("places")
 group_sums_in = _numbers("group_sums")
 state_in = _numbers("state")
 mlmc_state_in, mlmc_state_at = _numbers("mlmc_state"), _address("mlmc_state")
+taylor_state_in = _numbers("taylor_state")
 noise_place_in = _numbers("noise_place")
 report_in = _numbers("report")
 store_in, store_at = _numbers("store"), _address("store")
 
 
+_MOST_IDLE, _LARGEST_IDLE = 64, 1 << 18  # pieces that are kept for later, and numbers in one
+_idle: dict[int, list[NDArray[np.float64]]] = {}  # memory that was used, by size: new memory costs its first touch
+
+
 def _aligned(size: int) -> NDArray[np.float64]:
+    """Memory that begins a cache line, whatever is in it; some that was given back if there is any."""
+    if idle := _idle.get(size):
+        with suppress(IndexError):  # another thread was first
+            return idle.pop()
     memory = np.zeros(size + _ALIGNMENT // 8)
     return memory[-memory.ctypes.data % _ALIGNMENT // 8 :][:size]
+
+
+class Work(NamedTuple):
+    """What a kernel is called for: trials, of rows of data if there are any, under a key.
+
+    With rows, ``first`` and ``stop`` are rows, ``trials`` those of each, and ``rows`` the rows themselves.
+    """
+
+    key: int
+    first: int
+    stop: int
+    samples: int | None = None  # of every trial; else what its estimator takes
+    strict: bool = True  # whether a log weight that is none is an error
+    trials: int = 0
+    rows: NDArray[np.float64] | None = None
+
+
+class Feeding(Protocol):
+    """Who gives log weights to kernels that ask for them (`engine/cpu/feed.py`)."""
+
+    def serving(self, work: Work) -> AbstractContextManager[None]: ...
 
 
 class Scratch:
     """Scratch memory of one worker."""
 
+    feed: Feeding | None = None
+
     def __init__(self, params: KernelParams) -> None:
         stored = params.cap if params.kind == kinds.JVI and params.cap > SHORT else 0
         self._memory = _aligned(_OFFSETS["store"] // 8 + 2 * stored)
-        self._noise = _aligned(params.noise_dim * params.chunk)
+        size = params.noise_dim * params.chunk
+        self._noise = _aligned(size + RECORD)
+        self.record = self._noise[size:].view(np.uint64)  # behind the noise, see look_up.py
         self.address = self._memory.ctypes.data
         self._ints("noise_place", 1)[0] = self._noise.ctypes.data
         self.report = self._ints("report", 2)
+        self.report[:] = 0
 
     def _ints(self, use: str, n: int) -> NDArray[np.int64]:
         return self._memory[_OFFSETS[use] // 8 :][:n].view(np.int64)
 
+    def serving(self, work: Work) -> AbstractContextManager[None]:
+        """While a kernel is called; raises what a vectorised model raised meanwhile."""
+        return nullcontext() if self.feed is None else self.feed.serving(work)
+
     def stop(self) -> None:
         """Ask the kernel that uses this memory to end early."""
         self.report[1] = 1
+
+    def give_back(self) -> None:
+        """Let others have the memory. It must not be used afterwards."""
+        if sum(map(len, list(_idle.values()))) >= _MOST_IDLE:
+            _idle.clear()
+        for memory in (self._memory, self._noise):
+            if memory.size <= _LARGEST_IDLE:
+                _idle.setdefault(memory.size, []).append(memory)

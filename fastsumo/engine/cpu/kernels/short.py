@@ -32,6 +32,7 @@ from fastsumo.jit.memory import floats
 from fastsumo.jit.options import device
 from fastsumo.trial import kinds
 from fastsumo.trial.coefficients import HUGE, TINY, coefficient_of, is_empty, is_harmonic, leaves_head
+from fastsumo.trial.draw import samples_of
 from fastsumo.trial.ranges import LOG_2
 from fastsumo.trial.sizes import SHORT
 from fastsumo.vmath import _log_positive
@@ -104,7 +105,7 @@ def sample_by_sample(weigh, add):
 @device
 def _width(params, terms, sample, width):
     """How many of the first ``width`` lanes have this sample."""
-    while width > 0 and terms[width - 1] + params.minimum <= sample:
+    while width > 0 and samples_of(params, terms[width - 1]) <= sample:
         width -= 1
     return width
 

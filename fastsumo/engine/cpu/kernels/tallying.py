@@ -87,6 +87,7 @@ def _tally_run(tally, scratch, begin, end, octave, params, center):
     s1, s2, s3, s4 = 0.0, 0.0, 0.0, 0.0
     smallest, largest, threshold = limits[SMALLEST], limits[LARGEST], limits[THRESHOLD]
     cost, trials, most, furthest = int64(0), int64(0), counters[LARGEST_TERMS], -1.0
+    block_bits = uint64(params.block_bits)
     alone = n == 1  # so is every long trial: what it adds must not depend on whether a split trial is in its tile
     for i in range(n):
         cost += samples_of(params, terms[i])
@@ -105,7 +106,7 @@ def _tally_run(tally, scratch, begin, end, octave, params, center):
         s4 += square * square
         smallest, largest, furthest = min(smallest, value), max(largest, value), max(furthest, size)
         histogram[uint64(2 * (float_bits(size) >> BIN_SHIFT) + (d > 0.0))] += 1
-        group = trial[i] & uint64(GROUPS - 1)
+        group = (trial[i] >> block_bits) & uint64(GROUPS - 1)
         if alone:
             _add(tally, tally + GROUP_SUMS_AT + int64(group) * SUM_BYTES, d)
         else:

@@ -19,6 +19,7 @@ import numpy as np
 from numba import types
 
 from fastsumo.engine.cpu.kernels.chunks import Chunk, arguments_of, has_loop, try_lanes, weigher
+from fastsumo.engine.cpu.kernels.look_up import look_up
 from fastsumo.engine.shapes import Shape, numbers_of, shape_of
 from fastsumo.errors import SlowModelWarning
 from fastsumo.jit import options
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from fastsumo.models.proof import Proof
 
 _BUFFER = 4096  # float64 numbers of noise worked on at a time: 32 KiB, a first-level cache
+_GIVEN = "given"  # noise that is no noise
 _MOST, _FEWEST = 1024, 64  # samples that they are for
 
 _NOISE = types.int64(
@@ -84,7 +86,7 @@ class CompiledModel:
     @property
     def noise_at(self) -> int:
         """Of the function that fills a chunk with noise."""
-        return int(_noise(self.shape.noise).address)
+        return noise_address(self.shape.noise)
 
     @property
     def noise_dim(self) -> int:
@@ -93,7 +95,7 @@ class CompiledModel:
     @property
     def chunk(self) -> int:
         """How many samples' noise is worked on at a time, a multiple of `WIDTH`."""
-        return _chunk(self.shape)
+        return chunk_of(self.shape)
 
     @property
     def linear_at(self) -> int:
@@ -122,6 +124,21 @@ def compiled(model: Model, proof: Proof | None = None) -> CompiledModel:
     found = CompiledModel(numbers, row, function, shape, digest, proof)
     assert found.linear_at
     return found
+
+
+def looked_up() -> CompiledModel:
+    """In the place of a vectorised model: its log weight is the one number that a sample draws (`look_up.py`)."""
+    digest, shape = source_digest(__name__, _GIVEN), Shape(_GIVEN, "", 1, 1, 0, 0, 0)
+    return CompiledModel(np.zeros(1), np.zeros(1), _itself, shape, digest, None)
+
+
+def _itself(z, params):
+    return z[0]
+
+
+def noise_address(kind: str) -> int:
+    """Of the function that fills a chunk with noise of a kind."""
+    return int(_noise(kind).address)
 
 
 @lru_cache(maxsize=256)
@@ -163,13 +180,16 @@ def _compile_now(function: Any, shape: Shape, digest: str | None, linear: bool, 
     return found
 
 
-def _chunk(shape: Shape) -> int:
+def chunk_of(shape: Shape) -> int:
+    """How many samples' noise is worked on at a time."""
     return max(_FEWEST, min(_MOST, _BUFFER // shape.noise_dim)) // WIDTH * WIDTH
 
 
 @lru_cache
 def _noise(kind: str) -> Any:
     """The function that fills a chunk with noise of a kind."""
+    if kind == _GIVEN:
+        return options.callback(look_up, _NOISE, source_digest(__name__, kind))
     fill_noise = fill_normals if kind == "normal" else fill_uniforms
 
     def noise(trials_at, samples_at, n, key, chunk_at, rows, columns):
@@ -183,7 +203,7 @@ def _noise(kind: str) -> Any:
 def _callback(
     function: Any, shape: Shape, digest: str | None, linear: bool, by_lanes: bool, proof: Proof | None = None
 ) -> Any:
-    chunk = Chunk(shape.dim, shape.columns, shape.params, _chunk(shape))
+    chunk = Chunk(shape.dim, shape.columns, shape.params, chunk_of(shape))
     density = options.checked(function, *arguments_of(shape.dim, shape.columns, shape.params))
 
     def before() -> None:
@@ -216,7 +236,11 @@ def _values_at(
 
     def called(points: np.ndarray, shift: float) -> np.ndarray | None:
         count = len(points)
-        chunk, weight, power = np.zeros((shape.noise_dim, _chunk(shape))), np.full(count, np.nan), np.full(count, shift)
+        chunk, weight, power = (
+            np.zeros((shape.noise_dim, chunk_of(shape))),
+            np.full(count, np.nan),
+            np.full(count, shift),
+        )
         chunk[: shape.dim, :count] = points.T
         given = chunk.ctypes.data, count, 1, numbers.ctypes.data, held.ctypes.data
         if _CALL(address)(*given, shift, weight.ctypes.data, power.ctypes.data) == FAILED:

@@ -1,8 +1,8 @@
-"""Trials of multilevel Monte Carlo and of the jackknife that are too long for one thread: a warp each.
+"""Trials of multilevel Monte Carlo, the jackknife and Taylor's series that are too long for one thread: a warp each.
 
-The arithmetic is that of the trials that run alone in ``engine/cpu/kernels/mlmc.py`` and ``jackknife.py``, in the
-linear range of weights: sums and products fold a stretch of weights in halves. Where the range is left, the trial is
-set aside.
+The arithmetic is that of the trials that run alone in ``engine/cpu/kernels/mlmc.py``, ``jackknife.py`` and
+``taylor.py``, in the linear range of weights: sums and products fold a stretch of weights in halves. Where the range
+is left, the trial is set aside.
 """
 
 from typing import Any
@@ -23,14 +23,15 @@ from fastsumo.engine.cuda.kernels.sizes import (
 from fastsumo.engine.cuda.kernels.tallying import tallying
 from fastsumo.engine.cuda.kernels.weight import pair_on_card, weight_of
 from fastsumo.engine.shapes import Shape
-from fastsumo.jit.bits import fma
+from fastsumo.jit.bits import fabs, fma
 from fastsumo.jit.memory import floats, ints, words
 from fastsumo.jit.options import inlined
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import samples_of
 from fastsumo.trial.levels import difference, factor_of
-from fastsumo.trial.ranges import is_linear
+from fastsumo.trial.ranges import FURTHEST, is_linear
 from fastsumo.trial.segments import added
+from fastsumo.trial.series import factor_of_block, term_of
 from fastsumo.vmath import _log_of, _log_positive
 
 _TINY = 2.0**-500  # ratios of halves below it are for the CPU
@@ -56,7 +57,7 @@ def alone_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any =
     """The kernel, for a model's function and a kind of trial."""
     read, weight = reader(kind), weight_of(function, shape, cuda, pair)
     tally_alone = tallying(cuda).tally_alone
-    levels = kind.kind == kinds.MLMC
+    levels, series = kind.kind == kinds.MLMC, kind.kind == kinds.TAYLOR
 
     @inlined
     def weigh(params, trial, first, n, room, lane):
@@ -112,6 +113,33 @@ def alone_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any =
                 end += params.base << max(level, 0)
                 level += 1
         return total, inside
+
+    @inlined
+    def by_series(params, trial, terms, room, lane):
+        """The value of a trial of Taylor's series, and whether it is one."""
+        product, high, low, part, part_low, inside = 1.0, 0.0, 0.0, 0.0, 0.0, True
+        block, samples, at = params.block, samples_of(params, terms), int64(0)
+        while at < samples and product != 0.0 and fabs(product) < np.inf:
+            n, done = min(STRETCH, samples - at), int64(0)
+            cuda.syncwarp()
+            inside &= weigh(params, trial, at, n, room, lane)
+            x = floats(room, n)
+            while done < n:
+                end = (at + done) // block + 1
+                count = min(n - done, end * block - (at + done))
+                total, rest = (x[done] if count == 1 else fold(room + 8 * done, count, lane, False)), 0.0
+                done += count
+                if block > 1:
+                    total, rest = added(part, part_low, total)
+                    part, part_low = total, rest
+                    if at + done < end * block:
+                        continue
+                    part, part_low = 0.0, 0.0
+                product *= factor_of_block(params, total + rest)
+                high, low = added(high, low, term_of(params, end) * product)
+            at += n
+        result = params.log_center - (high + low)
+        return result, inside and fabs(result) <= FURTHEST
 
     @inlined
     def sum_of(room, copy, first, last, lane):
@@ -184,7 +212,9 @@ def alone_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any =
         warps = int64(cuda.gridDim.x) * int64(cuda.blockDim.x) >> 5
         for at in range(warp, found[FOUND_WAITING], warps):
             trial, terms = words(waiting_at + 16 * at, 1)[0], ints(waiting_at + 16 * at, 2)[1]
-            if levels:
+            if series:
+                value, inside = by_series(params, trial, terms, room, lane)
+            elif levels:
                 value, inside = by_levels(params, trial, terms, room, lane)
             else:
                 value, inside = by_jackknife(params, trial, terms, room, lane)

@@ -81,6 +81,10 @@ def reader(kind: Kind):
             n[_AT.base],
             n[_AT.first],
             n[_AT.single] != 0,
+            n[_AT.block],
+            x[_AT.log_center],
+            x[_AT.inverse_center],
+            n[_AT.block_bits],
         )
 
     return read

@@ -45,7 +45,7 @@ from fastsumo.jit.memory import floats, halves, ints, octets, quarters, words
 from fastsumo.jit.options import inlined
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import samples_of, terms_of
-from fastsumo.trial.scalar import jackknife_value, level_value, prefix_value
+from fastsumo.trial.scalar import jackknife_value, level_value, prefix_value, series_value
 from fastsumo.trial.segments import depth_of
 from fastsumo.trial.sizes import LANES, SEGMENT, TILE
 
@@ -78,14 +78,15 @@ SIGNATURE = types.void(
 
 def value_of(kind: Kind) -> Any:
     """How the value of a short trial is made of a weight."""
-    return {kinds.MLMC: level_value, kinds.JVI: jackknife_value}.get(kind.kind, prefix_value)
+    known = {kinds.MLMC: level_value, kinds.JVI: jackknife_value, kinds.TAYLOR: series_value}
+    return known.get(kind.kind, prefix_value)
 
 
 def tile_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any = pair_on_card) -> Any:
     """The kernel, for a model's function and a kind of trial."""
     read = reader(kind)
     value_of_trial = value_of(kind)(weight_of(function, shape, cuda, pair))
-    by_segments = kind.kind not in (kinds.MLMC, kinds.JVI)
+    by_segments = kind.kind not in kinds.ALONE
 
     @inlined
     def draw(params, trial):

@@ -10,7 +10,7 @@ import pytest
 
 import fastsumo as fs
 from fastsumo.engine.cpu import engine, workers
-from fastsumo.engine.cpu.kernels import block, long, mlmc, scratch
+from fastsumo.engine.cpu.kernels import block, long, mlmc, scratch, taylor
 from fastsumo.estimators.estimators import _MOST_JACKKNIFED
 from fastsumo.statistics.tally import GROUPS
 from fastsumo.trial.params import KernelParams
@@ -58,6 +58,10 @@ MOST = {
     "group_sums": GROUPS,
     "state": long.STATE_SIZE,
     "mlmc_state": mlmc._STATE_SIZE,
+    "series": TILE,
+    "block_sums": TILE,
+    "series_products": TILE,
+    "taylor_state": taylor._STATE_SIZE,
     "noise_place": 1,
     "report": 2,
 }
@@ -121,6 +125,9 @@ class Guarded(scratch.Scratch):
         self.guarded[store : store + (2 * params.cap if params.cap > SHORT else 0)] = False
         self.made.append(self)
 
+    def give_back(self) -> None:
+        """Keep it, to be looked at."""
+
     @property
     def gone(self) -> int:
         """Canaries that are no more."""
@@ -153,6 +160,7 @@ ESTIMATORS = [
     fs.SingleTerm(harmonic(cap=300)),
     fs.MLMC(),
     fs.MLMC(first=False, kind="sum"),
+    fs.Taylor(harmonic(cap=500), block=3, log_center=4000.0),
 ]
 
 

@@ -1,0 +1,426 @@
+"""``python -m bench.published``: five published results, redone, their numbers beside ours.
+
+Their numbers were read from the drawn lines of the figures, or from a poster, as each part says. ``--effort 10`` runs
+ten times the trials, which divides every error by three; ``--readme README.md`` puts the text between the markers,
+``--readme`` alone prints it with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import digamma
+
+import fastsumo as fs
+from bench.report import publish, table
+
+Floats = NDArray[np.float64]
+
+MARKERS = "<!-- published results -->", "<!-- end of published results -->"
+PAPER = fs.roulette.HarmonicGeometric(alpha=80, rate=0.1)
+SEED = 2021
+
+
+class Number(NamedTuple):
+    """A number and its standard error."""
+
+    value: float
+    error: float = 0.0
+
+    def __str__(self) -> str:
+        if not self.error > 1e-9 * abs(self.value):
+            return f"{self.value:.3g}"
+        digits = max(0, math.floor(math.log10(abs(self.value) / self.error)) + 1) if self.value else 0
+        return f"{self.value:.{min(digits, 5)}e} ± {self.error:.0e}" if _small(self) else _plain(self)
+
+
+def _small(number: Number) -> bool:
+    return abs(number.value) < 0.01 or abs(number.value) >= 1e5
+
+
+def _plain(number: Number) -> str:
+    places = max(0, 1 - math.floor(math.log10(number.error)))
+    return f"{number.value:.{places}f} ± {number.error:.{places}f}"
+
+
+def average(values: ArrayLike, errors: ArrayLike) -> Number:
+    """The mean of independent numbers."""
+    own = np.asarray(errors, np.float64)
+    return Number(float(np.mean(values)), float(np.sqrt(np.sum(own**2)) / own.size))
+
+
+# ---- 1 and 2: Shi & Cornish (AISTATS 2021), the linear Gaussian example ----------------------------------------------
+
+DIM, R = 20, 0.6  # of their geometric law, P(level = k) = R (1 - R)^k
+COSTS = (6, 24, 96, 384)
+FIGURE_1 = {  # k = 0 .. 10: E[(L(2^(k+1)) - L(2^k))^2], and of antithetic differences
+    "plain": (0.938, 0.395, 0.179, 0.0837, 0.0404, 0.0195, 0.00978, 0.00483, 0.00243, 0.00121, 6.06e-4),
+    "antithetic": (0.210, 0.0598, 0.0162, 0.00425, 0.00110, 2.79e-4, 7.11e-5, 1.77e-5, 4.41e-6, 1.09e-6, 2.74e-7),
+}
+FIGURE_2 = {  # at the costs: squared bias, variance
+    "IWAE": ((9.88e-3, 6.25e-4, 4.01e-5, 2.45e-6), (2.03e-4, 4.91e-5, 1.23e-5, 3.09e-6)),
+    "SUMO": ((1.51e-4, 7.93e-5, 1.04e-5, 5.13e-6), (0.189, 0.0709, 7.95e-4, 4.11e-3)),
+    "ML-SS": ((1.44e-5, 4.88e-6, 2.03e-7, 3.73e-8), (0.0423, 2.66e-3, 1.84e-4, 1.53e-5)),
+    "ML-RR": ((1.32e-4, 3.30e-5, 1.42e-6, 4.04e-8), (0.312, 0.0206, 1.45e-3, 8.87e-5)),
+}
+BATCH = 1000  # realisations that their means are over
+_SIMULATED = 16  # K up to which a run can see a bias
+
+
+def _log_weight(z, row, params):  # type: ignore[no-untyped-def]
+    """Over the evidence: posterior ``N(m, I / 2)``, proposal ``N(m + row, 2 I / 3)``."""
+    total = params[0]
+    for i in range(z.size):
+        away = row[i] + params[1] * z[i]
+        total += 0.5 * z[i] * z[i] - away * away
+    return total
+
+
+def linear_gaussian(perturbations: int, observations: int, size: float = 0.01) -> fs.Model:
+    """Rows are how far the proposal's mean is off, of pairs of a perturbation of ``(A, b)`` and an ``x``.
+
+    ``theta ~ N(0, I)``, ``x ~ N(theta, 2 I)``; about the best ``A = I / 2``, ``b = theta / 2`` with normal
+    perturbations of standard deviation ``size``. Log weights are over ``p(x)``, so that the log evidence is 0.
+    """
+    random = np.random.default_rng(SEED)
+    theta = random.standard_normal(DIM)
+    x = theta + math.sqrt(2.0) * random.standard_normal((observations, DIM))
+    off = [
+        x @ (size * random.standard_normal((DIM, DIM))).T + size * random.standard_normal(DIM)
+        for _ in range(perturbations)
+    ]
+    return fs.Model(
+        _log_weight,
+        DIM,
+        [0.5 * DIM * math.log(4.0 / 3.0), math.sqrt(2.0 / 3.0)],
+        log_evidence=lambda rows, params: np.zeros(len(rows)),
+        data=np.concatenate(off),
+        name="linear_gaussian_20",
+    )
+
+
+def chi_square(rows: ArrayLike) -> Floats:
+    """Of each row: ``((2/3) / sqrt(5/12))^20 exp(6 |row|^2 / 5) - 1``, the Gaussian integral of ``p^2 / q``."""
+    off = np.atleast_2d(np.asarray(rows, np.float64))
+    return np.asarray(((2.0 / 3.0) / math.sqrt(5.0 / 12.0)) ** DIM * np.exp(1.2 * np.sum(off**2, axis=1)) - 1.0)
+
+
+def level_moments(model: fs.Model, top: int, samples: int) -> list[fs.levels.Levels]:
+    """Levels of every row of the model."""
+    assert model.data is not None
+    return [fs.levels(model.at_row(i), 2**top - 1, samples, seed=SEED) for i in range(len(model.data))]
+
+
+def squares(levels: Sequence[fs.levels.Levels]) -> tuple[list[Number], list[Number]]:
+    """Second moments of antithetic differences and of plain ones, ``k = 0, 1, ...``, over all rows.
+
+    With the halves ``A, B`` of a level, ``L - L_A = D + (L_B - L_A) / 2``, whose parts are uncorrelated: its second
+    moment is that of ``D`` plus half the variance of ``L_A``.
+    """
+    antithetic, plain = [], []
+    for level in range(1, len(levels[0].dyadic)):
+        own = np.array([found.dyadic[level] for found in levels])
+        half = np.array([found.dyadic[level - 1] for found in levels])
+        second, error = own["mean"] ** 2 + own["variance"], own["variance_error"]
+        antithetic.append(average(second, np.hypot(error, 2.0 * own["mean"] * own["mean_error"])))
+        more = 0.5 * half["fine_variance"]
+        own_error = np.sqrt(2.0 / levels[0].samples) * more  # of a normal law; halves are near one
+        plain.append(average(second + more, np.hypot(error, own_error)))
+    return antithetic, plain
+
+
+def slope(numbers: Sequence[Number], first: int = 4) -> float:
+    """Powers of 2 that a level loses, from ``k = first`` on."""
+    values = np.log2([number.value for number in numbers[first:]])
+    return float(np.polyfit(np.arange(values.size), values, 1)[0])
+
+
+def figure_1(levels: Sequence[fs.levels.Levels], chi2: float) -> str:
+    antithetic, plain = squares(levels)
+    rows = [["k", "plain, ours", "theirs", "antithetic, ours", "theirs"]]
+    for k, (first, second) in enumerate(zip(plain, antithetic, strict=True)):
+        rows.append([f"{k}", f"{first}", _theirs("plain", k), f"{second}", _theirs("antithetic", k)])
+    best = float(chi_square(np.zeros(DIM))[0])
+    return (
+        f"**Shi & Cornish (AISTATS 2021), figure 1.** `z ~ N(θ, I₂₀)`, `x | z ~ N(z, I)`, `q = N(Ax + b, ⅔ I)`, `(A, "
+        f"b)` {len(levels)} times perturbed by 0.01: `E[(L(2^(k+1)) − L(2^k))²]`, and of antithetic differences. Ours "
+        f"fall like `2^({slope(plain):.2f} k)` and `2^({slope(antithetic):.2f} k)` from k = 4 on; they say −1 and −2. "
+        f"χ² at the optimum is {best:.7f}, of these rows {chi2:.3f} on average, so that χ²/2^(k+1) and χ⁴/(2·4^(k+1)) "
+        "are the limits; theirs, read from the lines of the figure, fit a mean χ² of 1.24: their θ, x and "
+        f"perturbations are not published.\n\n{table(rows)}"
+    )
+
+
+def _theirs(name: str, k: int) -> str:
+    return f"{FIGURE_1[name][k]:.3g}" if k < len(FIGURE_1[name]) else ""
+
+
+def estimators_at(cost: int) -> dict[str, fs.estimators.Estimator]:
+    """Their four estimators at an expected cost; ML-SS with a level 0 of its own costs a sixth more."""
+    base = cost // 6
+    return {
+        "IWAE": fs.IWAE(cost),
+        "SUMO": fs.SUMO(PAPER, minimum=max(1, round(cost - PAPER.expected_terms()))),
+        "ML-SS": fs.MLMC(ratio=1.0 - R, base=base),
+        "ML-RR": fs.MLMC(ratio=1.0 - R, base=2 * base, first=False, kind="sum"),
+    }
+
+
+def moments(model: fs.Model, estimator: fs.estimators.Estimator, samples: float) -> tuple[Number, Number]:
+    """Squared bias of the mean over rows, freed of its own noise, and the mean variance of a trial."""
+    assert model.data is not None
+    trials = max(2, int(samples / estimator.expected_cost() / len(model.data)))
+    found = fs.evaluate(model, estimator, trials, seed=SEED, progress=False)
+    bias = average(found.mean, found.std_error)
+    square = Number(bias.value**2 - bias.error**2, 2.0 * abs(bias.value) * bias.error + math.sqrt(2.0) * bias.error**2)
+    spread = np.std(found.variance, ddof=1) / math.sqrt(found.rows)  # between rows, which holds that within
+    return square, Number(float(found.variance.mean()), float(spread))
+
+
+def one_for_all(levels: Sequence[fs.levels.Levels], cost: int) -> dict[str, float]:
+    """Variance of the mean of ever more trials that share one `K`: that of ``E[S | K]``.
+
+    For SUMO it is infinite too: ``P(K >= k) E[S | k]^2`` grows, with ``E Delta_k ~ k^-2`` and a geometric survival.
+    """
+    base = cost // 6
+    means = np.mean([found.dyadic["mean"][1:] for found in levels], axis=0)
+    known = int(math.log2(base))
+    increments = means[known:] if known < means.size else means[-1:]
+    rest = increments[-1] * 0.5 ** np.arange(1.0, 60.0)  # E D falls by half from level to level
+    d = np.concatenate([increments, rest])
+    above = (1.0 - R) ** np.arange(d.size)
+    return {
+        "IWAE": 0.0,
+        "SUMO": math.inf,
+        "ML-SS": float(np.sum(d**2 / (R * above)) - np.sum(d) ** 2),
+        "ML-RR": _of_sums(d, above),
+    }
+
+
+def _of_sums(increments: Floats, survival: Floats) -> float:
+    """``Var(M_K)``, ``M_k`` the sum of increments over their survival up to ``k``."""
+    sums = np.cumsum(increments / survival)
+    return float(np.sum(survival * np.diff(np.append(0.0, sums) ** 2)) - np.sum(increments) ** 2)
+
+
+def figure_2(model: fs.Model, levels: Sequence[fs.levels.Levels], samples: float) -> str:
+    rows = [["cost", "estimator", "bias², ours", "theirs", "variance of a trial", "one K for 1000", "theirs"]]
+    for place, cost in enumerate(COSTS):
+        shared = one_for_all(levels, cost)
+        for name, estimator in estimators_at(cost).items():
+            square, variance = moments(model, estimator, samples)
+            theirs = FIGURE_2[name][0][place], FIGURE_2[name][1][place]
+            batch = shared[name] + variance.value / BATCH
+            rows.append(
+                [f"{cost}", name, f"{square}", f"{theirs[0]:.3g}", f"{variance}", f"{batch:.3g}", f"{theirs[1]:.3g}"]
+            )
+    return (
+        "**Shi & Cornish, figure 2**, the log likelihood: their estimators at r = 0.6. Squared bias is that of the "
+        "mean over all rows less its own noise: of the unbiased ones it is 0 within ours, so that what they drew is "
+        "the noise of 1000 realisations. Their variance fits none of a single trial, but that of a mean of 1000 trials "
+        "that share one K, `Var E[S | K] + Var / 1000`, the column before theirs; so it is the sharing that puts IWAE "
+        "a hundred times and more below the unbiased ones. Where every trial has a K of its own, the gap is a factor "
+        "6 to 10 at the least cost and 3 to 6 at the largest. SUMO here has the law of Luo et al. behind as many "
+        "samples as the cost leaves (theirs is not told), of infinite variance, shared or not: the numbers are those "
+        "of a run, and grow with it. ML-SS here has a level 0 of its own, for 7/6 of the cost."
+        f"\n\n{table(rows)}"
+    )
+
+
+# ---- 3: Ishikawa & Goda (UAI 2021), the random effects logistic model ------------------------------------------------
+
+TOP = 12
+POSTER = {"nested": (3.6e-5, 1.4e-4, 3.4e-2), "MLMC": (3.7e-5, 1.5e-4, 2.4e-4)}  # at levels 0, 4 and 12
+FIRST = 1.0 - 2.0**-1.5  # of individuals at level 0; those at the others fall by 2^-1.5 a level
+
+
+def allocation(top: int) -> Floats:
+    """Shares of individuals at the levels 0 to ``top``, as their code has it."""
+    if top == 0:
+        return np.ones(1)
+    shares = 2.0 ** (-1.5 * np.arange(top))
+    return np.append(FIRST, (1.0 - FIRST) * shares / shares.sum())
+
+
+def multilevel(variances: Sequence[Number], more: float = 0.0) -> Number:
+    """Variance times cost of MLMC up to the last of the levels: ``sum V_l / w_l`` times ``sum w_l (2^l + more)``."""
+    shares = allocation(len(variances) - 1)
+    cost = float(shares @ (2.0 ** np.arange(shares.size) + more))
+    value = sum(each.value / share for each, share in zip(variances, shares, strict=True))
+    error = math.hypot(*(each.error / share for each, share in zip(variances, shares, strict=True)))
+    return Number(value * cost, error * cost)
+
+
+def over_individuals(model: fs.Model, estimator: fs.estimators.Estimator, samples: float, scale: float = 1.0) -> Number:
+    """Variance of one trial of an individual drawn at random, times ``scale`` squared: within plus between."""
+    assert model.data is not None
+    rows = len(model.data)
+    trials = max(4, int(samples / estimator.expected_cost() / rows))
+    found = fs.evaluate(model, estimator, trials, seed=SEED, progress=False)
+    deviation = found.mean - found.mean.mean()
+    each = found.variance * (1.0 - 1.0 / trials) + deviation**2  # whose mean over individuals is the variance
+    value = float(each.mean()) * rows / (rows - 1.0)
+    return Number(scale**2 * value, scale**2 * float(each.std(ddof=1)) / math.sqrt(rows))
+
+
+def random_effects(samples: float, individuals: int = 2000, top: int = TOP) -> str:
+    model = fs.models.random_effects_logistic(rows=individuals, seed=SEED)
+    variances, rows, ratios, timed = [], [], [], []
+    rise = POSTER["nested"][-1] / POSTER["nested"][0]
+    more = (2.0**TOP - rise) / (rise - 1.0)  # samples of an individual that take as long as what comes before them
+    for level in range(top + 1):
+        part = fs.Stratum(fs.MLMC(first=False), level + 1, level + 1)  # whose trials are D_l / p_l
+        variances.append(over_individuals(model, part, samples, part.probability))
+        nested = over_individuals(model, fs.IWAE(2**level), samples)
+        law = fs.roulette.Harmonic(cap=2**level)
+        sumo = over_individuals(model, fs.SUMO(law, start=0), samples)
+        mine = multilevel(variances)
+        cost = law.expected_terms()
+        ours = Number(2**level * nested.value, 2**level * nested.error), Number(cost * sumo.value, cost * sumo.error)
+        ratios.append(ours[0].value / mine.value)
+        timed.append(nested.value * (2.0**level + more) / multilevel(variances, more).value)
+        rows.append([f"{level}", *map(str, ours), f"{mine}", f"{ratios[-1]:.3g}", _poster(level)])
+    head = ["level", "nested", "SUMO, K ≤ 2^level", "MLMC", "nested / MLMC", "theirs"]
+    first, later = (next((i for i, ratio in enumerate(found) if ratio > 1.01), top) for found in (ratios, timed))
+    return (
+        f"**Ishikawa & Goda (UAI 2021)**, random effects logistic regression, D = 3, T = 2: variance of the estimate "
+        f"of the log evidence of an individual drawn at random, times samples, over {individuals} individuals (whose "
+        "own spread is the most of ±, and common to a row of the table). Nested Monte Carlo is dearer than MLMC from "
+        f"level {first} on, and {ratios[-1]:.0f} times at level {top}; on their poster the lines cross near level 4 "
+        "and end 140 apart (read from its figure, which by their code is of gradients, by run time). There the nested "
+        f"line rises {rise:.0f} times where samples rise 4096 times: an individual costs {more:.1f} samples beside its "
+        f"own. With these ours cross at level {later} and end {timed[-1]:.0f} apart. MLMC has their shares of "
+        "individuals."
+        f"\n\n{table([head, *rows])}"
+    )
+
+
+def _poster(level: int) -> str:
+    if level not in (0, 4, TOP):
+        return ""
+    place = (0, 4, TOP).index(level)
+    return f"{POSTER['nested'][place] / POSTER['MLMC'][place]:.2g}"
+
+
+# ---- 4: Luo et al. (ICLR 2020), the law of K -------------------------------------------------------------------------
+
+
+def law_of_the_paper(trials: float) -> str:
+    k = fs.draw_terms(1_000_000, PAPER, seed=SEED)
+    mean = Number(float(k.mean()), float(k.std(ddof=1)) / 1000.0)
+    found = fs.simulate(fs.models.note(), fs.SUMO(PAPER), max(int(trials), 1000), seed=SEED, progress=False)
+    index = found.tail_index()
+    rows = [["trials", "mean", "sample variance", "largest"]]
+    wanted = 10.0 ** np.arange(3.0, math.log10(found.trials) + 0.01)
+    for at in np.unique(np.searchsorted(found.trace["trials"], wanted * 0.999).clip(max=found.trace.size - 1)):
+        row = found.trace[at]
+        rows.append(
+            [f"{row['trials']:,}", f"{row['mean']:.4f}", f"{row['variance']:.4g}", f"{abs(row['largest']):.4g}"]
+        )
+    return (
+        f"**Luo et al. (ICLR 2020)**, `P(K ≥ k) = 1/k` below 80, then times 0.9 a step: expected terms "
+        f"{PAPER.expected_terms():.4f}, which they round to 5; a million draws have {mean}. A trial costs "
+        f"{fs.SUMO(PAPER).expected_cost():.2f} samples. On the note's problem the sample variance does not settle "
+        f"(theory: infinite, tail index 1 up to a logarithm; Hill {index.estimate:.2f}, {index.low:.2f} to "
+        f"{index.high:.2f}), and most of it is the largest trial's:\n\n{table(rows)}"
+    )
+
+
+# ---- 5: Nowozin (ICLR 2018), the bias of jackknives ------------------------------------------------------------------
+
+
+def jackknife_bias(k: int, order: int, shape: float = 1.0) -> float:
+    """Of weights ``Gamma(shape) / shape``: ``sum_j c_j E L_{k-j}``, ``E L_n = digamma(n a) - log(n a)``."""
+    if order == 0:
+        return float(digamma(k * shape) - math.log(k * shape))
+    n = shape * (k - np.arange(order + 1.0))
+    return float(np.dot(fs.JVI(k, order).coefficients(), digamma(n) - np.log(n)))
+
+
+def jackknives(trials: float) -> str:
+    gamma, sizes = fs.models.gamma(1.0), (4, 8, 16, 32, 64, 128)
+    rows = [["K", *(name for order in range(3) for name in (f"order {order}, Gamma(1)", "simulated", "note"))]]
+    others = {(k, order): note_bias(k, order) for k in sizes for order in range(3)}
+    for k in sizes:
+        row = [f"{k}"]
+        for order in range(3):
+            other = others[k, order]
+            seen = f"{other.value:.3g}" if abs(other.value) > 4.0 * other.error else ""
+            row += [f"{jackknife_bias(k, order):.4g}", "", seen]
+            if k <= _SIMULATED:
+                run = fs.simulate(gamma, _jackknife(k, order), max(int(trials / k), 1000), seed=SEED, progress=False)
+                row[-2] = f"{Number(run.mean, run.std_error)}"
+        rows.append(row)
+    rates = [math.log2(jackknife_bias(64, order) / jackknife_bias(128, order)) for order in range(3)]
+    rates += [math.log2(others[16, order].value / others[32, order].value) for order in range(3)]
+    first, second = (", ".join(f"`K^-{rate:.2f}`" for rate in part) for part in (rates[:3], rates[3:]))
+    return (
+        "**Nowozin (ICLR 2018)**: bias of IWAE (order 0) and of jackknives, `O(K^-(order + 1))` in the paper. For "
+        f"weights Gamma(1), where it has a closed form, it falls from K = 64 to 128 like {first}: order 2 gains one "
+        "more there, since `ψ(n) − log n` has no term in `n^-3`. The weights of the note, by quadrature, have one: "
+        f"from K = 16 to 32 like {second}. Empty where a run, or the quadrature, cannot see it.\n\n{table(rows)}"
+    )
+
+
+def _jackknife(k: int, order: int) -> fs.estimators.Estimator:
+    return fs.JVI(k, order) if order else fs.IWAE(k)
+
+
+def note_bias(k: int, order: int) -> Number:
+    """Of the note's weights, and the error of the quadrature."""
+    model = fs.models.note()
+    mean = fs.theory.predict(model, _jackknife(k, order)).mean
+    assert model.log_evidence is not None
+    return Number(mean.value - model.log_evidence, mean.error)
+
+
+# ---- what is told ----------------------------------------------------------------------------------------------------
+
+
+def linear_gaussian_parts(effort: float, perturbations: int = 10, observations: int = 10, top: int = 11) -> str:
+    """Both figures of Shi & Cornish, from one model."""
+    model = linear_gaussian(perturbations, observations)
+    levels = level_moments(model, top, max(int(1000 * effort), 100))
+    first = figure_1(levels, float(chi_square(model.data).mean()))
+    return f"{first}\n\n{figure_2(model, levels, 2e7 * effort)}"
+
+
+PARTS: dict[str, Callable[[float], str]] = {
+    "shi-cornish": linear_gaussian_parts,
+    "ishikawa-goda": lambda effort: random_effects(2e7 * effort),
+    "luo": lambda effort: law_of_the_paper(1e8 * effort),
+    "nowozin": lambda effort: jackknives(1e8 * effort),
+}
+
+
+def report(effort: float, parts: Sequence[str] = tuple(PARTS)) -> str:
+    """All that goes between the markers."""
+    how = (
+        "Published numbers beside ours; ± is one standard error. "
+        f"From `python -m bench.published --effort {effort:g}`, fastsumo {fs.__version__}."
+    )
+    return "\n\n".join([how, *(PARTS[name](effort) for name in parts)])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.published", description="Published results, redone.")
+    parser.add_argument("--effort", type=float, default=1.0, help="times the usual number of trials")
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this one; may be given again")
+    parser.add_argument("--readme", type=Path, nargs="?", const=Path(), help="a file with the markers; or print them")
+    options = parser.parse_args(arguments)
+    text = report(options.effort, options.part or tuple(PARTS))
+    if options.readme == Path():
+        text = f"{MARKERS[0]}\n\n{text}\n\n{MARKERS[1]}"
+    publish(text, options.readme if options.readme != Path() else None, MARKERS)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,123 @@
+"""The published results of `bench.published`: the formulas behind them, and a short run of each."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+import fastsumo as fs
+from bench import published
+
+
+def test_chi_square_at_the_optimum_and_off_it() -> None:
+    assert published.chi_square(np.zeros(20))[0] == pytest.approx(0.9067214, abs=5e-8)
+
+    def one(off: float) -> float:
+        target, proposal = stats.norm(0.0, math.sqrt(0.5)), stats.norm(off, math.sqrt(2.0 / 3.0))
+        return float(integrate.quad(lambda z: target.pdf(z) ** 2 / proposal.pdf(z), -9.0, 9.0)[0])
+
+    row = np.array([0.3, -0.2] + [0.0] * 18)
+    assert published.chi_square(row)[0] == pytest.approx(one(0.3) * one(-0.2) * one(0.0) ** 18 - 1.0, rel=1e-9)
+
+
+def test_log_weights_are_target_over_proposal() -> None:
+    model = published.linear_gaussian(2, 3)
+    z, row = np.random.default_rng(0).standard_normal((2, 20))
+    at = row + math.sqrt(2.0 / 3.0) * z
+    wanted = stats.norm(0.0, math.sqrt(0.5)).logpdf(at).sum() - stats.norm(row, math.sqrt(2.0 / 3.0)).logpdf(at).sum()
+    assert published._log_weight(z, row, model.params) == pytest.approx(wanted, rel=1e-12)
+    assert model.data is not None
+    assert model.data.shape == (6, 20)
+
+
+@pytest.mark.parametrize("cost", published.COSTS)
+def test_estimators_cost_what_they_shall(cost: int) -> None:
+    costs = {name: each.expected_cost() for name, each in published.estimators_at(cost).items()}
+    assert costs.pop("ML-SS") == pytest.approx(7.0 / 6.0 * cost)
+    assert list(costs.values()) == pytest.approx([cost] * 3, abs=0.5)
+
+
+def test_variance_of_sums_of_one_law() -> None:
+    d, above = np.array([0.3, 0.1, 0.05]), np.array([1.0, 0.4, 0.16])
+    sums, masses = np.cumsum(d / above), -np.diff([*above, 0.0])
+    assert published._of_sums(d, above) == pytest.approx(masses @ sums**2 - (masses @ sums) ** 2)
+
+
+def test_multilevel_at_their_shares() -> None:
+    shares = published.allocation(12)
+    assert shares.sum() == pytest.approx(1.0)
+    assert shares[3] / shares[2] == pytest.approx(2.0**-1.5)
+    one = published.Number(0.2, 0.01)
+    assert published.multilevel([one]) == pytest.approx(one)
+    w = 1.0 - 2.0**-1.5
+    two = published.multilevel([one, published.Number(0.1, 0.0)], 0.0)
+    assert two.value == pytest.approx((0.2 / w + 0.1 / (1.0 - w)) * (w + 2.0 * (1.0 - w)))
+
+
+@pytest.mark.parametrize(("k", "order"), [(4, 0), (5, 1), (16, 1), (9, 2)])
+def test_bias_of_jackknives_is_that_of_theory(k: int, order: int) -> None:
+    estimator = fs.JVI(k, order) if order else fs.IWAE(k)
+    found = fs.theory.predict(fs.models.gamma(1.0), estimator).mean
+    assert published.jackknife_bias(k, order) == pytest.approx(found.value, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        ((0.21, 0.003), "0.2100 ± 0.0030"),
+        ((2.74e-7, 5e-9), "2.74e-07 ± 5e-09"),
+        ((-1e-3, 5e-3), "-1e-03 ± 5e-03"),
+        ((842.0, 31.0), "842 ± 31"),
+        ((0.125, 0.0), "0.125"),
+        ((math.inf, 0.0), "inf"),
+    ],
+)
+def test_numbers_are_told_with_their_errors(number: tuple[float, float], text: str) -> None:
+    assert str(published.Number(*number)) == text
+
+
+def test_command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    monkeypatch.setitem(published.PARTS, "luo", lambda effort: f"at effort {effort:g}")
+    assert published.main(["--part", "luo", "--effort", "0.5", "--readme"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(published.MARKERS[0])
+    assert "at effort 0.5" in printed
+    file = tmp_path / "page.md"
+    file.write_text("\n".join(["before", *published.MARKERS, "after"]), encoding="utf-8")
+    published.main(["--part", "luo", "--readme", str(file)])
+    page = file.read_text(encoding="utf-8")
+    assert page.splitlines()[0] == "before"
+    assert page.splitlines()[-1] == "after"
+    assert "at effort 1" in page
+
+
+@pytest.mark.slow
+def test_second_moments_of_levels_are_those_of_draws() -> None:
+    model = published.linear_gaussian(1, 2)
+    levels = published.level_moments(model, 3, 20_000)
+    antithetic, plain = published.squares(levels)
+    weights = np.stack([np.exp(fs.sample(model.at_row(i), fs.ELBO(), 160_000, seed=5)[0]) for i in range(2)])
+    groups = weights.reshape(2, 20_000, 8)
+
+    def log_mean(first: int, last: int) -> np.ndarray:
+        return np.log(groups[:, :, first:last].mean(axis=2))
+
+    for k in range(3):
+        n = 2**k
+        step = log_mean(0, 2 * n) - log_mean(0, n)
+        level = log_mean(0, 2 * n) - 0.5 * (log_mean(0, n) + log_mean(n, 2 * n))
+        for found, each in ((plain[k], step), (antithetic[k], level)):
+            error = math.hypot(found.error, float((each**2).std()) / math.sqrt(each.size))
+            assert abs(found.value - (each**2).mean()) < 4.5 * error
+
+
+@pytest.mark.slow
+def test_all_parts_run() -> None:
+    text = published.report(0.01)
+    for words in ("figure 1", "figure 2", "Ishikawa & Goda", "Luo et al.", "Nowozin", "0.9067214", "5.0780", "K^-3."):
+        assert words in text
+    assert "nan" not in text

@@ -1,0 +1,56 @@
+"""Which runs need a thread of their own, and that those without one end as the others do."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from bits import same_bits
+
+import fastsumo as fs
+from fastsumo.engine.blocks import is_short
+from fastsumo.engine.cpu.workers import Worker
+
+NOTE = fs.models.note()
+
+
+@pytest.mark.parametrize(
+    ("estimator", "trials", "short"),
+    [
+        (fs.SUMO(fs.roulette.Harmonic(cap=80)), 10_000, True),
+        (fs.SUMO(fs.roulette.Harmonic(cap=80)), 100_000, False),
+        (fs.SUMO(), 1, False),  # one trial can be a thousand times as long as all others
+        (fs.IWAE(10**6), 1, False),
+    ],
+    ids=repr,
+)
+def test_short_runs(monkeypatch: pytest.MonkeyPatch, estimator: fs.SUMO | fs.IWAE, trials: int, short: bool) -> None:
+    assert is_short(estimator, NOTE, trials) == short
+    seen = []
+    block = Worker._block
+
+    def noted(self: Worker, first: int, count: int) -> None:
+        seen.append(threading.current_thread() is threading.main_thread())
+        block(self, first, count)
+
+    monkeypatch.setattr(Worker, "_block", noted)
+    assert fs.simulate(NOTE, estimator, trials, threads=1).trials == trials
+    assert set(seen) == {short}
+
+
+def test_ctrl_c_in_a_short_run_leaves_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(self: Worker, first: int, count: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Worker, "_block", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        fs.simulate(NOTE, fs.IWAE(5), 10)
+    monkeypatch.undo()
+    assert fs.simulate(NOTE, fs.IWAE(5), 10).trials == 10
+
+
+def test_memory_is_used_again() -> None:
+    """With what another run left in it, a run gives what it gives in fresh memory."""
+    first = fs.simulate(NOTE, fs.IWAE(5), 3000, seed=1)
+    fs.simulate(fs.models.gaussian_scale(0.9), fs.IWAE(5), 5000, seed=2)
+    assert same_bits(first, fs.simulate(NOTE, fs.IWAE(5), 3000, seed=1))
