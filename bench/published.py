@@ -1,8 +1,8 @@
 """``python -m bench.published``: published results, redone, their numbers beside ours.
 
 Their numbers were read from the drawn lines of the figures, or from a poster, as each part says. ``--effort 10`` runs
-ten times the trials, which divides every error by three; ``--readme README.md`` puts the text between the markers,
-``--readme`` alone prints it with them.
+ten times the trials, which divides every error by three; ``--page FILE`` puts the text between the markers,
+``--page`` alone prints it with them.
 """
 
 from __future__ import annotations
@@ -454,12 +454,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.published", description="Published results, redone.")
     parser.add_argument("--effort", type=float, default=1.0, help="times the usual number of trials")
     parser.add_argument("--part", choices=PARTS, action="append", help="only this one; may be given again")
-    parser.add_argument("--readme", type=Path, nargs="?", const=Path(), help="a file with the markers; or print them")
+    parser.add_argument("--page", type=Path, nargs="?", const=Path(), help="a file with the markers; or print them")
     options = parser.parse_args(arguments)
     text = report(options.effort, options.part or tuple(PARTS))
-    if options.readme == Path():
+    if options.page == Path():
         text = f"{MARKERS[0]}\n\n{text}\n\n{MARKERS[1]}"
-    publish(text, options.readme if options.readme != Path() else None, MARKERS)
+    publish(text, options.page if options.page != Path() else None, MARKERS)
     return 0
 
 

@@ -87,13 +87,13 @@ def test_numbers_are_told_with_their_errors(number: tuple[float, float], text: s
 
 def test_command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     monkeypatch.setitem(published.PARTS, "luo", lambda effort: f"at effort {effort:g}")
-    assert published.main(["--part", "luo", "--effort", "0.5", "--readme"]) == 0
+    assert published.main(["--part", "luo", "--effort", "0.5", "--page"]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith(published.MARKERS[0])
     assert "at effort 0.5" in printed
     file = tmp_path / "page.md"
     file.write_text("\n".join(["before", *published.MARKERS, "after"]), encoding="utf-8")
-    published.main(["--part", "luo", "--readme", str(file)])
+    published.main(["--part", "luo", "--page", str(file)])
     page = file.read_text(encoding="utf-8")
     assert page.splitlines()[0] == "before"
     assert page.splitlines()[-1] == "after"
