@@ -1,7 +1,7 @@
 """``fastsumo guide --html``: the guide, and a reference made of the docstrings, as pages that need no network.
 
-pdoc, which comes with ``fastsumo[docs]``, makes the pages, and Matplotlib the formulas: as paths, since few machines have
-a font for formulas.
+pdoc, which comes with ``fastsumo[docs]``, makes the pages, and Matplotlib the formulas: as paths, since few machines
+have a font for formulas.
 """
 
 from __future__ import annotations

@@ -76,4 +76,5 @@ if __name__ == "__main__":
     for estimator in (fs.ELBO(), fs.IWAE(10), fs.IWAE(100), fs.JVI(100), fs.SUMO(law), fs.MLMC()):
         found = fs.evaluate(vae, estimator, trials=round(samples / estimator.expected_cost()))
         mean, error = found.total / found.rows, found.total_error / found.rows
-        print(f"{type(estimator).__name__:5} {found.cost.sum() / found.rows:5.0f} samples a row: {mean:8.3f} ± {error:.3f}")
+        name, cost = type(estimator).__name__, found.cost.sum() / found.rows
+        print(f"{name:5} {cost:5.0f} samples a row: {mean:8.3f} ± {error:.3f}")
