@@ -53,7 +53,7 @@ def simulate(
     seed : int
         From 0 to ``2**64 - 1``. A trial is a function of model, estimator, seed and trial number alone.
     threads : int, optional
-        By default the cores that this process may use.
+        By default the cores that this process may use; 1 for a vectorised model.
     progress : bool or Progress, optional
         A bar; by default where somebody is looking (a terminal, a notebook).
     first_trial : int

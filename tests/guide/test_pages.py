@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import coverage, report, tails, training
+from bench import coverage, report, tails, training, vae
 from fastsumo.cli.guide import COLUMNS
 from fastsumo.guide import pages
 
@@ -26,6 +26,7 @@ TABLES = {
     "log_weights": [training.MARKERS],
     "speed": [(report.BEGIN, report.END)],
     "tails": [coverage.MARKERS, coverage.ONE_SIDED_MARKERS],
+    "torch_and_jax": [vae.MARKERS],
 }
 LINK = re.compile(r"\]\(([^)#]*)(#[^)]*)?\)")
 
