@@ -161,9 +161,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=3000, help="of Adam (default: %(default)s)")
     parser.add_argument("--samples", type=int, default=4096, help="importance samples a row (default: %(default)s)")
     parser.add_argument("--jax", action="store_true", help="once more with JAX")
-    parser.add_argument("--readme", type=Path, help="put the table between the markers of this file")
+    parser.add_argument("--page", type=Path, help="put the table between the markers of this file")
     options = parser.parse_args(arguments)
-    publish(report(options.steps, options.samples, options.jax), options.readme, MARKERS)
+    publish(report(options.steps, options.samples, options.jax), options.page, MARKERS)
     return 0
 
 
