@@ -85,9 +85,4 @@ if __name__ == "__main__":
     for name, estimator in estimators.items():
         found = fs.evaluate(vae, estimator, trials=round(samples / estimator.expected_cost()))
         mean, error = found.total / found.rows, found.total_error / found.rows
-<<<<<<< HEAD
         print(f"{name:9} {found.cost.sum() / found.rows:5.0f} samples a row: {mean:8.3f} ± {error:.3f}")
-=======
-        name, cost = type(estimator).__name__, found.cost.sum() / found.rows
-        print(f"{name:5} {cost:5.0f} samples a row: {mean:8.3f} ± {error:.3f}")
->>>>>>> 7389f7fdfdbb8df70d66f390d5b610d488a7a4f1
