@@ -1,8 +1,8 @@
-"""``python -m bench.published``: five published results, redone, their numbers beside ours.
+"""``python -m bench.published``: published results, redone, their numbers beside ours.
 
 Their numbers were read from the drawn lines of the figures, or from a poster, as each part says. ``--effort 10`` runs
-ten times the trials, which divides every error by three; ``--readme README.md`` puts the text between the markers,
-``--readme`` alone prints it with them.
+ten times the trials, which divides every error by three; ``--page FILE`` puts the text between the markers,
+``--page`` alone prints it with them.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import digamma
+from scipy.special import digamma, polygamma
 
 import fastsumo as fs
 from bench.report import publish, table
+from fastsumo.estimators.labels import label
 
 Floats = NDArray[np.float64]
 
@@ -148,10 +150,11 @@ def figure_1(levels: Sequence[fs.levels.Levels], chi2: float) -> str:
         rows.append([f"{k}", f"{first}", _theirs("plain", k), f"{second}", _theirs("antithetic", k)])
     best = float(chi_square(np.zeros(DIM))[0])
     return (
-        f"**Shi & Cornish (AISTATS 2021), figure 1.** `z ~ N(θ, I₂₀)`, `x | z ~ N(z, I)`, `q = N(Ax + b, ⅔ I)`, `(A, "
-        f"b)` {len(levels)} times perturbed by 0.01: `E[(L(2^(k+1)) − L(2^k))²]`, and of antithetic differences. Ours "
-        f"fall like `2^({slope(plain):.2f} k)` and `2^({slope(antithetic):.2f} k)` from k = 4 on; they say −1 and −2. "
-        f"χ² at the optimum is {best:.7f}, of these rows {chi2:.3f} on average, so that χ²/2^(k+1) and χ⁴/(2·4^(k+1)) "
+        "**Shi & Cornish (AISTATS 2021), figure 1.** `z ~ N(θ, I₂₀)`, `x | z ~ N(z, I)`, `q = N(Ax + b, ⅔ I)`, `(A, "
+        f"b)` perturbed by 0.01, {len(levels)} pairs of a perturbation and an x: `E[(L(2^(k+1)) − L(2^k))²]`, and of "
+        f"antithetic differences. Ours fall like `2^({slope(plain):.2f} k)` and `2^({slope(antithetic):.2f} k)` from k "
+        f"= 4 on; they say −1 and −2. χ² at the optimum is {best:.7f}, of these rows {chi2:.3f} on average, so that "
+        "χ²/2^(k+1) and χ⁴/(2·4^(k+1)) "
         "are the limits; theirs, read from the lines of the figure, fit a mean χ² of 1.24: their θ, x and "
         f"perturbations are not published.\n\n{table(rows)}"
     )
@@ -211,24 +214,27 @@ def _of_sums(increments: Floats, survival: Floats) -> float:
 
 def figure_2(model: fs.Model, levels: Sequence[fs.levels.Levels], samples: float) -> str:
     rows = [["cost", "estimator", "bias², ours", "theirs", "variance of a trial", "one K for 1000", "theirs"]]
+    gaps = []
     for place, cost in enumerate(COSTS):
-        shared = one_for_all(levels, cost)
+        shared, own = one_for_all(levels, cost), {}
         for name, estimator in estimators_at(cost).items():
             square, variance = moments(model, estimator, samples)
             theirs = FIGURE_2[name][0][place], FIGURE_2[name][1][place]
-            batch = shared[name] + variance.value / BATCH
+            batch, own[name] = shared[name] + variance.value / BATCH, variance.value
             rows.append(
                 [f"{cost}", name, f"{square}", f"{theirs[0]:.3g}", f"{variance}", f"{batch:.3g}", f"{theirs[1]:.3g}"]
             )
+        gaps.append(f"{own['ML-SS'] / own['IWAE']:.2g} and {own['ML-RR'] / own['IWAE']:.2g} times")
     return (
         "**Shi & Cornish, figure 2**, the log likelihood: their estimators at r = 0.6. Squared bias is that of the "
         "mean over all rows less its own noise: of the unbiased ones it is 0 within ours, so that what they drew is "
         "the noise of 1000 realisations. Their variance fits none of a single trial, but that of a mean of 1000 trials "
         "that share one K, `Var E[S | K] + Var / 1000`, the column before theirs; so it is the sharing that puts IWAE "
-        "a hundred times and more below the unbiased ones. Where every trial has a K of its own, the gap is a factor "
-        "6 to 10 at the least cost and 3 to 6 at the largest. SUMO here has the law of Luo et al. behind as many "
-        "samples as the cost leaves (theirs is not told), of infinite variance, shared or not: the numbers are those "
-        "of a run, and grow with it. ML-SS here has a level 0 of its own, for 7/6 of the cost."
+        "a hundred times and more below the unbiased ones at the least cost. Where every trial has a K of its own, "
+        f"ML-SS and ML-RR have {gaps[0]} the variance of IWAE at cost {COSTS[0]}, {gaps[-1]} at cost {COSTS[-1]}. SUMO "
+        "here has the law of Luo et al. behind as many samples as the cost leaves (theirs is not told), of infinite "
+        "variance, shared or not: the numbers are those of a run, and grow with it. ML-SS here has a level 0 of its "
+        "own, for 7/6 of the cost."
         f"\n\n{table(rows)}"
     )
 
@@ -380,6 +386,40 @@ def note_bias(k: int, order: int) -> Number:
     return Number(mean.value - model.log_evidence, mean.error)
 
 
+# ---- and Vihola (Operations Research, 2018): stratified uniforms -----------------------------------------------------
+
+
+def proper(level: int = 40) -> float:
+    """Variance times cost of the best MLMC of weights Gamma(1), ``(sum sqrt(V_l c_l))^2``, level 0 of one sample."""
+    n = 2.0 ** np.arange(level)
+    spread = np.append(polygamma(1, 1.0), 0.5 * polygamma(1, n) - polygamma(1, 2.0 * n))
+    return float(np.sum(np.sqrt(np.maximum(spread, 0.0)[:24] * np.append(1.0, 2.0 * n)[:24])) ** 2)
+
+
+def blocks(samples: float) -> str:
+    model, size, largest = fs.models.gamma(1.0), 64, 65536
+    rows = [["variance × cost", "independent", f"blocks of {size}", "simulated", f"blocks of {largest}"]]
+    for estimator in (
+        fs.SUMO(fs.roulette.Harmonic(cap=80)),
+        fs.MLMC(),
+        fs.MLMC(first=False),
+        fs.MLMC(first=False, kind="sum"),
+    ):
+        known = {b: fs.theory.predict(model, replace(estimator, stratified=b)) for b in (1, size, largest)}
+        cost = estimator.expected_cost()
+        trials = size * max(int(samples / cost / size), 2)
+        values, _ = fs.sample(model, replace(estimator, stratified=size), trials, seed=SEED)
+        squares = size * (values.reshape(-1, size).mean(axis=1) - known[1].mean.value) ** 2
+        seen = Number(cost * float(squares.mean()), cost * float(squares.std()) / math.sqrt(squares.size))
+        told = [f"{known[b].variance_times_cost.value:.4g}" for b in (1, size, largest)]
+        rows.append([f"`{label(estimator)}`", *told[:2], f"{seen}", told[2]])
+    return (
+        "**Vihola (Operations Research 2018)**, stratified uniforms (`stratified=B`): weights Gamma(1), where the mean "
+        "of whole blocks is known exactly. It never has more variance than that of independent trials; MLMC with a "
+        f"level 0 of one sample and the best number of trials at each level has {proper():.4g}.\n\n{table(rows)}"
+    )
+
+
 # ---- what is told ----------------------------------------------------------------------------------------------------
 
 
@@ -396,6 +436,7 @@ PARTS: dict[str, Callable[[float], str]] = {
     "ishikawa-goda": lambda effort: random_effects(2e7 * effort),
     "luo": lambda effort: law_of_the_paper(1e8 * effort),
     "nowozin": lambda effort: jackknives(1e8 * effort),
+    "vihola": lambda effort: blocks(2e7 * effort),
 }
 
 
@@ -413,12 +454,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.published", description="Published results, redone.")
     parser.add_argument("--effort", type=float, default=1.0, help="times the usual number of trials")
     parser.add_argument("--part", choices=PARTS, action="append", help="only this one; may be given again")
-    parser.add_argument("--readme", type=Path, nargs="?", const=Path(), help="a file with the markers; or print them")
+    parser.add_argument("--page", type=Path, nargs="?", const=Path(), help="a file with the markers; or print them")
     options = parser.parse_args(arguments)
     text = report(options.effort, options.part or tuple(PARTS))
-    if options.readme == Path():
+    if options.page == Path():
         text = f"{MARKERS[0]}\n\n{text}\n\n{MARKERS[1]}"
-    publish(text, options.readme if options.readme != Path() else None, MARKERS)
+    publish(text, options.page if options.page != Path() else None, MARKERS)
     return 0
 
 

@@ -20,6 +20,8 @@ CASES = {
     "iwae-1": "IWAE(1)",
     "iwae-10": "IWAE(10)",
     "iwae-1000": "IWAE(1000)",
+    "taylor-1": "Taylor, blocks of 1",
+    "taylor-20": "of 20",
 }
 BUSY = 1.15  # by the clock over on the cores: beyond it, others had the cores
 Entry = Mapping[str, Any]

@@ -29,7 +29,7 @@ class Case:
     """What a trial is: ``estimator`` for fastsumo, and the same for a peer."""
 
     name: str
-    estimator: fs.SUMO | fs.IWAE
+    estimator: fs.SUMO | fs.IWAE | fs.Taylor
     samples: float  # of one trial, roughly
 
     @property
@@ -42,10 +42,12 @@ class Case:
         """What it is called among the peers."""
         if isinstance(self.estimator, fs.IWAE):
             return "iwae"
+        if isinstance(self.estimator, fs.Taylor):
+            return "taylor"
         return "paper" if isinstance(self.estimator.roulette, fs.roulette.HarmonicGeometric) else "trials"
 
 
-def case(name: str, estimator: fs.SUMO | fs.IWAE) -> Case:
+def case(name: str, estimator: fs.SUMO | fs.IWAE | fs.Taylor) -> Case:
     cost = estimator.expected_cost()
     return Case(name, estimator, cost if math.isfinite(cost) else 16.0)
 
@@ -60,6 +62,8 @@ CASES = {
         case("iwae-1", fs.IWAE(1)),
         case("iwae-10", fs.IWAE(10)),
         case("iwae-1000", fs.IWAE(1000)),
+        case("taylor-1", fs.Taylor()),
+        case("taylor-20", fs.Taylor(fs.roulette.Geometric(0.9), 20)),
     )
 }
 
@@ -87,7 +91,9 @@ def program(name: str, what: Case, threads: int, quick: bool) -> Runner | str:
     return _peer_runner(each, what, size, threads)
 
 
-def simulation(model: fs.Model, estimator: fs.SUMO | fs.IWAE, size: int, threads: int, fixed: bool = False) -> Runner:
+def simulation(
+    model: fs.Model, estimator: fs.SUMO | fs.IWAE | fs.Taylor, size: int, threads: int, fixed: bool = False
+) -> Runner:
     """`simulate` with all that it does: compiled or read from the cache before, statistics included."""
 
     def run(n: int) -> Work:

@@ -9,25 +9,25 @@ Begin with
 
 Where things are:
 
-models       `model` makes one of a log weight, `importance` of a log density and one of `proposals`; `models` has
-             built-in ones; `tune` improves a proposal. `Model` is what all of them are, `ModelError` what is raised
-             where one cannot be run.
-estimators   `ELBO`, `IWAE`, `JVI`, `SUMO`, `SingleTerm`, `MLMC`, `Taylor`, and in `roulette` the laws of the number of
-             terms.
-runs         `simulate` keeps statistics, a `Result`; `sample` gives the values one by one, `replay` one `Trial` whole;
-             `load` reads what `Result.save` wrote; `evaluate` goes through data, row by row, and gives an `Evaluation`.
-             `stratify` runs by strata of `K`, each a `Stratum`, and gives the far tail, a `Stratified`.
-             ``device="cuda"`` runs trials on a GPU, and raises `DeviceError` where it cannot.
-studies      `compare` sets estimators side by side at equal cost, `levels` measures increments, `theory` predicts,
-             `taylor_law` finds the best `Taylor` for a cost;
-             `Study` keeps a grid of runs in one file, and raises `StudyError`.
-tails        `tails` has tail indices, intervals that hold without a variance, tests; `plot` the figures.
-elsewhere    `sumo`, `iwae`, `jvi`, `taylor`, `cumulative_iwae`, `draw_terms`, and for gradients `sumo_coefficients` and
-             `taylor_coefficients`, take log weights that were computed elsewhere; `audit` finds mistakes in a SUMO that
-             was written elsewhere, and gives an `Audit`.
-functions    `vmath` has the functions to write models with: exp, log and their kin, as SIMD code.
+- models: `model` makes one of a log weight, `importance` of a log density and one of `proposals`; `models` has
+  built-in ones; `tune` improves a proposal. `Model` is what all of them are, `ModelError` what is raised where one
+  cannot be run.
+- estimators: `ELBO`, `IWAE`, `JVI`, `SUMO`, `SingleTerm`, `MLMC`, `Taylor`, and in `roulette` the laws of the number
+  of terms.
+- runs: `simulate` keeps statistics, a `Result`; `sample` gives the values one by one, `replay` one `Trial` whole;
+  `load` reads what `Result.save` wrote; `evaluate` goes through data, row by row, and gives an `Evaluation`.
+  `stratify` runs by strata of `K`, each a `Stratum`, and gives the far tail, a `Stratified`. ``device="cuda"`` runs
+  trials on a GPU, and raises `DeviceError` where it cannot.
+- studies: `compare` sets estimators side by side at equal cost, `levels` measures increments, `theory` predicts,
+  `taylor_law` finds the best `Taylor` for a cost; `Study` keeps a grid of runs in one file, and raises `StudyError`.
+- tails: `tails` has tail indices, intervals that hold without a variance, tests; `plot` the figures.
+- elsewhere: `sumo`, `iwae`, `jvi`, `taylor`, `cumulative_iwae`, `draw_terms`, and for gradients `sumo_coefficients`
+  and `taylor_coefficients`, take log weights that were computed elsewhere; `audit` finds mistakes in a SUMO that was
+  written elsewhere, and gives an `Audit`.
+- functions: `vmath` has the functions to write models with: exp, log and their kin, as SIMD code.
 
-`Tuned` is what `tune` returns; ``help(fs.simulate)`` and so on say more. On the command line: ``fastsumo --help``.
+`Tuned` is what `tune` returns; ``help(fs.simulate)`` and so on say more. On the command line: ``fastsumo --help``, and
+``fastsumo guide`` for pages with examples.
 `show_versions` prints what a bug report needs. Long runs tell `logging` how they are getting on, under the name
 ``fastsumo``: ``logging.basicConfig(level="INFO")`` shows it.
 """

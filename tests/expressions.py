@@ -101,17 +101,17 @@ def expressions(draw: Any, depth: int, asks: bool, atoms: list[str]) -> str:
 @st.composite
 def bodies(draw: Any, depth: int = 3) -> str:
     """The body of any model."""
-    atoms = [*_PLAIN, "a", "b"]
+    atoms, inside = [*_PLAIN, "a", "b"], min(depth, 2)
     lines = [f"a = {draw(expressions(depth, True, _PLAIN))} + 0.0", f"b = 1.0 * z[{draw(st.integers(-3, 2))}]"]
     for _ in range(draw(st.integers(0, 2))):
         kind = draw(st.sampled_from(["if", "else", "for", "while", "leave"]))
-        first, second = draw(expressions(2, True, atoms)), draw(expressions(2, True, atoms))
+        first, second = draw(expressions(inside, True, atoms)), draw(expressions(inside, True, atoms))
         if kind == "if":
             lines.append(f"if {first} < {second}:\n a = {first} + 0.0")
         elif kind == "else":
             lines.append(f"if {first} > 0.5:\n b = {second} + 0.0\nelse:\n a, b = b, a")
         elif kind == "for":
-            inner = draw(expressions(2, True, [*atoms, "z[j]", "TABLE[j, 0]", "j"]))
+            inner = draw(expressions(inside, True, [*atoms, "z[j]", "TABLE[j, 0]", "j"]))
             skip = draw(st.sampled_from(["", f" if {first} > 1.0:\n  continue\n", f" if {first} > 2.0:\n  break\n"]))
             lines.append(f"for j in range(z.size):\n{skip} a = 0.5 * a + {inner}")
         elif kind == "while":
@@ -122,10 +122,10 @@ def bodies(draw: Any, depth: int = 3) -> str:
 
 
 @st.composite
-def bodies_for_lanes(draw: Any) -> str:
+def bodies_for_lanes(draw: Any, depth: int = 3) -> str:
     """The body of a model that goes through its coordinates without asking for their values."""
-    inner = draw(expressions(3, False, [*_PLAIN, "v", "v", "TABLE[j, 1]", "total"]))
-    ends = draw(expressions(2, False, [*_PLAIN, "total"]))
+    inner = draw(expressions(depth, False, [*_PLAIN, "v", "v", "TABLE[j, 1]", "total"]))
+    ends = draw(expressions(min(depth, 2), False, [*_PLAIN, "total"]))
     start = draw(st.sampled_from(["0", "0.0", "params[1]", "z[0]"]))
     more = draw(st.sampled_from(["", " + along(z, 0.5)", " - along(params, 2.0)"]))
     loop = f"for j, v in enumerate(z):\n total = 0.5 * total + {inner}"
@@ -133,9 +133,9 @@ def bodies_for_lanes(draw: Any) -> str:
 
 
 @st.composite
-def bodies_for_sums(draw: Any) -> str:
+def bodies_for_sums(draw: Any, depth: int = 2) -> str:
     """The body of a model that ends in a sum of exponentials."""
-    parts = [draw(expressions(2, True, _PLAIN)) for _ in range(3)]
+    parts = [draw(expressions(depth, True, _PLAIN)) for _ in range(3)]
     left, right, shift = (part.replace("logaddexp(", "evaluated(") for part in parts)  # those within are numbers
     shape = draw(st.sampled_from(["{sum}", "{sum} + {shift}", "{shift} + {sum}", "{sum} - {shift}"]))
     return "return " + shape.format(sum=f"logaddexp({left}, {right})", shift=f"({shift})")

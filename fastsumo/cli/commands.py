@@ -56,6 +56,7 @@ Start here:
   fastsumo run                      ten million trials of a known problem
   fastsumo init my_model.py         a commented model of your own ...
   fastsumo run my_model.py          ... which runs at once
+  fastsumo guide                    how to do things, page by page
 
 Then, for instance:
   fastsumo run my_model.py --roulette harmonic:cap=80 --trials 1e8 --save a.npz

@@ -18,7 +18,7 @@ from fastsumo.guide import pages, scripts, site
 COLUMNS = 102  # code and output in the pages are no wider
 _FIGURE = re.compile(r"^!\[([^\]]*)\]\((\w+\.\w+)\)$", re.MULTILINE)
 
-_LINK = re.compile(r"\[[^\]]*\]\((\w+)\.md\)")
+_LINK = re.compile(r"\[[^\]]*\]\((\w+)\.md(?:#[^)]*)?\)")
 
 
 def guide_command(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import inspect
 import math
 import warnings
 from dataclasses import dataclass, field, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +31,11 @@ _MOST_SUMMED = 2**16  # values of K, one by one; and points of an integral over 
 class Estimator:
     """Base of the estimators. Not used itself."""
 
-    def __new__(cls, *values: object, **named: object) -> Self:
+    def __new__(cls, *_values: object, **_named: object) -> Self:
         try:
-            words.check_names(cls, named)
+            words.check_names(cls, _named)
         except TypeError as error:
-            raise TypeError(f"{error}{_of_a_law(cls, named)}") from None
+            raise TypeError(f"{error}{_of_a_law(cls, _named)}") from None
         return super().__new__(cls)
 
     def plan(self) -> Plan:
@@ -45,6 +45,18 @@ class Estimator:
     def expected_cost(self) -> float:
         """Expected importance samples of one trial; may be infinite."""
         raise NotImplementedError
+
+
+def told(value: Any) -> list[tuple[str, Any]]:
+    """What a repr and a file have of an estimator or a law: its fields, but for ``stratified=1``, as of old.
+
+    Examples
+    --------
+    >>> told(MLMC())
+    [('ratio', 0.3535533905932738), ('base', 1), ('first', True), ('kind', 'single')]
+    """
+    own = [(field.name, getattr(value, field.name)) for field in fields(value) if field.init]
+    return [each for each in own if each != ("stratified", 1)]
 
 
 @dataclass(frozen=True)
@@ -156,9 +168,7 @@ class _Roulette(Estimator):
     stratified: int
 
     def __repr__(self) -> str:
-        own = [(each.name, getattr(self, each.name)) for each in fields(self)]  # type: ignore[arg-type]
-        told = [f"{name}={value!r}" for name, value in own if (name, value) != ("stratified", 1)]
-        return f"{type(self).__name__}({', '.join(told)})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in told(self))})"
 
     def _check_stratified(self) -> None:
         size = checks.whole("stratified", self.stratified, 1, MAX_STRATIFIED)
@@ -194,8 +204,9 @@ class SUMO(_Roulette):
     its law, in an order of their own (Vihola, Operations Research 2018). Each trial still has the law, so that any mean
     is unbiased, and remains a function of its number; but the trials of a block are not independent. The mean of whole
     blocks has at most the variance of that of independent trials: what `K` itself makes of the variance is gone but for
-    what is left within a part. Standard errors and intervals are from the means of blocks. It has nothing to do with
-    `fs.stratify`, which spends trials on strata of its choice.
+    what is left within a part. Standard errors and intervals of means are from the means of blocks; those of variances,
+    quantiles and tails are as of independent trials, and so too large. It has nothing to do with `fs.stratify`, which
+    spends trials on strata of its choice.
 
     Examples
     --------

@@ -35,8 +35,8 @@ class Roulette:
     (True, True)
     """
 
-    def __new__(cls, *values: object, **named: object) -> Self:
-        words.check_names(cls, named)
+    def __new__(cls, *_values: object, **_named: object) -> Self:
+        words.check_names(cls, _named)
         return super().__new__(cls)
 
     def law(self) -> Law:

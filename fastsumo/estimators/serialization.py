@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import warnings
 from typing import Any
 
 import numpy as np
 
-from fastsumo.estimators.estimators import ESTIMATORS, Estimator
+from fastsumo.estimators.estimators import ESTIMATORS, Estimator, told
 from fastsumo.estimators.roulette import LAWS, Roulette
 
 _KINDS: dict[str, type] = {kind.__name__: kind for kind in (*ESTIMATORS, *LAWS)}
@@ -55,8 +54,7 @@ def _as_json(value: Any) -> Any:
             raise TypeError(
                 f"only fastsumo's own estimators and laws can be stored, got {value!r}; use fs.roulette.Table for a law"
             )
-        fields = [field.name for field in dataclasses.fields(value) if field.init]
-        return {"type": kind.__name__} | {name: _as_json(getattr(value, name)) for name in fields}
+        return {"type": kind.__name__} | {name: _as_json(own) for name, own in told(value)}
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 

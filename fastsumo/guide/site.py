@@ -1,14 +1,18 @@
 """``fastsumo guide --html``: the guide, and a reference made of the docstrings, as pages that need no network.
 
-pdoc makes the pages, latex2mathml the formulas; both come with ``fastsumo[docs]``.
+pdoc, which comes with ``fastsumo[docs]``, makes the pages, and Matplotlib the formulas: as paths, since few machines
+have a font for formulas.
 """
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable
+from html import escape
 from pathlib import Path
 from shutil import copy
 from types import ModuleType
@@ -44,12 +48,8 @@ def build(folder: Path, names: Iterable[str], say: Callable[[str], None] = lambd
         import pdoc.doc
         import pdoc.render
         import pdoc.render_helpers
-        from latex2mathml.converter import convert
     except ImportError:
         raise ImportError("the site needs pdoc, which is not installed: pip install 'fastsumo[docs]'") from None
-
-    def formula(found: re.Match[str]) -> str:
-        return f"\n<div class='formula'>{convert(' '.join(found[1].split()), display='block')}</div>\n"
 
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -60,7 +60,7 @@ def build(folder: Path, names: Iterable[str], say: Callable[[str], None] = lambd
                 pages.run(pages.read(name), Path(scratch))
                 for figure in drawn:
                     copy(Path(scratch) / figure, folder)
-    guide = [_module(name, _FORMULA.sub(formula, pages.read(name))) for name in (pages.INDEX, *pages.names())]
+    guide = [_module(name, _FORMULA.sub(_formula, pages.read(name))) for name in (pages.INDEX, *pages.names())]
     for module in guide:
         module.__doc__ = re.sub(r"\]\((\w+)\.md", r"](\1.html", module.__doc__ or "")
         module.__docformat__ = "markdown"  # type: ignore[attr-defined]
@@ -79,6 +79,18 @@ def build(folder: Path, names: Iterable[str], say: Callable[[str], None] = lambd
             file.parent.mkdir(exist_ok=True)
             file.write_text(pdoc.render.html_module(shown, every), encoding="utf-8")
         (folder / "search.js").write_text(pdoc.render.search_index(every), encoding="utf-8")
+
+
+def _formula(found: re.Match[str]) -> str:
+    """A block of LaTeX as a picture that scales with the text."""
+    from matplotlib import rc_context
+    from matplotlib.mathtext import math_to_image
+
+    text, drawn = " ".join(found[1].split()).replace("\\frac", "\\dfrac"), io.BytesIO()
+    with rc_context({"mathtext.fontset": "cm", "font.size": 12}):
+        math_to_image(f"${text}$", drawn, dpi=80, format="svg")
+    source = base64.b64encode(drawn.getvalue()).decode()
+    return f'\n<div class="formula"><img alt="{escape(text)}" src="data:image/svg+xml;base64,{source}"></div>\n'
 
 
 def _module(name: str, text: str | None, source: ModuleType | None = None) -> ModuleType:

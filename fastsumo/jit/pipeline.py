@@ -22,7 +22,8 @@ from fastsumo.jit.helpers import CheckedHelpers, NoBackDoors
 from fastsumo.jit.powers import ConstantPowers
 from fastsumo.jit.vectors import made_wide
 
-_IDLE_PASSES = ("InlineClosureLikes", "GenericRewrites", "NopythonRewrites", "InlineInlinables", "LiteralUnroll")
+_IDLE_PASSES = ("InlineClosureLikes", "NopythonRewrites", "InlineInlinables", "LiteralUnroll")
+_CONSTANT_PLACES = "GenericRewrites"  # of tuples, and slices of them
 
 
 class _Part(JITCodeLibrary):
@@ -201,16 +202,16 @@ class HelperCompiler(_OurCompiler):
 
 
 class EngineCompiler(PartCompiler):
-    """Without powers: what the engine calls has none."""
+    """Without powers and slices of tuples: what the engine calls has none."""
 
     def define_pipelines(self) -> list[Any]:
-        return [_of_our_own(self.state)]
+        return [_of_our_own(self.state, _CONSTANT_PLACES)]
 
 
-def _of_our_own(state: Any) -> Any:
+def _of_our_own(state: Any, *idle: str) -> Any:
     """Without the passes for what the package's own functions have none of: closures and expressions of arrays."""
     passes = DefaultPassBuilder.define_nopython_pipeline(state)
-    passes.passes = [each for each in passes.passes if each[0].__name__ not in _IDLE_PASSES]
+    passes.passes = [each for each in passes.passes if each[0].__name__ not in (*_IDLE_PASSES, *idle)]
     passes.finalize()
     return passes
 

@@ -69,6 +69,8 @@ class Model:
         Whether its function takes batches of samples; see `fs.model`.
     batch : int or None
         The most samples that a vectorised function is given at a time.
+    factory, version
+        Taken as by `fs.model`, for a vectorised function that processes make anew; kept with the function.
 
     Examples
     --------
@@ -123,10 +125,12 @@ class Model:
 
     @property
     def vectorized(self) -> bool:
+        """Whether its function takes batches of samples."""
         return isinstance(self.function, Batched)
 
     @property
     def batch(self) -> int | None:
+        """The most samples that a vectorised function is given at a time."""
         return self.function.batch if isinstance(self.function, Batched) else None
 
     @property

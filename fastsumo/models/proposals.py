@@ -45,8 +45,8 @@ class Proposal(Shown, ABC):
     dim: int
     noise_dim: int  # standard normals that one point takes
 
-    def __new__(cls, *values: object, **named: object) -> Self:
-        words.check_names(cls, named)
+    def __new__(cls, *_values: object, **_named: object) -> Self:
+        words.check_names(cls, _named)
         return super().__new__(cls)
 
     @property

@@ -375,7 +375,7 @@ def _words(prediction: Prediction, result: Result, own: bool) -> str:
         said.append("the mean does not exist: the bias means nothing")
     if prediction.variance.kind == "infinite":
         said.append("the variance is infinite: the sample variance and the errors mean nothing")
-    elif prediction.tail_index.value <= 2.0 or math.isnan(prediction.tail_index.value):
+    elif prediction.variance.kind == "unknown" and not prediction.tail_index.value > 2.0:
         said.append("whether there is a variance is not known")
     elif prediction.tail_index.value <= 4.0:
         said.append("the fourth moment is infinite: the sample variance converges slowly")

@@ -65,6 +65,11 @@ def test_bias_of_jackknives_is_that_of_theory(k: int, order: int) -> None:
     assert published.jackknife_bias(k, order) == pytest.approx(found.value, rel=1e-8)
 
 
+def test_the_best_mlmc_of_gamma_weights() -> None:
+    found = fs.theory.predict(fs.models.gamma(1.0), fs.MLMC(first=False, stratified=65536)).variance_times_cost
+    assert published.proper() < found.value < 1.1 * published.proper()
+
+
 @pytest.mark.parametrize(
     ("number", "text"),
     [
@@ -82,13 +87,13 @@ def test_numbers_are_told_with_their_errors(number: tuple[float, float], text: s
 
 def test_command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     monkeypatch.setitem(published.PARTS, "luo", lambda effort: f"at effort {effort:g}")
-    assert published.main(["--part", "luo", "--effort", "0.5", "--readme"]) == 0
+    assert published.main(["--part", "luo", "--effort", "0.5", "--page"]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith(published.MARKERS[0])
     assert "at effort 0.5" in printed
     file = tmp_path / "page.md"
     file.write_text("\n".join(["before", *published.MARKERS, "after"]), encoding="utf-8")
-    published.main(["--part", "luo", "--readme", str(file)])
+    published.main(["--part", "luo", "--page", str(file)])
     page = file.read_text(encoding="utf-8")
     assert page.splitlines()[0] == "before"
     assert page.splitlines()[-1] == "after"
@@ -120,4 +125,5 @@ def test_all_parts_run() -> None:
     text = published.report(0.01)
     for words in ("figure 1", "figure 2", "Ishikawa & Goda", "Luo et al.", "Nowozin", "0.9067214", "5.0780", "K^-3."):
         assert words in text
+    assert "| `MLMC(first=False)` |" in text
     assert "nan" not in text

@@ -10,6 +10,7 @@ from typing import Any
 import numba
 import pytest
 from numba.extending import overload
+from zoo import slow
 
 from fastsumo.jit.copies import plain, thawed
 
@@ -84,12 +85,21 @@ FUNCTIONS = {
 }
 
 
+QUICK = ("in a module", "under another name", "a ufunc", "an overload", "each other")
+
+
 def closed_over() -> Any:
     inner = helper
     return lambda x: inner(x)
 
 
-@pytest.mark.parametrize("function", [*FUNCTIONS.values(), closed_over()], ids=[*FUNCTIONS, "in a cell"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        *((pytest.param if name in QUICK else slow)(each, id=name) for name, each in FUNCTIONS.items()),
+        slow(closed_over(), id="in a cell"),
+    ],
+)
 def test_helpers_are_what_they_say_now(function, monkeypatch):
     numba.njit(function)(0.5)
     first = plain(function)(0.5)

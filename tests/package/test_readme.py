@@ -54,7 +54,3 @@ def test_the_way_to_cite_names_this_version() -> None:
     entry = next(block.text for block in pages.blocks(README) if block.kind == "bibtex")
     assert f"version = {{{fs.__version__}}}" in entry
     assert entry.count("{") == entry.count("}")
-
-
-def test_every_page_of_the_guide_is_linked() -> None:
-    assert set(pages.names()) == set(re.findall(r"\]\(fastsumo/guide/(\w+)\.md", README))

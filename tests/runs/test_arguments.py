@@ -91,11 +91,18 @@ def test_numbers_of_a_replay(name, value, kind, compilations):
 @pytest.mark.parametrize("act", [fs.simulate, fs.sample, fs.replay])
 def test_things_that_are_no_model_or_estimator(act, compilations):
     fails(lambda: act(never_compiled, SUMO, 1), TypeError, "model must be a fastsumo Model.*@fs.model")
-    fails(lambda: act("note", SUMO, 1), TypeError, "model must be a fastsumo Model, got 'note'")
+    fails(lambda: act(fs.models.note, SUMO, 1), TypeError, "model must be .*; did you mean note")
+    fails(lambda: act(SUMO, FRESH, 1), TypeError, "model must be .*; the model comes first, then the estimator")
+    fails(lambda: act("nore", SUMO, 1), ValueError, "did you mean 'note'?")
+    fails(lambda: act(FRESH, fs.roulette.Harmonic(), 1), TypeError, r"did you mean SUMO\(Harmonic\(\)\)")
+    fails(lambda: act(FRESH, fs.roulette.Harmonic, 1), TypeError, r"did you mean SUMO\(Harmonic\(\.\.\.\)\)")
+    fails(lambda: act(FRESH, 5, 1), TypeError, r"did you mean IWAE\(5\)")
+    fails(lambda: act(FRESH, [SUMO], 1), TypeError, "fs.compare takes several")
+    fails(lambda: act(FRESH, "sumo:cap=8", 1), ValueError, "did you mean sumo:harmonic:cap=8")
+    fails(lambda: act(FRESH, SUMO, 1, n_seed=3), TypeError, "no parameter 'n_seed'; it takes .*; did you mean 'seed'?")
     fails(lambda: act(None, SUMO, 1), TypeError, "model must be")
     fails(lambda: act(FRESH, fs.SUMO, 1), TypeError, r"estimator must be .*did you mean SUMO\(\.\.\.\)")
-    fails(lambda: act(FRESH, fs.roulette.Harmonic(), 1), TypeError, "estimator must be")
-    fails(lambda: act(FRESH, "sumo", 1), TypeError, "estimator must be")
+    fails(lambda: act(FRESH, "iwae", 1), ValueError, "needs k, as in iwae:k=")
     assert compilations.passes == 0
 
 
@@ -205,3 +212,41 @@ def test_the_wrong_arity(function, data, compilations):
     assert "model 'mine' must take" in text
     assert "its signature is mine(" in text
     assert compilations.passes == 0
+
+
+@pytest.mark.parametrize(
+    ("act", "kind", "says"),
+    [
+        (lambda: fs.model(never_compiled), TypeError, r"write @fs.model\(dim=...\) above def never_compiled"),
+        (lambda: fs.model(dims=1), TypeError, "did you mean 'dim'"),
+        (lambda: fs.SUMO(cap=80), TypeError, r"did you mean SUMO\(Harmonic\(cap=80\)\)"),
+        (lambda: fs.SUMO(rate=0.5), TypeError, r"did you mean SUMO\(HarmonicGeometric\(rate=0.5\)\)"),
+        (lambda: fs.SUMO(80), TypeError, r"did you mean Harmonic\(cap=80\)"),
+        (lambda: fs.SUMO(fs.roulette.Harmonic), TypeError, r"did you mean Harmonic\(...\)"),
+        (lambda: fs.SingleTerm(p=0.5), TypeError, r"did you mean SingleTerm\(Geometric\(p=0.5\)\)"),
+        (lambda: fs.SUMO(roulete=1), TypeError, "did you mean 'roulette'"),
+        (lambda: fs.IWAE(n=5), TypeError, "IWAE has no parameter 'n'; it takes k$"),
+        (lambda: fs.roulette.HarmonicGeometric(alfa=8), TypeError, "did you mean 'alpha'"),
+        (lambda: fs.proposals.Gaussian([0.0], covar=1.0), TypeError, "did you mean 'covariance'"),
+        (lambda: fs.proposals.StudentT([0.0], 1.0, dof=3), TypeError, "no parameter 'dof'; it takes .*df"),
+        (lambda: fs.importance(fs.proposals.Gaussian([0.0], 1.0), max), TypeError, "the log density comes first"),
+        (lambda: fs.importance(max, fs.proposals.Gaussian), TypeError, r"did you mean Gaussian\(...\)"),
+        (lambda: fs.compare("note", fs.SUMO), TypeError, r"did you mean SUMO\(...\)"),
+        (lambda: fs.compare("note", "sumo", trials=5), TypeError, "no parameter 'trials'; it takes model, estimators"),
+        (lambda: fs.theory.predict("note", fs.roulette.Harmonic()), TypeError, r"did you mean SUMO\(Harmonic"),
+        (lambda: fs.simulate("note", "elbo", 10, progress="bar"), TypeError, "progress must be True, False, None"),
+        (lambda: fs.sumo(np.zeros((1, 3)), terms=1, rulette="harmonic"), TypeError, "did you mean 'roulette'"),
+    ],
+)
+def test_what_was_meant(act, kind, says, compilations):
+    fails(act, kind, says)
+    assert compilations.passes == 0
+
+
+def test_words_stand_for_models_estimators_and_laws():
+    same = fs.simulate(fs.models.gamma(1.5), fs.SUMO(fs.roulette.Harmonic(cap=80)), 500)
+    assert fs.simulate("gamma:1.5", "sumo:harmonic:cap=80", 500).mean == same.mean
+    assert fs.sample("gamma:1.5", "sumo:harmonic:cap=80", 500)[0].mean() == pytest.approx(same.mean)
+    assert fs.theory.predict("gamma:1.5", "sumo").tail_index.value == 2.0
+    law = fs.roulette.Geometric(0.5)
+    np.testing.assert_array_equal(fs.draw_terms(9, "geometric:p=0.5", seed=3), fs.draw_terms(9, law, seed=3))

@@ -240,7 +240,7 @@ def test_tensors_are_given_to_those_who_want_them(monkeypatch: pytest.MonkeyPatc
 
 def test_bad_arguments_are_told() -> None:
     fails(lambda: fs.audit(3), TypeError, "function must")  # type: ignore[arg-type]
-    fails(lambda: fs.audit(by_rows(right), "harmonic"), TypeError, "roulette must")  # type: ignore[arg-type]
+    fails(lambda: fs.audit(by_rows(right), 3), TypeError, "roulette must")  # type: ignore[arg-type]
     fails(lambda: fs.audit(by_rows(right), minimum=0), ValueError, "minimum")
     fails(lambda: fs.audit(by_rows(right), start=2), ValueError, "start")
     fails(lambda: fs.audit(lambda w, k: w), ValueError, "one value a row")

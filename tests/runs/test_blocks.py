@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import warnings
 from dataclasses import replace
@@ -158,9 +157,7 @@ def test_the_block_is_part_of_the_estimator(estimator: Any) -> None:
     for same in (estimator, plain):
         assert estimator_from_json(estimator_to_json(same)) == same
         assert parse_estimator(repr(same)) == parse_estimator(label(same, "exact")) == same
-    older = json.loads(estimator_to_json(plain))
-    del older["stratified"]  # of files that have no such field
-    assert estimator_from_json(json.dumps(older)) == plain
+    assert "stratified" not in estimator_to_json(plain)  # so that older files, and studies, have the same estimator
     assert parse_estimator("sumo:harmonic:cap=9,stratified=8").roulette == fs.roulette.Harmonic(cap=9)
 
 
@@ -175,7 +172,7 @@ SIZES = (1, 2, 8, 256, 4096)
 ESTIMATORS = [
     fs.SUMO(fs.roulette.Harmonic(cap=80)),
     fs.SUMO(fs.roulette.Harmonic(cap=80), minimum=3, start=0),
-    fs.SUMO(fs.roulette.PowerLaw(0.75)),
+    zoo.slow(fs.SUMO(fs.roulette.PowerLaw(0.75))),
     fs.SUMO(fs.roulette.Table([1.0, 0.7, 0.2, 0.2, 0.1])),
     fs.SUMO(fs.roulette.HarmonicGeometric(8, 0.2, cap=40)),
     fs.SingleTerm(fs.roulette.Harmonic(cap=20)),

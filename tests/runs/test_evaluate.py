@@ -72,6 +72,7 @@ def test_log_weights_of_a_row_are_those_of_the_python_function():
     np.testing.assert_allclose(trial.log_weights, made(noise, made.data[9]), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_the_truth_is_found():
     found = fs.evaluate(model(), fs.MLMC(), 50_000, seed=1)
     assert np.all(np.abs(found.mean - found.log_evidence) < 5.0 * found.std_error)

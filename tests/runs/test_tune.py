@@ -199,6 +199,7 @@ def test_params_of_a_model_without_a_proposal():
         assert other.after.sumo_variance < other.before.sumo_variance
 
 
+@pytest.mark.slow
 def test_one_row_of_data_is_tuned():
     def log_density(x, row, params):  # type: ignore[no-untyped-def]
         return -0.5 * (x[0] - row[0]) ** 2

@@ -218,12 +218,18 @@ def test_a_cell_that_fails_stops_alone(study: Study, model: fs.Model) -> None:
 
 
 @pytest.mark.slow
-def test_nan_in_chunk_1000_names_its_trial_and_the_rest_goes_on(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_in_chunk_1000_names_its_trial_and_the_rest_goes_on(
+    study: Study, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr("fastsumo.study.executors.PILOT_SECONDS", 0.0)  # a pilot would come as far as that chunk
     study.add(breaks.with_params([5.2]), fs.ELBO(), 10**9, seeds=[7])
     study.add(NOTE, fs.ELBO(), 100_000)
-    with pytest.raises(StudyError, match=r"1 of 2 cells failed.*NaN.*trial \d+ of seed 7"):
+    told = pytest.raises(StudyError, match=r"1 of 2 cells failed.*NaN.*trial \d+ of seed 7")
+    with told, caplog.at_level("INFO", logger="fastsumo"):
         study.run(threads=2, progress=False, chunk_seconds=1e-6)
+    said = {record.levelname: record.getMessage() for record in caplog.records}
+    assert said["INFO"] == f"{study.path}: cell 1 done, 100,000 trials"
+    assert said["ERROR"].startswith(f"{study.path}: cell 0 failed: ")
     failed, fine = study.status().cells
     assert (failed.state, fine.state) == ("failed", "done")
     trial = int(re.search(r"trial (\d+)", failed.message)[1])  # type: ignore[index]

@@ -8,6 +8,7 @@ from typing import Any
 import naive_estimators
 import numpy as np
 import pytest
+from zoo import slow
 
 import fastsumo as fs
 from fastsumo.estimators.estimators import estimated_center
@@ -110,16 +111,16 @@ def survival_of(estimator: fs.Taylor, cap: int) -> np.ndarray:
 def test_the_index_solves_its_equation(shape: float, block: int, p: float, ratio: float) -> None:
     """``E |y|^a = (1 - p)^(a - 1)``, the left side by simulation."""
     index = predict(fs.models.gamma(shape), fs.Taylor(R.Geometric(p), block, math.log(ratio))).tail_index.value
-    weights = np.random.default_rng(5).standard_gamma(shape * block, 4_000_000) / (shape * block)
+    weights = np.random.default_rng(5).standard_gamma(shape * block, 1_000_000) / (shape * block)
     powers = np.abs(1.0 - weights / ratio) ** index
-    assert abs(powers.mean() - (1.0 - p) ** (index - 1.0)) < 5.0 * powers.std() / 2000.0
+    assert abs(powers.mean() - (1.0 - p) ** (index - 1.0)) < 5.0 * powers.std() / 1000.0
 
 
 def test_index_and_variance_agree() -> None:
     """The variance is finite just where the index is above 2, whichever is the surer."""
     for model in (NOTE, fs.models.gamma(1.0), fs.models.lognormal(0.9)):
-        for p in (0.1, 0.3, 0.5, 0.57, 0.7, 0.9):
-            for distance in (-0.3, 0.2, 0.6, 1.0, 3.0):
+        for p in (0.1, 0.5, 0.57, 0.9):
+            for distance in (-0.3, 0.6, 3.0):
                 estimator = fs.Taylor(R.Geometric(p), log_center=model.log_evidence + distance)
                 found = predict(model, estimator)
                 assert tail(model, estimator).exists(2.0) is (found.variance.kind != "infinite"), (model, p, distance)
@@ -192,7 +193,7 @@ def test_without_declared_truth() -> None:
 
 
 @pytest.mark.parametrize("model", [NOTE, fs.models.gamma(0.5), fs.models.gamma(20.0)], ids=lambda m: m.name)
-@pytest.mark.parametrize("cost", [None, 6.0, 40.0])
+@pytest.mark.parametrize("cost", [None, 6.0, slow(40.0)])
 def test_the_best_law_is_better_than_its_neighbours(model: fs.Model, cost: float | None) -> None:
     best = fs.taylor_law(model, cost)
     found = predict(model, best)

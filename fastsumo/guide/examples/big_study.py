@@ -21,5 +21,5 @@ if __name__ == "__main__":
     study.add("note", LAWS + OTHERS, trials=trials, seeds=range(2))
     study.run()
     for row in study.rows():
-        print(f"{row['model']:10} {row['estimator']:28} {row['mean']:9.5f} ± {row['std_error']:.5f}")
+        print(f"{row['model']:10} {row['estimator']:62} {row['mean']:9.5f} ± {row['std_error']:.5f}")
     study.report("big_study.html")

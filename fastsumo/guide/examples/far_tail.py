@@ -11,7 +11,7 @@ import fastsumo as fs
 
 LAWS = {
     "the paper's law, x P": (fs.roulette.HarmonicGeometric(), 1, [1e2, 1e4, 1e6, 1e8, 1e10, 1e12]),
-    "the harmonic law, x² P": (fs.roulette.Harmonic(), 2, [1e1, 3e1, 1e2, 3e2]),
+    "the harmonic law, x² P": (fs.roulette.Harmonic(), 2, [1e1, 2e1, 5e1, 1e2]),
 }
 
 if __name__ == "__main__":
@@ -20,8 +20,9 @@ if __name__ == "__main__":
         s = fs.stratify(fs.models.note(), fs.SUMO(law), cost=5e7, seed=1)
         print(f"{name}, by {s.cost:,} samples in {len(s.strata)} strata:")
         for row in s.tail(distances):
-            p, error, x = row["probability"], row["std_error"], row["x"]
-            print(f"  x = {x:7.0e}: P = {p:.3e} ± {error:.0e}, scaled {p * x**power:.4f} ± {error * x**power:.4f}")
+            x, p, error, missing = (row[name] for name in ("x", "probability", "std_error", "missing"))
+            scaled = f"scaled {p * x**power:.4f} ± {error * x**power:.4f}"
+            print(f"  x = {x:.0e}: P = {p:.3e} ± {error:.0e}, {scaled}; out of reach {missing:.0e}")
         s.plot(ax)
-        ax.set_title(name)
+        ax.set_title(name, pad=30)
     figure.savefig("far_tail.png")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastsumo as fs
-from fastsumo.engine.cpu import engine, workers
+from fastsumo.engine.cpu import engine
 from fastsumo.engine.cpu.kernels import block, long, mlmc, scratch, taylor
 from fastsumo.estimators.estimators import _MOST_JACKKNIFED
 from fastsumo.statistics.tally import GROUPS
@@ -140,7 +140,7 @@ class Guarded(scratch.Scratch):
 def guarded(monkeypatch: pytest.MonkeyPatch) -> type[Guarded]:
     """Runs get guarded memory."""
     Guarded.made, Guarded.most = [], MOST
-    for module in (engine, workers):
+    for module in (engine,):
         monkeypatch.setattr(module, "Scratch", Guarded)
     return Guarded
 
@@ -180,7 +180,7 @@ def test_kernels_keep_to_their_memory_and_read_what_they_wrote(
     expected, terms = fs.sample(model, estimator, trials, seed=3, threads=1)
     Guarded.made, Guarded.most = [], MOST
     with monkeypatch.context() as patch:
-        for module in (engine, workers):
+        for module in (engine,):
             patch.setattr(module, "Scratch", Guarded)
         values, same_terms = fs.sample(model, estimator, trials, seed=3, threads=1)
     assert values.tobytes() == expected.tobytes()
