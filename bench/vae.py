@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import fastsumo as fs
 from bench.report import publish, table
 from bench.training import digits
+from fastsumo.estimators.labels import label
 
 MARKERS = "<!-- vae table -->", "<!-- end of vae table -->"
 LATENT, HIDDEN, BATCH, RATE, K = 8, 64, 100, 0.003, 6
@@ -121,7 +122,7 @@ def report(steps: int, samples: int, with_jax: bool, rows: int | None = None) ->
     vae = model(weights, test, in_torch)
     truth = fs.evaluate(vae, fs.IWAE(4 * samples), trials=2, progress=False)
     head = ["", "log likelihood of a row", "bias", "variance x cost", "tail index", "rows below 2", "largest share"]
-    lines = [head, [f"reference, {truth.estimator!r}", _mean(truth), "", "", "", "", ""]]
+    lines = [head, [f"reference, {label(truth.estimator)}", _mean(truth), "", "", "", "", ""]]
     for estimator in ESTIMATORS:
         trials = max(2, round(samples / estimator.expected_cost()))
         lines.append(_line(fs.evaluate(vae, estimator, trials, progress=False), truth))
@@ -152,13 +153,13 @@ def _line(found: fs.Evaluation, truth: fs.Evaluation) -> list[str]:
     tail, heavy = ("–", "–") if known.size == 0 else (f"{np.median(known):.1f}", f"{int((known < 2.0).sum())}")
     bias = f"{(found.total - truth.total) / rows:+.4f} ± {error:.4f}"
     share = f"{100 * float(np.median(found.largest_share)):.1f} %"
-    return [repr(found.estimator), _mean(found), bias, f"{spread:.3g}", tail, heavy, share]
+    return [label(found.estimator), _mean(found), bias, f"{spread:.3g}", tail, heavy, share]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.vae", description="Test log likelihood of a VAE.")
-    parser.add_argument("--steps", type=int, default=3000, help="of Adam (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=1500, help="of Adam (default: %(default)s)")
     parser.add_argument("--samples", type=int, default=4096, help="importance samples a row (default: %(default)s)")
     parser.add_argument("--jax", action="store_true", help="once more with JAX")
     parser.add_argument("--page", type=Path, help="put the table between the markers of this file")

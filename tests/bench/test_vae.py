@@ -8,6 +8,7 @@ import pytest
 import fastsumo as fs
 from bench import vae
 from bench.training import digits
+from fastsumo.estimators.labels import label
 
 pytest.importorskip("torch", reason="PyTorch trains the VAE")
 pytest.importorskip("sklearn", reason="the digits are scikit-learn's")
@@ -43,4 +44,4 @@ def test_jax_and_torch_give_the_log_weights_of_numpy(weights: vae.Weights) -> No
 def test_the_report_has_every_estimator(monkeypatch: pytest.MonkeyPatch) -> None:
     text = vae.report(steps=5, samples=64, with_jax=False, rows=4)
     for estimator in vae.ESTIMATORS:
-        assert f"| {estimator!r} | " in text
+        assert f"| {label(estimator)} | " in text
