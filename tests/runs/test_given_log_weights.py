@@ -443,7 +443,7 @@ def test_bad_forms() -> None:
     with pytest.raises(TypeError, match="masked"):
         fs.iwae(np.ma.masked_array(x, x > 1))
     with pytest.raises(TypeError, match="roulette"):
-        fs.sumo(x, 1, "harmonic")  # type: ignore[arg-type]
+        fs.sumo(x, 1, 3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="minimum"):
         fs.sumo(x, 1, minimum=0)
     with pytest.raises(ValueError, match="threads"):

@@ -256,13 +256,7 @@ def _other_magic(path: Path) -> None:
         np.savez(file, header=np.frombuffer(b'{"magic": "another program", "format": 1}', np.uint8))
 
 
-def _folder(path: Path) -> None:
-    path.mkdir()
-
-
-@pytest.mark.parametrize(
-    "write", [_text, _array, _archive, _zip, _pickle, _objects, _not_json, _a_list, _other_magic, _folder]
-)
+@pytest.mark.parametrize("write", [_text, _array, _archive, _zip, _pickle, _objects, _not_json, _a_list, _other_magic])
 def test_foreign_files(write: Callable[[Path], None], tmp_path):
     path = tmp_path / "foreign"
     write(path)
@@ -350,6 +344,11 @@ def test_files_of_the_first_format_are_read(estimator, tmp_path):
 def test_no_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no such result file: .*nowhere\.npz"):
         fs.load(tmp_path / "nowhere.npz")
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(IsADirectoryError, match="it is a folder"):
+        fs.load(tmp_path)
 
 
 def test_no_folder_to_save_in(result, tmp_path):

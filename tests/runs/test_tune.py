@@ -248,7 +248,7 @@ def test_values_at_points_are_those_of_the_function():
 
 
 BAD = [
-    (lambda: fs.tune("note"), TypeError, "model must be"),
+    (lambda: fs.tune(3), TypeError, "model must be"),
     (lambda: fs.tune(fs.models.note(), "chi"), ValueError, "unknown objective 'chi'"),
     (lambda: fs.tune(fs.models.note(), samples=10), ValueError, "samples must be"),
     (lambda: fs.tune(fs.models.note(), cap=0), ValueError, "cap must be"),
