@@ -56,7 +56,7 @@ print(fs.tails.tail_index(np.array([1.0, 2.0])).estimate, axes, outside)
 WRONG = """\
 import fastsumo as fs
 
-fs.simulate(fs.models.note(), "sumo", trials=10)
+fs.simulate(fs.models.note(), 3, trials=10)
 found: str = fs.simulate(fs.models.note(), fs.ELBO(), trials=10).mean
 fs.roulette.Harmonic(caps=80)
 """
