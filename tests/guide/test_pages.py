@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import coverage, report, tails, training, vae
+from bench import coverage, published, report, tails, training, vae
 from fastsumo.cli.guide import COLUMNS
 from fastsumo.guide import pages
 
@@ -24,6 +24,7 @@ FILES = [*(FOLDER / f"{name}.md" for name in EVERY), ROOT / "README.md"]
 TABLES = {
     "far_tail": [tails.MARKERS],
     "log_weights": [training.MARKERS],
+    "published": [published.MARKERS],
     "speed": [(report.BEGIN, report.END)],
     "tails": [coverage.MARKERS, coverage.ONE_SIDED_MARKERS],
     "torch_and_jax": [vae.MARKERS],
