@@ -14,6 +14,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numba
+import numpy as np
 from numba import types
 from numba.core.ccallback import CFunc
 from numba.core.errors import NumbaError, NumbaWarning
@@ -112,6 +113,8 @@ def compile_for(dispatcher: Any, *arguments: Any) -> None:
 
 def _kind(argument: Any) -> Any:
     """What the type of a kernel's argument hangs on: much cheaper than the type."""
+    if isinstance(argument, np.ndarray):
+        return argument.dtype, argument.ndim
     return (type(argument), *map(type, argument)) if isinstance(argument, tuple) else type(argument)
 
 
