@@ -83,7 +83,7 @@ def test_cells_of_a_study(tmp_path: Path) -> None:
 def test_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["theory", "gamma:1", "--estimator", "taylor:geometric:p=0.25,block=2"]) == 0
     out = capsys.readouterr().out
-    assert "Geometric(p=0.25), block=2, log_center=0.405465108108164" in out
+    assert "Geometric(p=0.25), block=2, log_center=0.40625" in out
     assert cli.main(["replay", "note", "--estimator", "taylor", "--trial", "5"]) == 0
     assert "log center" in capsys.readouterr().out
 

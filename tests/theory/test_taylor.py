@@ -153,10 +153,11 @@ def test_heavy_weights() -> None:
 
 
 def test_the_centre() -> None:
-    """Of what the model declares; else of weights that depend on the model alone, on a grid."""
-    assert centered(NOTE, fs.Taylor(block=3)).log_center == pytest.approx(
-        NOTE.log_evidence + math.log1p(0.73294 / 3), abs=1e-5
-    )
+    """Of what the model declares; else of weights that depend on the model alone; on a grid."""
+    best = NOTE.log_evidence + math.log1p(NOTE.chi_square / 3)
+    assert centered(NOTE, fs.Taylor(block=3)).log_center == round(best * 256.0) / 256.0
+    exact, rounded = (predict(NOTE, fs.Taylor(block=3, log_center=c)).variance.value for c in (best, None))
+    assert rounded == pytest.approx(exact, rel=2e-3)
     bare = fs.Model(fs.models.lognormal(1.0).function, 1, [1.0])
     for block in (1, 10):
         center = centered(bare, fs.Taylor(block=block)).log_center
