@@ -318,14 +318,17 @@ def _log_survival(formula: SurvivalFormula, k: Floats) -> Floats:
     return -law.power * np.log(np.minimum(k, law.head)) + tail
 
 
-def tail_of(model: Model, estimator: Taylor, series: Series) -> Tail:
-    """The index ``a`` with ``E |y|^a = r^(a - 1)``: a long trial whose factors are large; or that of a weight alone."""
+def tail_of(model: Model, estimator: Taylor, series: Series, ends: bool = False) -> Tail:
+    """The index ``a`` with ``E |y|^a = r^(a - 1)``: a long trial whose factors are large; or that of a weight alone.
+
+    That of a weight where a cap bounds `K`, or ``ends`` says that a stratum does.
+    """
     formula = SurvivalFormula.of(estimator.roulette)
     weight = tails_of_weights(model).weight
-    if math.isfinite(formula.last):
+    if ends or math.isfinite(formula.last):
         if math.isinf(weight.low):
             return LIGHT
-        note = "set by the weights' own tail: with a cap a value is a polynomial of weights"
+        note = "set by the weights' own tail: where K is bounded a value is a polynomial of weights"
         return Tail(weight.low if weight.known else math.nan, math.nan, note, True, True, weight.low, weight.high)
     r = decay_of(formula)
     if series.evidence.kind == "exact" and abs(series.mean) >= 1.0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,8 @@ def test_the_number_is_in_the_result(tmp_path: Path) -> None:
     both.save(tmp_path / "run.npz")
     loaded = fs.load(tmp_path / "run.npz")
     assert loaded.provenance.estimator.log_center == number
+    assert loaded.tail_source.series_index == both.tail_source.series_index is not None
+    assert math.isnan(both.variance_error)  # no fourth moment: bounds of the index are around 2.4
     assert repr(number) in json.dumps(both.to_dict())
     assert str(number) in str(loaded)
     assert loaded.replay(7, seed=2).value == fs.sample(NOTE, fs.Taylor(), 8, 2)[0][7]
