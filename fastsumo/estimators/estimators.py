@@ -205,8 +205,11 @@ class SUMO(_Roulette):
     is unbiased, and remains a function of its number; but the trials of a block are not independent. The mean of whole
     blocks has at most the variance of that of independent trials: what `K` itself makes of the variance is gone but for
     what is left within a part. Standard errors and intervals of means are from the means of blocks; those of variances,
-    quantiles and tails are as of independent trials, and so too large. It has nothing to do with `fs.stratify`, which
-    spends trials on strata of its choice.
+    quantiles and tails are as of independent trials, and so too large: of blocks only the sums of values are kept.
+
+    `fs.evaluate` refuses it, since of a row no sums of blocks are kept. So do `fs.stratify` and `Stratum`, which spend
+    trials on strata of their choice: within one of these `K` is nearly the same, so that nothing would be gained, and a
+    stratum of sixteen trials is no block that an error could be told from.
 
     Examples
     --------
