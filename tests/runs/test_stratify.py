@@ -297,6 +297,7 @@ def test_what_is_wrong_is_said_before_anything_runs() -> None:
     fails(lambda: fs.stratify(NOTE, HARMONIC, strata=[1, 3], largest_terms=9, allocation=[5]), ValueError, "1 numbers")
     fails(lambda: fs.stratify(NOTE, HARMONIC, strata=[2, 3], largest_terms=9), ValueError, "ascending from 1")
     fails(lambda: fs.stratify(NOTE, HARMONIC, strata=[1, 3, 3]), ValueError, "ascending from 1")
+    fails(lambda: fs.stratify(NOTE, HARMONIC, strata=5), TypeError, "sequence of the smallest K")
     fails(lambda: fs.stratify(NOTE, HARMONIC, largest_terms=0), ValueError, "largest_terms")
     fails(lambda: fs.stratify(NOTE, HARMONIC, device="abacus"), ValueError, "device")
     fails(lambda: fs.Stratum(CAPPED, 301, 400), ValueError, "low")
