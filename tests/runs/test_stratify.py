@@ -188,6 +188,23 @@ def test_tails_are_those_of_plain_trials(far: fs.Stratified) -> None:
     assert far.missing == pytest.approx(1.0 / (far.strata["high"][-1] + 1), rel=1e-12)
 
 
+def test_the_tail_of_levels_is_that_of_the_closed_form() -> None:
+    """Gamma weights, whose level differences are functions of one beta variate: four decades, and what is missing."""
+    estimator = fs.MLMC(first=False)
+    found = fs.stratify(fs.models.gamma(1.0), estimator, cost=2e6, seed=6)
+    distances = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]
+    for row in found.tail(distances):
+        truth, error = closed_forms.mlmc_tail(1.0, float(row["x"]), estimator.ratio), float(row["std_error"])
+        assert row["probability"] - 4.5 * error < truth < row["probability"] + row["missing"] + 4.5 * error
+        assert error < 0.4 * truth
+    slope = math.log(
+        closed_forms.mlmc_tail(1.0, 8.0, estimator.ratio) / closed_forms.mlmc_tail(1.0, 32.0, estimator.ratio)
+    )
+    index = found.tail_index(8.0, 32.0)
+    assert abs(index.estimate - slope / math.log(4.0)) < 4.5 * index.std_error
+    assert index.std_error < 0.1
+
+
 def test_between_edges_of_bins_the_tail_falls_steadily(far: fs.Stratified) -> None:
     p = far.tail(np.geomspace(0.1, 30.0, 500))["probability"]
     assert (np.diff(p) <= 0.0).all()
