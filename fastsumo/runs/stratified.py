@@ -129,7 +129,7 @@ class Stratified:
         (array([  1,   3, 100]), 0.0099)
         """
         parts = list(results)
-        if not parts or not all(isinstance(part.provenance.estimator, Stratum) for part in parts):
+        if not parts or not all(_is_of_a_stratum(part) for part in parts):
             raise ValueError("Stratified.of takes results of strata: run fs.Stratum(estimator, low, high)")
         parts.sort(key=lambda part: _stratum(part).low)
         first = parts[0]
@@ -405,9 +405,13 @@ class Stratified:
 
         Raises
         ------
+        TypeError
+            If the other is no run by strata.
         ValueError
             If the strata differ, or the runs do, or they share trials.
         """
+        if not isinstance(other, Stratified):
+            raise TypeError(f"a run by strata merges with another, as fs.stratify gives one, got {other!r}")
         if [_stratum(result) for result in self.results] != [_stratum(result) for result in other.results]:
             raise ValueError("cannot merge runs of different strata: give both the same largest_terms or strata")
         pairs = zip(self.results, other.results, strict=True)
@@ -427,7 +431,8 @@ class Stratified:
         seed : int, optional
             Needed where the run has more than one.
         """
-        return self.results[stratum].replay(trial, seed, **options)
+        row = checks.whole("stratum", stratum, 0, len(self.results) - 1)
+        return self.results[row].replay(trial, seed, **options)
 
     @own_errstate
     def to_dict(self) -> dict[str, Any]:
@@ -474,7 +479,8 @@ class Stratified:
         largest = self.strata["largest"]
         last = math.log10(max(float(largest[np.isfinite(largest)].max(initial=0.0)), 1e-300))
         first = 0 if last > 1.0 else math.floor(last) - 2
-        many = per_decade or max(1, min(4, int(_ROWS / (last - first))))
+        usual = max(1, min(4, int(_ROWS / (last - first))))
+        many = usual if per_decade is None else checks.whole("per_decade", per_decade, 1)
         x = np.array([float(f"{10.0 ** (i / many):.3g}") for i in range(first * many, math.floor(last * many) + 1)])
         return x[self.tail(x)["probability"] > self.missing]
 
@@ -536,6 +542,10 @@ def _beyond(result: Result, x: Floats) -> tuple[Floats, Floats]:
 def trimmed(result: Result) -> Result:
     """A result with the first extremes only: there are many strata."""
     return replace(result, statistics=replace(result.statistics, extremes=result.extremes[:KEPT]))
+
+
+def _is_of_a_stratum(result: object) -> bool:
+    return isinstance(getattr(getattr(result, "provenance", None), "estimator", None), Stratum)
 
 
 def _stratum(result: Result) -> Stratum:

@@ -286,6 +286,10 @@ def test_strata_of_a_study_are_put_together(tmp_path: Path) -> None:
     fails(lambda: fs.Stratified.of([one, one]), ValueError, "overlap")
     fails(lambda: fs.Stratified.of([fs.simulate(GAMMA, CAPPED, 1000)]), ValueError, "results of strata")
     fails(lambda: fs.Stratified.of([]), ValueError, "results of strata")
+    fails(lambda: fs.Stratified.of([1]), ValueError, "results of strata")  # type: ignore[list-item]
+    fails(lambda: found.merge(one), TypeError, "merges with another")  # type: ignore[arg-type]
+    fails(lambda: found.replay(3, 0), ValueError, "stratum must be a whole number from 0 to 2")
+    fails(lambda: found.distances(0), ValueError, "per_decade")
     other = fs.simulate(fs.models.gamma(2.0), parts[1], 1000)
     fails(lambda: fs.Stratified.of([one, other]), ValueError, "differ in their model")
 
