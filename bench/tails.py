@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import erfc
 
 import fastsumo as fs
 from bench.report import publish, table
@@ -68,19 +69,45 @@ def octaves(largest: int) -> list[int]:
     return lows
 
 
-def harmonic(cost: float, largest: int, device: str | None) -> fs.Stratified:
-    """The harmonic law, each stratum with its share of the cost: far strata need few trials to be far."""
+def trials_at(x: float, cost: float, lows: list[int], largest: int, chi2: float) -> list[int]:
+    """Trials of strata for the least error of ``P(|S - log Z| > x)`` at a cost (Neyman), by first-order theory.
+
+    Given `K` a value is about normal with the variance ``chi2 K``, so that the tail is decided around ``K = x^2 /
+    chi2``: strata far below hardly reach ``x``, those far above nearly always do. The relative error is some ``2.2 x /
+    sqrt(cost)``.
+
+    Examples
+    --------
+    >>> trials_at(100.0, 1e6, [1, 1000, 10_000, 100_000], 10**6, 1.0)
+    [4, 183, 10, 4]
+    """
+    low, after = np.array(lows, float), np.array([*lows[1:], largest + 1], float)
+    terms = np.sqrt(low * after)
+    beyond = erfc(x / np.sqrt(2.0 * chi2 * terms))
+    weights = (1.0 / low - 1.0 / after) * np.sqrt(beyond * (1.0 - beyond) * terms)
+    return np.maximum(cost * weights / weights.sum() / terms, 4).astype(int).tolist()
+
+
+def harmonic(cost: float, largest: int, device: str | None, at: float | None = None) -> fs.Stratified:
+    """The harmonic law, each stratum with its share of the cost, or with what says most of the tail at one distance."""
     lows = octaves(largest)
-    trials = [int(min(max(cost / len(lows) / (1.1 * low), 4), 200_000)) for low in lows]
+    if at is None:
+        trials = [int(min(max(cost / len(lows) / (1.1 * low), 4), 200_000)) for low in lows]
+    else:
+        trials = trials_at(at, cost, lows, largest, fs.models.note().chi_square or math.nan)
     return fs.stratify(
         fs.models.note(), HARMONIC, seed=SEED, strata=lows, largest_terms=largest, allocation=trials, device=device
     )
 
 
-def report(cost: float, largest: int, device: str | None) -> str:
-    """All tables, as Markdown."""
+def report(cost: float, largest: int, device: str | None, at: float | None = None) -> str:
+    """All tables, as Markdown; of the harmonic law's tail alone where it is aimed at one distance."""
     parts = []
     began = time.perf_counter()
+    if at is not None:
+        aimed = harmonic(cost, largest, device, at)
+        title = f"The harmonic law at x = {at:g}: {short(aimed.cost)} samples up to K = {short(largest)}"
+        return f"{title}, {time.perf_counter() - began:.0f} s.\n\n{tail_table(aimed, np.array([at]), True)}"
     paper = fs.stratify(fs.models.note(), PAPER, cost=7.3e7, seed=SEED, device=device)
     title = f"The paper's law, `HarmonicGeometric(80, 0.1)`: {short(paper.cost)} samples in {len(paper.strata)} strata"
     parts.append(f"{title}, {time.perf_counter() - began:.0f} s.\n\n{tail_table(paper, DISTANCES['paper'], False)}")
@@ -96,10 +123,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.tails", description=__doc__)
     parser.add_argument("--cost", type=float, default=4e9, help="importance samples for the harmonic law")
     parser.add_argument("--largest-terms", type=int, default=2**26, help="its largest K")
+    parser.add_argument("--at", type=float, metavar="X", help="only the harmonic law's tail at this distance, well")
     parser.add_argument("--device")
     parser.add_argument("--page", type=Path, help="put the tables between the markers of this file")
     options = parser.parse_args(arguments)
-    text = report(options.cost, options.largest_terms, options.device)
+    if options.at is not None and options.page is not None:
+        parser.error("--at makes no table for a page: leave out --page")
+    text = report(options.cost, options.largest_terms, options.device, options.at)
     publish(text, options.page, MARKERS)
     return 0
 
