@@ -338,9 +338,13 @@ class Stratified:
         -------
         structured array of the shape of ``x``
             x; probability and its std_error; above and below, its parts on either side; missing: the probability of
-            `K` out of reach, so that the truth is in ``[probability, probability + missing]`` up to the error. An
-            error of 0 where no trial of any stratum is beyond ``x``, or in each all or none: then nothing is known of
-            it.
+            `K` out of reach, so that the truth is in ``[probability, probability + missing]`` up to the error.
+
+        Notes
+        -----
+        The error is the binomial one of each stratum. A stratum in reach of ``x``, none of whose trials is beyond it,
+        adds what one trial would: in reach are those with larger `K` than the first that has such trials, and the one
+        before. Of strata with still smaller `K` it is taken that nothing of them is that far.
 
         Examples
         --------
@@ -352,16 +356,13 @@ class Stratified:
         distances = checks.floats("x", x)
         if not np.all((distances > 0.0) & np.isfinite(distances)):
             raise ValueError(f"x must be positive distances from the centre, got {x!r}")
-        flat = distances.reshape(-1)
-        table, variance = np.zeros(flat.size, TAIL), np.zeros(flat.size)
-        for p, result in zip(self.strata["probability"], self.results, strict=True):
-            above, below = _beyond(result, flat)
-            table["above"] += p * above
-            table["below"] += p * below
-            variance += p**2 * (above + below) * (1.0 - above - below) / result.trials
-        table["x"], table["missing"] = flat, self.missing
+        flat, p, n = distances.reshape(-1), self.strata["probability"], self.strata["trials"][:, None]
+        above, below = np.stack([_beyond(result, flat) for result in self.results], axis=1)
+        share, table = above + below, np.zeros(flat.size, TAIL)
+        table["x"], table["above"], table["below"], table["missing"] = flat, p @ above, p @ below, self.missing
         table["probability"] = table["above"] + table["below"]
-        table["std_error"] = np.sqrt(np.maximum(variance, 0.0))
+        spread = np.maximum(share * (1.0 - share) / n, 0.0) + _unseen(share, n) ** 2
+        table["std_error"] = np.sqrt(p**2 @ spread)
         return table.reshape(distances.shape)
 
     @own_errstate
@@ -384,14 +385,12 @@ class Stratified:
         first, last = self.tail([near, far])["probability"]
         if not last > 0.0:
             return LocalIndex(math.nan, math.nan, near, far)
-        variance = 0.0
-        for p, result in zip(self.strata["probability"], self.results, strict=True):
-            f, g = sum(_beyond(result, np.array([near, far]))).tolist()  # type: ignore[union-attr]
-            pair = np.array(
-                [[f * (1.0 - f), g * (1.0 - f)], [g * (1.0 - f), g * (1.0 - g)]]
-            )  # beyond high, so beyond low
-            slope = p * np.array([1.0 / first, -1.0 / last])
-            variance += float(slope @ pair @ slope) / result.trials
+        p, n = self.strata["probability"], self.strata["trials"]
+        share = np.array([np.sum(_beyond(result, np.array([near, far])), axis=0) for result in self.results])
+        f, g = share.T  # what is beyond high is beyond low
+        spread = f * (1.0 - f) / first**2 - 2.0 * g * (1.0 - f) / (first * last) + g * (1.0 - g) / last**2
+        unseen = _unseen(share, n[:, None]) / [first, last]
+        variance = float(p**2 @ (spread / n + np.sum(unseen**2, axis=1)))
         width = math.log(far / near)
         return LocalIndex(math.log(first / last) / width, math.sqrt(max(variance, 0.0)) / width, near, far)
 
@@ -531,6 +530,18 @@ class Stratified:
 
     def __str__(self) -> str:
         return self.text()
+
+
+def _unseen(share: Floats, n: NDArray[np.int64]) -> Floats:
+    """What may be beyond a distance of strata in its reach none of whose trials is; 0 of others. Strata by distances.
+
+    One trial of ``n``, or what the first stratum with such trials has, if that is less: shares rise with `K`.
+    """
+    seen = share > 0.0
+    first = np.where(seen.any(axis=0), np.argmax(seen, axis=0), len(share))
+    rows = np.arange(len(share))[:, None]
+    least = np.take_along_axis(np.vstack([share, np.ones(share.shape[1])]), first[None], axis=0)
+    return np.where(~seen & (rows >= first - 1), np.minimum(1.0 / n, least), 0.0)
 
 
 def _beyond(result: Result, x: Floats) -> tuple[Floats, Floats]:

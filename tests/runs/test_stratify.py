@@ -212,6 +212,23 @@ def test_between_edges_of_bins_the_tail_falls_steadily(far: fs.Stratified) -> No
     assert far.tail([[1.0, 2.0]]).shape == (1, 2)
 
 
+def test_strata_in_reach_without_a_trial_beyond_are_in_the_error(far: fs.Stratified) -> None:
+    """By hand: binomial, and one trial, or what the next stratum has, for those that have none and are in reach."""
+    p, n, x = far.strata["probability"], far.strata["trials"], 2.0 ** np.arange(1, 6)
+    share = np.array(
+        [[(r.histogram.beyond(d, "right") + r.histogram.beyond(d, "left")) / r.trials for d in x] for r in far.results]
+    )
+    for column, row in zip(share.T, far.tail(x), strict=True):
+        first = int(np.flatnonzero(column)[0])
+        variance = p**2 * column * (1.0 - column) / n
+        for j in range(max(first - 1, 0), p.size):
+            if column[j] == 0.0:
+                variance[j] = (p[j] * min(1.0 / n[j], column[first])) ** 2
+        assert row["std_error"] == pytest.approx(math.sqrt(variance.sum()), rel=1e-12)
+    nothing = far.tail(1e9)
+    assert (nothing["probability"], nothing["std_error"]) == (0.0, pytest.approx(p[-1] / n[-1], rel=1e-12))
+
+
 def test_the_local_index_is_the_slope(far: fs.Stratified) -> None:
     found = far.tail_index(8.0, 16.0)
     near, beyond = far.tail([8.0, 16.0])["probability"]
