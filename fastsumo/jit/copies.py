@@ -27,7 +27,7 @@ from fastsumo.jit.checked import (
 )
 from fastsumo.jit.reached import loads, nested, of_library, overloads, python_function, template_function
 
-_INSTEAD = {np.ascontiguousarray: in_order_c, np.asfortranarray: in_order_fortran}
+_INSTEAD = {id(np.ascontiguousarray): in_order_c, id(np.asfortranarray): in_order_fortran}
 
 
 @contextmanager
@@ -170,8 +170,8 @@ class _Recompiled(_Copies):
     """
 
     def _helper(self, value: Any) -> Any:
-        if isinstance(value, types.FunctionType):
-            return _INSTEAD[value]
+        if id(value) in _INSTEAD:
+            return _INSTEAD[id(value)]
         function = self.function((value._dispatcher if isinstance(value, DUFunc) else value).py_func)
         if id(value) in self._made:
             return self._made[id(value)][1]
@@ -198,10 +198,8 @@ class _Recompiled(_Copies):
 
 
 def _is_helper(value: Any) -> bool:
-    """Whether Numba has decorated it, other than in a library; or Numba compiles it in a way that checks too little."""
-    if isinstance(value, types.FunctionType):
-        return value in _INSTEAD
-    return isinstance(value, (Dispatcher, DUFunc)) and not of_library(value)
+    """Whether Numba has decorated it, other than in a library; or compiles it in a way that checks too little."""
+    return id(value) in _INSTEAD or (isinstance(value, (Dispatcher, DUFunc)) and not of_library(value))
 
 
 def _element_by_element(function: Callable[..., Any]) -> Callable[..., Any]:
