@@ -566,7 +566,7 @@ class _Side:
 
 def trimmed(result: Result) -> Result:
     """A result with the first extremes only: there are many strata."""
-    return replace(result, statistics=replace(result.statistics, extremes=result.extremes[:KEPT]))
+    return replace(result, statistics=replace(result.statistics, kept=result.extremes[:KEPT], unsorted_around=None))
 
 
 def _stratum(result: Result) -> Stratum:
