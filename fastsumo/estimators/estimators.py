@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base import checks, exact, words
+from fastsumo.estimators.labels import Labelled
 from fastsumo.estimators.roulette import Geometric, Harmonic, Roulette, law_that_takes
 from fastsumo.trial import kinds
 from fastsumo.trial.plan import MAX_STRATIFIED, MAX_TERMS, NO_TABLE, Law, Plan, always
@@ -27,8 +28,8 @@ _FURTHEST_CENTER = 2.0**39  # of a log, beyond which its digits are too few for 
 _MOST_SUMMED = 2**16  # values of K, one by one; and points of an integral over more
 
 
-@dataclass(frozen=True)
-class Estimator:
+@dataclass(frozen=True, repr=False)
+class Estimator(Labelled):
     """Base of the estimators. Not used itself."""
 
     def __new__(cls, *_values: object, **_named: object) -> Self:
@@ -48,7 +49,7 @@ class Estimator:
 
 
 def told(value: Any) -> list[tuple[str, Any]]:
-    """What a repr and a file have of an estimator or a law: its fields, but for ``stratified=1``, as of old.
+    """What a file has of an estimator or a law: its fields, but for ``stratified=1``, as of old.
 
     Examples
     --------
@@ -59,7 +60,7 @@ def told(value: Any) -> list[tuple[str, Any]]:
     return [each for each in own if each != ("stratified", 1)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class IWAE(Estimator):
     """``L_k = log((w_1 + ... + w_k) / k)`` (Burda et al., 2016); a lower bound in expectation.
 
@@ -87,7 +88,7 @@ class IWAE(Estimator):
         return float(self.k)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ELBO(IWAE):
     """``L_1 = log w_1``: the evidence lower bound, one importance sample a trial.
 
@@ -101,7 +102,7 @@ class ELBO(IWAE):
     k: int = field(default=1, init=False, repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class JVI(Estimator):
     """Jackknife of IWAE (Nowozin, ICLR 2018): the bias falls from ``O(1 / k)`` to ``O(k^-(order + 1))``.
 
@@ -163,12 +164,9 @@ class JVI(Estimator):
 
 
 class _Roulette(Estimator):
-    """Base of the estimators of a random `K`, of which ``stratified`` goes without saying where it is 1."""
+    """Base of the estimators of a random `K` whose draws can be stratified."""
 
     stratified: int
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in told(self))})"
 
     def _check_stratified(self) -> None:
         size = checks.whole("stratified", self.stratified, 1, MAX_STRATIFIED)
@@ -216,7 +214,7 @@ class SUMO(_Roulette):
     >>> import fastsumo as fs
     >>> estimator = fs.SUMO(fs.roulette.Harmonic(cap=80))
     >>> estimator, round(estimator.expected_cost(), 3)
-    (SUMO(roulette=Harmonic(cap=80), minimum=1, start=1), 5.965)
+    (SUMO(Harmonic(cap=80)), 5.965)
     >>> fs.simulate(fs.models.note(), estimator, trials=1000).largest_terms
     80
     """
@@ -365,7 +363,7 @@ class MLMC(_Roulette):
         return self.base * (1.0 + 2.0 * mean_power if self.first else mean_power)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Taylor(Estimator):
     """Russian roulette over Taylor's series of the log around a number (Chopin, Crucinio & Singh, arXiv 2403.20313).
 
@@ -496,7 +494,7 @@ def probability_of(law: Law, low: int, high: int) -> float:
     return float(-np.diff(survival(law, [low, high + 1]))[0])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stratum(Estimator):
     """A part of another estimator: its trials given that ``low <= K <= high``, weighted as they always are.
 

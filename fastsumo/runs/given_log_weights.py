@@ -24,6 +24,7 @@ from fastsumo.engine.cpu.given.values import iwae_rows, path_rows, sumo_rows
 from fastsumo.estimators.parsing import as_roulette
 from fastsumo.estimators.roulette import Geometric, Harmonic, Roulette
 from fastsumo.trial.plan import MAX_TERMS
+from fastsumo.trial.survival import reciprocals
 
 _HARMONIC, _GEOMETRIC = Harmonic(), Geometric(0.5)
 
@@ -506,7 +507,8 @@ def _inverse() -> Floats:
     return 1.0 / np.maximum(np.arange(SHORT + 1), 1)
 
 
-def _reciprocals(law: Roulette) -> Floats:
-    """``1 / P(K >= j)`` for the kernels of short rows; 0 where `K` cannot be as large."""
-    survival = law.survival(np.arange(SHORT + 2))
-    return np.divide(1.0, survival, out=np.zeros(SHORT + 2), where=survival > np.finfo(float).tiny)
+def _reciprocals(roulette: Roulette) -> Floats:
+    """``1 / P(K >= j)`` for the kernels of short rows; 0 where `K` cannot be as large, or as good as never is."""
+    law, largest = roulette.law(), 1.0 / np.finfo(float).tiny
+    found = reciprocals(law, SHORT + 2)
+    return np.where((np.arange(SHORT + 2) <= law.cap) & (found < largest), found, 0.0)

@@ -12,6 +12,7 @@ import numba
 from fastsumo._version import __version__
 from fastsumo.base.shown import Shown
 from fastsumo.estimators.estimators import Estimator
+from fastsumo.estimators.labels import label
 from fastsumo.estimators.serialization import estimator_from_json, estimator_to_json
 from fastsumo.jit.machine import cpu_name
 from fastsumo.models.model import Model, source_hash
@@ -115,7 +116,7 @@ class Provenance(Shown):
         plan = self.estimator.plan()
         table = hashlib.sha256(plan.law.table.tobytes()).hexdigest()[:16] if plan.law.table.size else ""
         told = {
-            "estimator": repr(self.estimator),
+            "estimator": label(self.estimator, "exact"),
             "minimum": plan.minimum,
             "law": plan.law._asdict() | {"table": table},
         }

@@ -552,7 +552,7 @@ def _beyond(result: Result, x: Floats) -> tuple[Floats, Floats]:
 
 def trimmed(result: Result) -> Result:
     """A result with the first extremes only: there are many strata."""
-    return replace(result, statistics=replace(result.statistics, extremes=result.extremes[:KEPT]))
+    return replace(result, statistics=replace(result.statistics, kept=result.extremes[:KEPT], unsorted_around=None))
 
 
 def _is_of_a_stratum(result: object) -> bool:

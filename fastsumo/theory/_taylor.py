@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import quad
+from scipy.linalg import solve_banded
 from scipy.optimize import brentq, minimize_scalar
-from scipy.signal import lfilter
 
 from fastsumo.base.floats import own_errstate
 from fastsumo.errors import ModelError
@@ -303,9 +303,9 @@ def variance(formula: SurvivalFormula, mean: float, square: float) -> tuple[floa
 def _rest(mean: float, m: Floats, goes_on: bool) -> Floats:
     """``sum_{j > m} mean^(j - m) / j`` for all ``m``, up to the last or to infinity: from the last back."""
     end = mean / ((1.0 - mean) * (m[-1] + 1.0)) if goes_on and mean < 1.0 else 0.0
-    steps = mean / (m[-2::-1] + 1.0)
-    back = lfilter([1.0], [1.0, -mean], steps, zi=[mean * end])[0] if steps.size else steps
-    return np.append(back[::-1], end)
+    bands = np.outer([-mean, 1.0], np.ones_like(m))  # rest - mean * the next = mean / (m + 1)
+    found: Floats = solve_banded((0, 1), bands, np.append(mean / (m[:-1] + 1.0), end))
+    return found
 
 
 def _log_survival(formula: SurvivalFormula, k: Floats) -> Floats:
