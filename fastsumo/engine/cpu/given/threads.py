@@ -40,7 +40,18 @@ class Piece:
     shift: int | Ints  # from there to where rows begin in an output of one number a weight
 
     @property
+    def taken(self) -> tuple[NDArray[Any], Ints, Ints]:
+        """What every kernel begins with."""
+        return self.values, self.starts, self.used
+
+    @property
+    def rows(self) -> slice:
+        """Where an output of one number a row has them."""
+        return slice(self.first, self.first + self.used.size)
+
+    @property
     def places(self) -> Ints:
+        """Where rows begin in an output of one number a weight."""
         return self.starts + self.shift
 
 
