@@ -269,9 +269,7 @@ def as_summary(sample: ArrayLike | Summary, center: float | None, *, by_distance
             first, middle, third = np.quantile(values, [0.25, 0.5, 0.75])
             far = abs(middle - center) > _NOWHERE_NEAR * (third - first) > 0.0
         if far:
-            warn(
-                f"values lie far from the center {center:.6g}; distances from it say nothing: try center={middle:.6g}"
-            )
+            warn(f"values lie far from the center {center:.6g}; distances from it say nothing: try center={middle:.6g}")
     return Summary(len(values), values, 0.0 if center is None else center)
 
 
