@@ -8,13 +8,13 @@ are in `trials` (run, replay, show), `estimators` (compare, levels, theory), `pa
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from fastsumo.cli import commands
 from fastsumo.cli.exit_codes import BAD_USAGE, FAILED, INTERRUPTED, OK
 from fastsumo.errors import CellsFailedError
 
@@ -54,7 +54,8 @@ def _run(given: list[str]) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            return commands.run(given)
+            commands = importlib.import_module(f"{__name__}.commands")  # here, since Ctrl-C may come while it loads
+            return int(commands.run(given))
     except KeyboardInterrupt:
         return _fail("interrupted before there was a result", INTERRUPTED)
     except BrokenPipeError:

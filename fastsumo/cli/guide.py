@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from fastsumo.base.files import written_whole
+from fastsumo.base.text import labelled
 from fastsumo.cli import shared
 from fastsumo.cli.exit_codes import OK
 from fastsumo.guide import pages, scripts, site
@@ -43,9 +44,9 @@ def _for_terminal(page: str) -> str:
 
 def examples_command(options: argparse.Namespace) -> int:
     if options.name is None:
-        for name in scripts.names():
-            print(f"{name:14} {scripts.summary(name)}")
-        print('\n"fastsumo examples NAME" writes NAME.py into this folder; run it with python.')
+        rows = [(name, scripts.summary(name)) for name in scripts.names()]
+        rows += [("", ""), ("NAME", "fastsumo examples NAME writes NAME.py into this folder; run it with python")]
+        print(labelled(rows, shared.width(COLUMNS)))
         return OK
     text, file = scripts.read(options.name), Path(f"{options.name}.py")
     if not options.force:

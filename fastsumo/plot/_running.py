@@ -63,6 +63,7 @@ def running_mean(source: Run | Summary | Trace | ArrayLike, *, center: float = 0
     if truth is not None:
         axes.axhline(truth, color=ORANGE, lw=1.4, ls="--", label=rf"$\log Z$ = {truth:.6g}")
     axes.set_xscale("log")
+    axes.ticklabel_format(axis="y", style="plain", useOffset=False)  # which would lie on the legend
     _focus(axes, trials, mean, error, truth)
     legend(axes, 3)
     return axes

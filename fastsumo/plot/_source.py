@@ -25,7 +25,7 @@ def summary_of(source: Source, center: float) -> Summary | None:
     """The statistics that `fastsumo.tails` asks for; None of a run whose values are too few or all the same."""
     if is_run(source):
         return None if says_nothing(source) else source.summary()
-    return as_summary(cast("Summary | ArrayLike", source), center)
+    return as_summary(cast("Summary | ArrayLike", source), center, by_distance=True)
 
 
 def says_nothing(result: Run) -> bool:

@@ -77,7 +77,7 @@ def tail(
             reach = max(reach, float(x[-1]))
     if reach == 0.0:
         tails._checks.warn("nothing to draw: every value equals the center")
-        return axes
+        return nothing(axes)
     axes.set(xscale="log", yscale="log")
     x, share = _survival(known, "both")
     low = float(x[np.argmax(share <= 0.9)])
@@ -131,7 +131,7 @@ def hill(
     law = law_of(source) if is_run(source) else None
     index = law.index if index is None and law is not None else index
     if len(path.k) == 0:
-        return axes
+        return nothing(axes)
     axes.fill_between(path.k, path.low, path.high, color=BLUE, alpha=0.2, lw=0, label=f"{100 * path.level:g} %")
     axes.plot(path.k, path.estimate, color=BLUE, lw=1.6, label="Hill")
     axes.axvline(path.chosen, color=GREY, ls=":", lw=1.2, label=f"chosen, $k$ = {path.chosen}")
@@ -183,7 +183,7 @@ def mean_excess(
     kept = (found.count >= 10) & (found.threshold > 0) & (found.excess > 0)
     if not kept.any():
         tails._checks.warn("nothing to draw: no mean excess over a threshold above 0 with ten values beyond it")
-        return axes
+        return nothing(axes)
     u, excess, error = found.threshold[kept], found.excess[kept], found.std_error[kept]
     rows = np.unique(np.geomspace(1, len(u), 400).astype(int)) - 1
     u, excess, error = u[rows], excess[rows], error[rows]
@@ -281,7 +281,7 @@ def _draw_law(axes: Axes, known: Summary, index: float | None, constant: float |
         return
     with quietly():
         fit = tails.tail_index(known)
-    if math.isfinite(fit.estimate):
+    if math.isfinite(fit.estimate) and math.isfinite(fit.constant):
         x = np.array([min(fit.threshold, largest / 2.0), largest])
         words = f"Hill's fit: index {fit.estimate:.3g}"
         axes.plot(x, fit.constant * x**-fit.estimate, "-", color=GREY, lw=1.0, label=words)

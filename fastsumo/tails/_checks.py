@@ -44,7 +44,7 @@ def warn(message: str) -> None:
     depth, frame = 2, sys._getframe(1)
     while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith(("fastsumo.", "numpy.")):
         frame, depth = frame.f_back, depth + 1
-    warnings.warn(message, TailWarning, stacklevel=depth - 1)
+    warnings.warn(message, TailWarning, stacklevel=depth)
 
 
 def as_sample(values: ArrayLike, name: str = "values") -> FloatArray:

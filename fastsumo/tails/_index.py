@@ -213,7 +213,7 @@ def tail_index(
     checks.choice("method", method, METHODS)
     checks.choice("side", side, SIDES)
     checks.real("level", level, 0.0, 1.0)
-    known = as_summary(sample, center)
+    known = as_summary(sample, center, by_distance=method in ("hill", "moment"))
     ordered = known.deviations(side)
     usable = ordered if method.startswith("gpd") else ordered[ordered > 0]
     if k not in ("auto", "bootstrap"):
@@ -268,7 +268,7 @@ def hill_path(
     (28, np.int64(2), np.int64(29))
     """
     checks.real("level", level, 0.0, 1.0)
-    known = as_summary(sample, center)
+    known = as_summary(sample, center, by_distance=True)
     ordered = known.deviations(side)
     ordered = ordered[ordered > 0]
     if len(ordered) < MIN_POINTS or ordered[0] == ordered[-1]:

@@ -43,7 +43,7 @@ def quantile(sample: ArrayLike | Summary, q: ArrayLike, *, lower: int = 0) -> Fl
     >>> quantile([4.0, 1.0, 2.0], [0.0, 0.5, 0.75]).tolist()
     [1.0, 2.0, 3.0]
     """
-    known, wanted = as_summary(sample, 0.0), _probabilities(q)
+    known, wanted = as_summary(sample, None), _probabilities(q)
     last = known.trials + checks.whole("lower", lower, 0) - 1
     place = wanted * last
     first = np.floor(place).astype(np.int64)
@@ -87,7 +87,7 @@ def quantile_interval(
     >>> float(found["low"]), float(found["high"])
     (40.0, 61.0)
     """
-    known, wanted = as_summary(sample, 0.0), _probabilities(q)
+    known, wanted = as_summary(sample, None), _probabilities(q)
     tail = 0.5 * (1.0 - checks.real("level", level, 0.0, 1.0))
     n = known.trials + checks.whole("lower", lower, 0)
     table = np.zeros(wanted.shape, QUANTILE)

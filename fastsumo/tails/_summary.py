@@ -16,9 +16,11 @@ from fastsumo.base.floats import own_errstate
 from fastsumo.base.shown import Shown
 from fastsumo.base.text import Column, Rows, count, labelled, with_error
 
+from ._checks import MIN_POINTS, FloatArray, IntArray, as_counts, as_sample, warn
 from ._checks import SIDES as _SIDES
-from ._checks import FloatArray, IntArray, as_counts, as_sample
 from ._histogram import Histogram, log_histogram
+
+_NOWHERE_NEAR = 20.0  # interquartile ranges from the center to the median
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -254,11 +256,20 @@ def summarize(values: ArrayLike, center: float | None = None, *, groups: int = 2
     )
 
 
-def as_summary(sample: ArrayLike | Summary, center: float | None) -> Summary:
-    """Read an array as the extremes of itself, without the other parts; a summary passes as it is."""
+def as_summary(sample: ArrayLike | Summary, center: float | None, *, by_distance: bool = False) -> Summary:
+    """Read an array as the extremes of itself, without the other parts; a summary passes as it is.
+
+    For what goes by the distances from the center, warns of one that the values are nowhere near.
+    """
     if isinstance(sample, Summary):
         return sample
     values = as_sample(sample)
+    if by_distance and center is not None and len(values) >= MIN_POINTS:
+        with np.errstate(over="ignore", invalid="ignore"):
+            first, middle, third = np.quantile(values, [0.25, 0.5, 0.75])
+            far = abs(middle - center) > _NOWHERE_NEAR * (third - first) > 0.0
+        if far:
+            warn(f"values lie far from the center {center:.6g}; distances from it say nothing: try center={middle:.6g}")
     return Summary(len(values), values, 0.0 if center is None else center)
 
 
@@ -271,7 +282,7 @@ def trace(values: ArrayLike, center: float = 0.0, *, points: int = 200) -> Trace
     values : array_like, shape (n,)
         In the order in which they were drawn.
     center : float
-        Point that deviations are taken from.
+        Point that the largest deviations are taken from.
     points : int
         Rows wanted; fewer are returned where they would coincide.
 
@@ -289,13 +300,15 @@ def trace(values: ArrayLike, center: float = 0.0, *, points: int = 200) -> Trace
     >>> trace([1.0, 3.0, 2.0, 6.0]).mean.tolist()
     [2.0, 2.0, 3.0]
     """
-    deviations = _deviations(as_sample(values), checks.real("center", center))
-    n = len(deviations)
+    sample = as_sample(values)
+    n, deviations = len(sample), _deviations(sample, checks.real("center", center))
+    middle = float(np.median(sample))  # about which squares lose nothing, whatever the center
+    near = _deviations(sample, middle)
     rows = np.unique(np.geomspace(min(2, n), n, checks.whole("points", points, 1)).round().astype(np.int64))
-    first, second = np.cumsum(deviations)[rows - 1], np.cumsum(deviations**2)[rows - 1]
+    first, second = np.cumsum(near)[rows - 1], np.cumsum(near**2)[rows - 1]
     spread = np.maximum(second - first * (first / rows), 0.0) / np.maximum(rows - 1, 1)
     largest = np.maximum.accumulate(np.abs(deviations))[rows - 1]
-    return Trace(rows, center + first / rows, np.where(rows > 1, spread, np.nan), largest)
+    return Trace(rows, middle + first / rows, np.where(rows > 1, spread, np.nan), largest)
 
 
 def _deviations(sample: FloatArray, center: float) -> FloatArray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -131,3 +132,26 @@ def test_what_is_no_number_is_a_type_error(name: str, bad: list[Any]) -> None:
 def test_what_is_no_vector_is_an_error(name: str, bad: np.ndarray) -> None:
     with pytest.raises(ValueError, match="one-dimensional|empty"):
         ALL[name](bad)
+
+
+def test_a_warning_names_the_line_of_the_caller() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        tails.tail_index([1.0, 2.0])
+    assert [Path(each.filename).name for each in caught] == [Path(__file__).name]
+
+
+def test_a_center_far_from_all_values_is_told() -> None:
+    values = 1e5 + np.random.default_rng(3).standard_t(3.0, 500)
+    with pytest.warns(tails.TailWarning, match="far from the center 0.* try center=1000"):
+        assert tails.tail_index(values).estimate > 100.0
+    assert tails.tail_index(values, center=float(np.median(values))).estimate < 6.0
+
+
+@pytest.mark.parametrize("offset", [0.0, -1e5, 1e9])
+def test_a_trace_is_right_at_any_offset(offset: float) -> None:
+    values = offset + np.random.default_rng(4).normal(size=300)
+    rows = tails.trace(values)
+    expected = [np.var(values[:n], ddof=1) for n in rows.trials]
+    np.testing.assert_allclose(rows.variance, expected, rtol=1e-6)
+    np.testing.assert_allclose(rows.mean, [np.mean(values[:n]) for n in rows.trials], rtol=1e-14, atol=1e-13)
