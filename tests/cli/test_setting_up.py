@@ -241,13 +241,13 @@ def test_completion_without_argcomplete(monkeypatch: pytest.MonkeyPatch, capsys:
     ("line", "offered", "not_offered"),
     [
         slow("fastsumo re", {"replay"}, {"run", "theory"}),
-        ("fastsumo run ga", {"gamma", "gaussian_scale"}, {"note"}),
+        slow("fastsumo run ga", {"gamma", "gaussian_scale"}, {"note"}),
         ("fastsumo run ", {"note", "mine.py", "sub/"}, {"r.npz"}),
         slow("fastsumo show ", {"r.npz", "sub/"}, {"mine.py", "note"}),
         slow("fastsumo show sub/", {"sub/inner.npz"}, {"r.npz"}),
         slow("fastsumo run note --est", {"--estimator"}, {"--roulette"}),
         slow("fastsumo run note --estimator mlm", {"mlmc"}, {"elbo"}),
-        ("fastsumo compare note --roulette har", {"harmonic", "harmonic-geometric"}, {"geometric"}),
+        slow("fastsumo compare note --roulette har", {"harmonic", "harmonic-geometric"}, {"geometric"}),
         slow("fastsumo completion ", {"bash", "zsh", "fish"}, set()),
     ],
 )
