@@ -135,7 +135,7 @@ def _lines_naming(code: types.CodeType, message: str) -> list[int]:
     return [line for name in quoted[::-1] for used, line in where if used == name and line is not None]
 
 
-_GIVEN = "z, rows of data or params"
+_GIVEN = "z, rows of data, params or arrays from outside"
 _HINTS = (
     (r"(modify|into a) readonly array", f"a model must not write into {_GIVEN}: work on a copy, such as z.copy()"),
     (r"Untyped global name .*<class 'function'>", "decorate it with numba.njit"),

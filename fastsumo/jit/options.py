@@ -34,7 +34,7 @@ from fastsumo.jit.sources import source_digest
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 _NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # of what only compiled code calls
-REFUSED = (NumbaError, NotImplementedError)  # raised where code asks of a type what it cannot do
+REFUSED = (NumbaError, NotImplementedError, AssertionError)  # where code asks of a type what it cannot do
 _LARGEST_POWER = 0x10000  # beyond, Numba takes the general power too
 _compiled_for: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()  # kernels, and the kinds of their arguments
 _NO_HEAP = {"_nrt": False}  # the engine works on memory it is given: no reference counts to compile

@@ -31,6 +31,7 @@ from fastsumo.runs.arguments import check_run, settled, what_to_run
 from fastsumo.runs.simulate import simulate
 from fastsumo.tails._runs import hill_of
 from fastsumo.theory import chi_square, last_sample, log_evidence_of, predict, tail
+from fastsumo.trial.sizes import TILE
 
 if TYPE_CHECKING:
     import pandas
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from fastsumo.runs.result import Result
     from fastsumo.theory import Prediction
 
-_FIRST_CHUNK = 4096  # trials of an estimator without an expected cost
 _SPENT = 0.97  # of the budget: enough
 
 COLUMNS = (
@@ -241,7 +241,7 @@ def compare(
     cost : float
         Importance samples for each: as many trials as cost that much on average, two at least. Where the
         expected cost of a trial is infinite, chunks of trials are run until the samples are spent; the last
-        trial may overspend.
+        trial may overspend. The result is that of one run of as many trials, to the last bit.
     seed : int
         The same for all, so that they see the same random numbers.
     threads, progress, device
@@ -293,11 +293,16 @@ def _spend(estimator: Estimator, budget: float, run: Callable[..., Result]) -> R
     expected = estimator.expected_cost()
     if math.isfinite(expected):
         return run(estimator, max(2, math.floor(budget / expected)))
-    chunk = max(2, min(_FIRST_CHUNK, int(budget / 64.0)))
-    result = run(estimator, chunk)
+    total = max(2, min(TILE, int(budget / 64.0)))
+    result = tiles = run(estimator, total)
     while result.cost < _SPENT * budget and not result.interrupted:
-        chunk = max(2, int(0.5 * (budget - result.cost) * result.trials / result.cost))
-        result = result.merge(run(estimator, chunk, first_trial=result.trials))
+        total += max(2, int(0.5 * (budget - result.cost) * result.trials / result.cost))
+        for end in (total // TILE * TILE, total):  # what ends inside a tile is run again, so that none is cut
+            start = tiles.trials // TILE * TILE
+            if end > start and not result.interrupted:
+                more = run(estimator, end - start, first_trial=start)
+                result = tiles.merge(more) if start else more
+                tiles = result if end % TILE == 0 or not start else tiles
     return result
 
 

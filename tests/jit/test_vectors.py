@@ -32,7 +32,7 @@ def users(x, y):
 
 own = numba.njit("void(float64[::1], float64[::1])")(users)
 model = weights.compiled(fs.models.note())
-codes = [weights._compile(model.function, model.shape, model.digest, True)._library.get_asm_str(),
+codes = [model._linear._library.get_asm_str(),
          next(iter(own.inspect_asm().values()))]
 print(*("zmm" in code for code in codes), "·", machine.vectors_chosen())
 """
@@ -73,10 +73,7 @@ def test_doctor_is_told_who_chose(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("cpu", "expected"),
     [
-        (
-            "emeraldrapids",
-            "True False · all that emeraldrapids has: measured faster than the 256 bits of LLVM's choice",
-        ),
+        ("emeraldrapids", "True False · all that emeraldrapids has: measured faster than LLVM's 256 bits"),
         ("skylake-avx512", "False False · LLVM's choice for skylake-avx512"),
     ],
 )

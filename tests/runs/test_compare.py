@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bits import same_bits
 
 import fastsumo as fs
 from fastsumo.runs.compare import COLUMNS
@@ -52,6 +53,7 @@ def test_an_infinite_expected_cost_is_spent_in_chunks(found):
     row = found[2]
     assert row.result.ranges == {4: [(0, row.result.trials)]}
     assert row.result.cost > 0.97 * 3e5
+    assert same_bits(row.result, fs.simulate(NOTE, fs.SUMO(), row.result.trials, seed=4))
     threads = fs.compare(NOTE, [fs.SUMO()], cost=3e5, seed=4, threads=1)[0]
     assert (threads.result.trials, threads.result.mean) == (row.result.trials, row.result.mean)
 
