@@ -33,7 +33,7 @@ IMPORTED = {
     "numba.core.dispatcher": ("Dispatcher",),
     "numba.core.errors": ("ConstantInferenceError", "NumbaError", "NumbaWarning", "TypingError"),
     "numba.core.imputils": ("impl_ret_borrowed",),
-    "numba.core.ir": ("Arg", "Assign", "Branch", "Expr", "FreeVar", "Global", "SetItem", "StaticSetItem", "Var"),
+    "numba.core.ir": ("Arg", "Assign", "Branch", "Expr", "Global", "SetItem", "StaticSetItem", "Var"),
     "numba.core.ir_utils": ("build_definitions",),
     "numba.core.registry": ("cpu_target",),
     "numba.core.runtime.nrtopt": ("remove_redundant_nrt_refct",),
@@ -42,7 +42,7 @@ IMPORTED = {
     "numba.core.typeconv": ("Conversion",),
     "numba.core.typing.context": ("Context",),
     "numba.core.typing.templates": ("AbstractTemplate", "builtin_registry", "infer_global", "signature"),
-    "numba.core.untyped_passes": ("ReconstructSSA",),
+    "numba.core.untyped_passes": ("MakeFunctionToJitFunction", "ReconstructSSA"),
     "numba.np.ufunc.dufunc": ("DUFunc",),
 }
 
@@ -63,6 +63,6 @@ ATTRIBUTES = {
     "numba.core.dispatcher.Dispatcher": ("compile", "disable_compile", "get_call_template", "nopython_signatures"),
     "numba.core.typing.templates._OverloadFunctionTemplate": ("get_impl_key",),
     "numba.np.ufunc.dufunc.DUFunc": ("add", "disable_compile", "identity", "targetoptions"),
-    "numba.core.typing.context.BaseContext": ("_lookup_global", "resolve_function_type"),
+    "numba.core.typing.context.BaseContext": ("resolve_function_type",),
     "numba.core.types.Function": ("get_impl_key",),
 }

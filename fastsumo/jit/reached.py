@@ -9,7 +9,7 @@ import dis
 import operator
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import takewhile
 from typing import Any, NamedTuple
@@ -148,8 +148,11 @@ def _taught(functions: int, attributes: int) -> tuple[list[Any], list[Any]]:
 
 
 def _is_foreign(template: Any) -> bool:
-    made: Callable[..., Any] | None = template_function(template)
-    return isinstance(made, types.FunctionType) and not _is_library(_home(made))
+    """Whether a template is of a user's function, by `overload` or by `register_jitable`, which holds it in a cell."""
+    made = template_function(template)
+    held = (cell.cell_contents for cell in getattr(made, "__closure__", None) or ())
+    functions = [each for each in (made, *held) if isinstance(each, types.FunctionType)]
+    return not all(_is_library(_home(each)) for each in functions)
 
 
 def template_function(template: Any) -> Any:
