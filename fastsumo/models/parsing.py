@@ -12,6 +12,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -80,6 +81,7 @@ def as_model(model: Any) -> Model:
     raise TypeError(f"model must be a fastsumo Model, got {shown}{hint}")
 
 
+@cache
 def built_in() -> dict[str, Callable[..., Any]]:
     """The functions that make built-in models, by name.
 
