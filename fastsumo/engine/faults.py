@@ -135,8 +135,9 @@ def _lines_naming(code: types.CodeType, message: str) -> list[int]:
     return [line for name in quoted[::-1] for used, line in where if used == name and line is not None]
 
 
+_GIVEN = "z, rows of data or params"
 _HINTS = (
-    (r"readonly array", "a model must not write into z, rows of data or params: work on a copy, such as z.copy()"),
+    (r"(modify|into a) readonly array", f"a model must not write into {_GIVEN}: work on a copy, such as z.copy()"),
     (r"Untyped global name .*<class 'function'>", "decorate it with numba.njit"),
     (
         r"Untyped global name|Unknown attribute",
@@ -144,19 +145,24 @@ _HINTS = (
         "functions compiled by numba.njit; one that uses PyTorch, JAX, SciPy or a network is for vectorized=True: "
         "it is not compiled, and takes batches of samples (see fs.model)",
     ),
+    (r"supports contiguous array only", "one of z is np.ascontiguousarray(z)"),
+    (r"\ANo implementation of [\s\S]*readonly array", f"what writes into {_GIVEN} must do so into a copy"),
 )
 
 
 def _gist(text: str) -> str:
     """The first informative sentence of a Numba message, and what to do about it where that is known."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    hint = next((hint for pattern, hint in _HINTS if re.search(pattern, plain)), None)
-    return _sentence(plain) + (f"; {hint}" if hint else "")
+    sentence = _sentence(plain)
+    hint = next((hint for pattern, hint in _HINTS if re.search(pattern, f"{sentence}\n{plain}")), None)
+    return sentence + (f"; {hint}" if hint else "")
 
 
 def _sentence(text: str) -> str:
     skipped = ("Failed in nopython", "During", "File ", "<source", "Overload", "Use of unsupported", "This error")
     patterns = (
+        r"nothing checks what [^\n]+|an index of \.flat [^\n]+|numpy\.\w+ can write into [^\n]+",
+        r"index -?\d+ is out of bounds [^\n]+",
         r"Cannot modify readonly array",
         r"NameError: .*",
         r"module '[^']+' has no attribute .*",
@@ -166,6 +172,7 @@ def _sentence(text: str) -> str:
         r"Cannot unify [^\n]+",
         r"Unsupported[^\n]+|.*not supported[^\n]*",
         r"Use of unsupported[^\n]+",
+        r"\w+\(\) supports [^\n]+",
         r"Invalid use of [^\n]+",
     )
     plain = text.split(" Raised from ")[0]
