@@ -1,15 +1,16 @@
-"""What the whole suite shares: how it is spread over cores; figures closed, compilations counted, compiled code for
-children.
+"""What the whole suite shares: how it is spread over cores; garbage, figures closed, compilations counted, compiled
+code for children.
 
 The twins are in `naive.py`, the models of the tests in `zoo.py`.
 """
 
 from __future__ import annotations
 
+import gc
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Two workers begin at the start and in the middle, where nothing is compiled: so one compiles what both will take.
     """
     items.sort(key=lambda item: _PLACES.get(item.path.relative_to(item.config.rootpath).parts[1], 0))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What there is when all tests are found stays: it is not searched for garbage again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(20_000, 10, 10)
+        gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -134,8 +134,8 @@ class Value(NamedTuple):
 def _value(parts: list[Any], lw: Floats, probabilities: ArrayLike, minimum: int) -> Value:
     p = np.asarray(probabilities, np.float64)
     value = float(mpmath.fsum(parts)) if len(parts) <= 300 else math.fsum(parts)
-    added = math.fsum(abs(float(part)) for part in parts[1:])
-    sensitivity = math.fsum(1.0 / (p * (minimum + np.arange(1, p.size + 1))))
+    added = float(np.abs(np.array(parts[1:], np.float64)).sum())
+    sensitivity = float((1.0 / (p * (minimum + np.arange(1, p.size + 1)))).sum())
     scale = max(1.0, float(np.abs(lw[np.isfinite(lw)]).max(initial=0.0)))
     return Value(value, max(1.0, abs(value), added, sensitivity * scale / 256))
 
@@ -168,17 +168,18 @@ def sumo_long(log_weights: ArrayLike, probabilities: ArrayLike, minimum: int = 1
     probability = np.asarray(probabilities, np.float64).tolist()
     parts: list[float] = []
     for k, x in enumerate(lw.tolist(), start=1):
+        is_far = x > base + 600.0
+        weight = math.exp(x - base) if -math.inf < x and not is_far else 0.0
         if k > minimum:  # L_k - L_{k-1} = log1p((w_k - W) / (k W)) with W the mean of the weights before
             mean = (total + low) / (k - 1)
-            if x - base < 600.0:
-                step = math.log1p((math.exp(x - base) - mean) / (k * mean))
+            if not is_far:
+                step = math.log1p((weight - mean) / (k * mean))
             else:  # the new weight is all there is
                 step = (x - base) - math.log(k * mean)
             parts.append(step / probability[k - minimum - 1])
-        if x > base + 600.0:
+        if is_far:
             shrink = math.exp(base - x) if total > 0.0 else 0.0
-            base, total, low = x, total * shrink, low * shrink
-        weight = math.exp(x - base) if x > -math.inf else 0.0
+            base, total, low, weight = x, total * shrink, low * shrink, 1.0
         grown = total + weight
         low += (total - grown) + weight if total >= weight else (weight - grown) + total
         total = grown

@@ -209,7 +209,7 @@ KILLS = """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize(("kills", "trials"), [(4, 1_600_000), slow(10, 4_000_000), slow(100, 40_000_000)])
+@pytest.mark.parametrize(("kills", "trials"), [(4, 800_000), slow(10, 4_000_000), slow(100, 40_000_000)])
 def test_kill_at_random_moments_and_resume_to_the_same_bits(study: Study, kills: int, trials: int) -> None:
     """A fork has at most 4 chunks of 2^14 trials in hand and stores at most 6 times: there is enough left for all."""
     half = trials // 2 + 77
