@@ -123,7 +123,7 @@ class Batched:
 
     def __call__(self, name: str, given: tuple[NDArray[Any], ...], out: Floats) -> None:
         """Log weights of samples, to ``out``. ``given`` are ``z`` and, where there are data, ``x``, arrays of as many
-        rows; then ``params``, if the function takes them. The function may write into the arrays.
+        rows, or of `rows_called`; then ``params``, if the function takes them. The function may write into the arrays.
 
         Raises
         ------
@@ -135,9 +135,9 @@ class Batched:
         n, done, failed, most = len(out), 0, None, self._most
         while done < n:
             size = min(n - done, most)
-            called = min(most, max(2, 1 << (size - 1).bit_length()))
+            called = _rows_called(size, most)
             try:
-                self._piece(name, given, slice(done, done + size), called, out[done : done + size])
+                self._piece(name, given, slice(done, done + called), called, out[done : done + size])
                 done += size
                 continue
             except Exception as error:
@@ -154,8 +154,12 @@ class Batched:
                 stacklevel=2,
             )
 
+    def rows_called(self, n: int) -> int:
+        """Rows that it is given for so many samples, at most a batch: few sizes, for what compiles for each."""
+        return _rows_called(n, self._most)
+
     def _piece(self, name: str, given: tuple[NDArray[Any], ...], rows: slice, size: int, out: Floats) -> None:
-        """Log weights of some samples, with the last repeated to fill a batch: few sizes for what compiles for each."""
+        """Log weights of some samples, with the last repeated up to a size, where that is not done yet."""
         pieces = [_filled(each[rows], size) if each.ndim == 2 else each.copy() for each in given]
         try:
             returned = self._function(*pieces)
@@ -220,6 +224,10 @@ def _no_numbers(name: str, returned: Any, why: str) -> ModelError:
         f"model {name!r} returned {what}{why}: it must return one real number a sample, in an array of NumPy, PyTorch "
         "or JAX"
     )
+
+
+def _rows_called(n: int, most: int) -> int:
+    return min(most, max(2, 1 << (n - 1).bit_length()))
 
 
 def _filled(piece: NDArray[Any], size: int) -> NDArray[Any]:

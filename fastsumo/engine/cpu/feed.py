@@ -164,9 +164,10 @@ class Feed:
             raise _Stopped
         run, model = self._run, self._run.model
         log_q = np.empty(logs.size) if self._map[0] else None
-        points, trials = self._drawn(table, begin, logs.size, self._map, log_q, self._work.rows is not None)
+        rows = max(logs.size, self._function.rows_called(logs.size))
+        points, trials = self._drawn(table, begin, logs.size, self._map, log_q, self._work.rows is not None, rows)
         with self._turn:
-            model.call(self._function, points, *self._rows(trials, logs.size), out=logs)
+            model.call(self._function, points, *self._rows(trials, rows), out=logs)
         at = settle(logs.ctypes.data, logs.size, _address(log_q))
         if at >= 0 and self._work.strict:
             noise, trials = self._drawn(table, begin + at, 1, (0, model.noise_dim, 0, 0), None, True)
@@ -174,12 +175,22 @@ class Feed:
             raise trial_error(model, run.estimator, run.seed, trial, BAD_WEIGHT, (trial, noise[0]))
 
     def _drawn(
-        self, table: int, begin: int, n: int, mapped: tuple[int, ...], log_q: Floats | None, with_trials: bool
+        self,
+        table: int,
+        begin: int,
+        n: int,
+        mapped: tuple[int, ...],
+        log_q: Floats | None,
+        with_trials: bool,
+        rows: int = 1,
     ) -> tuple[Floats, Any]:
-        """Points of a batch, in new memory, and their trials if these are wanted."""
-        points, trials = np.empty((n, mapped[1])), np.empty(n, np.uint64) if with_trials else None
+        """Points of a batch, in new memory, and their trials if these are wanted; the last repeated up to ``rows``."""
+        points, trials = np.empty((rows, mapped[1])), np.empty(rows, np.uint64) if with_trials else None
         where = points.ctypes.data, _address(log_q), _address(trials)
         draw_points(self._noise, mapped, self._record_at, table, begin, begin + n, *where)
+        for each in (points, trials):
+            if each is not None and n < rows:
+                each[n:] = each[n - 1]
         return points, trials
 
     def _rows(self, trials: Any, n: int) -> tuple[Floats, ...]:
