@@ -1,7 +1,7 @@
 """``python -m bench.vae``: test log likelihood of a small VAE of the digits, by `fs.evaluate` of its network.
 
-A VAE is trained in PyTorch on the digits of `bench.training`. Its log weight is a vectorised model, from PyTorch or
-JAX; every estimator gets the same number of importance samples a row, and a reference many more.
+The VAE of the guide's example is trained in PyTorch on the digits of `bench.training`. Its log weight is a vectorised
+model, from PyTorch or JAX; every estimator gets the same number of importance samples a row, and a reference many more.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import fastsumo as fs
 from bench.report import publish, table
 from bench.training import digits
 from fastsumo.estimators.labels import label
+from fastsumo.guide.examples.vae import in_torch, log_weight, model, train
 
 MARKERS = "<!-- vae table -->", "<!-- end of vae table -->"
-LATENT, HIDDEN, BATCH, RATE, K = 8, 64, 100, 0.003, 6
+LATENT, HIDDEN = 8, 64
 LAWS = fs.roulette
 ESTIMATORS = (
     fs.IWAE(64),
@@ -32,62 +33,6 @@ ESTIMATORS = (
 )
 Floats = NDArray[np.float64]
 Weights = dict[str, NDArray[np.float32]]
-
-
-def train(rows: Floats, steps: int, seed: int = 0) -> Weights:
-    """Weights of a VAE: tanh layers, normal pixels of one noise, trained by Adam on IWAE(6)."""
-    import torch
-
-    generator = torch.Generator().manual_seed(seed)
-    sizes = {"encoder": (rows.shape[1], HIDDEN, 2 * LATENT), "decoder": (LATENT, HIDDEN, rows.shape[1])}
-    leaves: dict[str, Any] = {"log_noise": torch.tensor(math.log(rows.std()))}
-    for name, (inside, hidden, outside) in sizes.items():
-        for layer, (m, n) in enumerate(((inside, hidden), (hidden, outside))):
-            leaves[f"{name}_w{layer}"] = torch.randn(m, n, generator=generator) / math.sqrt(m)
-            leaves[f"{name}_b{layer}"] = torch.zeros(n)
-    optimizer = torch.optim.Adam([leaf.requires_grad_() for leaf in leaves.values()], lr=RATE)
-    data = torch.from_numpy(rows).float()
-    for _ in range(steps):
-        x = data[torch.randint(len(data), (BATCH,), generator=generator)]
-        x = torch.cat([x, *_encoded(torch.tanh, leaves, x)], 1).repeat_interleave(K, 0)
-        noise = torch.randn(len(x), LATENT, generator=generator)
-        log_weights = log_weight(torch, leaves, noise, x).reshape(BATCH, K)
-        optimizer.zero_grad()
-        (math.log(K) - torch.logsumexp(log_weights, 1)).mean().backward()
-        optimizer.step()
-    return {name: leaf.detach().numpy() for name, leaf in leaves.items()}
-
-
-def _encoded(tanh: Callable[[Any], Any], weights: Any, x: Any) -> tuple[Any, Any]:
-    """Mean and log scale of the normal proposal for rows of pixels."""
-    both = tanh(x @ weights["encoder_w0"] + weights["encoder_b0"]) @ weights["encoder_w1"] + weights["encoder_b1"]
-    return both[:, :LATENT], both[:, LATENT:]
-
-
-def log_weight(library: Any, weights: Any, z: Any, x: Any) -> Any:
-    """``log p(pixels, latent) - log q(latent)`` for ``latent = mean + scale z``; the library is PyTorch or JAX's NumPy.
-
-    Rows of ``x`` are pixels, mean and log scale.
-    """
-    pixels, mean, log_scale = x[:, : -2 * LATENT], x[:, -2 * LATENT : -LATENT], x[:, -LATENT:]
-    latent = mean + library.exp(log_scale) * z
-    hidden = library.tanh(latent @ weights["decoder_w0"] + weights["decoder_b0"])
-    miss = (pixels - hidden @ weights["decoder_w1"] - weights["decoder_b1"]) * library.exp(-weights["log_noise"])
-    likelihood = -0.5 * (miss**2).sum(1) - pixels.shape[1] * (weights["log_noise"] + 0.5 * math.log(2.0 * math.pi))
-    return likelihood - 0.5 * (latent**2).sum(1) + 0.5 * (z**2).sum(1) + log_scale.sum(1)
-
-
-def in_torch(weights: Weights, device: str = "cpu") -> Callable[..., Any]:
-    """The log weight as PyTorch computes it."""
-    import torch
-
-    held = {name: torch.from_numpy(value).to(device) for name, value in weights.items()}
-
-    @torch.no_grad()
-    def function(z: Floats, x: Floats) -> Any:
-        return log_weight(torch, held, *(torch.from_numpy(each).to(device, torch.float32) for each in (z, x)))
-
-    return function
 
 
 def in_jax(weights: Weights) -> Callable[..., Any]:
@@ -103,22 +48,13 @@ def in_jax(weights: Weights) -> Callable[..., Any]:
     return function
 
 
-def model(weights: Weights, rows: Floats, make: Callable[[Weights], Callable[..., Any]], batch: int = 8192) -> fs.Model:
-    """The VAE at rows of pixels, with its encoder as what prepares them."""
-
-    def prepare(pixels: Floats, params: Floats) -> Floats:
-        return np.hstack([pixels, *_encoded(np.tanh, weights, pixels)])
-
-    return fs.Model(make(weights), LATENT, data=rows, prepare=prepare, vectorized=True, batch=batch, name="vae")
-
-
 # ---- what is told ----
 
 
 def report(steps: int, samples: int, with_jax: bool, rows: int | None = None) -> str:
     """Train, evaluate with every estimator, and tell what came out."""
     train_rows, test = digits()
-    weights, test = train(train_rows, steps), test[:rows]
+    weights, test = train(train_rows, LATENT, HIDDEN, steps), test[:rows]
     vae = model(weights, test, in_torch)
     truth = fs.evaluate(vae, fs.IWAE(4 * samples), trials=2, progress=False)
     head = ["", "log likelihood of a row", "bias", "variance x cost", "tail index", "rows below 2", "largest share"]

@@ -16,6 +16,7 @@ _LONGEST_OF_SHORT = 2**14  # ... and samples of its longest trial
 _ROWS = 256  # of data in a block ...
 _ROWS_WORK = 2**23  # ... or as many as draw so many numbers
 _BATCH = 1 << 20  # weights of a batch of sequences
+_BATCHES = 16  # of a vectorised model in a block at least, if trials or rows are so many: the last may be small
 _TYPICAL_COST = 40.0  # terms of a trial whose expected cost is infinite
 
 
@@ -39,8 +40,8 @@ class Blocks:
 
 
 def block_size(estimator: Estimator, model: Model) -> int:
-    """Trials of a block: a power of two that depends on the estimator and the model's dimension only."""
-    return _power_of_two(min(BLOCK, _BLOCK_WORK / _numbers_of_a_trial(estimator, model)))
+    """Trials of a block: a power of two that depends on the estimator and on the model's dimension and batch only."""
+    return _power_of_two(min(BLOCK, _work(_BLOCK_WORK, model) / _numbers_of_a_trial(estimator, model)))
 
 
 def is_short(estimator: Estimator, model: Model, trials: int) -> bool:
@@ -51,12 +52,17 @@ def is_short(estimator: Estimator, model: Model, trials: int) -> bool:
 
 def rows_of_block(estimator: Estimator, model: Model, trials: int) -> int:
     """Rows of data in a block, where each row has so many trials: a power of two."""
-    return _power_of_two(min(_ROWS, _ROWS_WORK / (trials * _numbers_of_a_trial(estimator, model))))
+    return _power_of_two(min(_ROWS, _work(_ROWS_WORK, model) / (trials * _numbers_of_a_trial(estimator, model))))
 
 
 def sequences_of_batch(n: int) -> int:
     """Trials of a batch of `Engine.increments` along ``n`` weights of each."""
     return max(2, min(4096, _BATCH // n))
+
+
+def _work(numbers: int, model: Model) -> int:
+    """Numbers drawn in a block, or as many as make some batches of a vectorised model."""
+    return max(numbers, _BATCHES * (model.batch or 0) * max(model.noise_dim, 2))
 
 
 def _numbers_of_a_trial(estimator: Estimator, model: Model) -> float:

@@ -1,8 +1,12 @@
 """How many samples a vectorised model is given at a time, and what is kept of it in memory."""
 
+from fastsumo.trial.sizes import SHORT, TILE
+
 BATCH = 16_384
-BATCHES = 32  # of log weights are kept together, so that the last, which may be small, hardly counts, ...
-ROOM = 2**21  # ... and so many of the last tile of trials
+BATCHES = 32  # of log weights are kept together, so that the last, which may be small, hardly counts
+_TABLES = 2  # of so many: of short trials and of long ones
+_PLACE = 4  # bytes, beside the log weight itself, that tell where it is
+_TRIALS = 3_000_000  # bytes for numbers and samples of their trials
 
 
 def bytes_held(batch: int, numbers: int) -> int:
@@ -17,6 +21,6 @@ def bytes_held(batch: int, numbers: int) -> int:
     Examples
     --------
     >>> round(bytes_held(BATCH, 20) / 2**20, 1)
-    22.5
+    23.6
     """
-    return 8 * (BATCHES * batch + ROOM + batch * numbers)
+    return (8 + _PLACE) * (_TABLES * BATCHES * batch + TILE * SHORT) + 8 * batch * (numbers + 2) + _TRIALS

@@ -357,15 +357,19 @@ class Model:
     ) -> NDArray[np.float64]:
         *rows, _ = self.arguments(row)
         x = [np.broadcast_to(each, (len(points), each.size)) for each in rows]
-        done = [
-            self.call(function, *(np.array(each[first : first + function.batch]) for each in (points, *x)))
-            for first in range(0, len(points), function.batch)
-        ]
-        return np.concatenate(done) if done else np.empty(0)
+        out = np.empty(len(points))
+        for first in range(0, len(points), function.batch):
+            batch = slice(first, first + function.batch)
+            self.call(function, *(np.array(each[batch]) for each in (points, *x)), out=out[batch])
+        return out
 
-    def call(self, function: Batched, *arrays: NDArray[np.float64]) -> NDArray[np.float64]:
+    def call(
+        self, function: Batched, *arrays: NDArray[np.float64], out: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
         """What the function of a vectorised model gives for ``z``, or ``z`` and ``x``, which it may write into."""
-        return function(self.name, (*arrays, self.params) if self._takes_params else arrays)
+        found = np.empty(len(arrays[0])) if out is None else out
+        function(self.name, (*arrays, self.params) if self._takes_params else arrays, found)
+        return found
 
     def _one_row(self, row: ArrayLike) -> NDArray[np.float64]:
         given = checks.floats("row", row)
@@ -486,7 +490,7 @@ def model(
 
     It gets the same random numbers as a compiled model: the NumPy version of one has the same trials. Samples of many
     trials come together, in batches of ``batch`` or of a power of 2, where surplus samples repeat the last. One thread
-    calls the function, unless ``threads`` says more. A thread holds 20 MiB, and ``8 batch (dim + columns)`` bytes of
+    calls the function, unless ``threads`` says more. A thread holds 21 MiB, and ``8 batch (dim + columns)`` bytes of
     what the function is given (which it may write into), beside what it takes itself; where memory runs out, batches
     are halved, with a warning.
 

@@ -121,9 +121,9 @@ class Batched:
             raise TypeError(f"model {name!r} must take {allowed}, but its signature is {name}{signature}")
         return given > len(lead)
 
-    def __call__(self, name: str, given: tuple[NDArray[Any], ...]) -> Floats:
-        """Log weights of samples: ``given`` are ``z`` and, where there are data, ``x``, arrays of as many rows; then
-        ``params``, if the function takes them. The function may write into the arrays.
+    def __call__(self, name: str, given: tuple[NDArray[Any], ...], out: Floats) -> None:
+        """Log weights of samples, to ``out``. ``given`` are ``z`` and, where there are data, ``x``, arrays of as many
+        rows, or of `rows_called`; then ``params``, if the function takes them. The function may write into the arrays.
 
         Raises
         ------
@@ -132,13 +132,12 @@ class Batched:
         Exception
             Whatever the function raises, but where memory ran out it is asked for fewer samples.
         """
-        n, done, failed = len(given[0]), 0, None
-        out, most = np.empty(n), self._most
+        n, done, failed, most = len(out), 0, None, self._most
         while done < n:
             size = min(n - done, most)
-            called = min(most, max(2, 1 << (size - 1).bit_length()))
+            called = _rows_called(size, most)
             try:
-                out[done : done + size] = self._piece(name, given, slice(done, done + size), called)
+                self._piece(name, given, slice(done, done + called), called, out[done : done + size])
                 done += size
                 continue
             except Exception as error:
@@ -154,17 +153,20 @@ class Batched:
                 SlowModelWarning,
                 stacklevel=2,
             )
-        return out
 
-    def _piece(self, name: str, given: tuple[NDArray[Any], ...], rows: slice, size: int) -> Floats:
-        """Log weights of some samples, with the last repeated to fill a batch: few sizes for what compiles for each."""
+    def rows_called(self, n: int) -> int:
+        """Rows that it is given for so many samples, at most a batch: few sizes, for what compiles for each."""
+        return _rows_called(n, self._most)
+
+    def _piece(self, name: str, given: tuple[NDArray[Any], ...], rows: slice, size: int, out: Floats) -> None:
+        """Log weights of some samples, with the last repeated up to a size, where that is not done yet."""
         pieces = [_filled(each[rows], size) if each.ndim == 2 else each.copy() for each in given]
         try:
             returned = self._function(*pieces)
         except Exception as error:
             error.add_note(f"raised by the function of model {name!r}, given z of shape {pieces[0].shape}")
             raise
-        return log_weights_of(name, returned, pieces[0].shape)[: rows.stop - rows.start]
+        out[:] = log_weights_of(name, returned, pieces[0].shape)[: out.size]
 
     def fingerprint(self) -> str:
         """What tells the function from others: its version, or else its factory's code, or else all it reaches."""
@@ -183,8 +185,8 @@ class Batched:
         return unknown_content(self._function)
 
 
-def log_weights_of(name: str, returned: Any, shape: tuple[int, ...]) -> Floats:
-    """What a function returned for ``z`` of a shape, as float64; an error unless that is one real number a sample."""
+def log_weights_of(name: str, returned: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """What a function returned for ``z`` of a shape, as an array; an error unless that is one real number a sample."""
     array = _array(name, returned)
     if array.shape != shape[:1]:
         hint = ""
@@ -196,7 +198,7 @@ def log_weights_of(name: str, returned: Any, shape: tuple[int, ...]) -> Floats:
             f"model {name!r} returned an array of shape {array.shape} for z of shape {shape}: it must return one log "
             f"weight a sample, shape ({shape[0]},){hint}"
         )
-    return np.asarray(array, np.float64)
+    return array
 
 
 def _array(name: str, returned: Any) -> NDArray[Any]:
@@ -205,18 +207,27 @@ def _array(name: str, returned: Any) -> NDArray[Any]:
         returned = returned.detach().cpu()
         if not returned.is_complex():
             returned = returned.double().numpy()
-    what = f"model {name!r} returned {'None' if returned is None else type(returned).__name__}"
-    allowed = "it must return one real number a sample, in an array of NumPy, PyTorch or JAX"
     if checks.is_masked(returned):
-        raise ModelError(f"{what}, a masked array, whose hidden values would be used: {allowed}")
+        raise _no_numbers(name, returned, ", a masked array, whose hidden values would be used")
     try:
         array = np.asarray(returned)
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{what}, that is no array ({error}): {allowed}") from None
+        raise _no_numbers(name, returned, f", that is no array ({error})") from None
     if array.dtype.kind not in "biuf" and not array.dtype.name.startswith(("bfloat16", "float8")):
-        kind = "" if array.dtype.kind == "O" else f" of dtype {array.dtype}"
-        raise ModelError(f"{what}{kind}: {allowed}")
+        raise _no_numbers(name, returned, "" if array.dtype.kind == "O" else f" of dtype {array.dtype}")
     return array
+
+
+def _no_numbers(name: str, returned: Any, why: str) -> ModelError:
+    what = "None" if returned is None else type(returned).__name__
+    return ModelError(
+        f"model {name!r} returned {what}{why}: it must return one real number a sample, in an array of NumPy, PyTorch "
+        "or JAX"
+    )
+
+
+def _rows_called(n: int, most: int) -> int:
+    return min(most, max(2, 1 << (n - 1).bit_length()))
 
 
 def _filled(piece: NDArray[Any], size: int) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""The VAE of `bench.vae`: its log weight in PyTorch and in JAX, and what it tells, for a few steps."""
+"""The VAE of the guide and of `bench.vae`: its log weight in PyTorch and in JAX, and what it tells, for a few steps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import fastsumo as fs
 from bench import vae
 from bench.training import digits
 from fastsumo.estimators.labels import label
+from fastsumo.guide.examples.vae import in_torch, log_weight, model, train
 
 pytest.importorskip("torch", reason="PyTorch trains the VAE")
 pytest.importorskip("sklearn", reason="the digits are scikit-learn's")
@@ -16,28 +17,28 @@ pytest.importorskip("sklearn", reason="the digits are scikit-learn's")
 
 @pytest.fixture(scope="module")
 def weights() -> vae.Weights:
-    return vae.train(digits()[0], steps=60)
+    return train(digits()[0], vae.LATENT, vae.HIDDEN, steps=60)
 
 
 def test_training_climbs(weights: vae.Weights) -> None:
     rows = digits()[1][:20]
     before, after = (
-        fs.evaluate(vae.model(each, rows, vae.in_torch), fs.IWAE(16), 20, progress=False).total
-        for each in (vae.train(digits()[0], steps=1), weights)
+        fs.evaluate(model(each, rows, in_torch), fs.IWAE(16), 20, progress=False).total
+        for each in (train(digits()[0], vae.LATENT, vae.HIDDEN, steps=1), weights)
     )
     assert after > before + 10.0 * len(rows)
 
 
 def test_jax_and_torch_give_the_log_weights_of_numpy(weights: vae.Weights) -> None:
     rows = digits()[1][:3]
-    models = [vae.model(weights, rows, vae.in_torch)]
+    models = [model(weights, rows, in_torch)]
     z = np.random.default_rng(0).normal(size=(50, vae.LATENT))
     x = np.tile(models[0].rows(1, 2), (50, 1))
-    expected = vae.log_weight(np, weights, z, x)
+    expected = log_weight(np, weights, z, x)
     if pytest.importorskip("jax", reason="JAX is not installed"):
-        models.append(vae.model(weights, rows, vae.in_jax))
-    for model in models:
-        assert model(z, row=rows[1]) == pytest.approx(expected, abs=1e-3)
+        models.append(model(weights, rows, vae.in_jax))
+    for each in models:
+        assert each(z, row=rows[1]) == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.slow

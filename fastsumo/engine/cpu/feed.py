@@ -1,8 +1,9 @@
 """What kernels are fed with where a model is vectorised: log weights of whole batches of samples, from its function.
 
 Kernels ask for a log weight by trial and sample (`kernels/look_up.py`). The first question about a trial has all
-samples of some tiles of trials weighed, or of some rows of data: many trials together, one after the other, in as few
-batches as they fit into. Of a trial that is too long for that, one stretch of samples is kept at a time.
+samples of some tiles of trials weighed, or of some rows of data: many trials together, in the order in which kernels
+ask for them, in as few batches as they fit into. So it goes with trials that run along their samples; of one that is
+too long for that, a stretch of samples is kept at a time.
 """
 
 from __future__ import annotations
@@ -11,26 +12,28 @@ import ctypes
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.engine.blocks import BLOCK
-from fastsumo.engine.cpu.kernels.batches import draw_counts, draw_points, map_of
-from fastsumo.engine.cpu.kernels.look_up import BASE, FIELDS, LOW, STRIDE, TRIALS
+from fastsumo.engine.cpu.kernels.batches import choose, draw_points, lay_out, map_of, settle
+from fastsumo.engine.cpu.kernels.block import QUARTERS
+from fastsumo.engine.cpu.kernels.look_up import FIELDS, TRIALS
 from fastsumo.engine.cpu.kernels.scratch import Scratch, Work
 from fastsumo.engine.cpu.kernels.weights import chunk_of, noise_address
 from fastsumo.engine.faults import trial_error
 from fastsumo.engine.shapes import shape_of
 from fastsumo.engine.status import BAD_WEIGHT
 from fastsumo.jit.options import compile_for
-from fastsumo.models.batch import BATCHES, ROOM
+from fastsumo.models.batch import BATCHES
 from fastsumo.models.model import ROW_TRIALS
 from fastsumo.models.transforms import rows_of
 from fastsumo.models.vectorized import Batched
-from fastsumo.trial.ranges import FURTHEST
-from fastsumo.trial.sizes import ROW_PILOT, SEGMENT, TILE
+from fastsumo.trial import kinds
+from fastsumo.trial.params import NEVER
+from fastsumo.trial.sizes import ROW_PILOT, SEGMENT, SHORT, TILE
 
 if TYPE_CHECKING:
     from fastsumo.engine.cpu.engine import OpenModel
@@ -39,7 +42,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _ASK = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_uint64] * 3)
-_TILES, _STRETCH, _PILOTS = range(3)  # the tables
+_SHORT, _LONG, _STRETCH, _PILOTS = range(4)  # the tables
 _PILOT_TRIAL = ROW_TRIALS - 1
 _NOTHING = Work(0, 0, 0)
 
@@ -67,13 +70,16 @@ class Feed:
         address = int(map_of(transform).address) if transform else 0
         self._map = address, model.dim, self._packed.ctypes.data, self._packed.size
         scratch.record[:] = 0
+        self._record_at = scratch.record.ctypes.data
         self._tables = scratch.record[1:].reshape(-1, FIELDS)
-        self._offsets, self._logs = [np.zeros(1, np.uint64)] * len(self._tables), [np.empty(0)] * len(self._tables)
+        self._memory = [_Memory() for _ in self._tables]
         me = weakref.ref(self)  # without a circle, which would keep the memory longer
         self._answered = _ASK(lambda *asked: me()._answer(*asked))  # type: ignore[union-attr]
         scratch.record[0] = ctypes.cast(self._answered, ctypes.c_void_p).value or 0
-        compile_for(draw_points, self._noise, self._map, 0, 0, 0, 0, 0, 0)
-        compile_for(draw_counts, run.params, np.uint64(0), 0, np.uint64(1), 0)
+        compile_for(draw_points, self._noise, self._map, 0, 0, 0, 0, 0, 0, 0)
+        compile_for(choose, run.params, np.uint64(0), 0, np.uint64(1), *[0] * 8)
+        compile_for(settle, 0, 0, 0)
+        compile_for(lay_out, np.uint64(0), 0, np.uint64(1), np.uint64(0), 0, 0, 0, 0, 0)
 
     @contextmanager
     def serving(self, work: Work) -> Iterator[None]:
@@ -89,7 +95,7 @@ class Feed:
     def _answer(self, trial: int, sample: int, key: int) -> int:
         """Called by a kernel: have a log weight in a table. 1 if there is none to be had."""
         try:
-            if not self._lay_out(trial, sample, key):
+            if not self._many(trial, key):
                 self._stretch(trial, sample, key)
         except _Stopped:
             return 1
@@ -99,8 +105,8 @@ class Feed:
             return 1
         return 0
 
-    def _lay_out(self, trial: int, sample: int, key: int) -> bool:
-        """Weigh many trials together, from the tile of one on; whether that sample of it is among theirs."""
+    def _many(self, trial: int, key: int) -> bool:
+        """Weigh many trials together, that one among them; whether it can be."""
         work, (row, within) = self._work, divmod(trial, ROW_TRIALS)
         if work.rows is not None and key == 0 and within == _PILOT_TRIAL:
             self._fill(_PILOTS, key, 1, within, work.first, 0, np.full(work.stop - work.first, ROW_PILOT))
@@ -110,89 +116,109 @@ class Feed:
         first, stop = (work.first, work.stop) if work.rows is None else (work.first * each, work.stop * each)
         if key != work.key or within >= each or not first <= number < stop:
             return False
-        begin, wanted = max(number - within % TILE, first), BATCHES * self._batch
-        counts = self._counts(begin, min(stop - begin, max(TILE, min(wanted, BLOCK))), each)
-        n = total = 0
-        while n < counts.size and total < wanted:
-            at = (begin + n) % each
-            tile = counts[n : n + min(TILE - at % TILE, each - at)]
-            if n + tile.size == counts.size and begin + counts.size < stop and n:
-                break  # maybe not the whole tile
-            _cut(tile, ROOM)
-            n, total = n + tile.size, total + int(tile.sum())
-        if sample >= counts[number - begin]:
+        samples, wanted = self._samples(trial), BATCHES * self._batch
+        together, most = 0 if work.samples else SHORT, min(wanted, self._run.params.split_above)
+        begin = max(number - within % TILE, first)
+        if samples <= together:
+            table, limits = _SHORT, (0, 0, SHORT, wanted, 1)
+        elif samples <= most:
+            parts = 1 if work.samples or self._run.params.kind == kinds.IWAE else QUARTERS
+            table, limits = _LONG, (number - begin, together, most, wanted, parts)
+        else:
             return False
-        self._fill(_TILES, key, each, 0, begin, 0, counts[:n])
+        counts = self._counts(begin, stop - begin, each, limits)
+        self._fill(table, key, each, 0, begin, 0, counts, together)
         return True
 
     def _stretch(self, trial: int, sample: int, key: int) -> None:
         """Weigh a batch of one trial's samples, whole segments."""
         most = max(self._batch // SEGMENT, 1) * SEGMENT
-        left = int(self._counts(trial, 1, ROW_TRIALS)[0]) - sample
-        self._fill(_STRETCH, key, ROW_TRIALS, 0, trial, sample, np.array([min(most, left)]))
+        counts = np.array([min(most, self._samples(trial) - sample)])
+        self._fill(_STRETCH, key, ROW_TRIALS, 0, trial, sample, counts)
 
-    def _counts(self, number: int, n: int, each: int) -> Ints:
-        """Samples of ``n`` trials that are numbered row by row, ``each`` so many."""
-        if self._work.samples is not None:
-            return np.full(n, self._work.samples)
-        counts = np.empty(n, np.int64)
-        draw_counts(self._run.params, np.uint64(number), n, np.uint64(each), counts.ctypes.data)
-        return counts
+    def _samples(self, trial: int) -> int:
+        """Samples of a trial."""
+        return int(self._counts(trial, 1, ROW_TRIALS, (0, 0, NEVER, NEVER, 1))[0])
 
-    def _fill(self, table: int, key: int, stride: int, low: int, base: int, first: int, counts: Ints) -> None:
+    def _counts(self, number: int, n: int, each: int, limits: tuple[int, ...]) -> Ints:
+        """Samples of at most ``n`` trials from a number on, by `choose`."""
+        counts = np.empty(min(n, BLOCK) + TILE, np.int64)
+        where = np.uint64(number), n, np.uint64(each), limits[0], self._work.samples or 0, *limits[1:]
+        return counts[: choose(self._run.params, *where, counts.ctypes.data, counts.size)[0]]
+
+    def _fill(
+        self, table: int, key: int, each: int, low: int, base: int, first: int, counts: Ints, together: int = 0
+    ) -> None:
         """Fill a table with the log weights of trials, so many of each, from sample ``first`` on."""
-        offsets = np.zeros(counts.size + 1, np.uint64)
-        np.cumsum(counts, out=offsets[1:])
-        total = int(offsets[-1])
-        if self._logs[table].size < total:
-            self._logs[table] = np.empty(total)
-        logs = self._logs[table]
-        where = offsets.ctypes.data, logs.ctypes.data
-        self._offsets[table], self._tables[table] = offsets, (key, stride, low, base, counts.size, first, *where)
+        total, memory = int(counts.sum()), self._memory[table]
+        memory.make_room(counts.size, total, together)
+        numbered = np.uint64(base), counts.size, np.uint64(each), np.uint64(low)
+        lay_out(*numbered, counts.ctypes.data, together, *memory.where[:3])
+        self._tables[table] = (key, each, low, base, counts.size, first, *memory.where)
         for begin in range(0, total, self._batch):
-            self._weigh(table, begin, logs[begin : begin + self._batch][: total - begin])
+            self._weigh(table, begin, memory.logs[begin : begin + self._batch][: total - begin])
 
     def _weigh(self, table: int, begin: int, logs: Floats) -> None:
         """Log weights of a batch of a table's samples, from number ``begin`` on."""
         if self._scratch.report[1]:
             raise _Stopped
-        model, log_q = self._run.model, np.empty(logs.size if self._map[0] else 0)
-        points = self._drawn(table, begin, logs.size, self._map, log_q)
+        run, model = self._run, self._run.model
+        log_q = np.empty(logs.size) if self._map[0] else None
+        rows = max(logs.size, self._function.rows_called(logs.size))
+        points, trials = self._drawn(table, begin, logs.size, self._map, log_q, self._work.rows is not None, rows)
         with self._turn:
-            logs[:] = model.call(self._function, points, *self._rows(table, begin, logs.size))
-        if log_q.size:
-            logs -= log_q
-        if self._work.strict and not -FURTHEST <= logs.min() <= logs.max() <= FURTHEST:
-            for at in np.flatnonzero(~((np.abs(logs) <= FURTHEST) | (logs == -np.inf)))[:1].tolist():
-                row, within = divmod(int(self._numbers(table, begin + at, 1)[0]), int(self._tables[table, STRIDE]))
-                trial = row * ROW_TRIALS + within + int(self._tables[table, LOW])
-                noise = self._drawn(table, begin + at, 1, (0, model.noise_dim, 0, 0), log_q)[0]
-                run = self._run
-                raise trial_error(model, run.estimator, run.seed, trial, BAD_WEIGHT, (trial, noise))
+            model.call(self._function, points, *self._rows(trials, rows), out=logs)
+        at = settle(logs.ctypes.data, logs.size, _address(log_q))
+        if at >= 0 and self._work.strict:
+            noise, trials = self._drawn(table, begin + at, 1, (0, model.noise_dim, 0, 0), None, True)
+            trial = int(trials[0])
+            raise trial_error(model, run.estimator, run.seed, trial, BAD_WEIGHT, (trial, noise[0]))
 
-    def _drawn(self, table: int, begin: int, n: int, mapped: tuple[int, ...], log_q: Floats) -> Floats:
-        """Points of a batch, in new memory."""
-        points = np.empty((n, mapped[1]))
-        where = self._scratch.record.ctypes.data, table, begin, begin + n
-        draw_points(self._noise, mapped, *where, points.ctypes.data, log_q.ctypes.data)
-        return points
+    def _drawn(
+        self,
+        table: int,
+        begin: int,
+        n: int,
+        mapped: tuple[int, ...],
+        log_q: Floats | None,
+        with_trials: bool,
+        rows: int = 1,
+    ) -> tuple[Floats, Any]:
+        """Points of a batch, in new memory, and their trials if these are wanted; the last repeated up to ``rows``."""
+        points, trials = np.empty((rows, mapped[1])), np.empty(rows, np.uint64) if with_trials else None
+        where = points.ctypes.data, _address(log_q), _address(trials)
+        draw_points(self._noise, mapped, self._record_at, table, begin, begin + n, *where)
+        for each in (points, trials):
+            if each is not None and n < rows:
+                each[n:] = each[n - 1]
+        return points, trials
 
-    def _numbers(self, table: int, begin: int, n: int) -> Ints:
-        """The trials of a batch, numbered row by row."""
-        places = np.searchsorted(self._offsets[table], np.arange(begin, begin + n), side="right") - 1
-        return places + int(self._tables[table, BASE])
-
-    def _rows(self, table: int, begin: int, n: int) -> tuple[Floats, ...]:
+    def _rows(self, trials: Any, n: int) -> tuple[Floats, ...]:
         """The row of data of each sample, where there are data."""
         if self._work.rows is not None:
-            rows = self._numbers(table, begin, n) // int(self._tables[table, STRIDE]) - self._work.first
-            return (self._work.rows[rows],)
+            return (self._work.rows[(trials // np.uint64(ROW_TRIALS)).astype(np.int64) - self._work.first],)
         row = self._run.model.row
         return () if row is None else (np.tile(row, (n, 1)),)
 
 
-def _cut(counts: Ints, room: int) -> None:
-    """Leave out the longest trials, those beyond ``room`` samples in all."""
-    if counts.sum() > room:
-        order = np.argsort(counts, kind="stable")
-        counts[order[np.cumsum(counts[order]) > room]] = 0
+def _address(array: NDArray[Any] | None) -> int:
+    return 0 if array is None else array.ctypes.data
+
+
+class _Memory:
+    """What the addresses of a table point to: places and order of trials, starts of groups, log weights."""
+
+    def __init__(self) -> None:
+        self._kept: list[NDArray[Any]] = [np.empty(0, kind) for kind in (np.uint64, np.uint64, np.int32, np.float64)]
+
+    def make_room(self, trials: int, samples: int, together: int) -> None:
+        """For so many trials and log weights."""
+        for i, size in enumerate((trials, trials, samples + 3 * trials + together + 4, samples)):
+            if self._kept[i].size < size:
+                self._kept[i] = np.empty(size, self._kept[i].dtype)
+        self.where = tuple(each.ctypes.data for each in self._kept)
+
+    @property
+    def logs(self) -> Floats:
+        """Log weights, in the order of samples and trials."""
+        return self._kept[3]

@@ -12,67 +12,88 @@ import numpy as np
 
 import fastsumo as fs
 
-LATENT, HIDDEN, PIXELS, NOISE, STEPS = 3, 32, 64, 0.1, 400
+TOGETHER, K, RATE = 100, 6, 0.003  # rows of a step, samples of each, step of Adam
 
 
 def spots(number, seed):
     """Pictures with one spot each, and some noise."""
     rng = np.random.default_rng(seed)
     x, y, bright = rng.uniform(1, 6, (number, 1)), rng.uniform(1, 6, (number, 1)), rng.uniform(0.5, 1.5, (number, 1))
-    rows, columns = np.divmod(np.arange(PIXELS), 8)
+    rows, columns = np.divmod(np.arange(64), 8)
     clean = bright * np.exp(-0.5 * ((columns - x) ** 2 + (rows - y) ** 2))
-    return clean + NOISE * rng.normal(size=clean.shape)
+    return clean + 0.1 * rng.normal(size=clean.shape)
 
 
-def train(pictures):
-    """Encoder and decoder, trained on IWAE(8)."""
+def train(pictures, latent, hidden, steps, seed=0):
+    """Weights of a VAE, by name: tanh layers, normal pixels of one noise, trained on IWAE(6)."""
     import torch
 
-    def network(inside, outside):
-        return torch.nn.Sequential(torch.nn.Linear(inside, HIDDEN), torch.nn.Tanh(), torch.nn.Linear(HIDDEN, outside))
-
-    torch.manual_seed(0)
-    torch.set_num_threads(1)  # so small a network has no use for more
-    encoder, decoder = network(PIXELS, 2 * LATENT), network(LATENT, PIXELS)
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=0.003)
+    generator = torch.Generator().manual_seed(seed)
+    pixels = pictures.shape[1]
+    leaves = {"log_noise": torch.tensor(math.log(pictures.std()))}
+    for name, sizes in {"encoder": (pixels, hidden, 2 * latent), "decoder": (latent, hidden, pixels)}.items():
+        for layer in range(2):
+            inside, outside = sizes[layer : layer + 2]
+            leaves[f"{name}_w{layer}"] = torch.randn(inside, outside, generator=generator) / math.sqrt(inside)
+            leaves[f"{name}_b{layer}"] = torch.zeros(outside)
+    optimizer = torch.optim.Adam([leaf.requires_grad_() for leaf in leaves.values()], lr=RATE)
     data = torch.from_numpy(pictures).float()
-    for _ in range(STEPS):
-        rows = data[torch.randint(len(data), (100,))]
-        proposed = torch.cat([rows, encoder(rows)], 1).repeat_interleave(8, 0)
-        weights = log_weight(torch, decoder, torch.randn(len(proposed), LATENT), proposed).reshape(100, 8)
+    for _ in range(steps):
+        x = data[torch.randint(len(data), (TOGETHER,), generator=generator)]
+        x = torch.cat([x, encoded(torch.tanh, leaves, x)], 1).repeat_interleave(K, 0)
+        noise = torch.randn(len(x), latent, generator=generator)
+        log_weights = log_weight(torch, leaves, noise, x).reshape(TOGETHER, K)
         optimizer.zero_grad()
-        (-torch.logsumexp(weights, 1).mean()).backward()
+        (math.log(K) - torch.logsumexp(log_weights, 1)).mean().backward()
         optimizer.step()
-    return encoder, decoder
+    return {name: leaf.detach().numpy() for name, leaf in leaves.items()}
 
 
-def log_weight(torch, decoder, z, row):
-    """``log p(picture, latent) - log q(latent)`` at ``latent = mean + scale z``; rows are picture, mean, log scale."""
-    picture, mean, log_scale = row.split([PIXELS, LATENT, LATENT], 1)
-    latent = mean + log_scale.exp() * z
-    miss = (picture - decoder(latent)) / NOISE
-    likelihood = -0.5 * (miss**2).sum(1) - PIXELS * math.log(NOISE * math.sqrt(2.0 * math.pi))
-    return likelihood - 0.5 * (latent**2).sum(1) + 0.5 * (z**2).sum(1) + log_scale.sum(1)
+def encoded(tanh, weights, x):
+    """Means and then log scales of the normal proposals for pictures."""
+    return tanh(x @ weights["encoder_w0"] + weights["encoder_b0"]) @ weights["encoder_w1"] + weights["encoder_b1"]
 
 
-def model_of(encoder, decoder, pictures):
-    """What fastsumo runs."""
+def log_weight(library, weights, z, x):
+    """``log p(picture, latent) - log q(latent)`` at ``latent = mean + scale z``; rows are picture, mean, log scale.
+
+    The library is PyTorch, NumPy or JAX's NumPy.
+    """
+    latent = z.shape[1]
+    picture, mean, log_scale = x[:, : -2 * latent], x[:, -2 * latent : -latent], x[:, -latent:]
+    at = mean + library.exp(log_scale) * z
+    hidden = library.tanh(at @ weights["decoder_w0"] + weights["decoder_b0"])
+    miss = (picture - hidden @ weights["decoder_w1"] - weights["decoder_b1"]) * library.exp(-weights["log_noise"])
+    likelihood = -0.5 * (miss**2).sum(1) - picture.shape[1] * (weights["log_noise"] + 0.5 * math.log(2.0 * math.pi))
+    return likelihood - 0.5 * (at**2).sum(1) + 0.5 * (z**2).sum(1) + log_scale.sum(1)
+
+
+def in_torch(weights, device="cpu"):
+    """The log weight as PyTorch computes it, as a function of batches."""
     import torch
 
-    @torch.no_grad()
-    def function(z, row):
-        return log_weight(torch, decoder, torch.from_numpy(z).float(), torch.from_numpy(row).float())
+    held = {name: torch.from_numpy(value).to(device) for name, value in weights.items()}
 
     @torch.no_grad()
+    def function(z, x):
+        return log_weight(torch, held, *(torch.from_numpy(each).to(device, torch.float32) for each in (z, x)))
+
+    return function
+
+
+def model(weights, pictures, make=in_torch, batch=8192):
+    """What fastsumo runs: one log evidence a picture."""
+
     def prepare(rows, params):
-        return np.hstack([rows, encoder(torch.from_numpy(rows).float()).numpy()])
+        return np.hstack([rows, encoded(np.tanh, weights, rows)])
 
-    return fs.Model(function, LATENT, data=pictures, prepare=prepare, vectorized=True, name="vae")
+    latent = len(weights["decoder_w0"])
+    return fs.Model(make(weights), latent, data=pictures, prepare=prepare, vectorized=True, batch=batch, name="vae")
 
 
 if __name__ == "__main__":
-    encoder, decoder = train(spots(2_000, seed=0))
-    vae = model_of(encoder, decoder, spots(100, seed=1))
+    weights = train(spots(2_000, seed=0), latent=3, hidden=32, steps=400)
+    vae = model(weights, spots(100, seed=1))
     samples = 600  # a row, for each estimator
     estimators = {
         "ELBO": fs.ELBO(),

@@ -198,7 +198,7 @@ def test_any_batch_gives_the_same_bits(batch: int) -> None:
 
 
 def test_a_trial_of_any_length_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "ROOM", 2**15)
+    monkeypatch.setattr(feed, "BATCHES", 2)
     seen = Seen(_shifted)
     values, _ = fs.sample(vectorized(shifted, seen), fs.IWAE(50_000), 2)
     assert values == pytest.approx(fs.sample(shifted, fs.IWAE(50_000), 2)[0], abs=1e-12)

@@ -3,58 +3,85 @@
 To them it has one number of noise, its log weight. Where that lies is written behind a worker's chunk of noise, in a
 record of `TABLES` tables of trials, each with a stretch of the samples of each. What is in none of them is asked for,
 by a call into Python. Who fills the tables, and with what, is in `engine/cpu/feed.py`.
+
+The trials of a table are in groups, whose log weights lie in the order that kernels work on them: first samples of all
+trials of a group, the longest first, then second samples, and so on. ``ORDER`` has the trials, group by group;
+``STARTS``, for each group, the samples of its longest trial, the place of its first trial in ``ORDER``, where log
+weights begin for each sample, and where they end. A trial's ``PLACE`` is where the numbers of its group begin, and, in
+the lower half, its rank in the group.
 """
 
 import numpy as np
 from numba import int64, types, uint64
 
 from fastsumo.jit.calls import by_address
-from fastsumo.jit.memory import floats, words
+from fastsumo.jit.memory import floats, halves, words
 from fastsumo.jit.options import device
 
-TABLES = 3
-KEY, STRIDE, LOW, BASE, TRIALS, FIRST, OFFSETS, LOGS = range(8)  # what is known of a table, see `place_of`
-FIELDS = 8
+TABLES = 4
+KEY, STRIDE, LOW, BASE, TRIALS, FIRST, PLACES, ORDER, STARTS, LOGS = range(10)  # what is known of a table
+FIELDS = 10
 RECORD = 1 + FIELDS * TABLES  # numbers, of which the first is the address of who is asked
 
 HALF = np.uint64(32)
 LOW_HALF = np.uint64(0xFFFFFFFF)
+_ALL = 1 << 40  # more than there are
 _call_ask = by_address(types.int64(types.uint64, types.uint64, types.uint64))  # trial, sample, key
 
 
 @device
-def _place_of(record, table, trial, sample, key):
-    """The address of a log weight in a table; 0 if it is not there.
-
-    A trial's place among those of a table follows from the halves of its number, ``STRIDE high + (low - LOW) - BASE``;
-    its log weights lie between two of the ``OFFSETS``, and begin with sample ``FIRST``.
-    """
-    at = 1 + FIELDS * table
-    j = record[at + STRIDE] * (trial >> HALF) + ((trial & LOW_HALF) - record[at + LOW]) - record[at + BASE]
-    if record[at + KEY] != key or j >= record[at + TRIALS]:
-        return int64(0)
-    offsets, s = words(int64(record[at + OFFSETS]) + 8 * int64(j), 2), sample - record[at + FIRST]
-    return int64(record[at + LOGS] + 8 * (offsets[0] + s)) if s < offsets[1] - offsets[0] else int64(0)
+def _same(trials, i, order, j, samples, sample, n):
+    """Of how many of ``n`` pairs from number ``i`` on the trials are those of an order, and the sample is that one."""
+    ours, theirs = words(trials.ctypes.data + 8 * i, n), words(order.ctypes.data + 8 * j, n)
+    numbers, apart = words(samples.ctypes.data + 8 * i, n), uint64(0)
+    for q in range(n):
+        apart |= (ours[q] ^ theirs[q]) | (numbers[q] ^ sample)
+    if apart == 0:
+        return n
+    q = 0
+    while ours[q] == theirs[q] and numbers[q] == sample:
+        q += 1
+    return q
 
 
 @device
-def _from_first(record, trials, samples, key, out, i):
-    """Log weights of pairs from number ``i`` on, as long as the first table has them; the number of the next pair.
+def _from_table(record, table, trials, samples, key, out, i):
+    """Log weights of pairs from number ``i`` on, as long as a table has them; the number of the next pair.
 
-    That is what nearly all are found by: `_place_of`, with what is known of the table in registers.
+    A trial's place among those of a table follows from the halves of its number, ``STRIDE high + (low - LOW) - BASE``;
+    samples begin with number ``FIRST``.
     """
-    stride, low, base, first = record[1 + STRIDE], record[1 + LOW], record[1 + BASE], record[1 + FIRST]
-    count = record[1 + TRIALS] if record[1 + KEY] == key else uint64(0)
-    offsets, logs = words(int64(record[1 + OFFSETS]), int64(count) + 1), floats(int64(record[1 + LOGS]), int64(1) << 40)
-    while i < trials.size:
-        j = stride * (trials[i] >> HALF) + ((trials[i] & LOW_HALF) - low) - base
+    at = 1 + FIELDS * table
+    stride, low, base, first = record[at + STRIDE], record[at + LOW], record[at + BASE], record[at + FIRST]
+    count = record[at + TRIALS] if record[at + KEY] == key else uint64(0)
+    places, order = words(int64(record[at + PLACES]), _ALL), words(int64(record[at + ORDER]), _ALL)
+    starts, logs_at = halves(int64(record[at + STARTS]), _ALL), int64(record[at + LOGS])
+    n = trials.size
+    while i < n:
+        trial, sample = trials[i], samples[i]
+        j = stride * (trial >> HALF) + ((trial & LOW_HALF) - low) - base
         if j >= count:
             return i
-        begin, s = offsets[int64(j)], samples[i] - first
-        if s >= offsets[int64(j) + 1] - begin:
+        group, rank, s = int64(places[int64(j)] >> HALF), int64(places[int64(j)] & LOW_HALF), sample - first
+        size, ordered = uint64(starts[group]), starts[group + 1] + rank
+        if s >= size:
             return i
-        out[i] = logs[int64(begin + s)]
-        i += 1
+        at_sample = group + 2 + int64(s)
+        begin, p, end = starts[group + 2], starts[at_sample] + rank, starts[at_sample + 1]
+        if p >= end:
+            return i
+        if starts[group + 3] - begin == 1:  # a trial alone, whose samples are asked for in any order
+            logs = floats(logs_at + 8 * int64(begin), int64(size))
+            while i < n and trials[i] == trial and samples[i] - first < size:
+                out[i] = logs[int64(samples[i] - first)]
+                i += 1
+        else:
+            m = min(n - i, int64(end - p))
+            same = _same(trials, i, order, int64(ordered), samples, sample, m)
+            found, known = floats(out.ctypes.data + 8 * i, same), floats(logs_at + 8 * int64(p), same)
+            for q in range(same):
+                found[q] = known[q]
+            i += same
     return i
 
 
@@ -62,14 +89,13 @@ def look_up(trials_at, samples_at, n, key, chunk_at, rows, columns):
     """Log weights of ``n`` pairs, as a function that fills a chunk with noise; NaN where there is none to be had."""
     record = words(chunk_at + 8 * rows * columns, RECORD)
     trials, samples, out = words(trials_at, n), words(samples_at, n), floats(chunk_at, n)
-    i, asked = _from_first(record, trials, samples, key, out, 0), 0
+    i, asked = 0, 0
     while i < n:
-        at = int64(0)
+        before = i
         for table in range(TABLES):
-            at = max(at, _place_of(record, table, trials[i], samples[i], key))
-        if at != 0:
-            out[i] = floats(at, 1)[0]
-            i, asked = _from_first(record, trials, samples, key, out, i + 1), 0
+            i = _from_table(record, table, trials, samples, key, out, i)
+        if i > before:
+            asked = 0
         elif asked or _call_ask(int64(record[0]), (trials[i], samples[i], key)):
             for j in range(i, n):
                 out[j] = np.nan
