@@ -468,7 +468,7 @@ def test_bad_terms_and_offsets() -> None:
         fs.sumo(x, [1, 7, 3])
     with pytest.raises(ValueError, match="row 2 has 4 log weights and needs 5"):
         fs.sumo(x, [1, 2, 3], minimum=2)
-    with pytest.raises(ValueError, match=r"fs.draw_terms\(1000, Harmonic\(cap=None\), seed=1\) \+ 1 is how many"):
+    with pytest.raises(ValueError, match=r"fs.draw_terms\(1000, Harmonic\(\), seed=1\) \+ 1 is how many"):
         fs.sumo(np.zeros((1000, 4)), seed=1)
     with pytest.raises(ValueError, match="row 2 has 4 log weights and needs 5"):
         fs.iwae([np.zeros(5), np.zeros(9), np.zeros(4)], k=5)
