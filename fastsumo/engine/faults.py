@@ -20,6 +20,7 @@ from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import ROW_TRIALS, Model
 from fastsumo.models.plain import plain, readonly
+from fastsumo.models.vectorized import FOR_BATCHES
 from fastsumo.trial.ranges import FURTHEST
 
 
@@ -139,10 +140,9 @@ _HINTS = (
     (r"readonly array", "a model must not write into z, rows of data or params: work on a copy, such as z.copy()"),
     (r"Untyped global name .*<class 'function'>", "decorate it with numba.njit"),
     (
-        r"Untyped global name|Unknown attribute",
+        r"Untyped global name|Unknown attribute|NameError: name '(torch|jax|jnp|scipy|sklearn|tensorflow|tf|keras)'",
         "a model can use numbers, arrays, the modules math and numpy as far as Numba knows them, fastsumo.vmath, and "
-        "functions compiled by numba.njit; one that uses PyTorch, JAX, SciPy or a network is for vectorized=True: "
-        "it is not compiled, and takes batches of samples (see fs.model)",
+        f"functions compiled by numba.njit; {FOR_BATCHES}",
     ),
 )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from fastsumo.errors import ModelError
 from fastsumo.jit.reached import nested, of_library, python_function, reached
+from fastsumo.models.vectorized import FOR_BATCHES
 
 _IMPURE = {
     "random": "draws random numbers of its own",
@@ -48,11 +49,17 @@ def check_purity(function: Callable[..., Any], name: str) -> None:
             line = _line_using(each, word) if why else None
             if line is not None:
                 where = f"{each.__code__.co_filename}, line {line}"
+                far = _package(each) != _package(function)
                 raise ModelError(
                     f"model {name!r} uses {word.partition(' ')[2]}, which {why} ({where}); a log weight must be a "
                     "function of z, the data and params alone: a trial is a function of its number"
+                    f"{'; ' + FOR_BATCHES if far else ''}"
                 )
             waiting.append(value)
+
+
+def _package(function: Any) -> str:
+    return str(getattr(function, "__module__", None)).partition(".")[0]
 
 
 def _impurity(value: Any) -> str | None:
