@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, polygamma
+from scipy.special import betainc, digamma, gammainc, gammaincc, polygamma
 
 Floats = NDArray[np.float64]
 
@@ -39,3 +39,22 @@ def cost(survival: Floats, minimum: int = 1) -> tuple[float, float]:
     k = np.arange(1, survival.size + 1)
     mean = float(np.sum(survival))
     return minimum + mean, float(np.sum((2 * k - 1) * survival)) - mean**2
+
+
+def mlmc_tail(shape: float, x: float, ratio: float, levels: int = 60) -> float:
+    """``P(|D_l / p_l| > x)`` of ``MLMC(first=False)`` on gamma weights.
+
+    ``D_0 = log w``; beyond, with ``n`` the shape of the sum of a half, ``D_l = -log(4 u (1 - u)) / 2`` where ``u`` is a
+    half's share of both, which is Beta(n, n).
+    """
+    total = 0.0
+    for level in range(levels):
+        probability = (1.0 - ratio) * ratio**level
+        t = probability * x
+        if level == 0:
+            given = gammaincc(shape, shape * math.exp(t)) + gammainc(shape, shape * math.exp(-t))
+        else:
+            half = shape * 2.0 ** (level - 1)
+            given = 2.0 * betainc(half, half, -0.5 * math.expm1(0.5 * math.log(-math.expm1(-2.0 * t))))
+        total += probability * float(given)
+    return total

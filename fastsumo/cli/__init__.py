@@ -2,7 +2,7 @@
 
 `commands` has their table, `arguments` what may be typed, `shared` what several of them need; the commands themselves
 are in `trials` (run, replay, show), `estimators` (compare, levels, theory), `pages` (report), `studies` (study),
-`guide` (guide, examples) and `setting_up` (init, doctor, bench, completion), and are imported when one runs.
+`guide` (guide, examples), `setting_up` (init, bench, completion) and `doctor`, and are imported when one runs.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
 """What this machine will do with fastsumo, and what to mend: facts, and advice that follows from them.
 
-For ``fastsumo doctor``, and for people who ask for help.
+For ``fastsumo doctor``, and for people who ask for help. Nothing here needs the compiler to work.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
+import json
 import os
 import platform
 import re
@@ -18,6 +20,7 @@ from typing import Any
 from fastsumo._version import __version__
 from fastsumo.base.machine import available_threads
 from fastsumo.base.text import WIDTH, labelled
+from fastsumo.cli.exit_codes import OK
 from fastsumo.errors import DeviceError
 from fastsumo.jit.cache import cache_folder
 from fastsumo.jit.machine import assembly_of, cpu_name, is_tried, vectors_chosen
@@ -96,6 +99,15 @@ def text(facts: dict[str, Any], width: int = WIDTH) -> str:
     return labelled(_rows(facts), width)
 
 
+def doctor_command(options: argparse.Namespace) -> int:
+    facts = examine()
+    if options.json:
+        print(json.dumps(facts))
+    elif not options.quiet:
+        print(text(facts, min(WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDTH))
+    return OK
+
+
 def advice(facts: dict[str, Any]) -> list[str]:
     """What to mend, most harmful first; empty where all is well.
 
@@ -106,15 +118,14 @@ def advice(facts: dict[str, Any]) -> list[str]:
     'NUMBA_DISABLE_JIT is set: nothing is compiled, and nothing will run. Unset it.'
     """
     settings, cache, bits = facts["settings"], facts["cache"], facts["vector_bits"]
-    found = []
-    if settings.get("NUMBA_DISABLE_JIT", "0") not in ("0", ""):
-        found.append("NUMBA_DISABLE_JIT is set: nothing is compiled, and nothing will run. Unset it.")
+    off = settings.get("NUMBA_DISABLE_JIT", "0") not in ("0", "")
+    found = ["NUMBA_DISABLE_JIT is set: nothing is compiled, and nothing will run. Unset it."] if off else []
     if not cache["writable"]:
         found.append(
             f"{cache['folder']} cannot be written: every process compiles anew. Set FASTSUMO_CACHE_DIR to a folder "
             "that can."
         )
-    if bits == 0:
+    if bits == 0 and not off:
         slow = "Loops are not vectorised: trials run several times slower than this CPU can."
         found.append(f"{slow} Look at the NUMBA_ variables, and at the version of Numba.")
     if not is_tried(facts["libraries"]["numba"]):

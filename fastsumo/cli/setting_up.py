@@ -1,4 +1,4 @@
-"""The commands ``init``, ``doctor``, ``bench`` and ``completion``: a first model, this machine, this shell."""
+"""The commands ``init``, ``bench`` and ``completion``: a first model, this machine, this shell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from fastsumo.base.files import written_whole
-from fastsumo.cli import doctor, shared
+from fastsumo.cli import shared
 from fastsumo.cli.exit_codes import OK
 from fastsumo.cli.speed import measure
 
@@ -23,12 +23,6 @@ def init_command(options: argparse.Namespace) -> int:
     with written_whole(file) as temporary:
         temporary.write_text(text, encoding="utf-8")
     shared.note(options, f"{file} written; next: fastsumo run {file} --trials 1M")
-    return OK
-
-
-def doctor_command(options: argparse.Namespace) -> int:
-    facts = doctor.examine()
-    shared.output(options, lambda: doctor.text(facts, shared.width()), lambda: facts)
     return OK
 
 

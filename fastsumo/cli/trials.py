@@ -105,7 +105,7 @@ def tail_command(options: argparse.Namespace) -> int:
 def replay_command(options: argparse.Namespace) -> int:
     model, estimator, seed = _replayed(options)
     trial = replay(model, estimator, options.trial, seed)
-    numbers = vars(trial) | {"model": model.name, "estimator": repr(estimator)}
+    numbers = vars(trial) | {"model": model.name, "estimator": label(estimator, "exact")}
     listed = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in numbers.items()}
     width = shared.width()
     head = labelled([("model", model.name), ("estimator", label(estimator))], width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from functools import lru_cache
 
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import Model
@@ -45,9 +46,8 @@ def block_size(estimator: Estimator, model: Model) -> int:
 
 def is_short(estimator: Estimator, model: Model, trials: int) -> bool:
     """Whether trials take some milliseconds, as a rule and at most a second."""
-    plan = estimator.plan()
-    longest = plan.samples(plan.largest)
-    return longest <= _LONGEST_OF_SHORT and trials * _numbers_of_a_trial(estimator, model) <= _SHORT_WORK
+    few = trials * _numbers_of_a_trial(estimator, model) <= _SHORT_WORK
+    return few and _longest_trial(estimator) <= _LONGEST_OF_SHORT
 
 
 def rows_of_block(estimator: Estimator, model: Model, trials: int) -> int:
@@ -66,11 +66,24 @@ def _work(numbers: int, model: Model) -> int:
 
 
 def _numbers_of_a_trial(estimator: Estimator, model: Model) -> float:
-    cost = min(estimator.expected_cost(), 1e15)
-    if not math.isfinite(estimator.expected_cost()):
+    return _samples_of_a_trial(estimator) * max(model.noise_dim, 2)
+
+
+@lru_cache(maxsize=256)
+def _samples_of_a_trial(estimator: Estimator) -> float:
+    """Expected, or typical ones."""
+    cost = estimator.expected_cost()
+    if not math.isfinite(cost):
         plan = estimator.plan()
-        cost = plan.minimum + plan.block * _TYPICAL_COST
-    return cost * max(model.noise_dim, 2)
+        return plan.minimum + plan.block * _TYPICAL_COST
+    return min(cost, 1e15)
+
+
+@lru_cache(maxsize=256)
+def _longest_trial(estimator: Estimator) -> int:
+    """Samples of the longest one."""
+    plan = estimator.plan()
+    return plan.samples(plan.largest)
 
 
 def _power_of_two(size: float) -> int:

@@ -91,7 +91,8 @@ def _no_number(model: Model) -> str:
         return ""
     if isinstance(returned, numbers.Real | np.bool_) or (isinstance(returned, np.ndarray) and returned.ndim == 0):
         return ""
-    return f"it must return one number, the log weight, but returned {returned!r}"
+    hint = f"; {FOR_BATCHES}" if hasattr(returned, "__dlpack__") and not isinstance(returned, np.ndarray) else ""
+    return f"it must return one number, the log weight, but returned {returned!r}{hint}"
 
 
 def _found(model: Model, row: int | None, noise: NDArray[np.float64] | None) -> float | Exception | None:
@@ -136,27 +137,33 @@ def _lines_naming(code: types.CodeType, message: str) -> list[int]:
     return [line for name in quoted[::-1] for used, line in where if used == name and line is not None]
 
 
+_GIVEN = "z, rows of data or params"
 _HINTS = (
-    (r"readonly array", "a model must not write into z, rows of data or params: work on a copy, such as z.copy()"),
+    (r"(modify|into a) readonly array", f"a model must not write into {_GIVEN}: work on a copy, such as z.copy()"),
     (r"Untyped global name .*<class 'function'>", "decorate it with numba.njit"),
     (
         r"Untyped global name|Unknown attribute|NameError: name '(torch|jax|jnp|scipy|sklearn|tensorflow|tf|keras)'",
         "a model can use numbers, arrays, the modules math and numpy as far as Numba knows them, fastsumo.vmath, and "
         f"functions compiled by numba.njit; {FOR_BATCHES}",
     ),
+    (r"supports contiguous array only", "one of z is np.ascontiguousarray(z)"),
+    (r"\ANo implementation of [\s\S]*readonly array", f"what writes into {_GIVEN} must do so into a copy"),
 )
 
 
 def _gist(text: str) -> str:
     """The first informative sentence of a Numba message, and what to do about it where that is known."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    hint = next((hint for pattern, hint in _HINTS if re.search(pattern, plain)), None)
-    return _sentence(plain) + (f"; {hint}" if hint else "")
+    sentence = _sentence(plain)
+    hint = next((hint for pattern, hint in _HINTS if re.search(pattern, f"{sentence}\n{plain}")), None)
+    return sentence + (f"; {hint}" if hint else "")
 
 
 def _sentence(text: str) -> str:
     skipped = ("Failed in nopython", "During", "File ", "<source", "Overload", "Use of unsupported", "This error")
     patterns = (
+        r"nothing checks what [^\n]+|an index of \.flat [^\n]+|numpy\.\w+ can write into [^\n]+",
+        r"index -?\d+ is out of bounds [^\n]+",
         r"Cannot modify readonly array",
         r"NameError: .*",
         r"module '[^']+' has no attribute .*",
@@ -166,6 +173,7 @@ def _sentence(text: str) -> str:
         r"Cannot unify [^\n]+",
         r"Unsupported[^\n]+|.*not supported[^\n]*",
         r"Use of unsupported[^\n]+",
+        r"\w+\(\) supports [^\n]+",
         r"Invalid use of [^\n]+",
     )
     plain = text.split(" Raised from ")[0]

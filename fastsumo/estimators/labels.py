@@ -1,28 +1,43 @@
-"""Estimators and laws of `K` as people read them, and as `parsing` reads them back."""
+"""Estimators and laws of `K` as people read them, and as `parsing` reads them back: one spelling, their `repr` too."""
 
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
-from typing import Literal
-
-from fastsumo.estimators.estimators import Estimator
-from fastsumo.estimators.roulette import Roulette, Table
+from typing import Any, ClassVar, Literal
 
 Style = Literal["brief", "exact"]
-_FEW = 8  # values of a table that are all shown
 
 
-def label(value: Estimator | Roulette, style: Style = "brief") -> str:
+class Labelled:
+    """Base of dataclasses that are written as one would type them: without what is left at its default."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def _label(self, style: Style) -> str:
+        parts = []
+        for field in fields(self):
+            own = getattr(self, field.name)
+            if isinstance(own, Labelled):
+                parts.append(label(own, style))
+            elif field.repr and (field.default is MISSING or own != field.default):
+                parts.append(f"{field.name}={own!r}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    def __repr__(self) -> str:
+        return self._label("brief")
+
+
+def label(value: Labelled, style: Style = "brief") -> str:
     """The name of an estimator or law as one would type it, without what is left at its default.
 
-    The one spelling in texts, tables, figures and files of tables. `parsing.parse_estimator` reads it back, but for a
-    table of more than 8 values in "brief".
+    The one spelling in texts, tables, figures and files. `parsing.parse_estimator` reads it back, but for a table of
+    more than 8 values in "brief".
 
     Parameters
     ----------
     value : Estimator or Roulette
     style : {"brief", "exact"}
-        "brief" gives of a long table only its length.
+        "brief" gives of a long table only its length; it is also the ``repr``.
 
     Returns
     -------
@@ -31,17 +46,7 @@ def label(value: Estimator | Roulette, style: Style = "brief") -> str:
     Examples
     --------
     >>> import fastsumo as fs
-    >>> label(fs.SUMO(fs.roulette.HarmonicGeometric(cap=9), minimum=2)), label(fs.SUMO()), label(fs.ELBO())
-    ('SUMO(HarmonicGeometric(cap=9), minimum=2)', 'SUMO(Harmonic())', 'ELBO()')
+    >>> label(fs.SUMO(fs.roulette.HarmonicGeometric(cap=9), minimum=2)), fs.SUMO(), fs.ELBO()
+    ('SUMO(HarmonicGeometric(cap=9), minimum=2)', SUMO(Harmonic()), ELBO())
     """
-    if isinstance(value, Table):
-        long = style == "brief" and value.survival_table.size > _FEW
-        return f"Table({value.survival_table.size} values)" if long else f"Table({value.survival_table.tolist()})"
-    parts = []
-    for field in fields(value):
-        own = getattr(value, field.name)
-        if isinstance(own, (Estimator, Roulette)):
-            parts.append(label(own, style))
-        elif field.repr and (field.default is MISSING or own != field.default):
-            parts.append(f"{field.name}={own!r}")
-    return f"{type(value).__name__}({', '.join(parts)})"
+    return value._label(style)

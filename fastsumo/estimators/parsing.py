@@ -29,7 +29,7 @@ def parse_estimator(text: str, law: Roulette | None = None) -> Estimator:
     >>> parse_estimator("iwae:k=5"), parse_estimator("SUMO(roulette=Harmonic(cap=80), minimum=1)").minimum
     (IWAE(k=5), 1)
     >>> parse_estimator("sumo:harmonic-geometric:alpha=8,rate=0.1,minimum=2").roulette
-    HarmonicGeometric(alpha=8, rate=0.1, cap=None)
+    HarmonicGeometric(alpha=8)
     """
     given = words.parse(text)
     kind = words.find("estimator", given.name, ESTIMATOR_WORDS)
@@ -53,7 +53,7 @@ def parse_roulette(text: str) -> Roulette:
     Examples
     --------
     >>> parse_roulette("harmonic:cap=80"), parse_roulette("power-law:1.5")
-    (Harmonic(cap=80), PowerLaw(s=1.5, cap=None))
+    (Harmonic(cap=80), PowerLaw(s=1.5))
     """
     given = words.parse(text)
     law: Roulette = words.call("roulette", words.find("roulette", given.name, LAW_WORDS), given)
@@ -84,6 +84,8 @@ def as_estimator(estimator: Any) -> Estimator:
         hint = f"; did you mean {estimator.__name__}(...)?"
     elif isinstance(estimator, int):
         hint = f"; did you mean IWAE({estimator})?"
+    elif callable(estimator) and getattr(estimator, "__name__", "") in ESTIMATOR_WORDS:  # such as fs.iwae
+        hint = f"; did you mean {ESTIMATOR_WORDS[estimator.__name__].__name__}(...)?"
     elif isinstance(estimator, (list, tuple)):
         hint = "; one at a time, where fs.compare takes several"
     raise TypeError(f"estimator must be one such as fs.SUMO(fs.roulette.Harmonic()), got {estimator!r}{hint}")

@@ -18,15 +18,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks, exact, words
 from fastsumo.base.floats import own_errstate
+from fastsumo.estimators.labels import Labelled, Style
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import draw_terms
 from fastsumo.trial.params import make_params
 from fastsumo.trial.plan import MAX_TERMS, NO_TABLE, Law, Plan
 from fastsumo.trial.survival import survival
 
+_FEW = 8  # values of a table that are all shown
 
-@dataclass(frozen=True)
-class Roulette:
+
+@dataclass(frozen=True, repr=False)
+class Roulette(Labelled):
     """Base of the laws of `K`: see `Harmonic`, `HarmonicGeometric`, `PowerLaw`, `Geometric`, `Table`.
 
     Examples
@@ -117,7 +120,7 @@ class Roulette:
         return terms
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Harmonic(Roulette):
     """``P(K >= k) = 1 / k``, the best trade of variance and cost for a given cap.
 
@@ -141,7 +144,7 @@ class Harmonic(Roulette):
         return Law(1.0, math.inf, 0.0, self.cap or MAX_TERMS, NO_TABLE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class HarmonicGeometric(Roulette):
     """``1 / k`` for ``k < alpha``, then ``(1 - rate)**(k - alpha) / alpha`` (Luo et al., ICLR 2020).
 
@@ -173,7 +176,7 @@ class HarmonicGeometric(Roulette):
         return Law(1.0, float(self.alpha), exact.log1p(-self.rate), self.cap or MAX_TERMS, NO_TABLE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PowerLaw(Roulette):
     """``P(K >= k) = k**-s``.
 
@@ -201,7 +204,7 @@ class PowerLaw(Roulette):
         return Law(self.s, math.inf, 0.0, self.cap or MAX_TERMS, NO_TABLE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Geometric(Roulette):
     """``P(K >= k) = (1 - p)**(k - 1)``.
 
@@ -229,7 +232,7 @@ class Geometric(Roulette):
         return Law(0.0, 1.0, exact.log1p(-self.p), self.cap or MAX_TERMS, NO_TABLE)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Table(Roulette):
     """Any law of bounded `K`, by its survival function.
 
@@ -243,7 +246,7 @@ class Table(Roulette):
     --------
     >>> law = Table([1.0, 0.5, 0.1, 0.0])
     >>> law, law.max_terms, law.expected_terms()
-    (Table([1, 0.5, 0.10000000000000001]), 3, 1.6)
+    (Table([1.0, 0.5, 0.1]), 3, 1.6)
     """
 
     survival_table: Any
@@ -272,10 +275,10 @@ class Table(Roulette):
     def __hash__(self) -> int:
         return hash(self.survival_table.tobytes())
 
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{p:.17g}" for p in self.survival_table[:4])
-        more = f", ... {self.survival_table.size} values" if self.survival_table.size > 4 else ""
-        return f"Table([{shown}{more}])"
+    def _label(self, style: Style) -> str:
+        size = self.survival_table.size
+        long = style == "brief" and size > _FEW
+        return f"Table({size} values)" if long else f"Table({self.survival_table.tolist()})"
 
 
 LAWS: tuple[type[Roulette], ...] = (Harmonic, HarmonicGeometric, PowerLaw, Geometric, Table)  # all that there are

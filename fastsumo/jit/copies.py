@@ -1,8 +1,8 @@
-"""Copies of a function whose helpers are what they say now, not what they said when Numba first compiled them.
+"""Copies of a function whose helpers are what they say now, not what they said when Numba first compiled them, checked.
 
 Numba freezes globals and closures into a helper once in a process, and so into all that calls it. So what calls helpers
-is compiled from copies: of the functions, of their globals, and of what Numba has decorated. Nothing of the user's is
-changed.
+is compiled from copies: of the functions, of their globals, and of what Numba has decorated, which is decorated again
+with every index checked (`checked.py`). Nothing of the user's is changed.
 """
 
 from __future__ import annotations
@@ -10,32 +10,43 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import wraps
 from typing import Any
 
+import numpy as np
 from numba.core.dispatcher import Dispatcher
 from numba.np.ufunc.dufunc import DUFunc
 
+from fastsumo.jit.checked import (
+    HelperCompiler,
+    checked_helper,
+    checked_ufunc,
+    helper_options,
+    in_order_c,
+    in_order_fortran,
+)
 from fastsumo.jit.reached import loads, nested, of_library, overloads, python_function, template_function
+
+_INSTEAD = {id(np.ascontiguousarray): in_order_c, id(np.asfortranarray): in_order_fortran}
 
 
 @contextmanager
 def thawed(function: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     """The function with helpers that were never compiled; within the block overloads that it reaches are so too."""
     copies = _Recompiled()
-    taught = _overloads_of(function)
-    functions = [(template, "_overload_func") for template in taught if "_overload_func" in vars(template)]
-    before = [(template, name, vars(template)[name]) for template, name in functions]
-    for template, name in functions:
-        setattr(template, name, staticmethod(copies.function(template_function(template))))
-    for template in taught:
-        template._impl_cache.clear()
+    taught = [(template, copies.of_overload(template)) for template in _overloads_of(function)]
+    before = [(template, {name: vars(template)[name] for name in now}) for template, now in taught]
     try:
-        found = copies.function(function)
-        copies.compile_signed()
-        yield found
+        _put(taught)
+        yield copies.function(function)
     finally:
-        for template, name, value in before:
-            setattr(template, name, value)
+        _put(before)
+
+
+def _put(attributes: list[tuple[Any, dict[str, Any]]]) -> None:
+    for owner, values in attributes:
+        for name, value in values.items():
+            setattr(owner, name, value)
 
 
 def plain(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -89,7 +100,7 @@ class _Copies:
         return self._made[id(value)][1]
 
     def _copied(self, value: Any) -> Any:
-        if isinstance(value, (Dispatcher, DUFunc)) and not of_library(value):
+        if _is_helper(value):
             return self._helper(value)
         if isinstance(value, tuple):
             items = [self.of(item) for item in value]
@@ -118,7 +129,7 @@ class _Copies:
             with suppress(ValueError):  # an empty one
                 cell.cell_contents = self.of(old.cell_contents)
         for load in loads(function):
-            if load.kind == "global" and not of_library(load.value):
+            if load.kind == "global" and (_is_helper(load.value) or not of_library(load.value)):
                 self._place(scope, load.name, load.attributes, load.value)
         return copy
 
@@ -148,51 +159,71 @@ class _Plain(_Copies):
         return self.function(value) if isinstance(value, types.FunctionType) else super()._copied(value)
 
     def _helper(self, value: Any) -> Any:
-        return self.function((value._dispatcher if isinstance(value, DUFunc) else value).py_func)
+        if isinstance(value, DUFunc):
+            return _element_by_element(self.function(value._dispatcher.py_func))
+        return self.function(value.py_func) if isinstance(value, Dispatcher) else value
 
 
 class _Recompiled(_Copies):
-    """Helpers decorated again, in the same way. Plain functions stay: Numba knows them by identity, if at all."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._signed: list[tuple[Any, list[Any]]] = []
+    """Helpers decorated again, but checked, and for whatever they are given, as Python's are. Plain functions stay:
+    Numba knows them by identity, if at all.
+    """
 
     def _helper(self, value: Any) -> Any:
-        if isinstance(value, DUFunc):
-            old, signed = value._dispatcher, value._frozen
-            signatures = list(old.overloads)
-        else:
-            old, signed, signatures = value, not value._can_compile, value.nopython_signatures
-        function, options = self.function(old.py_func), dict(old.targetoptions)
+        if id(value) in _INSTEAD:
+            return _INSTEAD[id(value)]
+        function = self.function((value._dispatcher if isinstance(value, DUFunc) else value).py_func)
         if id(value) in self._made:
             return self._made[id(value)][1]
-        if isinstance(value, DUFunc):
-            copy = DUFunc(function, value.identity, targetoptions=options)
-        else:
-            copy = type(value)(function, dict(value.locals), options, pipeline_class=value._compiler.pipeline_class)
-        if signed:
-            self._signed.append((copy, signatures))
-        return copy
+        return checked_ufunc(value, function) if isinstance(value, DUFunc) else checked_helper(value, function)
 
-    def compile_signed(self) -> None:
-        """Compile what was decorated for some signatures and for no others."""
-        for copy, signatures in self._signed:
-            for signature in signatures:
-                (copy.add if isinstance(copy, DUFunc) else copy.compile)(signature)
-            copy.disable_compile()
+    def of_overload(self, template: Any) -> dict[str, Any]:
+        """Attributes of an overload or an intrinsic by which it is compiled as a helper is."""
+        now: dict[str, Any] = {"_impl_cache": {}}
+        if "_overload_func" in vars(template):
+            now["_overload_func"] = staticmethod(self._teaching(template_function(template)))
+        if "_jit_options" in vars(template):
+            now["_jit_options"] = helper_options(template._jit_options) | {"pipeline_class": HelperCompiler}
+        return now
+
+    def _teaching(self, overload: Callable[..., Any]) -> Callable[..., Any]:
+        """The same overload, whose implementations are copies."""
+
+        @wraps(overload)
+        def taught(*kinds: Any, **named: Any) -> Any:
+            made = overload(*kinds, **named)
+            return (made[0], self.function(made[1])) if isinstance(made, tuple) else self.function(made)
+
+        return taught
+
+
+def _is_helper(value: Any) -> bool:
+    """Whether Numba has decorated it, other than in a library; or compiles it in a way that checks too little."""
+    return id(value) in _INSTEAD or (isinstance(value, (Dispatcher, DUFunc)) and not of_library(value))
+
+
+def _element_by_element(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What `numba.vectorize` makes of a function, in plain Python."""
+
+    def called(*given: Any) -> Any:
+        if all(np.ndim(each) == 0 for each in given):
+            return function(*given)
+        arrays = np.broadcast(*given)
+        return np.array([function(*each) for each in arrays]).reshape(arrays.shape)
+
+    return called
 
 
 def _reaches_helpers(function: types.FunctionType) -> bool:
-    """Whether something that Numba has decorated is reached, other than the libraries' own."""
+    """Whether something is reached that a copy has another in place of."""
     seen: set[int] = set()
 
     def search(value: Any) -> bool:
+        if _is_helper(value):
+            return True
         if id(value) in seen or of_library(value):
             return False
         seen.add(id(value))
-        if isinstance(value, (Dispatcher, DUFunc)):
-            return True
         if isinstance(value, tuple):
             return any(map(search, value))
         if not isinstance(value, types.FunctionType):

@@ -8,28 +8,30 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import operator
 import secrets
 import types
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Hashable, Iterable
+from functools import cache, lru_cache
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 from numba import types as numba_types
 from numba.core.dispatcher import Dispatcher
+from numba.core.typing.templates import builtin_registry
 from numba.np.ufunc.dufunc import DUFunc
 
-from fastsumo.jit.reached import loads, nested, of_library, overloads, python_function, template_function
+from fastsumo.jit.reached import Load, loads, nested, of_library, overloads, python_function, template_function
 
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), type(Ellipsis))  # and no subclass: repr is all of them
 _MOST_UNKNOWN = 1000  # values without content that are kept alive, so that no other can be taken for them
 
 
-def fingerprint(function: Callable[..., Any], *context: Any) -> str | None:
+def fingerprint(function: Callable[..., Any], *context: Hashable) -> str | None:
     """Hex digest of ``function``, of what it reaches and of ``context``; None where there is none by content."""
-    content = _Content(function)
-    return None if content.unknown else content.digest(repr(context))
+    content = _content_of(function)
+    return None if content.unknown else content.digest(*context)
 
 
 def by_content(compile_one: Any, digest: str | None) -> Any:
@@ -42,7 +44,7 @@ def source_fingerprint(function: Callable[..., Any]) -> str:
 
     What has no content counts as itself: the same object in this process, and nothing in another one.
     """
-    return _Content(function).digest()
+    return _content_of(function).digest()
 
 
 def code_fingerprint(function: Any) -> tuple[str, list[str]]:
@@ -71,7 +73,27 @@ def unknown_content(function: Callable[..., Any]) -> list[str]:
     >>> unknown_content(lambda z, params: math.sin(z[0])), unknown_content(lambda z, params: clock())
     ([], ["'clock' (_FuncPtr)"])
     """
-    return _Content(function).unknown
+    return _content_of(function).unknown
+
+
+def _content_of(function: Callable[..., Any]) -> _Content:
+    """The content of a function as it is now: that which it had before, if nothing has changed since.
+
+    To look whether something has takes a tenth of the time.
+    """
+    plain = python_function(function)
+    if not isinstance(plain, types.FunctionType):
+        return _Content(function)
+    kept = _kept_of(plain)
+    if not (kept and kept[0].is_as_it_was()):
+        kept[:] = [_Content(function)]
+    return kept[0]
+
+
+@lru_cache(maxsize=256)
+def _kept_of(function: types.FunctionType) -> list[_Content]:
+    """Where the last content of a function is kept."""
+    return []
 
 
 class _Content:
@@ -79,6 +101,11 @@ class _Content:
 
     def __init__(self, function: Callable[..., Any] | None = None) -> None:
         self.unknown: list[str] = []
+        self._changes = False  # in ways that nobody could see
+        self._functions: list[tuple[types.FunctionType, tuple[Any, ...], list[Load]]] = []  # and what they loaded
+        self._told: list[tuple[Callable[[Any], Any], Any, Any]] = []  # of what can change, and how it is told again
+        self._taught = _lessons()
+        self._digests: dict[tuple[Hashable, ...], str] = {}
         self._parts: list[str] = []
         self._seen: dict[int, int] = {}
         self._kept: list[Any] = []  # alive, so that an identity stands for one object
@@ -86,11 +113,31 @@ class _Content:
             name = getattr(python_function(function), "__name__", "the function")
             self._add_function(name, python_function(function))
 
-    def digest(self, *context: str) -> str:
-        return hashlib.sha256("\0".join([*context, *self._parts]).encode("utf-8", "surrogatepass")).hexdigest()
+    def digest(self, *context: Hashable) -> str:
+        if context not in self._digests:
+            text = "\0".join([repr(context), *self._parts] if context else self._parts)
+            self._digests[context] = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return self._digests[context]
+
+    def is_as_it_was(self) -> bool:
+        """Whether what is reached has the content that was told here."""
+        return (
+            not (self._changes or self.unknown)
+            and self._taught == _lessons()
+            and all(
+                all(map(operator.is_, _own(function), own)) and _are_same(loads(function), found)
+                for function, own, found in self._functions
+            )
+            and all(tell(value) == told for tell, value, told in self._told)
+        )
 
     def _say(self, *what: Any) -> None:
         self._parts += [str(each) for each in what]
+
+    def _tell(self, tell: Callable[[Any], Any], value: Any) -> Any:
+        """Tell of something that can change, in a way in which it can be told again."""
+        self._told.append((tell, value, told := tell(value)))
+        return told
 
     def _is_new(self, value: Any) -> bool:
         if id(value) in self._seen:
@@ -111,11 +158,13 @@ class _Content:
         self._add_value(name, function.__kwdefaults__)
         self._add_code(function.__code__)
         found = list(loads(function))
+        self._functions.append((function, _own(function), found))
         for load in found:
             self._say(load)
             self._add_value(".".join([load.name, *load.attributes]), load.value)
         names = {each for code in nested(function.__code__) for each in code.co_names}
         for template in overloads([load.value for load in found], names):
+            self._changes = True
             self._say("overload", sorted(template.__dict__.get("_jit_options", {}).items()))
             self._add_function(name, template_function(template))
 
@@ -140,13 +189,11 @@ class _Content:
         elif of_library(value):
             self._add_library(value)
         elif isinstance(value, np.generic) and not value.dtype.hasobject:
-            self._say("number", repr(value.dtype), value.tobytes().hex())
+            self._say("number", *self._tell(_number, value))
         elif kind is np.ndarray and not value.dtype.hasobject:
-            flags = value.flags
-            self._say("array", repr(value.dtype), value.shape, flags.c_contiguous, flags.f_contiguous, flags.aligned)
-            self._say(hashlib.sha256(value.tobytes()).hexdigest())
+            self._say("array", *self._tell(_array, value))
         elif isinstance(value, np.dtype):
-            self._say("dtype", repr(value))
+            self._say("dtype", self._tell(repr, value))
         elif isinstance(value, (numba_types.Number, numba_types.Boolean)):
             self._say("type", value)
         elif isinstance(value, tuple) and (kind is tuple or hasattr(kind, "_fields")):
@@ -163,6 +210,7 @@ class _Content:
         elif isinstance(value, Dispatcher):
             self._add_dispatcher(name, value)
         elif isinstance(value, DUFunc):
+            self._changes = True
             self._say("vectorized", value.identity, value._frozen and list(map(str, value._dispatcher.overloads)))
             self._add_value(name, dict(value.targetoptions))
             self._add_function(name, value._dispatcher.py_func)
@@ -175,6 +223,7 @@ class _Content:
 
     def _add_collection(self, name: str, value: Any) -> None:
         """A dict, list or set; of those without an order, what is inside in the order of its text."""
+        self._changes = True
         self._say(type(value).__name__, len(value))
         if not self._is_new(value):
             return
@@ -183,6 +232,7 @@ class _Content:
             self._add_value(name, item)
 
     def _add_enumeration(self, name: str, kind: enum.EnumMeta) -> None:
+        self._changes = True
         self._say("enumeration", kind.__qualname__, [base.__name__ for base in kind.__mro__])
         if self._is_new(kind):
             members: dict[str, enum.Enum] = dict(kind.__members__)
@@ -191,15 +241,51 @@ class _Content:
                 self._add_value(name, each.value)
 
     def _add_dispatcher(self, name: str, value: Any) -> None:
-        self._say("compiled", type(value).__qualname__, value._can_compile or list(map(str, value.nopython_signatures)))
+        changes = self._changes
+        self._say("compiled", type(value).__qualname__, self._tell(_compiled, value)[0])
         self._add_value(name, dict(value.targetoptions))
         self._add_value(name, {key: str(kind) for key, kind in dict(value.locals).items()})
         self._add_value(name, value._compiler.pipeline_class)
+        self._changes = changes  # what was said since is told by `_compiled`
         self._add_function(name, value.py_func)
 
     def _add_unknown(self, name: str, value: Any) -> None:
         self.unknown.append(f"{name!r} ({type(value).__name__})")
         self._say("unknown", _process(), _number_of(value))
+
+
+def _own(function: types.FunctionType) -> tuple[Any, ...]:
+    return function.__code__, function.__defaults__, function.__kwdefaults__
+
+
+def _are_same(found: Iterable[Load], before: list[Load]) -> bool:
+    """Whether the same objects were found in the same places."""
+    now = list(found)
+    return len(now) == len(before) and all(
+        one.value is other.value and one[:3] == other[:3] for one, other in zip(now, before, strict=True)
+    )
+
+
+def _lessons() -> tuple[int, int]:
+    """How much the compiler was taught, by the libraries and by others: what it was it does not forget."""
+    return len(builtin_registry.functions), len(builtin_registry.attributes)
+
+
+def _number(value: Any) -> tuple[str, str]:
+    return repr(value.dtype), value.tobytes().hex()
+
+
+def _array(value: Any) -> tuple[Any, ...]:
+    flags = value.flags
+    sizes = repr(value.dtype), value.shape, flags.c_contiguous, flags.f_contiguous, flags.aligned
+    return *sizes, hashlib.sha256(value.tobytes()).hexdigest()
+
+
+def _compiled(value: Any) -> tuple[Any, ...]:
+    """What Numba was told to do with a function."""
+    signatures = value._can_compile or list(map(str, value.nopython_signatures))
+    options = repr(value.targetoptions), repr(value.locals), value._compiler.pipeline_class
+    return signatures, *options, value.py_func
 
 
 @cache

@@ -22,12 +22,10 @@ from numba.core.sigutils import normalize_signature
 from numba.extending import overload
 
 from fastsumo.jit.cache import ContentCache
-from fastsumo.jit.helpers import Twins
+from fastsumo.jit.checked import ModelCompiler
 from fastsumo.jit.pipeline import (
     EngineCompiler,
     EntryCompiler,
-    HelperCompiler,
-    ModelCompiler,
     PartCompiler,
     SettledCompiler,
 )
@@ -66,18 +64,11 @@ def inlined(function: Callable[..., Any]) -> Any:
 def checked(function: Callable[..., Any], *sizes: int) -> Any:
     """A user's function of vectors of these sizes, inlined likewise.
 
-    Indices are checked, in its helpers too, and cost nothing where LLVM sees that they are in range. One that is not
-    raises, or cannot be compiled if it is a constant.
+    Indices are checked, and cost nothing where LLVM sees that they are in range. One that is not raises, or cannot be
+    compiled if it is a constant. Those in its helpers are checked if it is a copy (`copies.py`).
     """
-    compiler = type("OneModel", (ModelCompiler,), {"twins": Twins(_twin), "sizes": sizes})
+    compiler = type("OneModel", (ModelCompiler,), {"sizes": sizes})
     return _njit(function, **{**INLINED, "boundscheck": True, "pipeline_class": compiler})
-
-
-def _twin(function: Callable[..., Any], options: dict[str, Any], kinds: dict[str, Any], twins: Twins) -> Any:
-    """A user's helper compiled with the options that the user gave, but for indices, and without loops in parallel."""
-    compiler = type("OneHelper", (HelperCompiler,), {"twins": twins})
-    own = {"boundscheck": True, "parallel": False, "pipeline_class": compiler, **_NO_WRAPPERS}
-    return numba.jit(locals=kinds, **{"nopython": True, **options, **own})(function)
 
 
 def device(function: Callable[..., Any]) -> Any:

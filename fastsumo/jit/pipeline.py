@@ -14,11 +14,9 @@ from numba import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, DefaultPassBuilder, Flags
 from numba.core.runtime.nrtopt import remove_redundant_nrt_refct
-from numba.core.typed_passes import NopythonTypeInference
 from numba.core.typing.context import Context
 from numba.core.untyped_passes import ReconstructSSA
 
-from fastsumo.jit.helpers import CheckedHelpers, NoBackDoors
 from fastsumo.jit.powers import ConstantPowers
 from fastsumo.jit.vectors import made_wide
 
@@ -145,14 +143,16 @@ class _Given(Flags):
         return _Shared.of(self)
 
 
-class _OurCompiler(Compiler):
+class OurCompiler(Compiler):
+    """With flags that are compared by identity."""
+
     def __init__(
         self, typing: Any, target: Any, library: Any, args: Any, returned: Any, flags: Any, kinds: Any
     ) -> None:
         super().__init__(typing, target, library, args, returned, _Given(flags), kinds)
 
 
-class EntryCompiler(_OurCompiler):
+class EntryCompiler(OurCompiler):
     """For what is called from outside: kernels, and what is around models."""
 
     _code: type[JITCodeLibrary] = JITCodeLibrary
@@ -173,32 +173,12 @@ class SettledCompiler(EntryCompiler):
     _code = _Settled
 
 
-class PartCompiler(_OurCompiler):
+class PartCompiler(OurCompiler):
     def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
         super().__init__(_remembering(typingctx), targetctx, library or _Part(targetctx.codegen(), "part"), *rest)
 
     def define_pipelines(self) -> list[Any]:
-        return [_with_powers(_of_our_own(self.state))]
-
-
-class ModelCompiler(PartCompiler):
-    """For a user's function of vectors of some ``sizes``; ``twins`` are what stands for its helpers (`helpers.py`)."""
-
-    twins: Any
-    sizes: tuple[int, ...] = ()
-
-    def define_pipelines(self) -> list[Any]:
-        return [_with_twins(_with_powers(DefaultPassBuilder.define_nopython_pipeline(self.state)))]
-
-
-class HelperCompiler(_OurCompiler):
-    """For the helpers of a user's function, which may call themselves: Numba sees to that in code of their own."""
-
-    twins: Any
-    sizes: tuple[int, ...] = ()
-
-    def define_pipelines(self) -> list[Any]:
-        return [_with_twins(DefaultPassBuilder.define_nopython_pipeline(self.state))]
+        return [with_powers(_of_our_own(self.state))]
 
 
 class EngineCompiler(PartCompiler):
@@ -216,14 +196,8 @@ def _of_our_own(state: Any, *idle: str) -> Any:
     return passes
 
 
-def _with_powers(passes: Any) -> Any:
+def with_powers(passes: Any) -> Any:
+    """With constant whole powers by multiplications."""
     passes.add_pass_after(ConstantPowers, ReconstructSSA)
-    passes.finalize()
-    return passes
-
-
-def _with_twins(passes: Any) -> Any:
-    passes.add_pass_after(CheckedHelpers, ReconstructSSA)
-    passes.add_pass_after(NoBackDoors, NopythonTypeInference)
     passes.finalize()
     return passes

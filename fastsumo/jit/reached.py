@@ -9,8 +9,9 @@ import dis
 import operator
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from numba.core.dispatcher import Dispatcher
@@ -53,18 +54,25 @@ def loads(function: types.FunctionType) -> Iterator[Load]:
             yield Load("cell", name, (), cell.cell_contents)
         except ValueError:
             continue
-    for code in nested(function.__code__):
-        instructions = [step for step in instructions_of(code) if step.opname != "EXTENDED_ARG"]
+    for name, attributes in _asked_for(function.__code__):
+        value, followed = _lookup(function, name), 0
+        while followed < len(attributes) and isinstance(value, types.ModuleType):
+            value = getattr(value, attributes[followed], None)
+            followed += 1
+        yield Load("global", name, attributes[:followed], value)
+
+
+@lru_cache(maxsize=1024)
+def _asked_for(code: types.CodeType) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Globals that a function's code loads, each with the attributes that it then takes one after the other."""
+    found = []
+    for each in nested(code):
+        instructions = [step for step in instructions_of(each) if step.opname != "EXTENDED_ARG"]
         for i, instruction in enumerate(instructions):
-            if instruction.opname not in ("LOAD_GLOBAL", "LOAD_NAME"):
-                continue
-            value, attributes = _lookup(function, instruction.argval), []
-            for step in instructions[i + 1 :]:
-                if not isinstance(value, types.ModuleType) or step.opname not in ("LOAD_ATTR", "LOAD_METHOD"):
-                    break
-                attributes.append(step.argval)
-                value = getattr(value, step.argval, None)
-            yield Load("global", instruction.argval, tuple(attributes), value)
+            if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+                after = takewhile(lambda step: step.opname in ("LOAD_ATTR", "LOAD_METHOD"), instructions[i + 1 :])
+                found.append((instruction.argval, tuple(step.argval for step in after)))
+    return tuple(found)
 
 
 @lru_cache(maxsize=1024)
@@ -140,8 +148,11 @@ def _taught(functions: int, attributes: int) -> tuple[list[Any], list[Any]]:
 
 
 def _is_foreign(template: Any) -> bool:
-    made: Callable[..., Any] | None = template_function(template)
-    return isinstance(made, types.FunctionType) and not _is_library(_home(made))
+    """Whether a template is of a user's function, by `overload` or by `register_jitable`, which holds it in a cell."""
+    made = template_function(template)
+    held = (cell.cell_contents for cell in getattr(made, "__closure__", None) or ())
+    functions = [each for each in (made, *held) if isinstance(each, types.FunctionType)]
+    return not all(_is_library(_home(each)) for each in functions)
 
 
 def template_function(template: Any) -> Any:

@@ -7,9 +7,13 @@ Beside it stand the compiler's settings.
 from __future__ import annotations
 
 import hashlib
+import operator
+import os
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import llvmlite
 import numba
@@ -22,7 +26,9 @@ _FOR_TYPES = re.compile(r"^if TYPE_CHECKING:\n(?:[ \t]+[^\n]*\n|\n)+", re.MULTIL
 
 # Settings of Numba that are no part of the key: threads, folders, colours, and other devices than the CPU.
 _ELSEWHERE = ("CACHE_", "COLOR_", "CUDA_", "DISABLE_CUDA", "ENABLE_CUDASIM", "FORCE_CUDA_CC", "NUMBA_", "THREADING_")
-_settings: tuple[list[object], str] = [], ""  # as they last were, and in words, which takes long to say
+_FILE = ".numba_config.yaml"  # in the working folder: Numba reads settings from it too
+_settings: tuple[tuple[object, ...], str] = (), ""  # as they last were, and in words, which takes long to say
+_read: tuple[dict[Any, Any], object] | None = None  # variables, and what Numba made of them, when it last read them
 
 
 def compiler_settings() -> str:
@@ -31,13 +37,23 @@ def compiler_settings() -> str:
     Those that print what is compiled count too: nothing is printed of what comes from the cache.
     """
     global _settings
-    config.reload_config()
-    values = [getattr(config, name) for name in _names()]
+    _reload()
+    values: tuple[object, ...] = _values()(vars(config))
     known, text = _settings
-    if len(values) != len(known) or any(value is not other for value, other in zip(values, known, strict=True)):
+    if len(values) != len(known) or not all(map(operator.is_, values, known)):
         text = repr([(name, repr(value)) for name, value in zip(_names(), values, strict=True)])
         _settings = values, text
     return text
+
+
+def _reload() -> None:
+    """Have Numba read its settings again, which takes as long as a thousand trials, if they may have changed."""
+    global _read
+    variables = getattr(os.environ, "_data", os.environ)  # the dict inside, which is compared in no time
+    kept, in_file = config._env_reloader, os.path.exists(_FILE)
+    if in_file or _read is None or variables != _read[0] or kept.old_environ is not _read[1]:
+        config.reload_config()
+        _read = None if in_file else (dict(variables), kept.old_environ)
 
 
 @cache
@@ -45,6 +61,12 @@ def _names() -> list[str]:
     """The settings that count, in order."""
     names = [name for name in vars(config) if name.isupper() and not name.startswith(("_", *_ELSEWHERE))]
     return sorted(names)
+
+
+@cache
+def _values() -> Callable[[dict[str, Any]], Any]:
+    """Takes them from the variables of `numba.config`."""
+    return operator.itemgetter(*_names())
 
 
 @cache

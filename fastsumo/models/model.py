@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import math
 from collections.abc import Callable
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, Literal
 
 import numpy as np
@@ -619,6 +620,14 @@ def _function(
             raise ValueError(f"{name}={value!r} is for functions of batches: say vectorized=True too")
     if not callable(function):
         raise TypeError(f"a model is a function of (z, params), got {function!r}")
+    if not (isinstance(function, (FunctionType, BuiltinFunctionType, np.ufunc)) or hasattr(function, "py_func")):
+        kind = "class" if isinstance(function, type) else type(function).__name__
+        raise TypeError(
+            f"a model is a function that def or lambda made, since it is compiled; got a {kind}: numbers that it "
+            "needs go into params (with vectorized=True it may be anything that can be called)"
+        )
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"a model is a function that returns a number, got {function.__name__}, which is async")
     return function
 
 

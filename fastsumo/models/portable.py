@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import dis
 import types
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from fastsumo.jit.fingerprint import source_fingerprint
 from fastsumo.jit.reached import instructions_of, nested, reached
 from fastsumo.models.model import Model
 
@@ -48,7 +51,15 @@ def is_portable(model: Model) -> bool:
     >>> is_portable(fs.models.note()), is_portable(fs.Model(lambda z, params: math.tanh(z[0]), 1))
     (True, False)
     """
-    return model.prepare is None and not model.vectorized and _asks_nobody(model.function, set())
+    return (
+        model.prepare is None and not model.vectorized and _is_exact(model.function, source_fingerprint(model.function))
+    )
+
+
+@lru_cache(maxsize=256)
+def _is_exact(function: Callable[..., Any], content: str) -> bool:
+    """Whether a function of this content is."""
+    return _asks_nobody(function, set())
 
 
 def _asks_nobody(value: Any, seen: set[int]) -> bool:

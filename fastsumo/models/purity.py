@@ -1,6 +1,7 @@
 """What a model's function must not reach: randomness of its own, clocks, files, output, Python inside compiled code.
 
-A trial is a function of its number, so that it can be replayed; a log weight is a function of its arguments.
+A trial is a function of its number, so that it can be replayed; a log weight is a function of its arguments. Nor must
+it reach what reads memory without looking at bounds, and cannot be compiled in a way that does (`jit/checked.py`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,18 @@ _IMPURE = {
     "input": "reads what is typed",
     "open": "opens files",
 }
+_UNCHECKED = {
+    "numba.np.ufunc.gufunc": "is made by numba.guvectorize",
+    "numba.experimental": "is made by numba.experimental",
+    "numba.stencils": "is made by numba.stencil",
+    "numba.core.ccallback": "is made by numba.cfunc",
+    "numba.core.extending": "is made by numba.extending.intrinsic",
+    "numba.np.numpy_support": "takes an address",
+    "numpy.lib.stride_tricks.as_strided": "takes strides",
+    **dict.fromkeys(("numba.unsafe", "numba.np.unsafe", "numba.cpython.unsafe"), "is for Numba alone"),
+}
+_A_FUNCTION = "a log weight must be a function of z, the data and params alone: a trial is a function of its number"
+_CHECKED = "indices in that are not checked: use numbers, tuples and arrays, and functions under numba.njit"
 
 
 def check_purity(function: Callable[..., Any], name: str) -> None:
@@ -45,16 +58,13 @@ def check_purity(function: Callable[..., Any], name: str) -> None:
             continue
         seen.add(id(each))
         for word, value in reached(each):
-            why = _impurity(value)
-            line = _line_using(each, word) if why else None
-            if line is not None:
-                where = f"{each.__code__.co_filename}, line {line}"
-                far = _package(each) != _package(function)
-                raise ModelError(
-                    f"model {name!r} uses {word.partition(' ')[2]}, which {why} ({where}); a log weight must be a "
-                    "function of z, the data and params alone: a trial is a function of its number"
-                    f"{'; ' + FOR_BATCHES if far else ''}"
-                )
+            for why, rule in ((_found(value, _IMPURE), _A_FUNCTION), (_unchecked(value), _CHECKED)):
+                line = _line_using(each, word) if why else None
+                if line is not None:
+                    where = f"{each.__code__.co_filename}, line {line}"
+                    used = word.partition(" ")[2]
+                    far = f"; {FOR_BATCHES}" if _package(each) != _package(function) else ""
+                    raise ModelError(f"model {name!r} uses {used}, which {why} ({where}); {rule}{far}")
             waiting.append(value)
 
 
@@ -62,17 +72,29 @@ def _package(function: Any) -> str:
     return str(getattr(function, "__module__", None)).partition(".")[0]
 
 
-def _impurity(value: Any) -> str | None:
-    """What is wrong with a value that a function reaches, if anything."""
+def _unchecked(value: Any) -> str | None:
+    """Why nothing checks what a value that a function reaches reads, if it is so."""
+    if of_library(value):  # such as the package's own intrinsics
+        name = f"{getattr(value, '__module__', '')}.{getattr(value, '__name__', '')}"
+        return next((why for known, why in _UNCHECKED.items() if _is_in(name, known)), None)
+    return _found(value, _UNCHECKED)
+
+
+def _found(value: Any, modules: dict[str, str]) -> str | None:
+    """What is said of the module that a value is from, or its type, or that of what it is a method of."""
     if isinstance(value, types.ModuleType):
         return None  # what is taken from it counts
     for each in (value, type(value), type(getattr(value, "__self__", None))):
         module = getattr(each, "__module__", None) or ""
         module = f"builtins.{each.__name__}" if module in ("builtins", "_io") and callable(each) else module
-        for impure, why in _IMPURE.items():
-            if module == impure or module.startswith(f"{impure}.") or module == f"builtins.{impure}":
+        for known, why in modules.items():
+            if _is_in(module, known) or module == f"builtins.{known}":
                 return why
     return None
+
+
+def _is_in(module: str, known: str) -> bool:
+    return module == known or module.startswith(f"{known}.")
 
 
 def _line_using(function: types.FunctionType, word: str) -> int | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -246,15 +247,12 @@ def _survival(known: Summary, side: str) -> tuple[FloatArray, FloatArray]:
 
 
 def _survival_of_bins(known: Summary, side: str) -> tuple[FloatArray, FloatArray]:
-    bins = known.histogram
-    assert bins is not None
-    shift = bins.center - known.center
-    edges = {"right": bins.low + shift, "left": -(bins.high + shift)}
-    wanted = ("right", "left") if side == "both" else (side,)
-    edge, place = np.unique(np.concatenate([edges[one] for one in wanted]), return_inverse=True)
-    counts = np.bincount(place, np.concatenate([np.where(edges[one] >= 0, bins.counts, 0) for one in wanted]))
-    share = np.cumsum(counts[::-1])[::-1] / known.trials
-    return edge[edge > 0], share[edge > 0]
+    assert known.histogram is not None
+    shift, wanted = known.histogram.center - known.center, ("right", "left") if side == "both" else (side,)
+    bins = replace(known.histogram, low=known.histogram.low + shift, high=known.histogram.high + shift)
+    edges = np.unique(np.concatenate([bins.low if one == "right" else -bins.high for one in wanted]))
+    edges = edges[edges > 0]
+    return edges, sum((bins.beyond(edges, one) for one in wanted), np.zeros(edges.size)) / known.trials
 
 
 def _draw_theory(axes: Axes, result: Run, known: Summary, low: float, high: float) -> None:

@@ -142,7 +142,7 @@ def _tick_symlog(axes: Axes, scale: float, reach: float) -> None:
     """Ticks at 0 and at a few powers of ten on either side."""
     from matplotlib.ticker import NullLocator
 
-    first, last = math.ceil(math.log10(scale)), math.floor(math.log10(reach))
+    first, last = math.ceil(math.log10(0.5 * scale)), math.floor(math.log10(reach))
     powers = range(first, last + 1, max(1, math.ceil((last - first + 1) / 3)))
     places = [sign * 10.0**power for power in powers for sign in (-1, 1)]
     axes.set_xticks([0.0, *places], ["0", *(_power_label(place) for place in places)])

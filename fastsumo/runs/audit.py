@@ -6,7 +6,9 @@ step changed. `fs.sumo` is the fast one; tests hold the two together.
 
 from __future__ import annotations
 
+import inspect
 import math
+import reprlib
 import sys
 import textwrap
 from collections.abc import Callable
@@ -143,6 +145,14 @@ def audit(
     """
     if not callable(function):
         raise TypeError(f"function must take log weights and terms and return values, got {function!r}")
+    try:
+        inspect.signature(function).bind("log weights", "terms")
+    except ValueError:  # a function of C does not say what it takes
+        pass
+    except TypeError:
+        raise TypeError(
+            f"function must take log weights and terms, but its signature is {inspect.signature(function)}"
+        ) from None
     roulette = as_roulette(roulette)
     case = _case(roulette, checks.whole("minimum", minimum, 1), checks.whole("start", start, 0, 1))
     call = _Call(function)
@@ -324,7 +334,8 @@ class _Call:
             given = given.detach().cpu()
         found = np.asarray(given)
         if found.dtype.kind != "f" or found.dtype.itemsize < 4:
-            raise TypeError(f"function must return float32 or float64, one value a row, but returned {found.dtype}")
+            kind = found.dtype if found.dtype.kind != "O" else reprlib.repr(given)
+            raise TypeError(f"function must return float32 or float64, one value a row, but returned {kind}")
         single = found.dtype.itemsize < 8
         self._rounding, self._close = (_EPSILON_SINGLE, _CLOSE_SINGLE) if single else (_EPSILON, _CLOSE)
         if found.shape == () and len(terms) > 1:

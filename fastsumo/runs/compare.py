@@ -20,6 +20,7 @@ from fastsumo.base.text import Column, Rows
 from fastsumo.base.words import spelled
 from fastsumo.engine.devices import check_device
 from fastsumo.estimators.estimators import JVI, Estimator, Taylor
+from fastsumo.estimators.labels import label
 from fastsumo.estimators.parsing import as_estimator
 from fastsumo.models.model import Model
 from fastsumo.models.parsing import as_model
@@ -124,7 +125,7 @@ class Row(Shown):
 
     def _cell(self, name: str) -> Any:
         if name == "estimator":
-            return repr(self.estimator)
+            return label(self.estimator, "exact")
         source = self if hasattr(self, name) else self.result
         return getattr(source, name)
 

@@ -219,7 +219,7 @@ class Evaluation:
         plain = ("model", "estimator", "seed", "total", "total_error", "elapsed", "threads", "interrupted")
         truth = None if self.log_evidence is None else self.log_evidence.tolist()
         return {name: getattr(self, name) for name in plain} | {
-            "estimator": repr(self.estimator),
+            "estimator": label(self.estimator, "exact"),
             "log_evidence": truth,
             "rows": {name: getattr(self, name).tolist() for name in _OF_A_ROW},
         }

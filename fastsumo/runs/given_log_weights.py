@@ -6,6 +6,7 @@ evaluated here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from fastsumo.engine.cpu.given.values import iwae_rows, path_rows, sumo_rows
 from fastsumo.estimators.parsing import as_roulette
 from fastsumo.estimators.roulette import Geometric, Harmonic, Roulette
 from fastsumo.trial.plan import MAX_TERMS
+from fastsumo.trial.survival import reciprocals
 
 _HARMONIC, _GEOMETRIC = Harmonic(), Geometric(0.5)
 
@@ -92,14 +94,11 @@ def sumo(
     roulette = as_roulette(roulette)
     rows, used, m = _trials(log_weights, terms, roulette, minimum, seed, offsets)
     law, inverse, short = roulette.law(), _inverse(), _reciprocals(roulette)
-    values = np.empty(rows.count)
 
-    def work(piece: Piece, scratch: Floats) -> int:
-        part = values[piece.first : piece.first + piece.used.size]
-        return int(sumo_rows(piece.values, piece.starts, piece.used, m, law, short, inverse, scratch, part))
+    def kernel(piece: Piece, scratch: Floats, out: Floats) -> int:
+        return sumo_rows(*piece.taken, m, law, short, inverse, scratch, out)
 
-    run(rows, used, work, threads)
-    return alike(log_weights)(values)
+    return alike(log_weights)(_of_rows(rows, used, kernel, threads))
 
 
 @own_errstate
@@ -139,15 +138,13 @@ def sumo_coefficients(
     """
     roulette = as_roulette(roulette)
     rows, used, m = _trials(log_weights, terms, roulette, minimum, seed, offsets)
-    law, short, out = roulette.law(), _reciprocals(roulette), rows.room()
+    law, short = roulette.law(), _reciprocals(roulette)
 
-    def work(piece: Piece, scratch: Floats) -> int:
+    def kernel(piece: Piece, scratch: Floats, out: Floats) -> int:
         bases = np.empty(2 * (int(piece.used.max(initial=0)) // SEGMENT + 1))
-        taken = piece.values, piece.starts, piece.used
-        return int(gradient_rows(*taken, m, law, short, scratch, bases, piece.places, out))
+        return gradient_rows(*piece.taken, m, law, short, scratch, bases, piece.places, out)
 
-    run(rows, used, work, threads)
-    return alike(log_weights)(rows.shaped(out))
+    return alike(log_weights)(rows.shaped(_of_weights(rows, used, kernel, threads)))
 
 
 @own_errstate
@@ -176,14 +173,12 @@ def iwae(
     rows = rows_of(log_weights, offsets)
     used = _whole_rows(rows, 1, "iwae") if k is None else Used(checks.whole("k", k, 1, MAX_TERMS))
     _check_lengths(rows, used, "k")
-    values, inverse = np.empty(rows.count), _inverse()
+    inverse = _inverse()
 
-    def work(piece: Piece, scratch: Floats) -> int:
-        part = values[piece.first : piece.first + piece.used.size]
-        return int(iwae_rows(piece.values, piece.starts, piece.used, inverse, scratch, part))
+    def kernel(piece: Piece, scratch: Floats, out: Floats) -> int:
+        return iwae_rows(*piece.taken, inverse, scratch, out)
 
-    run(rows, used, work, threads)
-    return alike(log_weights)(values)
+    return alike(log_weights)(_of_rows(rows, used, kernel, threads))
 
 
 @own_errstate
@@ -210,14 +205,12 @@ def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, t
     """
     rows, degree = rows_of(log_weights, offsets), checks.whole("order", order, 1, 2)
     used = _whole_rows(rows, degree + 1, f"the jackknife of order {degree}")
-    values, inverse = np.empty(rows.count), _inverse()
+    inverse = _inverse()
 
-    def work(piece: Piece, scratch: Floats) -> int:
-        part = values[piece.first : piece.first + piece.used.size]
-        return int(jackknife_rows(piece.values, piece.starts, piece.used, degree, inverse, scratch, part))
+    def kernel(piece: Piece, scratch: Floats, out: Floats) -> int:
+        return jackknife_rows(*piece.taken, degree, inverse, scratch, out)
 
-    run(rows, used, work, threads)
-    return alike(log_weights)(values)
+    return alike(log_weights)(_of_rows(rows, used, kernel, threads))
 
 
 @own_errstate
@@ -242,13 +235,12 @@ def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threa
     True
     """
     rows = rows_of(log_weights, offsets)
-    used, inverse, out = _whole_rows(rows, 1, "cumulative_iwae"), _inverse(), rows.room()
+    used, inverse = _whole_rows(rows, 1, "cumulative_iwae"), _inverse()
 
-    def work(piece: Piece, scratch: Floats) -> int:
-        return int(path_rows(piece.values, piece.starts, piece.used, inverse, scratch, piece.places, out))
+    def kernel(piece: Piece, scratch: Floats, out: Floats) -> int:
+        return path_rows(*piece.taken, inverse, scratch, piece.places, out)
 
-    run(rows, used, work, threads)
-    return alike(log_weights)(rows.shaped(out))
+    return alike(log_weights)(rows.shaped(_of_weights(rows, used, kernel, threads)))
 
 
 @own_errstate
@@ -306,14 +298,12 @@ def taylor(
     """
     roulette = as_roulette(roulette)
     rows, used, size, centers = _series(log_weights, terms, roulette, block, log_center, seed, offsets)
-    law, counts, values = roulette.law(), _counts(roulette), np.empty(rows.count)
+    law, counts = roulette.law(), _counts(roulette)
 
-    def work(piece: Piece, scratch: Floats) -> int:
-        part = slice(piece.first, piece.first + piece.used.size)
-        taken = piece.values, piece.starts, piece.used, size, centers[part]
-        return int(series_rows(*taken, law, counts, scratch, values[part]))
+    def kernel(piece: Piece, scratch: Floats, out: Floats) -> int:
+        return series_rows(*piece.taken, size, centers[piece.rows], law, counts, scratch, out)
 
-    run(rows, used, work, threads)
+    values = _of_rows(rows, used, kernel, threads)
     _check_series(np.isfinite(values))
     return alike(log_weights)(values)
 
@@ -355,15 +345,13 @@ def taylor_coefficients(
     """
     roulette = as_roulette(roulette)
     rows, used, size, centers = _series(log_weights, terms, roulette, block, log_center, seed, offsets)
-    law, counts, out = roulette.law(), _counts(roulette), rows.room()
+    law, counts = roulette.law(), _counts(roulette)
 
-    def work(piece: Piece, scratch: Floats) -> int:
+    def kernel(piece: Piece, _scratch: Floats, out: Floats) -> int:
         room = np.empty(2 * (int(piece.used.max(initial=0)) // size))
-        part = slice(piece.first, piece.first + piece.used.size)
-        taken = piece.values, piece.starts, piece.used, size, centers[part]
-        return int(series_gradient_rows(*taken, law, counts, room, piece.places, out))
+        return series_gradient_rows(*piece.taken, size, centers[piece.rows], law, counts, room, piece.places, out)
 
-    run(rows, used, work, threads)
+    out = _of_weights(rows, used, kernel, threads)
     shaped = rows.shaped(out)
     if not np.isfinite(out).all():
         parts = [shaped[r] for r in range(rows.count)] if offsets is None else [out]
@@ -399,6 +387,23 @@ def draw_terms(
     array([1, 1, 1, 1, 1])
     """
     return as_roulette(roulette).sample(checks.whole("rows", rows, 1), seed)
+
+
+Kernel = Callable[[Piece, Floats, Floats], Any]  # of a piece, scratch memory, the output; the first bad row, or -1
+
+
+def _of_rows(rows: Rows, used: Used, kernel: Kernel, threads: int | None) -> Floats:
+    """One number for each row, by a kernel that is given the place for those of its piece."""
+    out = np.empty(rows.count)
+    run(rows, used, lambda piece, scratch: int(kernel(piece, scratch, out[piece.rows])), threads)
+    return out
+
+
+def _of_weights(rows: Rows, used: Used, kernel: Kernel, threads: int | None) -> Floats:
+    """One number for each weight, 0 where it is not used, by a kernel that is given the whole output."""
+    out = rows.room()
+    run(rows, used, lambda piece, scratch: int(kernel(piece, scratch, out)), threads)
+    return out
 
 
 def _series(
@@ -502,7 +507,8 @@ def _inverse() -> Floats:
     return 1.0 / np.maximum(np.arange(SHORT + 1), 1)
 
 
-def _reciprocals(law: Roulette) -> Floats:
-    """``1 / P(K >= j)`` for the kernels of short rows; 0 where `K` cannot be as large."""
-    survival = law.survival(np.arange(SHORT + 2))
-    return np.divide(1.0, survival, out=np.zeros(SHORT + 2), where=survival > np.finfo(float).tiny)
+def _reciprocals(roulette: Roulette) -> Floats:
+    """``1 / P(K >= j)`` for the kernels of short rows; 0 where `K` cannot be as large, or as good as never is."""
+    law, largest = roulette.law(), 1.0 / np.finfo(float).tiny
+    found = reciprocals(law, SHORT + 2)
+    return np.where((np.arange(SHORT + 2) <= law.cap) & (found < largest), found, 0.0)

@@ -12,12 +12,13 @@ import numba
 from fastsumo._version import __version__
 from fastsumo.base.shown import Shown
 from fastsumo.estimators.estimators import Estimator
+from fastsumo.estimators.labels import label
 from fastsumo.estimators.serialization import estimator_from_json, estimator_to_json
 from fastsumo.jit.machine import cpu_name
 from fastsumo.models.model import Model, source_hash
 from fastsumo.models.portable import is_portable
 from fastsumo.models.serialization import origin_of
-from fastsumo.theory import far_out, khat_of_weights
+from fastsumo.theory import far_out, khat_of_weights, series_index
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,6 +38,8 @@ class Provenance(Shown):
     weight_variance : bool or None
         Of the weights: as the model declares them, or as theory finds them (see `with_tails_of`); whether they have a
         variance, and their k-hat where theory does not show that they have. Two runs are the same without them.
+    series_index : tuple of float or None
+        Bounds of the tail index of Taylor's series, likewise; None for other estimators.
     version, numba, cpu : str
     origin : str or None
         A word by which `models.parsing.parse_model` makes the model, with other parameters perhaps.
@@ -68,6 +71,7 @@ class Provenance(Shown):
     weight_zero_index: float | None = field(default=None, compare=False)
     weight_variance: bool | None = field(default=None, compare=False)
     weight_khat: float | None = field(default=None, compare=False)
+    series_index: tuple[float, float] | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, model: Model, estimator: Estimator) -> Provenance:
@@ -99,6 +103,7 @@ class Provenance(Shown):
             weight_zero_index=near_zero,
             weight_variance=far.has_square,
             weight_khat=None if far.has_square else khat_of_weights(model),
+            series_index=series_index(model, self.estimator),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,11 +116,11 @@ class Provenance(Shown):
         plan = self.estimator.plan()
         table = hashlib.sha256(plan.law.table.tobytes()).hexdigest()[:16] if plan.law.table.size else ""
         told = {
-            "estimator": repr(self.estimator),
+            "estimator": label(self.estimator, "exact"),
             "minimum": plan.minimum,
             "law": plan.law._asdict() | {"table": table},
         }
-        kept = {name: value for name, value in vars(self).items() if not name.startswith("weight_")}
+        kept = {name: value for name, value in vars(self).items() if not name.startswith(("weight_", "series_"))}
         return kept | {"params": list(self.params)} | told
 
     def stored(self) -> dict[str, Any]:
@@ -134,4 +139,5 @@ class Provenance(Shown):
         if estimator is None:
             estimator = estimator_from_json(json.dumps(stored["estimator"]))
         known: dict[str, Any] = {each.name: stored.get(each.name) for each in fields(cls) if each.name != "estimator"}
-        return cls(**known | {"params": tuple(known["params"]), "estimator": estimator})
+        known |= {name: tuple(known[name]) for name in ("params", "series_index") if known[name] is not None}
+        return cls(**known | {"estimator": estimator})

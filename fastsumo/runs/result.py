@@ -94,7 +94,7 @@ class Result:
     >>> import fastsumo as fs
     >>> r = fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=80)), trials=10_000, seed=1)
     >>> r
-    Result('note', SUMO(roulette=Harmonic(cap=80), minimum=1, start=1), trials=10000, mean=1.849237334)
+    Result('note', SUMO(Harmonic(cap=80)), trials=10000, mean=1.849237334)
     >>> r.trials, r.cost, r.largest_terms
     (10000, 60533, 80)
     >>> r.by_terms["trials"].tolist()

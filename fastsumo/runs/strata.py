@@ -40,6 +40,8 @@ def parted(estimator: Estimator, cost: float, strata: Iterable[int] | None, larg
     law = law_with_strata(estimator)
     limit = law.cap if largest is None else min(checks.whole("largest_terms", largest, 1), law.cap)
     if strata is not None:
+        if isinstance(strata, str) or not isinstance(strata, Iterable):
+            raise TypeError(f"strata must be a sequence of the smallest K of each, got {strata!r}")
         edges = [checks.whole("strata", low, 1) for low in strata]
         if edges[:1] != [1] or any(low >= high for low, high in itertools.pairwise(edges)) or edges[-1] > limit:
             raise ValueError(

@@ -129,7 +129,7 @@ class Stratified:
         (array([  1,   3, 100]), 0.0099)
         """
         parts = list(results)
-        if not parts or not all(isinstance(part.provenance.estimator, Stratum) for part in parts):
+        if not parts or not all(_is_of_a_stratum(part) for part in parts):
             raise ValueError("Stratified.of takes results of strata: run fs.Stratum(estimator, low, high)")
         parts.sort(key=lambda part: _stratum(part).low)
         first = parts[0]
@@ -354,11 +354,11 @@ class Stratified:
             raise ValueError(f"x must be positive distances from the centre, got {x!r}")
         flat = distances.reshape(-1)
         table, variance = np.zeros(flat.size, TAIL), np.zeros(flat.size)
-        for p, counts in zip(self.strata["probability"], self._counts, strict=True):
-            above, below = counts.beyond(flat)
+        for p, result in zip(self.strata["probability"], self.results, strict=True):
+            above, below = _beyond(result, flat)
             table["above"] += p * above
             table["below"] += p * below
-            variance += p**2 * (above + below) * (1.0 - above - below) / counts.trials
+            variance += p**2 * (above + below) * (1.0 - above - below) / result.trials
         table["x"], table["missing"] = flat, self.missing
         table["probability"] = table["above"] + table["below"]
         table["std_error"] = np.sqrt(np.maximum(variance, 0.0))
@@ -385,13 +385,13 @@ class Stratified:
         if not last > 0.0:
             return LocalIndex(math.nan, math.nan, near, far)
         variance = 0.0
-        for p, counts in zip(self.strata["probability"], self._counts, strict=True):
-            f, g = (float(sum(each)) for each in zip(*counts.beyond(np.array([near, far])), strict=True))
+        for p, result in zip(self.strata["probability"], self.results, strict=True):
+            f, g = sum(_beyond(result, np.array([near, far]))).tolist()  # type: ignore[union-attr]
             pair = np.array(
                 [[f * (1.0 - f), g * (1.0 - f)], [g * (1.0 - f), g * (1.0 - g)]]
             )  # beyond high, so beyond low
             slope = p * np.array([1.0 / first, -1.0 / last])
-            variance += float(slope @ pair @ slope) / counts.trials
+            variance += float(slope @ pair @ slope) / result.trials
         width = math.log(far / near)
         return LocalIndex(math.log(first / last) / width, math.sqrt(max(variance, 0.0)) / width, near, far)
 
@@ -405,9 +405,13 @@ class Stratified:
 
         Raises
         ------
+        TypeError
+            If the other is no run by strata.
         ValueError
             If the strata differ, or the runs do, or they share trials.
         """
+        if not isinstance(other, Stratified):
+            raise TypeError(f"a run by strata merges with another, as fs.stratify gives one, got {other!r}")
         if [_stratum(result) for result in self.results] != [_stratum(result) for result in other.results]:
             raise ValueError("cannot merge runs of different strata: give both the same largest_terms or strata")
         pairs = zip(self.results, other.results, strict=True)
@@ -427,7 +431,8 @@ class Stratified:
         seed : int, optional
             Needed where the run has more than one.
         """
-        return self.results[stratum].replay(trial, seed, **options)
+        row = checks.whole("stratum", stratum, 0, len(self.results) - 1)
+        return self.results[row].replay(trial, seed, **options)
 
     @own_errstate
     def to_dict(self) -> dict[str, Any]:
@@ -474,7 +479,8 @@ class Stratified:
         largest = self.strata["largest"]
         last = math.log10(max(float(largest[np.isfinite(largest)].max(initial=0.0)), 1e-300))
         first = 0 if last > 1.0 else math.floor(last) - 2
-        many = per_decade or max(1, min(4, int(_ROWS / (last - first))))
+        usual = max(1, min(4, int(_ROWS / (last - first))))
+        many = usual if per_decade is None else checks.whole("per_decade", per_decade, 1)
         x = np.array([float(f"{10.0 ** (i / many):.3g}") for i in range(first * many, math.floor(last * many) + 1)])
         return x[self.tail(x)["probability"] > self.missing]
 
@@ -511,10 +517,6 @@ class Stratified:
         """
         return plot.strata(self, ax, brute_force=brute_force)
 
-    @cached_property
-    def _counts(self) -> list[_Counts]:
-        return [_Counts(result.histogram, result.trials, result.zero_weight_trials) for result in self.results]
-
     def _repr_html_(self) -> str:
         return words.page(self)
 
@@ -531,42 +533,19 @@ class Stratified:
         return self.text()
 
 
-class _Counts:
-    """How many trials of a stratum lie beyond a distance from the centre, on either side."""
-
-    def __init__(self, bins: Histogram, trials: int, zero_weight: int) -> None:
-        self.trials, self._zero_weight = trials, zero_weight
-        up, down = bins.low >= 0.0, bins.high <= 0.0
-        self._above = _Side(bins.low[up], bins.high[up], bins.counts[up])
-        self._below = _Side(-bins.high[down][::-1], -bins.low[down][::-1], bins.counts[down][::-1])
-
-    def beyond(self, x: Floats) -> tuple[Floats, Floats]:
-        """Shares of the trials above ``center + x`` and below ``center - x``."""
-        return self._above.beyond(x) / self.trials, (self._below.beyond(x) + self._zero_weight) / self.trials
-
-
-class _Side:
-    """Bins of distances, ascending."""
-
-    def __init__(self, low: Floats, high: Floats, counts: NDArray[np.int64]) -> None:
-        self._low, self._high, self._counts = low, high, counts
-        self._from = np.append(np.cumsum(counts[::-1])[::-1], 0)
-
-    def beyond(self, x: Floats) -> Floats:
-        first = np.searchsorted(self._low, x, "left")
-        whole = self._from[first].astype(np.float64)
-        at = np.maximum(first - 1, 0)
-        if self._low.size == 0:
-            return whole
-        inside = (first > 0) & (self._high[at] > x) & np.isfinite(self._high[at])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            part = np.log(self._high[at] / x) / np.log(self._high[at] / self._low[at])
-        return whole + np.where(inside, part * self._counts[at], 0.0)
+def _beyond(result: Result, x: Floats) -> tuple[Floats, Floats]:
+    """Shares of the trials above ``center + x`` and below ``center - x``."""
+    above, below = (result.histogram.beyond(x, side) for side in ("right", "left"))
+    return above / result.trials, (below + result.zero_weight_trials) / result.trials
 
 
 def trimmed(result: Result) -> Result:
     """A result with the first extremes only: there are many strata."""
-    return replace(result, statistics=replace(result.statistics, extremes=result.extremes[:KEPT]))
+    return replace(result, statistics=replace(result.statistics, kept=result.extremes[:KEPT], unsorted_around=None))
+
+
+def _is_of_a_stratum(result: object) -> bool:
+    return isinstance(getattr(getattr(result, "provenance", None), "estimator", None), Stratum)
 
 
 def _stratum(result: Result) -> Stratum:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -108,7 +109,7 @@ def stratify(
             f"{len(parts)} strata up to K = {parts[-1].high} with {2 * FEWEST} trials each cost "
             f"{2 * FEWEST * costs.sum():.3g} samples, more than cost={budget:g}; raise it, or lower largest_terms"
         )
-    run = _Run(model, int(seed), thread_count(threads, model), device)
+    run = _Run(model, estimator, int(seed), thread_count(threads, model), device)
     title = f"{model.name} · strata of {label(estimator)}"
     if given is None:
         pilot = pilot_trials(costs, budget)
@@ -134,8 +135,9 @@ def stratify(
 class _Run:
     """Runs strata one after the other, around one centre."""
 
-    def __init__(self, model: Model, seed: int, threads: int, device: str | None) -> None:
+    def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int, device: str | None) -> None:
         self.model, self.seed, self.threads = model, seed, threads
+        self.made = Provenance.of(model, estimator)
         self.device = "cpu" if device is None else device
         self.center: float | None = None
         self.interrupted = False
@@ -147,7 +149,7 @@ class _Run:
         )
         self.center = engine.center
         statistics, spans, interrupted = engine.tally(first, trials, _Later(bar, self.trials))
-        made = Provenance.of(self.model, stratum), statistics, {self.seed: spans}, engine.center
+        made = replace(self.made, estimator=stratum), statistics, {self.seed: spans}, engine.center
         result = Result(*made, engine.elapsed, self.threads, interrupted, self.model)
         self.interrupted |= interrupted
         self.cost, self.trials = self.cost + result.cost, self.trials + result.trials
@@ -172,7 +174,8 @@ def _given(allocation: object, n: int) -> NDArray[np.int64] | None:
     if isinstance(allocation, str):
         checks.choice("allocation", allocation, ALLOCATIONS)
         return None
-    numbers = np.array([checks.whole("allocation", each, 0, _PILOT) for each in np.asarray(allocation).reshape(-1)])
+    listed = checks.array("allocation", allocation).reshape(-1).tolist()
+    numbers = np.array([checks.whole("allocation", each, 0, _PILOT) for each in listed])
     if numbers.size != n or not numbers.any():
         raise ValueError(f"allocation has {numbers.size} numbers of trials for {n} strata, of which one must have some")
     return numbers.astype(np.int64)

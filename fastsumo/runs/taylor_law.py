@@ -56,7 +56,7 @@ def taylor_law(model: Model, cost: float | None = None) -> Taylor:
     >>> import fastsumo as fs
     >>> best = taylor_law(fs.models.note(), cost=8)
     >>> best.block, best.roulette, round(fs.theory.predict(fs.models.note(), best).variance_times_cost.value, 3)
-    (6, Geometric(p=0.75, cap=None), 0.957)
+    (6, Geometric(p=0.75), 0.957)
     """
     if not isinstance(model, Model):
         raise TypeError(f"model must be a fastsumo Model, got {model!r}")

@@ -96,7 +96,7 @@ class Tuned(Shown):
     iterations, evaluations : int
     converged : bool
     message : str
-        What the optimiser says, and what is wrong with the family: which moment of the weights does not exist.
+        How the search ended, and what is wrong with the family: which moment of the weights does not exist.
 
     Examples
     --------
@@ -277,11 +277,17 @@ class _Tuning:
         self.converged, self.message = True, ""
 
     def note(self, report: Any) -> None:
-        """Keep what the optimiser says."""
+        """Keep how the optimiser ended."""
         self.iterations += int(report.nit)
         self.evaluations += int(report.nfev)
-        self.converged, self.message = bool(report.success), str(report.message)
-        LOGGER.info("tune %s: %d evaluations, %s", self.model.name, self.evaluations, self.message)
+        self.converged = bool(report.success)
+        if self.converged:
+            self.message = "no small step from here is better"
+        elif report.nit >= self.most:
+            self.message = f"the search ended at its {self.most} steps: max_iterations= allows more"
+        else:
+            self.message = "the search found no step down, short of where it was to end; the best it met is kept"
+        LOGGER.info("tune %s: %d evaluations, %s", self.model.name, self.evaluations, report.message)
 
     def minimise(self, objective: Callable[[Floats], float], start: Floats, bounds: Any = None) -> Floats:
         """L-BFGS-B with gradients by differences, and the simplex where there are few parameters and it stops early."""

@@ -3,6 +3,7 @@
 A sum is a row of int64 limbs of 32 bits each, together one integer multiple of ``2**-1074``: every float64 is one.
 """
 
+import numpy as np
 from numba import int64
 
 from fastsumo.jit.bits import float_bits
@@ -10,6 +11,7 @@ from fastsumo.jit.memory import ints
 from fastsumo.jit.options import device, inlined, kernel
 
 LIMBS = 68  # 2098 bits of a float64's range, and 78 bits of room above
+SUM_BYTES = 8 * LIMBS
 _LOW = int64(0xFFFFFFFF)
 _MANTISSA = int64((1 << 52) - 1)
 
@@ -42,12 +44,29 @@ def deposit(sum_at, x):
 
 
 @kernel
-def carry(sums):
-    """Bring every limb but the last back into 32 bits, the sums unchanged. To be called before 2^30 deposits."""
-    for row in range(sums.shape[0]):
+def carry(sums_at, to, rows):
+    """Move so many sums to where there is zero, or back to where they are, every limb but the last in 32 bits again.
+
+    The sums are unchanged by that; where they were there is zero. To be called before 2^30 deposits.
+    """
+    for row in range(rows):
+        source, target = ints(sums_at + row * SUM_BYTES, LIMBS), ints(to + row * SUM_BYTES, LIMBS)
+        limb, end = 0, LIMBS
+        while limb < end and source[limb] == 0:
+            limb += 1
+        while limb < end and source[end - 1] == 0:
+            end -= 1
         over = int64(0)
-        for limb in range(LIMBS - 1):
-            value = sums[row, limb] + over
-            over = value >> 32
-            sums[row, limb] = value & _LOW
-        sums[row, LIMBS - 1] += over
+        while limb < LIMBS - 1 and (limb < end or over != 0):
+            value = source[limb] + over
+            source[limb], target[limb], over = 0, value & _LOW, value >> 32
+            limb += 1
+        if limb == LIMBS - 1:
+            value = source[limb] + over
+            source[limb], target[limb] = 0, value
+
+
+def carried(sums: np.ndarray) -> np.ndarray:
+    """Sums, one a row, carried in place."""
+    carry(sums.ctypes.data, sums.ctypes.data, sums.shape[0])
+    return sums

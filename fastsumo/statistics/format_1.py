@@ -12,8 +12,8 @@ from fastsumo.statistics.statistics import LIMITS, SUMS, Statistics
 
 def statistics_of(arrays: dict[str, NDArray[Any]]) -> Statistics:
     """Statistics from their arrays; sums come without their empty rows."""
-    values: dict[str, Any] = {}
-    for name in Statistics.__dataclass_fields__:
+    values: dict[str, Any] = {"kept": arrays["extremes"]}
+    for name in Statistics.__dataclass_fields__.keys() - {"kept", "unsorted_around"}:
         value: Any = arrays[name]
         if name in SUMS:
             full = np.zeros((int(np.prod(SUMS[name])), value.shape[-1]), np.int64)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.statistics.exact import LIMBS, carry
+from fastsumo.statistics.exact import LIMBS, carried
 from fastsumo.statistics.packed import Parts, pack, parts_of, unpack
 from fastsumo.statistics.statistics import (
     COUNTS,
@@ -90,7 +90,7 @@ class StatisticsMerger:
             period_largest=self._period_largest.copy(),
             bins=bins,
             bin_counts=bin_counts,
-            extremes=self._extremes[0],
+            kept=self._extremes[0],
             **self._limits,
         )
 
@@ -126,7 +126,7 @@ class StatisticsMerger:
             return
         self._added = 0
         for sums in self._sums.values():
-            carry(sums)
+            carried(sums)
         bins = np.concatenate([np.empty(0, np.int64), *(bins for bins, _ in self._histograms)])
         counts = np.concatenate([np.empty(0, np.int64), *(counts for _, counts in self._histograms)])
         order = np.argsort(bins, kind="stable")

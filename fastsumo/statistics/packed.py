@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.errors import DamagedError
-from fastsumo.statistics.exact import carry
+from fastsumo.statistics.exact import carried
 from fastsumo.statistics.statistics import COUNTS, EXTREME, LIMITS, SUMS, Statistics
 
 _MAGIC = b"FSS1"
@@ -129,8 +129,7 @@ def _packed_sums(name: str, sums: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
     rows = np.flatnonzero(flat.any(axis=1))
     digits = flat[rows]
     signs = np.where(digits[:, -1] < 0, -1, 1).astype(np.int8)
-    digits *= signs[:, None]
-    carry(digits)
+    digits = carried(digits * signs[:, None])
     used = np.flatnonzero(digits.any(axis=0))
     low, high = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 0)
     return {

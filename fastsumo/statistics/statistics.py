@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base.floats import own_errstate
-from fastsumo.statistics.exact import carry
 from fastsumo.statistics.tally import (
     BIN_SHIFT,
     EXTREMES,
@@ -68,20 +67,23 @@ class Statistics:
     zero_weight: int
     largest_terms: int
     overflowed: int
-    extremes: NDArray[Any]
+    kept: NDArray[Any]  # the extremes
+    unsorted_around: float | None = None  # not in their order yet, which is by the distance from this centre
 
     @classmethod
     def of(cls, tally: Any, seed: int, center: float) -> Statistics:
-        """The lasting form of a tally; the tally is left as it was."""
+        """The lasting form of a tally, which has no sums afterwards and else is as it was."""
         found = int(tally.counters[FOUND])
-        extremes = np.zeros(found, EXTREME)
-        extremes["trial"], extremes["terms"] = tally.candidate_trials[:found], tally.candidate_terms[:found]
-        extremes["value"], extremes["seed"] = tally.candidates[:found, 1], seed
+        kept = np.empty(found, EXTREME)
+        kept["trial"], kept["terms"] = tally.candidate_trials[:found], tally.candidate_terms[:found]
+        kept["value"], kept["seed"] = tally.candidates[:found, 1], seed
+        many = found > EXTREMES
+        octave_sums, group_sums, period_sums = tally.take_sums()
         bins = tally.occupied_bins()
         return cls(
-            _carried(tally.octave_sums),
-            _carried(tally.group_sums),
-            _carried(tally.period_sums),
+            octave_sums,
+            group_sums,
+            period_sums,
             tally.octave_counts.copy(),
             tally.group_counts.copy(),
             tally.period_counts.copy(),
@@ -93,8 +95,16 @@ class Statistics:
             int(tally.counters[ZERO_WEIGHT]),
             int(tally.counters[LARGEST_TERMS]),
             int(tally.counters[OVERFLOWED]),
-            largest_first(extremes, center),
+            largest_first(kept, center) if many else kept,
+            None if many else center,
         )
+
+    @property
+    def extremes(self) -> NDArray[Any]:
+        """The trials furthest from the centre, largest distance first; put in order when they are first asked for."""
+        if self.unsorted_around is not None:
+            self.kept, self.unsorted_around = largest_first(self.kept, self.unsorted_around), None
+        return self.kept
 
     @property
     def finite(self) -> int:
@@ -178,10 +188,21 @@ def largest_first(extremes: NDArray[Any], center: float) -> NDArray[Any]:
     if extremes.size > EXTREMES:
         cut = np.partition(distance, extremes.size - EXTREMES)[extremes.size - EXTREMES]
         extremes, distance = extremes[distance >= cut], distance[distance >= cut]
-    order = np.argsort(-distance)
-    if np.any(np.diff(distance[order]) == 0.0):  # seldom; sorting by one key is ten times as fast
+    order = _falling(distance)
+    if np.any(np.diff(distance[order]) >= 0.0):  # seldom; sorting by one key is ten times as fast
         order = np.lexsort((extremes["trial"], extremes["seed"], -distance))
     return extremes.take(order[:EXTREMES])  # records: by `take` thirty times as fast as by an index
+
+
+def _falling(distance: NDArray[np.float64]) -> NDArray[np.int64]:
+    """What puts numbers that are not negative into falling order, but for those that differ in their last digits.
+
+    The place of a number is written over these: sorting numbers takes a quarter of the time that sorting places takes.
+    """
+    mask = (1 << distance.size.bit_length()) - 1
+    keys = (distance.view(np.int64) | mask) ^ np.arange(distance.size)
+    keys.sort()
+    return (keys[::-1] & mask) ^ mask
 
 
 def to_float(x: Fraction) -> float:
@@ -190,12 +211,6 @@ def to_float(x: Fraction) -> float:
         return float(x)
     except OverflowError:
         return np.inf if x > 0 else -np.inf
-
-
-def _carried(sums: NDArray[np.int64]) -> NDArray[np.int64]:
-    flat = sums.reshape(-1, sums.shape[-1]).copy()
-    carry(flat)
-    return flat.reshape(sums.shape)
 
 
 def rounded(sums: NDArray[np.int64]) -> NDArray[np.float64]:

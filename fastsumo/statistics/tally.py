@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastsumo.statistics.exact import LIMBS
+from fastsumo.statistics.exact import LIMBS, carry
 
 OCTAVES = 53  # of K, up to 2^52
 POWERS = 4
@@ -16,6 +16,7 @@ PERIODS = 128  # two to each octave of the trial number
 BINS_PER_OCTAVE = 64
 BIN_SHIFT = 46  # 52 mantissa bits less log2(BINS_PER_OCTAVE)
 BINS = 2048 * BINS_PER_OCTAVE  # of each sign
+_LOOK = 32  # octaves of the histogram that are looked at together
 EXTREMES = 10_000  # trials that are kept
 CANDIDATES = 100_000  # room for the extremes of one block of trials and those kept before it
 
@@ -51,8 +52,6 @@ _PLACES = [8 * sum(_SIZES[:i]) for i in range(len(_SIZES))]
     CANDIDATE_TRIALS_AT,
     CANDIDATE_TERMS_AT,
 ) = _PLACES  # bytes from a tally's address to its arrays, in their order
-SUM_BYTES = 8 * LIMBS  # of one exact sum
-
 _MOST_IDLE = 64
 _idle: list[Tally] = []  # empty ones whose memory the system has given already, which takes as long as 5,000 trials
 
@@ -92,10 +91,18 @@ class Tally:
         except IndexError:
             return cls()
 
+    def take_sums(self) -> list[np.ndarray]:
+        """The exact sums, carried: by octave, group and period. None are left here."""
+        taken = []
+        for (shape, _), place in zip(_ARRAYS.values(), (OCTAVE_SUMS_AT, GROUP_SUMS_AT, PERIOD_SUMS_AT), strict=False):
+            taken.append(sums := np.zeros(shape, np.int64))
+            carry(self.address + place, sums.ctypes.data, sums.size // LIMBS)
+        return taken
+
     def give_back(self, bins: np.ndarray) -> None:
-        """Empty it, for `taken`, told which bins are not empty. It must not be used afterwards."""
+        """Empty it, for `taken`, when its sums are taken, told which bins are not empty. Not to be used afterwards."""
         self.histogram.reshape(-1)[bins] = 0
-        self.memory[: HISTOGRAM_AT // 8] = 0.0
+        self.memory[OCTAVE_COUNTS_AT // 8 : HISTOGRAM_AT // 8] = 0.0
         self.memory[LIMITS_AT // 8 : CANDIDATES_AT // 8] = 0.0
         self._begin()
         if len(_idle) < _MOST_IDLE:
@@ -106,11 +113,19 @@ class Tally:
         self.limits[:] = np.inf, -np.inf, -1.0
 
     def occupied_bins(self) -> np.ndarray:
-        """Flat indices of the bins of the histogram that are not empty, ascending; octaves first, which is fast."""
-        octaves = self.histogram.reshape(-1, 2 * BINS_PER_OCTAVE)
-        occupied = np.flatnonzero(np.bitwise_or.reduce(octaves, axis=1))
-        rows, columns = np.nonzero(octaves[occupied])
-        return np.asarray(occupied[rows] * octaves.shape[1] + columns)
+        """Flat indices of the bins of the histogram that are not empty, ascending.
+
+        Looked for from the furthest trial inwards, until all trials are found: it is large, and mostly empty.
+        """
+        bins, octave = self.histogram.reshape(-1), 2 * BINS_PER_OCTAVE
+        missing, end = int(self.octave_counts[:, 0].sum()), octave * (_exponent(self.period_largest.max()) + 1)
+        found = []
+        while missing > 0 and end > 0:
+            begin = max(end - _LOOK * octave, 0)
+            found.append(np.flatnonzero(bins[begin:end]) + begin)
+            missing -= int(bins[found[-1]].sum())
+            end = begin
+        return np.concatenate([np.empty(0, np.int64), *found[::-1]])
 
     def compact(self) -> None:
         """Where there are many candidates: keep the extremes only, and raise the threshold for later ones."""
@@ -126,3 +141,8 @@ class Tally:
             column[:EXTREMES] = column[kept]
         self.counters[FOUND] = EXTREMES
         self.limits[THRESHOLD] = threshold
+
+
+def _exponent(size: np.float64) -> int:
+    """The biased exponent of a number that is not negative: its octave of the histogram."""
+    return int(size.view(np.int64)) >> 52 & 0x7FF

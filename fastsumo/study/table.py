@@ -90,7 +90,7 @@ class Status(Shown):
         """The same as plain numbers and words, ready for JSON."""
         return {
             "complete": self.complete,
-            "cells": [asdict(cell) | {"estimator": repr(cell.estimator)} for cell in self.cells],
+            "cells": [asdict(cell) | {"estimator": label(cell.estimator, "exact")} for cell in self.cells],
             "runs": len(self.runs),
         }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from os import PathLike
 from typing import Final, Literal
 
 import numpy as np
@@ -57,11 +58,14 @@ def as_sample(values: ArrayLike, name: str = "values") -> FloatArray:
         If the array is empty, not one-dimensional, or holds NaN or an infinity.
     """
     fields = getattr(getattr(values, "dtype", None), "names", None) or ()
+    if isinstance(values, (str, PathLike)):
+        raise TypeError(f"{name} must be numbers or a result, got the path {str(values)!r}: fs.load reads it")
     array = checks.array(name, values["value"] if "value" in fields else values)  # type: ignore[index,call-overload]
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be real numbers, not an array of {array.dtype}")
     if array.ndim != 1:
-        raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
+        got = f"not of shape {array.shape}" if array.ndim else f"got the number {array}"
+        raise ValueError(f"{name} must be one-dimensional, {got}")
     if array.size == 0:
         raise ValueError(f"{name} is empty")
     sample = array.astype(np.float64, copy=False)

@@ -6,6 +6,7 @@ The bins are those of the DDSketch of Masson, Rim & Lee (VLDB 2019). No estimate
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -67,6 +68,49 @@ class Histogram(Shown):
         finite_high = np.where(np.isfinite(self.high), self.high, self.low)
         low, high = np.where(straddles, 1.0, finite_low), np.where(straddles, 1.0, finite_high)
         return np.where(straddles, 0.0, low / (0.5 * (1.0 + low / high)))
+
+    @own_errstate
+    def beyond(self, x: ArrayLike, side: str) -> FloatArray:
+        """How many values lie at ``x`` or further from the center, on one side.
+
+        Parameters
+        ----------
+        x : array_like
+            Positive distances from the center.
+        side : {"right", "left"}
+
+        Returns
+        -------
+        ndarray of float64, shape of `x`
+            Whole numbers at the edges of bins; of the bin around ``x`` the share that lies beyond it in ``log x``.
+
+        Examples
+        --------
+        >>> found = Histogram(0.0, np.array([-2.0, 1.0]), np.array([-1.0, 4.0]), np.array([5, 10]))
+        >>> found.beyond([1.0, 2.0, 4.0], "right").tolist(), found.beyond(1.0, "left").tolist()
+        ([10.0, 5.0, 0.0], 5.0)
+        """
+        low, high, counts, beyond = self._sides[checks.choice("side", side, ("right", "left"))]
+        distances = checks.floats("x", x)
+        if low.size == 0:
+            return np.zeros(distances.shape)
+        first = np.searchsorted(low, distances, "left")
+        around = np.maximum(first - 1, 0)
+        inside = (first > 0) & (high[around] > distances) & np.isfinite(high[around])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = np.log(high[around] / distances) / np.log(high[around] / low[around])
+        return np.asarray(beyond[first] + np.where(inside, part * counts[around], 0.0))
+
+    @cached_property
+    def _sides(self) -> dict[str, tuple[FloatArray, FloatArray, IntArray, IntArray]]:
+        """Of each side: edges as distances, ascending, counts, and how many values are in a bin or beyond it."""
+        up, down = self.low >= 0.0, self.high <= 0.0
+        right = self.low[up], self.high[up], self.counts[up]
+        left = -self.high[down][::-1], -self.low[down][::-1], self.counts[down][::-1]
+        return {
+            side: (low, high, counts, np.append(np.cumsum(counts[::-1])[::-1], 0))
+            for side, (low, high, counts) in (("right", right), ("left", left))
+        }
 
 
 @own_errstate

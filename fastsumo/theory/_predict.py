@@ -20,7 +20,7 @@ from ._frullani import MOST_SAMPLES, NO_WEIGHT, log_evidence_of, mean_log_averag
 from ._moments import FirstOrder, Gamma, Moments, gamma_of
 from ._quantities import INFINITE, UNKNOWN, ChiSquare, Prediction, Quantity
 from ._survival import SurvivalFormula
-from ._tails import MOST, Tail, tail_of
+from ._tails import MOST, Tail, is_bounded, tail_of
 from ._weights import GOOD, drawn_log_weights, tails_of_weights, weights_of, zero_weights
 
 CLOSE = 0.1  # relative error up to which a variance is of first order
@@ -99,10 +99,10 @@ def predict(model: Model | str, estimator: Estimator | str) -> Prediction:
     )
 
 
-def check(model: Model | str, estimator: Estimator | str) -> tuple[Model, Estimator]:
+def check(model: Model | str, estimator: Estimator | str, parts: bool = False) -> tuple[Model, Estimator]:
     """A model without data and an estimator, of themselves or of words for them; an error where they are neither."""
     model, estimator = as_model(model), as_estimator(estimator)
-    if isinstance(estimator, Stratum):
+    if isinstance(estimator, Stratum) and not parts:
         raise ValueError(f"theory is of whole estimators, and {estimator!r} is a part of one")
     if model.data is not None:
         raise ValueError(f"model {model.name!r} has data: every row is a model of its own, and theory is of one")
@@ -142,6 +142,7 @@ def tail(model: Model | str, estimator: Estimator | str) -> Tail:
     ----------
     model : Model
     estimator : Estimator
+        Or a stratum of one.
 
     Returns
     -------
@@ -154,8 +155,26 @@ def tail(model: Model | str, estimator: Estimator | str) -> Tail:
     >>> [tail(fs.models.note(), fs.SUMO()).exists(p) for p in (1, 2)]
     [True, False]
     """
-    model, estimator = check(model, estimator)
+    model, estimator = check(model, estimator, parts=True)
     return _tail(model, _taylor.centered(model, estimator), chi_square(model))
+
+
+@own_errstate
+def series_index(model: Model, estimator: Estimator) -> tuple[float, float] | None:
+    """Bounds of the tail index of `Taylor`, or of a stratum of it, on a model; None for other estimators.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> low, high = series_index(fs.models.gamma(1.0), fs.Taylor(fs.roulette.Geometric(0.25)))
+    >>> bool(2.0 < low == high < 3.0), series_index(fs.models.gamma(1.0), fs.Stratum(fs.Taylor(), 1, 9))
+    (True, (inf, inf))
+    """
+    whole = estimator.estimator if isinstance(estimator, Stratum) else estimator
+    if not isinstance(whole, Taylor):
+        return None
+    found = tail(model, estimator)
+    return (found.index, found.index) if math.isnan(found.low) else (found.low, found.high)
 
 
 @own_errstate
@@ -189,9 +208,10 @@ def gamma_shape(model: Model) -> float | None:
 
 
 def _tail(model: Model, estimator: Estimator, chi2: ChiSquare) -> Tail:
-    if isinstance(estimator, Taylor):
-        return _taylor.tail_of(model, estimator, _taylor.series_of(model, estimator, chi2))
-    deviation = _mean_deviation(model) if isinstance(estimator, SingleTerm) else math.nan
+    whole = estimator.estimator if isinstance(estimator, Stratum) else estimator
+    if isinstance(whole, Taylor):
+        return _taylor.tail_of(model, whole, _taylor.series_of(model, whole, chi2), is_bounded(estimator))
+    deviation = _mean_deviation(model) if isinstance(whole, SingleTerm) else math.nan
     far = tails_of_weights(model)
     return tail_of(estimator, float(chi2), far.weight, far.near_zero, deviation)
 

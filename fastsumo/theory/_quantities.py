@@ -166,7 +166,7 @@ class Prediction(Shown):
         >>> fs.theory.predict(fs.models.note(), fs.ELBO()).to_dict()["cost"]
         {'value': 1.0, 'kind': 'exact'}
         """
-        numbers = asdict(self) | {"estimator": repr(self.estimator)}
+        numbers = asdict(self) | {"estimator": label(self.estimator, "exact")}
         for value in numbers.values():
             if isinstance(value, dict) and value.get("error") == 0.0 and "kind" in value:
                 del value["error"]

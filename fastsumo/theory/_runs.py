@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.shown import Shown
-from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm
+from fastsumo.estimators.estimators import MLMC, SUMO, Estimator, SingleTerm, Stratum, Taylor
 from fastsumo.trial.plan import MAX_TERMS, Law
 from fastsumo.trial.survival import survival
 
@@ -41,6 +41,8 @@ class TailSource(Protocol):
     def weight_zero_index(self) -> float | None: ...
     @property
     def weight_variance(self) -> bool | None: ...
+    @property
+    def series_index(self) -> tuple[float, float] | None: ...
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ def tail_law(run: TailSource) -> PowerTail | None:
     geometric tail of `K` the index 1 up to a logarithm; of MLMC, the ratio of its levels gives it. Or that of the
     weights, where theirs is heavier: far out, or near zero. What is not known of the weights is taken to be light.
 
+    Of Taylor's series there is none here: no more than bounds of its index, see `has_moment`.
+
     Parameters
     ----------
     run : Provenance
@@ -87,7 +91,10 @@ def tail_law(run: TailSource) -> PowerTail | None:
     >>> tail_law(fs.simulate(fs.models.gamma(2.0), fs.SUMO(), 1).provenance).index
     2.0
     """
-    chi2, tail = _chi_square(run), _tail(run)
+    chi2 = _chi_square(run)
+    if _is_series(run):
+        return None
+    tail = _tail(run)
     if not tail.of_weights and (chi2 == math.inf or not isinstance(run.estimator, (SUMO, SingleTerm, MLMC))):
         return None
     if chi2 == math.inf and run.weight_tail_index is None and "near zero" not in tail.note:
@@ -130,8 +137,8 @@ def tail_survival(run: TailSource, x: ArrayLike) -> NDArray[np.float64] | None:
 def has_moment(run: TailSource, moment: float) -> bool | None:
     """Whether ``E |value|^moment`` of a run is finite; None where too little is known.
 
-    That is where too little is known of its weights; and of Taylor's series and of strata, whose tails do not follow
-    from what a run knows of its model.
+    A stratum that ends has the moments of the logs of its weights, one that goes on as far as the law those of the
+    whole. Of Taylor's series it depends on all moments of the weights; a run has bounds of its index (`theory.tail`).
 
     Parameters
     ----------
@@ -150,11 +157,18 @@ def has_moment(run: TailSource, moment: float) -> bool | None:
     >>> has_moment(run, 2.0), has_moment(run, 3.0)
     (True, False)
     """
-    if not isinstance(run.estimator, (IWAE, JVI, SUMO, SingleTerm, MLMC)):
-        return None
+    if _is_series(run):
+        low, high = run.series_index or (0.0, math.inf)
+        return Tail(math.nan, math.nan, low=low, high=high).exists(moment)
     found = _tail(run).exists(moment)
     known = run.weight_tail_index is not None and run.weight_zero_index is not None
     return None if found and not known else found
+
+
+def _is_series(run: TailSource) -> bool:
+    """Whether trials are of Taylor's series, or a stratum of it."""
+    whole = run.estimator.estimator if isinstance(run.estimator, Stratum) else run.estimator
+    return isinstance(whole, Taylor)
 
 
 def _tail(run: TailSource) -> Tail:

@@ -55,6 +55,8 @@ def tail_of(estimator: Estimator, chi2: float, weight: Index, near_zero: Index, 
     Parameters
     ----------
     estimator : Estimator
+        But `Taylor`, see `_taylor.tail_of`. A stratum that ends has no more than the tails of log averages; one that
+        goes on as long as the law has that of the whole.
     chi2 : float
         Infinite where the weights have no variance; NaN where not known (then there is no constant).
     weight, near_zero : Index
@@ -108,7 +110,10 @@ def first_prefix(estimator: Estimator) -> int:
         always = int(np.argmax(survival < 1.0)) if np.any(survival < 1.0) else len(steps) - 1
         return estimator.plan().minimum + 1 + always
     if isinstance(estimator, Stratum):
-        return first_prefix(estimator.estimator)
+        whole = estimator.estimator
+        if isinstance(whole, MLMC) and not whole.first and whole.kind == "single":
+            return whole.base << max(estimator.low - 2, 0)  # a half of its least level
+        return first_prefix(whole)
     if isinstance(estimator, SingleTerm):
         return 2 if SurvivalFormula.of(estimator.roulette).last == 1.0 else 1
     if isinstance(estimator, MLMC):
@@ -128,7 +133,21 @@ def _left(estimator: Estimator, near_zero: float) -> Tail:
     return Tail(count * near_zero, math.nan, note, of_weights=True)
 
 
+def is_bounded(estimator: Estimator) -> bool:
+    """Whether it is a stratum that ends before the law of `K` does, so that its values are of so many weights at most.
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> is_bounded(fs.Stratum(fs.SUMO(), 4, 7)), is_bounded(fs.Stratum(fs.MLMC(), 4, 2**52)), is_bounded(fs.SUMO())
+    (True, False, False)
+    """
+    return isinstance(estimator, Stratum) and estimator.high < estimator.plan().law.cap
+
+
 def _right(estimator: Estimator, chi2: float, b: float, deviation: float) -> Tail:
+    if isinstance(estimator, Stratum):
+        return LIGHT if is_bounded(estimator) else _right(estimator.estimator, chi2, b, deviation)
     if math.isinf(chi2):
         b = min(b, 2.0)
     if isinstance(estimator, SUMO):

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import quad
+from scipy.linalg import solve_banded
 from scipy.optimize import brentq, minimize_scalar
-from scipy.signal import lfilter
 
 from fastsumo.base.floats import own_errstate
 from fastsumo.errors import ModelError
@@ -55,8 +55,8 @@ def centered(model: Model, estimator: Estimator) -> Estimator:
     Returns
     -------
     Estimator
-        With ``log Z + log(1 + chi_square / block)``: what the model declares of both, the rest from 16 384 weights that
-        are a function of the model alone, and then rounded to a multiple of 2^-8. So it depends on no seed.
+        With ``log Z + log(1 + chi_square / block)``, rounded to a multiple of 2^-8: what the model declares of both,
+        the rest from 16 384 weights that are a function of the model alone. So it depends on no seed.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def centered(model: Model, estimator: Estimator) -> Estimator:
     --------
     >>> import fastsumo as fs
     >>> centered(fs.models.gamma(1.0), fs.Taylor(block=4)).log_center
-    0.22314355131420976
+    0.22265625
     """
     if isinstance(estimator, Stratum):
         return replace(estimator, estimator=centered(model, estimator.estimator))
@@ -303,9 +303,9 @@ def variance(formula: SurvivalFormula, mean: float, square: float) -> tuple[floa
 def _rest(mean: float, m: Floats, goes_on: bool) -> Floats:
     """``sum_{j > m} mean^(j - m) / j`` for all ``m``, up to the last or to infinity: from the last back."""
     end = mean / ((1.0 - mean) * (m[-1] + 1.0)) if goes_on and mean < 1.0 else 0.0
-    steps = mean / (m[-2::-1] + 1.0)
-    back = lfilter([1.0], [1.0, -mean], steps, zi=[mean * end])[0] if steps.size else steps
-    return np.append(back[::-1], end)
+    bands = np.outer([-mean, 1.0], np.ones_like(m))  # rest - mean * the next = mean / (m + 1)
+    found: Floats = solve_banded((0, 1), bands, np.append(mean / (m[:-1] + 1.0), end))
+    return found
 
 
 def _log_survival(formula: SurvivalFormula, k: Floats) -> Floats:
@@ -318,14 +318,17 @@ def _log_survival(formula: SurvivalFormula, k: Floats) -> Floats:
     return -law.power * np.log(np.minimum(k, law.head)) + tail
 
 
-def tail_of(model: Model, estimator: Taylor, series: Series) -> Tail:
-    """The index ``a`` with ``E |y|^a = r^(a - 1)``: a long trial whose factors are large; or that of a weight alone."""
+def tail_of(model: Model, estimator: Taylor, series: Series, ends: bool = False) -> Tail:
+    """The index ``a`` with ``E |y|^a = r^(a - 1)``: a long trial whose factors are large; or that of a weight alone.
+
+    That of a weight where a cap bounds `K`, or ``ends`` says that a stratum does.
+    """
     formula = SurvivalFormula.of(estimator.roulette)
     weight = tails_of_weights(model).weight
-    if math.isfinite(formula.last):
+    if ends or math.isfinite(formula.last):
         if math.isinf(weight.low):
             return LIGHT
-        note = "set by the weights' own tail: with a cap a value is a polynomial of weights"
+        note = "set by the weights' own tail: where K is bounded a value is a polynomial of weights"
         return Tail(weight.low if weight.known else math.nan, math.nan, note, True, True, weight.low, weight.high)
     r = decay_of(formula)
     if series.evidence.kind == "exact" and abs(series.mean) >= 1.0:
@@ -366,17 +369,17 @@ def _root(model: Model, estimator: Taylor, series: Series, r: float) -> tuple[fl
     shape = None if gamma_of(model) is None else gamma_of(model).shape  # type: ignore[union-attr]
     if shape is not None and series.evidence.kind == "exact":
         return _crossing(_gamma_moment(shape * estimator.block, series.ratio), r), True
-    factors = np.abs(_drawn_factors(model, estimator))
-    if factors.size == 0:
+    logs, log_mass = _factors(model, estimator)
+    if logs.size == 0:
         return math.nan, False
-    factors = factors[factors > 0.0]
-    logs = np.log(factors)
+    log_mass, logs = log_mass[logs > -np.inf], logs[logs > -np.inf]
 
     def log_moment(a: float) -> float:
-        top = float(np.max(a * logs))
-        return top + math.log(float(np.mean(np.exp(a * logs - top))))
+        terms = a * logs + log_mass
+        top = float(np.max(terms))
+        return top + math.log(float(np.sum(np.exp(terms - top))))
 
-    return (_crossing(log_moment, r) if factors.size else math.inf), False
+    return (_crossing(log_moment, r) if logs.size else math.inf), False
 
 
 def _crossing(log_moment, r: float) -> float:  # type: ignore[no-untyped-def]
@@ -410,17 +413,29 @@ def _gamma_moment(a: float, ratio: float):  # type: ignore[no-untyped-def]
     return log_moment
 
 
-def _drawn_factors(model: Model, estimator: Taylor) -> Floats:
-    """Factors from weights that are drawn, in blocks that are drawn from these."""
+def _factors(model: Model, estimator: Taylor) -> tuple[Floats, Floats]:
+    """Logs of ``|y|`` and of their probabilities: of one weight by quadrature, where there is one, else as drawn.
+
+    A block is of drawn weights, and of which is drawn. Nothing where they are too many, or too large to tell.
+    """
+    known = weights_of(model) if estimator.block == 1 else None
+    if known is not None:
+        distance = known.log_weight + (known.log_evidence - float(estimator.log_center or 0.0))
+        some = known.mass > 0.0
+        return _log_of_factor(distance[some]), np.log(known.mass[some])
     drawn = _drawn(model)
-    if estimator.block > _MOST_DRAWN // 2**10 or drawn.size == 0:
-        return np.empty(0)
     distance = drawn - float(estimator.log_center or 0.0)
-    if float(np.max(distance)) > 20.0:
-        return np.empty(0)
-    weights = np.exp(distance)
-    if estimator.block == 1:
-        return 1.0 - weights
-    blocks = min(2**14, _MOST_DRAWN // estimator.block)
-    places = np.random.default_rng(1).integers(0, weights.size, (estimator.block, blocks))
-    return np.asarray(1.0 - weights[places].mean(axis=0))
+    if estimator.block > _MOST_DRAWN // 2**10 or drawn.size == 0 or float(np.max(distance)) > 20.0:
+        return np.empty(0), np.empty(0)
+    if estimator.block > 1:
+        blocks = min(2**14, _MOST_DRAWN // estimator.block)
+        places = np.random.default_rng(1).integers(0, drawn.size, (estimator.block, blocks))
+        with np.errstate(divide="ignore"):
+            distance = np.log(np.exp(distance)[places].mean(axis=0))
+    return _log_of_factor(distance), np.full(distance.size, -math.log(distance.size))
+
+
+def _log_of_factor(distance: Floats) -> Floats:
+    """``log |1 - exp(distance)|``, without overflow."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.maximum(distance, 0.0) + np.log(-np.expm1(-np.abs(distance))))

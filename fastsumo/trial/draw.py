@@ -85,7 +85,7 @@ def _placed(params, trial, u, words):
     for word in words:
         j = ((j ^ word) * ((word >> uint64(16)) | uint64(1))) & mask
         j ^= j >> half
-    for word in (words[1], words[2], words[3]):
+    for word in words[1:]:
         j = ((j + (word >> uint64(16))) * (word | uint64(1))) & mask
         j ^= j >> half
     return (float64(int64(j)) + u) / float64(int64(mask) + 1)

@@ -20,6 +20,7 @@ from fastsumo.trial.sizes import SHORT
 from fastsumo.trial.survival import exact_survival, reciprocals
 
 NEVER = 2**62  # samples that no trial has
+_NONE = np.zeros(1)  # the numbers of no model
 
 
 class Weigher(Protocol):
@@ -89,18 +90,22 @@ class OwnedParams(NamedTuple):
 
 def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
     """The run of a plan on a compiled model; without one, only `K` can be drawn."""
+    return with_model(params_of(plan), weigher, seed)
+
+
+def params_of(plan: Plan) -> OwnedParams:
+    """What a run has of its plan: it draws `K` from seed 0, and knows no model."""
     law, factors = plan.law, factors_of(plan)
-    numbers, row = (np.zeros(1), np.zeros(1)) if weigher is None else (weigher.numbers, weigher.row)
     beyond = exact_survival(law, plan.largest + 1) if plan.high < law.cap else 0.0
     params = KernelParams(
-        noise_at=0 if weigher is None else weigher.noise_at,
-        noise_dim=0 if weigher is None else weigher.noise_dim,
-        chunk=0 if weigher is None else weigher.chunk,
-        linear_at=0 if weigher is None else weigher.linear_at,
+        noise_at=0,
+        noise_dim=0,
+        chunk=0,
+        linear_at=0,
         extended_at=0,
-        key=np.uint64(seed),
-        numbers_at=numbers.ctypes.data,
-        row_at=row.ctypes.data,
+        key=np.uint64(0),
+        numbers_at=_NONE.ctypes.data,
+        row_at=_NONE.ctypes.data,
         kind=plan.kind,
         minimum=plan.minimum,
         alive=plan.alive,
@@ -130,7 +135,25 @@ def make_params(weigher: Weigher | None, plan: Plan, seed: int) -> OwnedParams:
         inverse_center=0.0,
         block_bits=plan.stratified.bit_length() - 1,
     )
-    return OwnedParams(params, (weigher, numbers, row, law.table, factors))
+    return OwnedParams(params, (law.table, factors))
+
+
+def with_model(owned: OwnedParams, weigher: Weigher | None, seed: int) -> OwnedParams:
+    """The same run from a seed, on a compiled model if there is one."""
+    key = np.uint64(seed)
+    if weigher is None:
+        return OwnedParams(owned.params._replace(key=key), owned.owned)
+    numbers, row = weigher.numbers, weigher.row
+    params = owned.params._replace(
+        key=key,
+        noise_at=weigher.noise_at,
+        noise_dim=weigher.noise_dim,
+        chunk=weigher.chunk,
+        linear_at=weigher.linear_at,
+        numbers_at=numbers.ctypes.data,
+        row_at=row.ctypes.data,
+    )
+    return OwnedParams(params, (weigher, numbers, row, *owned.owned))
 
 
 def with_center(params: KernelParams, center: float) -> KernelParams:

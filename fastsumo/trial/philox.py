@@ -24,17 +24,23 @@ _BELOW_ONE = 1.0 - 2.0**-53
 
 
 @inlined
+def _round(c0, c1, c2, c3, k0, k1):
+    p0 = _MULTIPLIER_0 * (c0 & LOW)
+    p1 = _MULTIPLIER_1 * (c2 & LOW)
+    return (p1 >> HALF_WORD) ^ (c1 ^ k0), p1 & LOW, (p0 >> HALF_WORD) ^ (c3 ^ k1), p0 & LOW
+
+
+@inlined
+def _next_key(k0, k1):
+    return (k0 + _KEY_STEP_0) & LOW, (k1 + _KEY_STEP_1) & LOW
+
+
+@inlined
 def philox(c0, c1, c2, c3, k0, k1):
     """Ten rounds on four 32-bit words with a two-word key, all uint64; returns four 32-bit words."""
     for _ in range(10):
-        p0 = _MULTIPLIER_0 * (c0 & LOW)
-        p1 = _MULTIPLIER_1 * (c2 & LOW)
-        c0 = (p1 >> HALF_WORD) ^ (c1 ^ k0)
-        c1 = p1 & LOW
-        c2 = (p0 >> HALF_WORD) ^ (c3 ^ k1)
-        c3 = p0 & LOW
-        k0 = (k0 + _KEY_STEP_0) & LOW
-        k1 = (k1 + _KEY_STEP_1) & LOW
+        c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
+        k0, k1 = _next_key(k0, k1)
     return c0, c1, c2, c3
 
 
@@ -45,17 +51,20 @@ def uniform(word):
 
 
 @inlined
+def _counter(trial, sample, block):
+    return trial & LOW, trial >> HALF_WORD, sample & LOW, block + _BLOCKS_PER_EPOCH * (sample >> HALF_WORD)
+
+
+@inlined
+def _two_uniforms(w0, w1, w2, w3):
+    return uniform(w0 | (w1 << HALF_WORD)), uniform(w2 | (w3 << HALF_WORD))
+
+
+@inlined
 def uniform_pair(trial, sample, block, key):
     """The two uniforms of one block of one sample; all arguments uint64."""
-    w0, w1, w2, w3 = philox(
-        trial & LOW,
-        trial >> HALF_WORD,
-        sample & LOW,
-        block + _BLOCKS_PER_EPOCH * (sample >> HALF_WORD),
-        key & LOW,
-        key >> HALF_WORD,
-    )
-    return uniform(w0 | (w1 << HALF_WORD)), uniform(w2 | (w3 << HALF_WORD))
+    c0, c1, c2, c3 = _counter(trial, sample, block)
+    return _two_uniforms(*philox(c0, c1, c2, c3, key & LOW, key >> HALF_WORD))
 
 
 @inlined
@@ -73,16 +82,36 @@ def polar(u1, u2):
 
 
 @device
+def _fill_pairs(trials, samples, block, key, first, second):
+    """The uniforms of `uniform_pair` for every (trial, sample).
+
+    Two of them side by side: a round waits for its products, and there is time for another's meanwhile.
+    """
+    n = trials.size
+    half = n // 2
+    for i in range(half):
+        a0, a1, a2, a3 = _counter(trials[i], samples[i], block)
+        b0, b1, b2, b3 = _counter(trials[i + half], samples[i + half], block)
+        k0, k1 = key & LOW, key >> HALF_WORD
+        for _ in range(10):
+            a0, a1, a2, a3 = _round(a0, a1, a2, a3, k0, k1)
+            b0, b1, b2, b3 = _round(b0, b1, b2, b3, k0, k1)
+            k0, k1 = _next_key(k0, k1)
+        first[i], second[i] = _two_uniforms(a0, a1, a2, a3)
+        first[i + half], second[i + half] = _two_uniforms(b0, b1, b2, b3)
+    if n % 2:
+        first[n - 1], second[n - 1] = uniform_pair(trials[n - 1], samples[n - 1], block, key)
+
+
+@device
 def fill_uniforms(trials, samples, key, z):
     """The first ``trials.size`` numbers of ``z[j]`` become the j-th uniform of each (trial, sample)."""
-    dim, n = z.shape[0], trials.size
+    dim = z.shape[0]
     for j in range(0, dim - 1, 2):
-        first, second, block = z[j], z[j + 1], uint64(j // 2 + 1)
-        for i in range(n):
-            first[i], second[i] = uniform_pair(trials[i], samples[i], block, key)
+        _fill_pairs(trials, samples, uint64(j // 2 + 1), key, z[j], z[j + 1])
     if dim % 2:
         last, block = z[dim - 1], uint64(dim // 2 + 1)
-        for i in range(n):
+        for i in range(trials.size):
             last[i] = uniform_pair(trials[i], samples[i], block, key)[0]
 
 
@@ -92,15 +121,14 @@ def fill_normals(trials, samples, key, z):
 
     Uniforms first, then normals in place: one loop of both needs more registers than there are, and 0.6 ns more.
     """
-    dim, n = z.shape[0], trials.size
+    dim = z.shape[0]
     for j in range(0, dim - 1, 2):
-        first, second, block = z[j], z[j + 1], uint64(j // 2 + 1)
-        for i in range(n):
-            first[i], second[i] = uniform_pair(trials[i], samples[i], block, key)
-        for i in range(n):
+        first, second = z[j], z[j + 1]
+        _fill_pairs(trials, samples, uint64(j // 2 + 1), key, first, second)
+        for i in range(trials.size):
             first[i], second[i] = polar(first[i], second[i])
     if dim % 2:
         last, block = z[dim - 1], uint64(dim // 2 + 1)
-        for i in range(n):
+        for i in range(trials.size):
             u1, u2 = uniform_pair(trials[i], samples[i], block, key)
             last[i] = polar(u1, u2)[0]

@@ -146,6 +146,17 @@ def test_advice(ill: dict[str, Any], says: str) -> None:
     assert says in line
 
 
+def test_doctor_runs_where_nothing_can_be_compiled() -> None:
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    words = [sys.executable, "-m", "fastsumo"]
+    done = subprocess.run([*words, "doctor"], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("NUMBA_DISABLE_JIT is set") == 1
+    done = subprocess.run([*words, "run", "note"], capture_output=True, text=True, env=environment)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "NUMBA_DISABLE_JIT turns the compiler off: unset it" in done.stderr
+
+
 def test_vectors_are_seen_in_the_compiled_loop() -> None:
     """In a process with the instructions of an older CPU, and in one without compiler."""
     code = "from fastsumo.cli.doctor import vector_bits; print(vector_bits())"
@@ -230,13 +241,13 @@ def test_completion_without_argcomplete(monkeypatch: pytest.MonkeyPatch, capsys:
     ("line", "offered", "not_offered"),
     [
         slow("fastsumo re", {"replay"}, {"run", "theory"}),
-        ("fastsumo run ga", {"gamma", "gaussian_scale"}, {"note"}),
+        slow("fastsumo run ga", {"gamma", "gaussian_scale"}, {"note"}),
         ("fastsumo run ", {"note", "mine.py", "sub/"}, {"r.npz"}),
         slow("fastsumo show ", {"r.npz", "sub/"}, {"mine.py", "note"}),
         slow("fastsumo show sub/", {"sub/inner.npz"}, {"r.npz"}),
         slow("fastsumo run note --est", {"--estimator"}, {"--roulette"}),
         slow("fastsumo run note --estimator mlm", {"mlmc"}, {"elbo"}),
-        ("fastsumo compare note --roulette har", {"harmonic", "harmonic-geometric"}, {"geometric"}),
+        slow("fastsumo compare note --roulette har", {"harmonic", "harmonic-geometric"}, {"geometric"}),
         slow("fastsumo completion ", {"bash", "zsh", "fish"}, set()),
     ],
 )

@@ -156,13 +156,13 @@ def wrong_types(z, params):  # type: ignore[no-untyped-def]
     [
         (returns_text, "must return one number.*'a string'"),
         slow(returns_nothing, "must return one number.*None"),
-        (returns_a_vector, "must return one number"),
+        slow(returns_a_vector, "must return one number"),
         slow(returns_a_complex, "must return one number"),
         (unknown_name, r"not_defined_anywhere.*return a \+ not_defined_anywhere"),
         slow(unknown_attribute, "no_such_function"),
         slow(unsupported, "."),
         (helper_in_python, "plain_helper"),
-        (wrong_types, "."),
+        slow(wrong_types, "."),
     ],
     ids=lambda x: getattr(x, "__name__", ""),
 )

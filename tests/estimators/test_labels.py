@@ -29,11 +29,11 @@ LONG = R.Table(1.0 / np.arange(1.0, 81.0))
     ids=repr,
 )
 def test_labels(estimator: fs.SUMO, said: str) -> None:
-    assert label(estimator) == label(estimator, "exact") == said
+    assert label(estimator) == label(estimator, "exact") == repr(estimator) == said
     assert parse_estimator(said) == estimator
 
 
 def test_a_long_table_is_a_number_of_values_but_where_it_is_read_back() -> None:
-    assert label(fs.SUMO(LONG)) == "SUMO(Table(80 values))"
+    assert label(fs.SUMO(LONG)) == repr(fs.SUMO(LONG)) == "SUMO(Table(80 values))"
     assert parse_estimator(label(fs.SUMO(LONG), "exact")) == fs.SUMO(LONG)
     assert parse_roulette(label(LONG, "exact")) == LONG

@@ -142,7 +142,7 @@ def test_laws_are_values():
     assert fs.roulette.Harmonic(cap=80) != fs.roulette.Harmonic(cap=81)
     assert fs.roulette.Table([1.0, 0.5]) == fs.roulette.Table([1, 0.5, 0])
     assert len({fs.roulette.Table([1.0, 0.5]), fs.roulette.Table([1.0, 0.5]), fs.roulette.Table([1.0])}) == 2
-    assert repr(fs.roulette.PowerLaw(1.5)) == "PowerLaw(s=1.5, cap=None)"
+    assert repr(fs.roulette.PowerLaw(1.5)) == "PowerLaw(s=1.5)"
 
 
 def test_a_power_of_one_is_the_harmonic_law():

@@ -314,6 +314,24 @@ def test_settings_that_do_not_matter_are_not_in_the_key(monkeypatch):
     assert compiler_settings() == before
 
 
+def test_settings_that_others_had_numba_read_are_seen(monkeypatch, tmp_path):
+    """Between two runs the environment was changed and changed back, or a file of settings came and went."""
+    before = compiler_settings()
+    monkeypatch.setenv("NUMBA_OPT", "1")
+    numba.core.config.reload_config()
+    monkeypatch.undo()
+    assert compiler_settings() == before
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / ".numba_config.yaml"
+    pytest.importorskip("yaml")
+    file.write_text("opt: '1'", encoding="utf-8")
+    assert compiler_settings() != before
+    file.write_text("opt: '2'", encoding="utf-8")
+    assert len({before, compiler_settings()}) == 2
+    file.unlink()
+    assert compiler_settings() == before
+
+
 def _increment(x: int) -> int:
     return x + 1
 

@@ -8,6 +8,7 @@ import types
 from typing import Any
 
 import numba
+import numpy as np
 import pytest
 from numba.extending import overload
 from zoo import slow
@@ -132,3 +133,14 @@ def test_a_helper_keeps_its_options():
         assert numba.njit(now)(-1.0) == math.inf
     with pytest.raises(ZeroDivisionError):
         plain(FUNCTIONS["under another name"])(-1.0)
+
+
+@numba.vectorize
+def kinked(x):  # type: ignore[no-untyped-def]
+    return x if x > 0.0 else 0
+
+
+def test_a_ufunc_is_one_in_plain_python_too():
+    function = plain(lambda x: kinked(x))
+    assert function(np.array([[-1.0, 2.5], [0.5, -3.0]])).tolist() == [[0.0, 2.5], [0.5, 0.0]]
+    assert function(2.5) == 2.5

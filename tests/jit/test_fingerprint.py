@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from numba.extending import overload, overload_attribute
 
-from fastsumo.jit.fingerprint import fingerprint, source_fingerprint, unknown_content
+from fastsumo.jit.fingerprint import _Content, fingerprint, source_fingerprint, unknown_content
 
 SOURCE = """
 import enum, functools, math, operator, types
@@ -229,3 +229,75 @@ def f(z, params):
     return a(z[0])
 """)
     assert fingerprint(scope["f"]) is not None
+
+
+WATCHED = """
+import math, types
+import numba
+import numpy as np
+from fastsumo.vmath import exp
+
+A, T = 2.0, (1.0, np.ones(2))
+X, N = np.arange(4.0), np.float64(3.0)
+cfg = types.ModuleType("cfg")
+cfg.C = 5.0
+
+@numba.njit
+def deep(x, shift=0.5):
+    return x * shift
+
+@numba.njit(fastmath=False)
+def helper(x):
+    return deep(x) + A
+
+def closed(slope):
+    def f(z, params, scale=1.0):
+        return exp(helper(z[0])) + slope * math.sin(z[0]) + cfg.C + T[1][0] + X[2] + N + scale
+    return f
+
+f = closed(1.5)
+g = closed(2.5)
+"""
+
+
+CHANGES = {
+    "a global": "A = 3.0",
+    "the type of a global": "A = 2",
+    "a global of the module's that hides a library's": "math = types.SimpleNamespace(sin=math.sin)",
+    "an array": "X[2] = 9.0",
+    "an array in a tuple": "T[1][0] = 9.0",
+    "a number of NumPy's": "N = np.float32(3.0)",
+    "an attribute of a module": "cfg.C = 5.5",
+    "a helper": "helper = deep",
+    "a helper's options": "helper.targetoptions['fastmath'] = True",
+    "a helper's default": "deep.py_func.__defaults__ = (0.25,)",
+    "what a helper is compiled for": "helper.compile('float64(float64)'); helper.disable_compile()",
+    "a cell": "f.__closure__[0].cell_contents = 1.75",
+    "an own default": "f.__defaults__ = (1,)",
+    "the code": "f.__code__ = f.__code__.replace(co_consts=tuple(one and 7 for one in f.__code__.co_consts))",
+    "a default of a keyword": "f.__kwdefaults__ = {'more': 1.0}",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_a_hash_that_is_remembered_is_that_of_what_is_there_now(change):
+    """What is changed in place, after the function was hashed."""
+    scope = built(WATCHED)
+    before = [fingerprint(scope["f"]) for _ in range(3)]
+    exec(change, scope)
+    assert before == before[:1] * 3
+    assert fingerprint(scope["f"]) != before[0]
+    assert source_fingerprint(scope["f"]) == _Content(scope["f"]).digest()
+
+
+def test_what_has_not_changed_is_not_read_again(monkeypatch):
+    scope, read = built(WATCHED), []
+    add = _Content._add_code
+    monkeypatch.setattr(_Content, "_add_code", lambda content, code: (read.append(code), add(content, code)))
+    hashes = [source_fingerprint(scope["f"]) for _ in range(5)]
+    assert len(set(hashes)) == 1
+    assert [code.co_name for code in read] == ["f", "helper", "deep"]
+    assert source_fingerprint(scope["g"]) != hashes[0]  # another function of the same code
+    scope["X"][1] += 1.0
+    assert source_fingerprint(scope["f"]) != hashes[0]
+    assert len(read) == 9

@@ -20,11 +20,13 @@ import numpy as np
 import pytest
 from complaints import fails
 from numba import objmode
-from numba.extending import register_jitable
+from numba.experimental import jitclass
+from numba.extending import intrinsic, overload, register_jitable
 from zoo import slow
 
 import fastsumo as fs
 from fastsumo.engine.cpu.kernels import weights
+from fastsumo.jit.copies import thawed
 from fastsumo.models.plain import plain
 from fastsumo.models.proof import Proof
 from fastsumo.models.purity import check_purity
@@ -65,7 +67,7 @@ def reads_too_far_too(values):  # type: ignore[no-untyped-def]
     ],
 )
 def test_an_index_out_of_range_is_named(text: str, index: int) -> None:
-    scope = {**globals(), "TABLE": np.arange(3.0)}
+    scope = dict(globals())
     exec(f"def model(z, params):\n return {text}", scope)
     text = fails(lambda: look(scope["model"]), fs.ModelError, f"index {index} is out of bounds")
     assert "model 'mine' raises IndexError" in text
@@ -109,13 +111,112 @@ def test_a_constant_index_is_seen_where_nobody_comes(text: str, index: int) -> N
     fails(lambda: fs.simulate(model, fs.ELBO(), 10), fs.ModelError, f"index {index} is out of bounds for axis 0")
 
 
+TABLE = np.arange(3.0)
+
+
+def taught(values):  # type: ignore[no-untyped-def]
+    return values[5]
+
+
+@overload(taught)
+def _taught(values):  # type: ignore[no-untyped-def]
+    return lambda values: values[5]
+
+
+@numba.vectorize
+def looks_up(x):  # type: ignore[no-untyped-def]
+    return TABLE[5] + x
+
+
+@numba.njit
+def applied(function, values):  # type: ignore[no-untyped-def]
+    return function(values)
+
+
+@numba.njit("float64(float64[:])", boundscheck=False)
+def declared(values):  # type: ignore[no-untyped-def]
+    return values[5]
+
+
+READERS = [
+    *("reads_too_far_too(params)", "TABLE[int(z[0] + 7.0)]", "(lambda v: v[4])(params)", "taught(params)"),
+    *("looks_up(z[0])", "looks_up(z).sum()", "applied(lambda v: v[4], params)", "declared(params)"),
+]
+
+
+def test_whatever_reads_is_checked() -> None:
+    """All in one function, behind a question of params, where no point of a proof is."""
+    lines = [f" if params[0] == {i}.0:\n  return {text}\n" for i, text in enumerate(READERS)]
+    exec(f"def model(z, params):\n{''.join(lines)} return z[0]", scope := dict(globals()))
+    shape = weights.Shape("normal", "", 1, 1, 2, 2, 0)
+    with thawed(scope["model"]) as now:
+        made = weights._callback(now, shape, None, False, False)
+    for i in range(len(READERS) + 1):
+        params = np.array([float(i), 0.0])
+        found = weights._values_at(made.address, shape, False, np.zeros((1, 1)), None, params, np.zeros(1))
+        assert (found == [None]) == (i < len(READERS)), i
+
+
+@numba.guvectorize(["(float64[:], float64[:])"], "(n)->()")
+def reduced(values, out):  # type: ignore[no-untyped-def]
+    out[0] = values[5]
+
+
+@jitclass([("held", numba.float64[:])])
+class Holder:
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+
+@numba.cfunc("float64(float64)")
+def native(x):  # type: ignore[no-untyped-def]
+    return x
+
+
+@numba.stencil
+def neighbours(values):  # type: ignore[no-untyped-def]
+    return values[-1] + values[1]
+
+
+@intrinsic
+def raw(typingctx, x):  # type: ignore[no-untyped-def]
+    return x(x), lambda context, builder, signature, args: args[0]
+
+
+@numba.njit
+def deep_down(values):  # type: ignore[no-untyped-def]
+    return reduced(values)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        *(("reduced(z)", "reduced, which is made by numba.guvectorize"), ("deep_down(z)", "reduced, which is made by")),
+        *(("Holder(z).held[9]", "Holder, which is made by numba.exper"), ("native(z[0])", "native, .* numba.cfunc")),
+        *(("neighbours(z)[1]", "neighbours, .* numba.stencil"), ("raw(z[0])", "raw, .* numba.extending.intrinsic")),
+        *(("numba.carray(z.ctypes, 9)[8]", "numba.carray, which takes an address"),),
+        ("np.lib.stride_tricks.as_strided(z, (9,))[8]", "np.lib.stride_tricks.as_strided, which takes strides"),
+    ],
+)
+def test_what_cannot_be_checked_is_refused(text: str, word: str) -> None:
+    exec(f"def model(z, params):\n return {text} if z[0] > 99.0 else z[0]", scope := dict(globals()))
+    told = fails(lambda: look(scope["model"]), fs.ModelError, f"model 'mine' uses {word}")
+    assert "functions under numba.njit" in told
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("text", ["reads_too_far_too(params)", "TABLE[int(z[0] + 7.0)]", "(lambda v: v[4])(z)"])
-def test_whatever_reads_is_checked(text: str) -> None:
-    scope = {**globals(), "TABLE": np.arange(3.0)}
-    exec(f"def model(z, params):\n return {text} if 2.42 < z[0] < 2.45 else z[0]", scope)
-    model = fs.Model(scope["model"], 1, [1.0, 2.0], name="mine")
-    fails(lambda: fs.simulate(model, fs.IWAE(2), 100_000), fs.ModelError, "index .* is out of bounds")
+@pytest.mark.parametrize("text", ["z.ctypes.data * 1.0", "reads_flat(params)"])
+def test_what_only_the_compiler_sees_is_refused(text: str) -> None:
+    exec(f"def model(z, params):\n return {text} if z[0] > 99.0 else z[0]", scope := dict(globals()))
+    model = fs.Model(scope["model"], 1, [1.0], name="mine")
+    fails(
+        lambda: fs.simulate(model, fs.ELBO(), 10), fs.ModelError, "model 'mine' cannot be compiled: (nothing|an index)"
+    )
+
+
+@numba.njit
+def reads_flat(values):  # type: ignore[no-untyped-def]
+    return values.flat[5]
 
 
 # --- writing --------------------------------------------------------------------------------------------------------

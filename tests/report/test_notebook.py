@@ -145,6 +145,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.slow
 def test_progress_and_results_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel of its own runs the cells; the live view is drawn and taken away again, and nothing warns."""
     nbclient = pytest.importorskip("nbclient", reason="nbclient runs the notebook")

@@ -280,7 +280,7 @@ def load(file: Path, width: int) -> tuple[str, str]:
 
 
 @needs_browser
-@pytest.mark.parametrize("width", [500, 900, 1600])
+@pytest.mark.parametrize("width", [500, slow(900), slow(1600)])
 def test_a_browser_has_no_complaint(page: str, tmp_path: Path, width: int) -> None:
     """It logs nothing, and the page is not wider than the window (which is never narrower than 500)."""
     said = "<script>document.title = 'width ' + document.documentElement.scrollWidth;</script></body>"
@@ -290,6 +290,7 @@ def test_a_browser_has_no_complaint(page: str, tmp_path: Path, width: int) -> No
     assert int(re.findall(r"<title>width (\d+)</title>", shown)[0]) <= width
 
 
+@pytest.mark.slow
 @needs_browser
 def test_nor_has_it_of_a_study(study: Study, tmp_path: Path) -> None:
     study.report(tmp_path / "page.html")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,15 @@ NOTE, SUMO = MODELS["note"], fs.SUMO(fs.roulette.Harmonic())
 
 def never_compiled(z, params):  # type: ignore[no-untyped-def]
     return z[0] + 123.456
+
+
+async def never_awaited(z, params):  # type: ignore[no-untyped-def]
+    return z[0]
+
+
+class Callables:
+    def __call__(self, z, params):  # type: ignore[no-untyped-def]
+        return z[0]
 
 
 FRESH = fs.Model(never_compiled, 1)
@@ -153,6 +163,11 @@ LAWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
 
 MODEL_ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: fs.Model("f", 1), TypeError, r"a model is a function of \(z, params\), got 'f'"),
+    (lambda: fs.Model(partial(never_compiled, params=()), 1), TypeError, "compiled; got a partial: .*into params"),
+    (lambda: fs.Model(Callables(), 1), TypeError, "compiled; got a Callables: .*vectorized=True"),
+    (lambda: fs.Model(Callables, 1), TypeError, "compiled; got a class"),
+    (lambda: fs.Model(Callables().__call__, 1), TypeError, "compiled; got a method"),
+    (lambda: fs.Model(never_awaited, 1), TypeError, "returns a number, got never_awaited, which is async"),
     (lambda: fs.model(dim=0), ValueError, "dim must be a whole number from 1 to 8190"),
     (lambda: fs.model(dim=10_000), ValueError, "dim must be"),
     (lambda: fs.model(dim=1.5), ValueError, "dim must be"),

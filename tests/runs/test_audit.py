@@ -244,6 +244,8 @@ def test_bad_arguments_are_told() -> None:
     fails(lambda: fs.audit(by_rows(right), minimum=0), ValueError, "minimum")
     fails(lambda: fs.audit(by_rows(right), start=2), ValueError, "start")
     fails(lambda: fs.audit(lambda w, k: w), ValueError, "one value a row")
+    fails(lambda: fs.audit(lambda w: w), TypeError, "log weights and terms, but its signature is")  # type: ignore[arg-type, misc]
+    fails(lambda: fs.audit(lambda w, k: None), TypeError, "but returned None")  # type: ignore[arg-type, return-value]
     for returned in (None, "text", 1, 1j, np.float16(1.0)):
         fails(lambda returned=returned: fs.audit(lambda w, k: returned), TypeError, "float32 or float64")  # type: ignore[misc]
     fails(lambda: fs.audit(by_rows(right), draw=lambda n: None), ValueError, "n whole numbers")

@@ -87,7 +87,7 @@ def some_rows(lengths: list[int], scale: float, seed: int = 0) -> list[np.ndarra
 LENGTHS = [2, 3, 4, 5, 17, 40, 100, 191, 192, 193, 194, 300, 1023, 1024, 1025, 1030, 2500, 2, 3, 9]
 
 
-@pytest.mark.parametrize("minimum", [1, slow(2), 70])
+@pytest.mark.parametrize("minimum", [1, slow(2), slow(70)])
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: type(law).__name__)
 def test_sumo_is_its_definition(law: Roulette, minimum: int) -> None:
     for scale in (1.0, 60.0, 1e5):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bits import same_bits
-from zoo import LAWS, MODELS, RUNS
+from zoo import LAWS, MODELS, RUNS, slow
 
 import fastsumo as fs
 from fastsumo.base.machine import available_threads
@@ -95,7 +95,9 @@ def test_merging_is_commutative_and_associative(run):
     assert same_bits(a.merge(c).merge(b), a.merge(b).merge(c))
 
 
-@pytest.mark.parametrize("cuts", [[1], [4095], [4097], [100, 101, 9000], [8191, 8192, 8193, 50_000]], ids=str)
+@pytest.mark.parametrize(
+    "cuts", [slow([1]), slow([4095]), slow([4097]), [100, 101, 9000], [8191, 8192, 8193, 50_000]], ids=str
+)
 def test_odd_pieces_agree_with_the_whole(run, cuts):
     model, estimator = run
     trials = 9_001 if is_dear(estimator) else 61_001
@@ -134,6 +136,7 @@ def test_same_seed_same_trials_across_estimators():
         assert np.array_equal(part, long[: part.size])
 
 
+@pytest.mark.slow
 def test_the_same_in_another_process():
     code = """
         import fastsumo as fs

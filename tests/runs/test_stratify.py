@@ -188,6 +188,23 @@ def test_tails_are_those_of_plain_trials(far: fs.Stratified) -> None:
     assert far.missing == pytest.approx(1.0 / (far.strata["high"][-1] + 1), rel=1e-12)
 
 
+def test_the_tail_of_levels_is_that_of_the_closed_form() -> None:
+    """Gamma weights, whose level differences are functions of one beta variate: four decades, and what is missing."""
+    estimator = fs.MLMC(first=False)
+    found = fs.stratify(fs.models.gamma(1.0), estimator, cost=2e6, seed=6)
+    distances = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]
+    for row in found.tail(distances):
+        truth, error = closed_forms.mlmc_tail(1.0, float(row["x"]), estimator.ratio), float(row["std_error"])
+        assert row["probability"] - 4.5 * error < truth < row["probability"] + row["missing"] + 4.5 * error
+        assert error < 0.4 * truth
+    slope = math.log(
+        closed_forms.mlmc_tail(1.0, 8.0, estimator.ratio) / closed_forms.mlmc_tail(1.0, 32.0, estimator.ratio)
+    )
+    index = found.tail_index(8.0, 32.0)
+    assert abs(index.estimate - slope / math.log(4.0)) < 4.5 * index.std_error
+    assert index.std_error < 0.1
+
+
 def test_between_edges_of_bins_the_tail_falls_steadily(far: fs.Stratified) -> None:
     p = far.tail(np.geomspace(0.1, 30.0, 500))["probability"]
     assert (np.diff(p) <= 0.0).all()
@@ -269,6 +286,10 @@ def test_strata_of_a_study_are_put_together(tmp_path: Path) -> None:
     fails(lambda: fs.Stratified.of([one, one]), ValueError, "overlap")
     fails(lambda: fs.Stratified.of([fs.simulate(GAMMA, CAPPED, 1000)]), ValueError, "results of strata")
     fails(lambda: fs.Stratified.of([]), ValueError, "results of strata")
+    fails(lambda: fs.Stratified.of([1]), ValueError, "results of strata")  # type: ignore[list-item]
+    fails(lambda: found.merge(one), TypeError, "merges with another")  # type: ignore[arg-type]
+    fails(lambda: found.replay(3, 0), ValueError, "stratum must be a whole number from 0 to 2")
+    fails(lambda: found.distances(0), ValueError, "per_decade")
     other = fs.simulate(fs.models.gamma(2.0), parts[1], 1000)
     fails(lambda: fs.Stratified.of([one, other]), ValueError, "differ in their model")
 
@@ -297,6 +318,7 @@ def test_what_is_wrong_is_said_before_anything_runs() -> None:
     fails(lambda: fs.stratify(NOTE, HARMONIC, strata=[1, 3], largest_terms=9, allocation=[5]), ValueError, "1 numbers")
     fails(lambda: fs.stratify(NOTE, HARMONIC, strata=[2, 3], largest_terms=9), ValueError, "ascending from 1")
     fails(lambda: fs.stratify(NOTE, HARMONIC, strata=[1, 3, 3]), ValueError, "ascending from 1")
+    fails(lambda: fs.stratify(NOTE, HARMONIC, strata=5), TypeError, "sequence of the smallest K")
     fails(lambda: fs.stratify(NOTE, HARMONIC, largest_terms=0), ValueError, "largest_terms")
     fails(lambda: fs.stratify(NOTE, HARMONIC, device="abacus"), ValueError, "device")
     fails(lambda: fs.Stratum(CAPPED, 301, 400), ValueError, "low")

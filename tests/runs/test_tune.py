@@ -67,6 +67,7 @@ def test_the_best_normal_for_the_note_is_found_from_anywhere(start, best):
     assert abs(found.after.chi_square - reached) < 4.5 * found.after.chi_square_error < 0.05
     assert found.after.tail_constant == found.after.chi_square
     assert found.converged
+    assert found.message == "no small step from here is better"
     # N(start, I) is narrower than half the target: no finite chi-square
     assert math.isinf(found.before.chi_square_error)
     assert "~" in str(found)

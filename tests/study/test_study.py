@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from bits import same_bits
 from sources import SHIFTED, source
-from zoo import breaks
+from zoo import breaks, slow
 
 import fastsumo as fs
 from fastsumo.errors import StudyError
@@ -55,7 +55,7 @@ def test_cells_have_the_bits_of_simulate(study: Study) -> None:
             assert stored.elapsed > 0
 
 
-@pytest.mark.parametrize("trials", [1, 4095, 4096, 4097, 100_001])
+@pytest.mark.parametrize("trials", [1, slow(4095), 4096, 4097, slow(100_001)])
 @pytest.mark.parametrize("what", [CAPPED, fs.IWAE(1500)], ids=["cheap", "dear"])
 def test_any_number_of_trials_and_its_extension(study: Study, trials: int, what: fs.SUMO) -> None:
     if isinstance(what, fs.IWAE):

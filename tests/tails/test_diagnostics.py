@@ -124,6 +124,22 @@ def test_merged_histograms_are_the_histogram_of_all() -> None:
         tails.merge_histograms(whole, tails.log_histogram(values, accuracy=0.03))
 
 
+def test_counts_beyond_a_distance() -> None:
+    """Those of the values at edges of bins, whose lower ones no value lies on; and falling in between."""
+    values = np.append(np.random.default_rng(0).standard_t(1, 3000), 0.0)
+    bins = tails.log_histogram(values)
+    for side, sign in (("right", 1.0), ("left", -1.0)):
+        edges = bins.low[bins.low > 0.0] if side == "right" else -bins.high[bins.high < 0.0]
+        assert bins.beyond(edges, side).tolist() == [np.count_nonzero(sign * values >= x) for x in edges]
+        fine = bins.beyond(np.geomspace(1e-6, 1e6, 5000), side)
+        assert np.all(np.diff(fine) <= 0.0)
+        assert (fine[0], fine[-1]) == (np.count_nonzero(sign * values > 1e-6), 0.0)
+    assert bins.beyond(1.0, "left").shape == ()
+    assert tails.log_histogram([-1.0]).beyond([0.5, 2.0], "right").tolist() == [0.0, 0.0]
+    with pytest.raises(ValueError, match="side"):
+        bins.beyond(1.0, "both")
+
+
 def test_quantile_arguments_are_checked() -> None:
     bins = tails.log_histogram([1.0, 2.0])
     for q in (-0.1, 1.1, math.nan):

@@ -13,7 +13,7 @@ import naive_estimators
 import numpy as np
 import pytest
 import quadrature
-from zoo import thinned
+from zoo import slow, thinned
 
 import fastsumo as fs
 from fastsumo.theory import Quantity, chi_square, iwae, predict, tail_index
@@ -74,7 +74,7 @@ def test_series(term, last, expected):
 @pytest.mark.parametrize(
     ("law", "expected"),
     [
-        (R.HarmonicGeometric(4200, 0.99, cap=4203), 247.61105668312),
+        slow(R.HarmonicGeometric(4200, 0.99, cap=4203), 247.61105668312),
         (R.HarmonicGeometric(5000, 0.9, cap=5010), 2213465.79442402),
         (R.Geometric(0.001, cap=6000), None),
         (R.HarmonicGeometric(80_000, 0.001, cap=90_000), None),
@@ -144,7 +144,7 @@ def test_chi_square_of_the_note_by_closed_form():
         assert fs.models.note().chi_square == pytest.approx(float(total - 1), rel=1e-15)
 
 
-@pytest.mark.parametrize("k", [1, 2, 30])
+@pytest.mark.parametrize("k", [slow(1), 2, 30])
 def test_iwae_agrees_with_the_other_quadrature(k):
     for model, phi in (
         (fs.models.lognormal(0.7), quadrature.laplace_lognormal(0.7)),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 import fastsumo as fs
 from fastsumo import theory
+from fastsumo.estimators.labels import label
+from fastsumo.runs.provenance import Provenance
 
 NOTE, GAMMA = fs.models.note(), fs.models.gamma(1.5)
 HARMONIC, CAPPED = fs.SUMO(), fs.SUMO(fs.roulette.Harmonic(cap=80))
@@ -83,3 +88,50 @@ def test_the_tail_follows_first_order_theory() -> None:
         beyond = bins.counts[(bins.low >= x) | (bins.high <= -x)].sum()
         expected = float(theory.tail_survival(r.provenance, x)) * r.trials  # type: ignore[arg-type]
         assert abs(beyond - expected) < 0.1 * expected + 4.0 * math.sqrt(expected)
+
+
+WIDE = fs.importance(lambda x, _: -0.5 * x[0] * x[0], fs.proposals.StudentT([0.0], [[1.0]], 1.0), name="wide")
+SCALE = fs.models.gaussian_scale(0.5)  # weights of index 4/3
+MANY = 2**52
+
+
+@pytest.mark.parametrize(
+    ("model", "estimator", "moments"),
+    [
+        (GAMMA, fs.Stratum(HARMONIC, 3, 90), (True, True, True, True)),
+        (GAMMA, fs.Stratum(HARMONIC, 3, MANY), (True, False, False, False)),
+        (SCALE, fs.Stratum(HARMONIC, 1, 1000), (True, True, True, True)),  # logs of weights have all moments
+        (SCALE, fs.Stratum(HARMONIC, 1000, MANY), (True, False, False, False)),
+        (GAMMA, fs.Stratum(fs.SingleTerm(), 9, 9), (True, True, True, True)),
+        (GAMMA, fs.Stratum(fs.SingleTerm(), 9, MANY), (False, False, False, False)),
+        (GAMMA, fs.Stratum(fs.MLMC(), 3, 40), (True, True, True, True)),
+        (GAMMA, fs.Stratum(fs.MLMC(), 3, MANY), (True, True, False, False)),
+        (WIDE, fs.Stratum(HARMONIC, 1, 9), (False, False, False, False)),  # two weights near zero: index 2 / 2
+        (WIDE, fs.Stratum(fs.MLMC(first=False), 4, 5), (True, False, False, False)),  # halves of four: index 4 / 2
+        (WIDE, fs.Stratum(fs.MLMC(first=False, kind="sum"), 4, 5), (False, False, False, False)),
+        (fs.models.gamma(1.0), fs.Taylor(fs.roulette.Geometric(0.4)), (True, True, False, False)),
+        (fs.models.gamma(1.0), fs.Taylor(), (True, False, False, False)),  # chi-square 1: just too large
+        (fs.models.gamma(1.0), fs.Taylor(fs.roulette.Geometric(0.1), 10), (True, True, True, True)),
+        (fs.models.gamma(1.0), fs.Taylor(log_center=-1.0), (False, False, False, False)),
+        (fs.models.gamma(1.0), fs.Taylor(fs.roulette.Geometric(0.5, cap=9)), (True, True, True, True)),
+        (SCALE, fs.Taylor(fs.roulette.Geometric(0.5, cap=9)), (True, False, False, False)),
+        (SCALE, fs.Stratum(fs.Taylor(), 2, 9), (True, False, False, False)),
+        (fs.models.gamma(1.0), fs.Stratum(fs.Taylor(), 2, 9), (True, True, True, True)),
+        (fs.models.gamma(1.0), fs.Stratum(fs.Taylor(), 2, MANY), (True, False, False, False)),
+    ],
+    ids=lambda value: value.name if isinstance(value, fs.Model) else label(value) if hasattr(value, "plan") else "",
+)
+def test_which_moments_exist(model: fs.Model, estimator: Any, moments: tuple[bool, ...]) -> None:
+    run = Provenance.of(model, theory.centered(model, estimator)).with_tails_of(model)
+    assert tuple(theory.has_moment(run, float(p)) for p in (1, 2, 3, 4)) == moments
+    tail = theory.tail(model, estimator)
+    assert tuple(tail.exists(p) for p in (1, 2, 3, 4)) == moments
+    assert Provenance.of_stored(json.loads(json.dumps(run.stored()))) == run
+
+
+def test_weights_near_zero_do_taylor_no_harm() -> None:
+    run = Provenance.of(WIDE, theory.centered(WIDE, fs.Taylor())).with_tails_of(WIDE)
+    assert theory.tail_law(run) is None
+    assert theory.has_moment(run, 2.0) is True
+    unknown = replace(run, series_index=None)
+    assert theory.has_moment(unknown, 1.0) is None

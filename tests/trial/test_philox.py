@@ -44,6 +44,11 @@ def fourth_normal(z, params):  # type: ignore[no-untyped-def]
     return z[3]
 
 
+@fs.model(dim=2, noise="uniform")
+def a_pair(z, params):  # type: ignore[no-untyped-def]
+    return z[0] + 1024.0 * z[1]
+
+
 @pytest.mark.parametrize(("counter", "key", "output"), ANSWERS)
 def test_twin_gives_the_known_answers(counter, key, output):
     assert [int(word) for word in naive.philox4x32(counter, key)] == output
@@ -77,6 +82,16 @@ def test_sample_indices_beyond_32_bits(model, block, first):
     log_weights_of(run.params, scratch.address, np.uint64(2**40 + 7), first, 4, out.ctypes.data)
     twin = naive.uniforms(99, 2**40 + 7, np.arange(first, first + 4), block)[0]
     np.testing.assert_allclose(out, twin, rtol=0, atol=4e-16)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 15, 16, 17, 1023, 1025])
+def test_any_number_of_samples_is_drawn_whole(count):
+    """Two counters go side by side, eight or sixteen are one vector, and some are left over."""
+    run = open_engine(a_pair, fs.ELBO(), 4, threads=1)
+    out, scratch = np.empty(count), Scratch(run.params)
+    log_weights_of(run.params, scratch.address, np.uint64(11), 0, count, out.ctypes.data)
+    first, second = naive.uniforms(4, 11, np.arange(count), 1)
+    np.testing.assert_allclose(out, first + 1024.0 * second, rtol=0, atol=1e-12)
 
 
 def test_uniforms_are_never_zero_or_one():

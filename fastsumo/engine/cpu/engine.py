@@ -10,6 +10,7 @@ import math
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,8 @@ from fastsumo.statistics.spans import joined, without
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import draw_terms
 from fastsumo.trial.increments import width_of
-from fastsumo.trial.params import KernelParams, make_params, with_center
+from fastsumo.trial.params import KernelParams, OwnedParams, params_of, with_center, with_model
+from fastsumo.trial.plan import Plan
 from fastsumo.trial.survival import survival
 from fastsumo.vmath import exp
 
@@ -45,6 +47,13 @@ _LAST_TRIAL = 2**63 - 1
 _PILOT_SAMPLES = 2**12
 _FEW = 0.1  # split trials expected in a run, below which nothing is compiled for them in advance
 _AHEAD = 64  # batches that are begun before the first is taken
+
+
+@lru_cache(maxsize=256)
+def _plan_of(estimator: Estimator) -> tuple[Plan, OwnedParams]:
+    """The plan of an estimator, and what kernels are told of it, which takes as long as some hundred trials."""
+    plan = estimator.plan()
+    return plan, params_of(plan)
 
 
 def open_trials(wanted: Wanted) -> CpuEngine:
@@ -66,7 +75,7 @@ class OpenModel:
 
     def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int) -> None:
         self.model, self.estimator, self.seed, self.threads = model, estimator, int(seed), threads
-        self.plan = estimator.plan()
+        self.plan, of_plan = _plan_of(estimator)
         proof = Proof(model)
         if model.vectorized:
             proof.look()
@@ -74,7 +83,7 @@ class OpenModel:
         else:
             with compiling(model):
                 self._compiled = compiled(model, proof)
-        self._owned = make_params(self._compiled, self.plan, self.seed)
+        self._owned = with_model(of_plan, self._compiled, self.seed)
         self.params = self._owned.params
         self.crew = Crew()
         self.split: SplitTrials | None = None
@@ -87,7 +96,7 @@ class OpenModel:
 
     def scratch(self) -> Scratch:
         """Memory for a worker, and who feeds its kernels if the model is vectorised."""
-        scratch = Scratch(self.params)
+        scratch = Scratch.taken(self.params)
         scratch.feed = Feed(self, scratch) if self.model.vectorized else None
         return scratch
 

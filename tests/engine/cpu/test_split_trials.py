@@ -10,7 +10,7 @@ import naive
 import numpy as np
 import pytest
 from bits import same_bits
-from zoo import LAWS, MODELS
+from zoo import LAWS, MODELS, thinned
 
 import fastsumo as fs
 from fastsumo.engine.cpu.kernels.block import log_weights_of
@@ -39,7 +39,7 @@ SPLIT: dict[str, tuple[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", SPLIT)
+@pytest.mark.parametrize("name", thinned(SPLIT, 3))
 def test_split_trials_have_the_bits_of_ordinary_ones(name, monkeypatch):
     """Trials shared by all threads, made as small as they can be so that there are many."""
     model, estimator = MODELS[SPLIT[name][0]], SPLIT[name][1]

@@ -40,7 +40,18 @@ class Piece:
     shift: int | Ints  # from there to where rows begin in an output of one number a weight
 
     @property
+    def taken(self) -> tuple[NDArray[Any], Ints, Ints]:
+        """What every kernel begins with."""
+        return self.values, self.starts, self.used
+
+    @property
+    def rows(self) -> slice:
+        """Where an output of one number a row has them."""
+        return slice(self.first, self.first + self.used.size)
+
+    @property
     def places(self) -> Ints:
+        """Where rows begin in an output of one number a weight."""
         return self.starts + self.shift
 
 
@@ -212,7 +223,14 @@ def _ragged(rows: Sequence[Any]) -> Rows:
     vectors = [_array(f"row {r} of log_weights", row) for r, row in enumerate(rows)]
     for r, vector in enumerate(vectors):
         if vector.ndim != 1:
-            raise ValueError(f"row {r} of log_weights must be a vector, got shape {vector.shape}")
+            raise ValueError(
+                f"row {r} of log_weights must be a vector, the log weights of a trial, got "
+                + (
+                    f"one number, {vector}; of one trial, write [log_weights]"
+                    if vector.ndim == 0
+                    else f"shape {vector.shape}"
+                )
+            )
     return _Ragged(vectors)
 
 

@@ -6,7 +6,7 @@ Kernels get its address. ``totals_in(scratch, at, n)`` is an array of the ``n`` 
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -161,15 +161,12 @@ report_in = _numbers("report")
 store_in, store_at = _numbers("store"), _address("store")
 
 
-_MOST_IDLE, _LARGEST_IDLE = 64, 1 << 18  # pieces that are kept for later, and numbers in one
-_idle: dict[int, list[NDArray[np.float64]]] = {}  # memory that was used, by size: new memory costs its first touch
+_MOST_IDLE, _LARGEST_IDLE = 64, 1 << 18  # scratch memories that are kept for later, and numbers in one
+_idle: dict[tuple[int, int], list[Scratch]] = {}  # some that were used, by size: new memory costs its first touch
 
 
 def _aligned(size: int) -> NDArray[np.float64]:
-    """Memory that begins a cache line, whatever is in it; some that was given back if there is any."""
-    if idle := _idle.get(size):
-        with suppress(IndexError):  # another thread was first
-            return idle.pop()
+    """Memory that begins a cache line."""
     memory = np.zeros(size + _ALIGNMENT // 8)
     return memory[-memory.ctypes.data % _ALIGNMENT // 8 :][:size]
 
@@ -201,15 +198,24 @@ class Scratch:
     feed: Feeding | None = None
 
     def __init__(self, params: KernelParams) -> None:
-        stored = params.cap if params.kind == kinds.JVI and params.cap > SHORT else 0
+        self._sizes = stored, size = _sizes(params)
         self._memory = _aligned(_OFFSETS["store"] // 8 + 2 * stored)
-        size = params.noise_dim * params.chunk
         self._noise = _aligned(size + RECORD)
         self.record = self._noise[size:].view(np.uint64)  # behind the noise, see look_up.py
         self.address = self._memory.ctypes.data
         self._ints("noise_place", 1)[0] = self._noise.ctypes.data
         self.report = self._ints("report", 2)
         self.report[:] = 0
+
+    @classmethod
+    def taken(cls, params: KernelParams) -> Scratch:
+        """Memory for a run, of those that were given back if there is one; for any thread."""
+        try:
+            found = _idle[_sizes(params)].pop()
+        except (KeyError, IndexError):
+            return cls(params)
+        found.report[:] = 0
+        return found
 
     def _ints(self, use: str, n: int) -> NDArray[np.int64]:
         return self._memory[_OFFSETS[use] // 8 :][:n].view(np.int64)
@@ -223,9 +229,15 @@ class Scratch:
         self.report[1] = 1
 
     def give_back(self) -> None:
-        """Let others have the memory. It must not be used afterwards."""
+        """Keep it for `taken`. It must not be used afterwards."""
+        self.feed = None
         if sum(map(len, list(_idle.values()))) >= _MOST_IDLE:
             _idle.clear()
-        for memory in (self._memory, self._noise):
-            if memory.size <= _LARGEST_IDLE:
-                _idle.setdefault(memory.size, []).append(memory)
+        if self._memory.size + self._noise.size <= _LARGEST_IDLE:
+            _idle.setdefault(self._sizes, []).append(self)
+
+
+def _sizes(params: KernelParams) -> tuple[int, int]:
+    """Numbers of the store, and of the noise: what memories differ in."""
+    stored = params.cap if params.kind == kinds.JVI and params.cap > SHORT else 0
+    return stored, params.noise_dim * params.chunk

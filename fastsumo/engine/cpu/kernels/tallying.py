@@ -13,7 +13,7 @@ from fastsumo.engine.cpu.kernels.scratch import group_sums_in, terms_in, trial_n
 from fastsumo.jit.bits import fabs, float_bits
 from fastsumo.jit.memory import floats, ints, words
 from fastsumo.jit.options import device
-from fastsumo.statistics.exact import deposit
+from fastsumo.statistics.exact import SUM_BYTES, deposit
 from fastsumo.statistics.tally import (
     BIN_SHIFT,
     BINS,
@@ -39,7 +39,6 @@ from fastsumo.statistics.tally import (
     PERIODS,
     POWERS,
     SMALLEST,
-    SUM_BYTES,
     THRESHOLD,
     ZERO_WEIGHT,
 )

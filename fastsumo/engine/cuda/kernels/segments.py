@@ -76,29 +76,45 @@ SETTLE = types.void(
 )
 
 
+@inlined
+def _segment(at, g, records_at, rows_at):
+    """Of segment ``g`` of record ``at``: the record, its first sample, how many, how many a lane, its sums by row."""
+    record = ints(records_at + _RECORD * at, RECORD_SIZE)
+    within = g - record[SEGMENTS]
+    start = record[START] + SEGMENT * within
+    count = min(SEGMENT, record[START] + record[COUNT] - start)
+    rows = floats(rows_at + 8 * LANES * (record[ROWS] + _DEPTH * within), SEGMENT)
+    return record, start, count, depth_of(count), rows
+
+
+def _sharing(cuda: Any) -> Any:
+    @inlined
+    def share():
+        """The lane of a thread, the first piece of work of its warp, and how many warps there are."""
+        t, threads = int64(cuda.threadIdx.x), int64(cuda.blockDim.x)
+        return t & 31, (int64(cuda.blockIdx.x) * threads + t) >> 5, int64(cuda.gridDim.x) * threads >> 5
+
+    return share
+
+
 def weigh_kernel(function: Any, shape: Shape, kind: Any, cuda: Any, pair: Any = pair_on_card) -> Any:
     """Sums of the weights of segments down their lanes, and of whole segments."""
     read, weight, keep = reader(kind), weight_of(function, shape, cuda, pair), kind.kind != kinds.IWAE
+    share = _sharing(cuda)
 
     def weigh(
         params_at, found_at, records_at, records, owners_at, segments, rows_at, totals_at, bases_at, logs_at, states_at
     ):
         params = read(params_at)
-        t, lane = int64(cuda.threadIdx.x), int64(cuda.threadIdx.x) & 31
+        lane, begin, warps = share()
         half, column = lane >> 4, lane & 15
-        warps = int64(cuda.gridDim.x) * int64(cuda.blockDim.x) >> 5
-        begin = (int64(cuda.blockIdx.x) * int64(cuda.blockDim.x) + t) >> 5
         found = min(ints(found_at, FOUND_SIZE)[FOUND_SEGMENTS], segments)
         for g in range(begin, found, warps):
             at = ints(owners_at, segments)[g]
             if at < 0:
                 continue
-            record = ints(records_at + _RECORD * at, RECORD_SIZE)
-            trial, within = words(records_at + _RECORD * at, 1)[TRIAL], g - record[SEGMENTS]
-            start = record[START] + SEGMENT * within
-            count = min(SEGMENT, record[START] + record[COUNT] - start)
-            depth = depth_of(count)
-            sums = floats(rows_at + 8 * LANES * (record[ROWS] + _DEPTH * within), SEGMENT)
+            record, start, count, depth, sums = _segment(at, g, records_at, rows_at)
+            trial = words(records_at + _RECORD * at, 1)[TRIAL]
             run, outside = 0.0, 0
             for r in range(0, depth, 2):
                 row = r + half
@@ -128,13 +144,12 @@ def weigh_kernel(function: Any, shape: Shape, kind: Any, cuda: Any, pair: Any = 
 
 def base_kernel(kind: Any, cuda: Any) -> Any:
     """The sum of all weights before each segment, in two floats; and after each stretch, in its state."""
+    share = _sharing(cuda)
 
     def base(
         params_at, found_at, records_at, records, owners_at, segments, rows_at, totals_at, bases_at, logs_at, states_at
     ):
-        t, lane = int64(cuda.threadIdx.x), int64(cuda.threadIdx.x) & 31
-        warps = int64(cuda.gridDim.x) * int64(cuda.blockDim.x) >> 5
-        begin = (int64(cuda.blockIdx.x) * int64(cuda.blockDim.x) + t) >> 5
+        lane, begin, warps = share()
         found = min(ints(found_at, FOUND_SIZE)[FOUND_RECORDS], records)
         totals, bases = floats(totals_at, segments), floats(bases_at, 2 * segments)
         for at in range(begin, found, warps):
@@ -167,7 +182,7 @@ def base_kernel(kind: Any, cuda: Any) -> Any:
 
 def logs_kernel(kind: Any, cuda: Any) -> Any:
     """The sum of the weighted logs of the interior prefixes of each segment."""
-    read = reader(kind)
+    read, share = reader(kind), _sharing(cuda)
 
     @inlined
     def log_product(sums, depth, high, low, before, start, first, last, column, half):
@@ -243,22 +258,15 @@ def logs_kernel(kind: Any, cuda: Any) -> Any:
         params_at, found_at, records_at, records, owners_at, segments, rows_at, totals_at, bases_at, logs_at, states_at
     ):
         params = read(params_at)
-        t, lane = int64(cuda.threadIdx.x), int64(cuda.threadIdx.x) & 31
+        lane, begin, warps = share()
         half, column = lane >> 4, lane & 15
-        warps = int64(cuda.gridDim.x) * int64(cuda.blockDim.x) >> 5
-        begin = (int64(cuda.blockIdx.x) * int64(cuda.blockDim.x) + t) >> 5
         found = min(ints(found_at, FOUND_SIZE)[FOUND_SEGMENTS], segments)
         for g in range(begin, found, warps):
             at = ints(owners_at, segments)[g]
             if at < 0:
                 continue
-            record = ints(records_at + _RECORD * at, RECORD_SIZE)
-            within, terms = g - record[SEGMENTS], record[TERMS]
-            start = record[START] + SEGMENT * within
-            count = min(SEGMENT, record[START] + record[COUNT] - start)
-            depth = depth_of(count)
-            sums = floats(rows_at + 8 * LANES * (record[ROWS] + _DEPTH * within), SEGMENT)
-            state = floats(states_at + _STATE * record[OWN], STATE)
+            record, start, count, depth, sums = _segment(at, g, records_at, rows_at)
+            state, terms = floats(states_at + _STATE * record[OWN], STATE), record[TERMS]
             high, low = floats(bases_at, 2 * segments)[2 * g], floats(bases_at, 2 * segments)[2 * g + 1]
             own, before, run = sums[LANES * (depth - 1) + column], 0.0, 0.0
             for q in range(LANES):
@@ -296,7 +304,7 @@ def logs_kernel(kind: Any, cuda: Any) -> Any:
 def settle_kernel(kind: Any, cuda: Any) -> Any:
     """Add the logs of each stretch to the state of its trial, in order; count the trials that end."""
     read = reader(kind)
-    tally_alone = tallying(cuda).tally_alone
+    tally_alone, share = tallying(cuda).tally_alone, _sharing(cuda)
 
     def settle(
         params_at,
@@ -320,9 +328,7 @@ def settle_kernel(kind: Any, cuda: Any) -> Any:
         values_at,
     ):
         params = read(params_at)
-        t, lane = int64(cuda.threadIdx.x), int64(cuda.threadIdx.x) & 31
-        warps = int64(cuda.gridDim.x) * int64(cuda.blockDim.x) >> 5
-        begin = (int64(cuda.blockIdx.x) * int64(cuda.blockDim.x) + t) >> 5
+        lane, begin, warps = share()
         found = min(ints(found_at, FOUND_SIZE)[FOUND_RECORDS], records)
         logs = floats(logs_at, segments)
         for at in range(begin, found, warps):

@@ -23,7 +23,7 @@ from fastsumo.engine.cuda.kernels.sizes import (
 from fastsumo.jit.bits import fabs, float_bits
 from fastsumo.jit.memory import floats, ints, words
 from fastsumo.jit.options import inlined
-from fastsumo.statistics.exact import LIMBS, digits_of
+from fastsumo.statistics.exact import LIMBS, SUM_BYTES, digits_of
 from fastsumo.statistics.tally import (
     BIN_SHIFT,
     BINS,
@@ -44,7 +44,6 @@ from fastsumo.statistics.tally import (
     PERIODS,
     POWERS,
     SMALLEST,
-    SUM_BYTES,
     THRESHOLD,
     ZERO_WEIGHT,
 )

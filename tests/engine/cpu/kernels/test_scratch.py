@@ -125,6 +125,10 @@ class Guarded(scratch.Scratch):
         self.guarded[store : store + (2 * params.cap if params.cap > SHORT else 0)] = False
         self.made.append(self)
 
+    @classmethod
+    def taken(cls, params: KernelParams) -> Guarded:
+        return cls(params)
+
     def give_back(self) -> None:
         """Keep it, to be looked at."""
 

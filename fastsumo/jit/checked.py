@@ -1,0 +1,175 @@
+"""How a user's code is compiled: every index is checked, and there is no way around that.
+
+The function of a model, and copies of its helpers (`copies.py`): what the user's script has compiled stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+from numba.core import errors, ir
+from numba.core.compiler import DefaultPassBuilder
+from numba.core.compiler_machinery import FunctionPass, register_pass
+from numba.core.dispatcher import Dispatcher
+from numba.core.typed_passes import NopythonTypeInference
+from numba.core.untyped_passes import MakeFunctionToJitFunction
+from numba.extending import overload
+from numba.np.ufunc.dufunc import DUFunc
+
+from fastsumo.jit.indices import out_of_range
+from fastsumo.jit.memory import readonly
+from fastsumo.jit.pipeline import OurCompiler, PartCompiler, with_powers
+from fastsumo.jit.reached import of_library
+
+_POINTERS = (types.CPointer, types.RawPointer, types.ArrayCTypes)
+_AS_STRIDED = np.lib.stride_tricks.as_strided
+
+
+class ModelCompiler(PartCompiler):
+    """For a user's function of vectors of some ``sizes``."""
+
+    sizes: tuple[int, ...] = ()
+
+    def define_pipelines(self) -> list[Any]:
+        return [_checked(with_powers(DefaultPassBuilder.define_nopython_pipeline(self.state)))]
+
+
+class HelperCompiler(OurCompiler):
+    """For the helpers of a user's function, which may call themselves: Numba sees to that in code of their own."""
+
+    sizes: tuple[int, ...] = ()
+
+    def define_pipelines(self) -> list[Any]:
+        return [_checked(DefaultPassBuilder.define_nopython_pipeline(self.state))]
+
+
+def helper_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a helper: those that the user gave, but for indices, and without loops in parallel."""
+    return {**options, "boundscheck": True, "parallel": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+def checked_helper(helper: Any, function: Callable[..., Any]) -> Any:
+    """A function that is compiled as a helper is, and checked."""
+    options = helper_options(helper.targetoptions)
+    return type(helper)(function, dict(helper.locals), options, pipeline_class=HelperCompiler)
+
+
+def checked_ufunc(ufunc: Any, function: Callable[..., Any]) -> Any:
+    """A ufunc of a function that is compiled as a helper is, and checked; Numba's drop the exceptions in it."""
+    names = ", ".join(f"x{i}" for i in range(ufunc.nin))
+    options = {"error_model": "numpy", "fastmath": ufunc.targetoptions.get("fastmath", False)}
+    helper = checked_helper(numba.njit(**options)(function), function)
+    made = DUFunc(eval(f"lambda {names}: helper({names})", {"helper": helper}), ufunc.identity)
+
+    class Kernel(made._lower_me.kernel):  # type: ignore[misc, name-defined]
+        def generate(self, *given: Any) -> Any:
+            kinds, outer = self.inner_sig, self.outer_sig
+            cast = [self.cast(*each) for each in zip(given, outer.args, kinds.args, strict=True)]
+            found = self.context.call_internal(self.builder, self.cres.fndesc, kinds, cast)
+            return self.cast(found, kinds.return_type, outer.return_type)
+
+    made._lower_me.kernel = Kernel
+    return made
+
+
+def in_order_c(array: Any) -> Any:
+    """`numpy.ascontiguousarray`, which Numba takes for a copy where it is none: read-only if the array is."""
+    raise NotImplementedError("compiled code only")
+
+
+def in_order_fortran(array: Any) -> Any:
+    """`numpy.asfortranarray`, likewise."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(in_order_c)
+def _in_order_c(array):  # type: ignore[no-untyped-def]
+    if isinstance(array, types.Array) and not array.mutable:
+        return lambda array: readonly(np.ascontiguousarray(array))
+    return lambda array: np.ascontiguousarray(array)
+
+
+@overload(in_order_fortran)
+def _in_order_fortran(array):  # type: ignore[no-untyped-def]
+    if isinstance(array, types.Array) and not array.mutable:
+        return lambda array: readonly(np.asfortranarray(array))
+    return lambda array: np.asfortranarray(array)
+
+
+def _checked(passes: Any) -> Any:
+    passes.add_pass_after(_CheckedClosures, MakeFunctionToJitFunction)
+    passes.add_pass_after(_NoBackDoors, NopythonTypeInference)
+    passes.finalize()
+    return passes
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class _CheckedClosures(FunctionPass):
+    """Check what Numba compiles by itself: functions written inside a function, where they are given to another."""
+
+    _name = "checked_closures"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        found = False
+        for block in state.func_ir.blocks.values():
+            for step in block.body:
+                value = step.value if isinstance(step, ir.Assign) else None
+                if isinstance(value, ir.Global) and _is_unchecked(made := value.value):
+                    step.value, found = ir.Global(value.name, checked_helper(made, made.py_func), value.loc), True
+        return found
+
+
+def _is_unchecked(value: Any) -> bool:
+    return (
+        isinstance(value, Dispatcher) and not of_library(value) and value._compiler.pipeline_class is not HelperCompiler  # type: ignore[attr-defined]
+    )
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class _NoBackDoors(FunctionPass):
+    """Refuse what Numba lets a function do to an array without looking at bounds, or at whether it is read-only."""
+
+    _name = "no_back_doors"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        for block in state.func_ir.blocks.values():
+            for step in block.body:
+                why = _back_door(step, state.typemap)
+                if why:
+                    raise errors.TypingError(why, loc=step.loc)
+        why, where = out_of_range(state.func_ir, state.pipeline.sizes) if state.pipeline.sizes else ("", None)
+        if why:
+            raise errors.TypingError(why, loc=where)
+        return False
+
+
+def _back_door(step: Any, kinds: Any) -> str:
+    value = getattr(step, "value", None)
+    if isinstance(step, ir.Assign) and isinstance(kinds[step.target.name], _POINTERS):
+        return "nothing checks what is read by an address: use indices of the array itself"
+    target = step.target if isinstance(step, ir.SetItem | ir.StaticSetItem) else None
+    if isinstance(value, ir.Expr) and value.op in ("getitem", "static_getitem"):
+        target = value.value
+    if target is not None and isinstance(kinds[target.name], types.NumpyFlatType):
+        return "an index of .flat is not checked: use one of the array itself"
+    if isinstance(value, ir.Expr) and value.op == "call":
+        function: Any = getattr(kinds[value.func.name], "typing_key", None)
+        given = [kinds[each.name] for each in (*value.args, *dict(value.kws).values())]
+        if function is _AS_STRIDED:
+            return "nothing checks what numpy.lib.stride_tricks.as_strided reads: use indices or slices"
+        writes = function in (np.nditer, np.fill_diagonal) or (function is np.nan_to_num and len(given) > 1)
+        given = given[2:] if function is np.dot else given
+        writes |= function is np.dot
+        if writes and any(isinstance(kind, types.Array) and not kind.mutable for kind in given):
+            return f"numpy.{function.__name__} can write into a readonly array, as z, rows of data and params are"
+    return ""
