@@ -20,6 +20,7 @@ from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.models.model import ROW_TRIALS, Model
 from fastsumo.models.plain import plain, readonly
+from fastsumo.models.vectorized import FOR_BATCHES
 from fastsumo.trial.ranges import FURTHEST
 
 
@@ -90,7 +91,8 @@ def _no_number(model: Model) -> str:
         return ""
     if isinstance(returned, numbers.Real | np.bool_) or (isinstance(returned, np.ndarray) and returned.ndim == 0):
         return ""
-    return f"it must return one number, the log weight, but returned {returned!r}"
+    hint = f"; {FOR_BATCHES}" if hasattr(returned, "__dlpack__") and not isinstance(returned, np.ndarray) else ""
+    return f"it must return one number, the log weight, but returned {returned!r}{hint}"
 
 
 def _found(model: Model, row: int | None, noise: NDArray[np.float64] | None) -> float | Exception | None:
@@ -140,10 +142,9 @@ _HINTS = (
     (r"(modify|into a) readonly array", f"a model must not write into {_GIVEN}: work on a copy, such as z.copy()"),
     (r"Untyped global name .*<class 'function'>", "decorate it with numba.njit"),
     (
-        r"Untyped global name|Unknown attribute",
+        r"Untyped global name|Unknown attribute|NameError: name '(torch|jax|jnp|scipy|sklearn|tensorflow|tf|keras)'",
         "a model can use numbers, arrays, the modules math and numpy as far as Numba knows them, fastsumo.vmath, and "
-        "functions compiled by numba.njit; one that uses PyTorch, JAX, SciPy or a network is for vectorized=True: "
-        "it is not compiled, and takes batches of samples (see fs.model)",
+        f"functions compiled by numba.njit; {FOR_BATCHES}",
     ),
     (r"supports contiguous array only", "one of z is np.ascontiguousarray(z)"),
     (r"\ANo implementation of [\s\S]*readonly array", f"what writes into {_GIVEN} must do so into a copy"),

@@ -129,7 +129,8 @@ class Proof:
                 raise
             except IndexError as error:
                 if point.ordinary:
-                    why = f"raises IndexError: {error}, {self._at(point)}{_line(error)}"
+                    batches = "; a function of batches is for vectorized=True" if "too many ind" in str(error) else ""
+                    why = f"raises IndexError: {error}, {self._at(point)}{_line(error)}{batches}"
                     raise ModelError(f"model {self._model.name!r} {why}") from None
                 return error
             except Exception as error:

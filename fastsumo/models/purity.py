@@ -13,6 +13,7 @@ from typing import Any
 
 from fastsumo.errors import ModelError
 from fastsumo.jit.reached import nested, of_library, python_function, reached
+from fastsumo.models.vectorized import FOR_BATCHES
 
 _IMPURE = {
     "random": "draws random numbers of its own",
@@ -62,8 +63,13 @@ def check_purity(function: Callable[..., Any], name: str) -> None:
                 if line is not None:
                     where = f"{each.__code__.co_filename}, line {line}"
                     used = word.partition(" ")[2]
-                    raise ModelError(f"model {name!r} uses {used}, which {why} ({where}); {rule}")
+                    far = f"; {FOR_BATCHES}" if _package(each) != _package(function) else ""
+                    raise ModelError(f"model {name!r} uses {used}, which {why} ({where}); {rule}{far}")
             waiting.append(value)
+
+
+def _package(function: Any) -> str:
+    return str(getattr(function, "__module__", None)).partition(".")[0]
 
 
 def _unchecked(value: Any) -> str | None:

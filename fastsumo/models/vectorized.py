@@ -29,6 +29,10 @@ _LARGEST_BATCH = 2**24
 _NO_MEMORY = ("out of memory", "resource_exhausted", "can't allocate memory", "not enough memory", "std::bad_alloc")
 
 
+FOR_BATCHES = (
+    "one that uses PyTorch, JAX, SciPy or a network is for vectorized=True: it is not compiled, and takes batches of "
+    "samples (see fs.model)"
+)
 _named: WeakValueDictionary[tuple[str | None, str], Batched] = WeakValueDictionary()  # by version and own name
 
 
@@ -162,11 +166,11 @@ class Batched:
         """Log weights of some samples, with the last repeated up to a size, where that is not done yet."""
         pieces = [_filled(each[rows], size) if each.ndim == 2 else each.copy() for each in given]
         try:
-            returned = self._function(*pieces)
+            out[:] = log_weights_of(name, self._function(*pieces), (size, *pieces[0].shape[1:]))[: out.size]
         except Exception as error:
-            error.add_note(f"raised by the function of model {name!r}, given z of shape {pieces[0].shape}")
+            if not isinstance(error, ModelError):  # of the function, or of a device that does not give its result
+                error.add_note(f"raised by the function of model {name!r}, given z of shape {pieces[0].shape}")
             raise
-        out[:] = log_weights_of(name, returned, pieces[0].shape)[: out.size]
 
     def fingerprint(self) -> str:
         """What tells the function from others: its version, or else its factory's code, or else all it reaches."""
@@ -204,9 +208,12 @@ def log_weights_of(name: str, returned: Any, shape: tuple[int, ...]) -> NDArray[
 def _array(name: str, returned: Any) -> NDArray[Any]:
     """What a function returned as an array of real numbers: of NumPy, PyTorch (from any device), JAX, or a list."""
     if hasattr(returned, "detach"):  # a tensor that may record gradients, or lie on a GPU
-        returned = returned.detach().cpu()
-        if not returned.is_complex():
-            returned = returned.double().numpy()
+        try:
+            returned = returned.detach().cpu()
+            if not returned.is_complex():
+                returned = returned.resolve_neg().double().numpy()
+        except (TypeError, NotImplementedError) as error:  # sparse, or of the device "meta"
+            raise _no_numbers(name, returned, f", that is no array ({error})") from None
     if checks.is_masked(returned):
         raise _no_numbers(name, returned, ", a masked array, whose hidden values would be used")
     try:
@@ -214,7 +221,9 @@ def _array(name: str, returned: Any) -> NDArray[Any]:
     except (TypeError, ValueError) as error:
         raise _no_numbers(name, returned, f", that is no array ({error})") from None
     if array.dtype.kind not in "biuf" and not array.dtype.name.startswith(("bfloat16", "float8")):
-        raise _no_numbers(name, returned, "" if array.dtype.kind == "O" else f" of dtype {array.dtype}")
+        raise _no_numbers(
+            name, returned, "" if array is not returned and array.dtype.kind == "O" else f" of dtype {array.dtype}"
+        )
     return array
 
 

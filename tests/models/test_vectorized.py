@@ -32,6 +32,11 @@ def plane(z):  # type: ignore[no-untyped-def]
     return z[:, 0] + 2.0 * z[:, 1]
 
 
+LIBRARY: dict[str, Any] = {"__name__": "library"}
+exec("def score(x):\n    print(x)\n    return x", LIBRARY)  # as deep in many a library
+score = LIBRARY["score"]
+
+
 class Network:
     """Stands for a network: nothing tells what is in it."""
 
@@ -105,7 +110,7 @@ def test_the_decorator_and_importance_take_the_same_words() -> None:
         (None, "None: it must return one real number a sample"),
         (["a"] * 4, "list of dtype <U1"),
         ([[1.0], [1.0, 2.0], [], []], "list, that is no array"),
-        (np.array([object()] * 4), "ndarray: it must"),
+        (np.array([object()] * 4), "ndarray of dtype object: it must"),
         (np.ma.masked_array(np.zeros(4), [1, 0, 0, 0]), "masked array, whose hidden values"),
         ({"log_weight": np.zeros(4)}, "dict: it must"),
         (np.array(["2020-01-01"] * 4, dtype="M8[D]"), r"dtype datetime64\[D\]"),
@@ -202,10 +207,18 @@ def test_a_proof_goes_through_rows_of_data() -> None:
         Proof(mixed).look()
 
 
-def test_what_a_compiled_model_cannot_use_points_here() -> None:
-    compiled = fs.Model(lambda z, params: special.gammaln(z[0]), 1, noise="uniform")
-    with pytest.raises(fs.ModelError, match="vectorized=True: it is not compiled, and takes batches"):
-        fs.simulate(compiled, fs.ELBO(), 10)
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda z, params: special.gammaln(z[0]),
+        lambda z, params: torch.exp(z[0]),  # type: ignore[name-defined] # noqa: F821 - not even imported
+        lambda z, params: score(z[0]),
+        lambda z, params: z[:, 0],
+    ],
+)
+def test_what_a_compiled_model_cannot_use_points_here(function: Any) -> None:
+    with pytest.raises(fs.ModelError, match="for vectorized=True"):
+        fs.simulate(fs.Model(function, 1, noise="uniform"), fs.ELBO(), 10)
 
 
 # ---- memory ----
@@ -247,6 +260,22 @@ def test_other_errors_are_not_of_memory() -> None:
     with pytest.raises(RuntimeError, match="device lost") as caught:
         model(lost)(POINTS)
     assert caught.value.__notes__ == ["raised by the function of model 'mine', given z of shape (4, 2)"]
+
+
+def test_what_a_device_does_not_give_is_its_own_error() -> None:
+    class Lost:
+        def detach(self) -> Any:
+            raise RuntimeError("device lost")
+
+    class Sparse(Lost):
+        def detach(self) -> Any:
+            raise TypeError("no dense numbers")
+
+    with pytest.raises(RuntimeError, match="device lost") as caught:
+        model(lambda z: Lost())(POINTS)
+    assert any("model 'mine'" in note for note in caught.value.__notes__)
+    with pytest.raises(fs.ModelError, match=r"returned Sparse, that is no array \(no dense numbers\)"):
+        model(lambda z: Sparse())(POINTS)
 
 
 # ---- sent to other processes ----

@@ -187,6 +187,18 @@ def test_batches_are_as_large_as_asked() -> None:
         assert sum(seen.sizes) < 1.2 * result.cost + 20_000  # with the pilot and the proof
 
 
+@pytest.mark.parametrize(
+    ("estimator", "trials", "dim"), [(HARMONIC, 20_000, 2), (fs.IWAE(1000), 300, 2), (HARMONIC, 4000, 400)]
+)
+def test_no_log_weight_is_asked_for_twice(estimator: fs.Estimator, trials: int, dim: int) -> None:
+    seen = Seen(lambda z, params: 0.1 * z[:, 0])
+    model = fs.Model(seen, dim, [0.0], vectorized=True, batch=8192, log_evidence=0.005)
+    cost = fs.simulate(model, estimator, trials).cost
+    assert cost < sum(seen.sizes) < 1.12 * cost + 8192  # long trials too, and in many dimensions
+    assert max(seen.sizes) == 8192
+    assert sum(size == 8192 for size in seen.sizes) > 0.8 * cost / 8192 - 2
+
+
 @pytest.mark.parametrize("batch", [1, 7, 1000, 10**6])
 def test_any_batch_gives_the_same_bits(batch: int) -> None:
     seen = Seen(_shifted)

@@ -244,8 +244,10 @@ def _array(name: str, value: Any) -> NDArray[Any]:
     try:
         array = np.from_dlpack(value) if _only_dlpack(value) else np.asarray(value)
     except Exception as error:  # whatever the other library raises
+        hint = "; under jax.grad and jax.jit it has no numbers: compute outside of them, or by jax.pure_callback"
         raise TypeError(
             f"{name} cannot be read as an array in the memory of the CPU: {str(error).splitlines()[0]}"
+            f"{hint if 'trace' in type(error).__name__.lower() else ''}"
         ) from None
     if isinstance(value, (list, tuple)) and array.dtype.kind in "iu":
         array = array.astype(np.float64)
