@@ -44,7 +44,7 @@ def overview(result: Run, figure: Figure | SubFigure | None = None) -> Figure | 
     figure = figure_or_new(figure, (10.0, 7.5), 2.6)
     if is_narrow(figure):
         grid = figure.add_gridspec(5, 1, height_ratios=[3, 3, 2, 2, 3])
-        places = list(grid)
+        places = [grid[row] for row in range(5)]
     else:
         grid = figure.add_gridspec(4, 2)
         places = [grid[0:2, 0], grid[0:2, 1], grid[2, 0], grid[3, 0], grid[2:4, 1]]

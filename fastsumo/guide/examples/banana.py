@@ -27,7 +27,7 @@ bare = fs.importance(
 if __name__ == "__main__":
     for model in (covered, bare):
         predicted = fs.theory.predict(model, fs.SUMO())
-        found = fs.simulate(model, fs.SUMO(), trials=3_000_000)
+        found = fs.simulate(model, fs.SUMO(), trials=1_000_000)
         interval = found.interval(0.95)
         print(f"{model.name}: χ² {predicted.chi_square}, tail index {predicted.tail_index} by theory")
         print(f"  log Z {found.mean:.4f} ± {found.std_error:.4f}, 95 % {interval.low:.4f} to {interval.high:.4f}")
