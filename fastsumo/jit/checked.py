@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 from numba.core import errors, ir
 from numba.core.compiler import DefaultPassBuilder
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.dispatcher import Dispatcher
+from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NopythonTypeInference
 from numba.core.untyped_passes import MakeFunctionToJitFunction
 from numba.extending import overload
@@ -61,8 +61,8 @@ def checked_helper(helper: Any, function: Callable[..., Any]) -> Any:
 def checked_ufunc(ufunc: Any, function: Callable[..., Any]) -> Any:
     """A ufunc of a function that is compiled as a helper is, and checked; Numba's drop the exceptions in it."""
     names = ", ".join(f"x{i}" for i in range(ufunc.nin))
-    options = {"error_model": "numpy", "fastmath": ufunc.targetoptions.get("fastmath", False)}
-    helper = checked_helper(numba.njit(**options)(function), function)
+    options = helper_options({"error_model": "numpy", "fastmath": ufunc.targetoptions.get("fastmath", False)})
+    helper = CPUDispatcher(function, {}, {"nopython": True, **options}, pipeline_class=HelperCompiler)
     made = DUFunc(eval(f"lambda {names}: helper({names})", {"helper": helper}), ufunc.identity)
 
     class Kernel(made._lower_me.kernel):  # type: ignore[misc, name-defined]

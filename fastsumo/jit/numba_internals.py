@@ -35,7 +35,7 @@ IMPORTED = {
     "numba.core.imputils": ("impl_ret_borrowed",),
     "numba.core.ir": ("Arg", "Assign", "Branch", "Expr", "Global", "SetItem", "StaticSetItem", "Var"),
     "numba.core.ir_utils": ("build_definitions",),
-    "numba.core.registry": ("cpu_target",),
+    "numba.core.registry": ("CPUDispatcher", "cpu_target"),
     "numba.core.runtime.nrtopt": ("remove_redundant_nrt_refct",),
     "numba.core.sigutils": ("normalize_signature",),
     "numba.core.typed_passes": ("NopythonTypeInference",),

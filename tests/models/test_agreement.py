@@ -17,6 +17,7 @@ from hypothesis import Phase, given, settings
 
 import fastsumo as fs
 from fastsumo.engine.cpu.kernels import weights
+from fastsumo.jit.copies import thawed
 from fastsumo.models.proof import Proof, _agree
 from fastsumo.trial.lazy_sums import with_lazy_sums
 
@@ -30,7 +31,8 @@ COSTLY = {  # to compile
 def compiled(function: Any, params: int, by_lanes: bool, linear: bool) -> Any:
     """What a function gives at points, compiled in a way that the engine has."""
     shape = weights.Shape("normal", "", 3, 3, params, params, 0)
-    made = weights._callback(function, shape, None, linear, by_lanes)
+    with thawed(function) as now:
+        made = weights._callback(now, shape, None, linear, by_lanes)
     found = partial(weights._values_at, made.address, shape, linear)
     found.made = made  # type: ignore[attr-defined]  # keeps it alive
     return found
