@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.labels import label
 
-from ._style import BLUE, GREY, ORANGE, SMALL, figure_or_new, is_narrow, letters, plain
+from ._style import BLUE, GREY, ORANGE, SMALL, figure_or_new, is_narrow, label_few_decades, letters, plain
 from .protocols import Compared, SideBySide
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def comparison(found: SideBySide, figure: Figure | SubFigure | None = None) -> F
     work.set(xscale="log", xlabel="variance × cost (nats$^2$), ± 3 s.e.")
     tail.set(xscale="log", xlabel="tail index, 95 %")
     tail.axvline(2.0, color=GREY, lw=0.8, ls=":")
+    label_few_decades(tail.xaxis, work.xaxis)
     _name_marks(figure, any(map(_is_infinite, found.rows)))
     letters([bias, work, tail])
     figure.suptitle(plain(f"{found.model}, {found.budget:g} importance samples each"), fontsize="medium", wrap=True)

@@ -67,7 +67,7 @@ def cost(results: Iterable[Run], *, labels: Sequence[str] | None = None, ax: Axe
             options = {"color": color, "mfc": face, "ms": 5.5, "label": plain(kind) if j == 0 else None}
             axes.plot(run.cost / run.trials, run.finite_variance, mark, **options)  # type: ignore[arg-type]
     _draw_products(axes)
-    label_few_decades(axes)
+    label_few_decades(axes.xaxis, axes.yaxis)
     if len(kinds) <= _LEGEND:
         legend(axes, 1, bbox_to_anchor=(-0.1, 1.0))
         if ax is None:

@@ -13,6 +13,7 @@ from fastsumo.base import checks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure, SubFigure
 
 # Okabe and Ito's colours: distinct with every common colour vision, and of different lightness in grey.
@@ -211,11 +212,11 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def label_few_decades(axes: Axes) -> None:
+def label_few_decades(*logarithmic: Axis) -> None:
     """Label 1, 2 and 5 of each decade, or whole decades where there are more than two."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    for axis in (axes.xaxis, axes.yaxis):
+    for axis in logarithmic:
         low, high = axis.get_view_interval()
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 100.0 else (1.0,)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -191,7 +191,7 @@ def mean_excess(
     axes.fill_between(u, low, excess + 1.96 * error, color=BLUE, alpha=0.2, lw=0, label="95 %")
     axes.plot(u, excess, color=BLUE, lw=1.6, label=r"$E[X-u\,|\,X>u]$")
     axes.set(xscale="log", yscale="log")
-    label_few_decades(axes)
+    label_few_decades(axes.xaxis, axes.yaxis)
     legend(axes)
     return axes
 
