@@ -42,6 +42,8 @@ def wanted(model: Any, estimator: Any, trials: int, seeds: Iterable[int], name: 
         If one of them is none, or there is nothing.
     """
     cells: list[Wanted] = []
+    if name is not None and not (isinstance(name, str) and name):
+        raise TypeError(f"name must be text that tells the model from others, got {name!r}")
     try:
         numbers = list(seeds)
     except TypeError:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fastsumo.study.study import Study
 
 _TOP = ("study", "cells")
+_MOST_SEEDS = 1_000_000
 _CELL = ("models", "estimators", "roulettes", "trials", "seeds", "params", "name")
 
 
@@ -23,7 +24,7 @@ def declared(kind: type[Study], path: Path, anew: bool = False) -> Study:
     """The study of a TOML file, with its cells added; see `Study.from_toml`."""
     content = _content(path)
     groups = content.get("cells")
-    if not isinstance(groups, list) or not groups:
+    if not isinstance(groups, list) or not groups or not all(isinstance(group, dict) for group in groups):
         raise StudyError(
             f"{path} declares no cells: it needs at least one [[cells]] with models, estimators and trials"
         )
@@ -46,7 +47,10 @@ def study_path(path: Path) -> Path:
 
 
 def _place(path: Path, content: dict[str, Any]) -> Path:
-    return path.parent / content.get("study", f"{path.stem}.study")
+    name = content.get("study", f"{path.stem}.study")
+    if not isinstance(name, str) or not name:
+        raise StudyError(f'in {path}: study must be the name of a file, such as "caps.study", got {name!r}')
+    return path.parent / name
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -69,7 +73,7 @@ def _add(study: Study, group: dict[str, Any], folder: Path, anew: bool) -> None:
     trials = group["trials"]
     trials = words.number(trials) if isinstance(trials, str) else trials
     seeds = group.get("seeds", [0])
-    seeds = range(checks.whole("seeds", seeds, 1)) if not isinstance(seeds, list) else seeds
+    seeds = range(checks.whole("seeds", seeds, 1, _MOST_SEEDS)) if not isinstance(seeds, list) else seeds
     models: list[Any] = [_placed(word, folder) for word in _words("models", group["models"])]
     estimators = [parse_estimator(word) for word in _words("estimators", group.get("estimators", []))]
     estimators += [SUMO(parse_roulette(word)) for word in _words("roulettes", group.get("roulettes", []))]

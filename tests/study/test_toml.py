@@ -61,6 +61,10 @@ def test_a_study_declared_in_toml(tmp_path: Path) -> None:
         ("[[cells]]\nmodels = 'note'\nestimators = []\ntrials = 5", "nothing to add"),
         ("[[cells]]\nmodels = 'lognormal:1'\nestimators = 'elbo'\nparams = [0.5]\ntrials = 5", "list of vectors"),
         ("[[cells]]\nmodels = 5\nestimators = 'elbo'\ntrials = 5", "list of words"),
+        ("[study]\nseeds = 2\n[[cells]]\nmodels = 'note'", "study must be the name of a file"),
+        ("cells = [1]", "no cells"),
+        ("[[cells]]\nmodels = 'note'\nestimators = 'elbo'\ntrials = 5\nname = 7", "name must be text"),
+        ("[[cells]]\nmodels = 'note'\nestimators = 'elbo'\ntrials = 5\nseeds = 1_000_000_000_000", "from 1 to 1000000"),
         ("stude = 'a'\n[[cells]]\nmodels = 'note'", "did you mean 'study'"),
     ],
 )
