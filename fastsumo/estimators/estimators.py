@@ -548,6 +548,17 @@ class Stratum(Estimator):
         return plan.samples(self.low) + float(total) / self.probability
 
 
+def whole_of(estimator: Estimator) -> Estimator:
+    """What a stratum is a part of; any other estimator is itself.
+
+    Examples
+    --------
+    >>> whole_of(Stratum(SUMO(), 4, 7)), whole_of(ELBO())
+    (SUMO(Harmonic()), ELBO())
+    """
+    return estimator.estimator if isinstance(estimator, Stratum) else estimator
+
+
 def check_roulette(roulette: object) -> None:
     """Raise TypeError where something is no law of `K`, and say what was meant."""
     if isinstance(roulette, Roulette):

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastsumo.base import checks
 from fastsumo.base.machine import available_threads
-from fastsumo.estimators.estimators import Estimator, Stratum, Taylor
+from fastsumo.estimators.estimators import Estimator, Taylor, whole_of
 from fastsumo.estimators.parsing import as_estimator
 from fastsumo.models.model import Model
 from fastsumo.models.parsing import as_model
@@ -49,7 +49,7 @@ def settled(model: Model, estimator: Estimator) -> Estimator:
         If the model knows its log evidence, and by that the series diverges.
     """
     found = centered(model, estimator)
-    series = found.estimator if isinstance(found, Stratum) else found
+    series = whole_of(found)
     if isinstance(series, Taylor) and series.log_center is not None and model.log_evidence is not None:
         below = model.log_evidence - series.log_center
         if below >= _LOG_2 and not series.plan().law.capped:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastsumo.base.floats import own_errstate
-from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm, Stratum, Taylor
+from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, Estimator, SingleTerm, Stratum, Taylor, whole_of
 from fastsumo.estimators.parsing import as_estimator
 from fastsumo.models.model import Model
 from fastsumo.models.parsing import as_model
@@ -180,8 +180,7 @@ def series_index(model: Model, estimator: Estimator) -> tuple[float, float] | No
     >>> bool(3.6 < low <= high < 3.7), series_index(fs.models.gamma(1.0), fs.Stratum(fs.Taylor(), 1, 9))
     (True, (inf, inf))
     """
-    whole = estimator.estimator if isinstance(estimator, Stratum) else estimator
-    if not isinstance(whole, Taylor):
+    if not isinstance(whole_of(estimator), Taylor):
         return None
     found = tail(model, estimator)
     return (found.index, found.index) if math.isnan(found.low) else (found.low, found.high)
@@ -218,7 +217,7 @@ def gamma_shape(model: Model) -> float | None:
 
 
 def _tail(model: Model, estimator: Estimator, chi2: ChiSquare) -> Tail:
-    whole = estimator.estimator if isinstance(estimator, Stratum) else estimator
+    whole = whole_of(estimator)
     if isinstance(whole, Taylor):
         return _taylor.tail_of(model, whole, _taylor.series_of(model, whole, chi2), is_bounded(estimator))
     deviation = _mean_deviation(model) if isinstance(whole, SingleTerm) else math.nan

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.shown import Shown
-from fastsumo.estimators.estimators import MLMC, SUMO, Estimator, SingleTerm, Stratum, Taylor
+from fastsumo.estimators.estimators import MLMC, SUMO, Estimator, SingleTerm, Taylor, whole_of
 from fastsumo.trial.plan import MAX_TERMS, Law
 from fastsumo.trial.survival import survival
 
@@ -167,8 +167,7 @@ def has_moment(run: TailSource, moment: float) -> bool | None:
 
 def _is_series(run: TailSource) -> bool:
     """Whether trials are of Taylor's series, or a stratum of it."""
-    whole = run.estimator.estimator if isinstance(run.estimator, Stratum) else run.estimator
-    return isinstance(whole, Taylor)
+    return isinstance(whole_of(run.estimator), Taylor)
 
 
 def _tail(run: TailSource) -> Tail:
