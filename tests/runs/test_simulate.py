@@ -29,7 +29,10 @@ from fastsumo.report.progress import Progress
 TILE = 4096
 
 
-@pytest.fixture(params=RUNS.values(), ids=RUNS.keys())
+QUICK = ("note, harmonic", "zeros, power 0.7", "leaps, table", "libm, IWAE 10")
+
+
+@pytest.fixture(params=[(pytest.param if name in QUICK else slow)(each, id=name) for name, each in RUNS.items()])
 def run(request):
     return request.param
 
