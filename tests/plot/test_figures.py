@@ -175,7 +175,7 @@ def test_lines_differ_in_more_than_colour(result: fs.Result) -> None:
     assert len(styles) == 4
 
 
-@pytest.mark.parametrize("name", thinned(PANELS, 3))
+@pytest.mark.parametrize("name", thinned(PANELS, 6))
 def test_panels_of_their_own_have_the_width_of_a_column(result: fs.Result, name: str) -> None:
     axes = PANELS[name](result)
     assert axes.figure.get_size_inches()[0] == pytest.approx(3.3)
@@ -255,7 +255,7 @@ def test_panels_are_aligned_and_have_letters(result: fs.Result) -> None:
     assert [axes.texts[-1].get_text() for axes in figure.axes] == list("abcde")
 
 
-@pytest.mark.parametrize("name", thinned(PANELS, 3))
+@pytest.mark.parametrize("name", thinned(PANELS, 6))
 def test_a_legend_lies_on_no_data(result: fs.Result, name: str) -> None:
     axes = PANELS[name](result)
     axes.figure.draw_without_rendering()

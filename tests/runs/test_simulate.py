@@ -289,6 +289,7 @@ def test_ctrl_c_in_sample_is_passed_on(monkeypatch: pytest.MonkeyPatch):
     assert fs.sample(model, fs.ELBO(), 3)[0].size == 3
 
 
+@pytest.mark.slow  # the same signal in this process is above, and of a process that runs a study in study/
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_sigint_of_a_process():
     """A script that is sent SIGINT keeps its result."""

@@ -393,7 +393,7 @@ def test_first_order_variance_is_near_the_truth():
     ("estimator", "index"),
     [
         (fs.SUMO(), 2.0),
-        (fs.SUMO(minimum=9, start=0), 2.0),
+        slow(fs.SUMO(minimum=9, start=0), 2.0),
         (fs.SUMO(R.PowerLaw(1.5)), 1.5),
         (fs.SUMO(R.PowerLaw(0.9)), 2.25),
         (fs.SUMO(R.PowerLaw(0.5)), math.inf),
