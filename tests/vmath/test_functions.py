@@ -4,6 +4,7 @@ The kernels that use these functions are tested elsewhere.
 """
 
 import doctest
+import functools
 import inspect
 import math
 import platform
@@ -28,6 +29,7 @@ INF, NAN = float("inf"), float("nan")
 TINY, SMALLEST_NORMAL, HUGE = 5e-324, sys.float_info.min, sys.float_info.max
 
 
+@functools.cache
 def compiled(device):
     """A plain loop over ``device``, as users write it."""
 
@@ -39,6 +41,7 @@ def compiled(device):
     return loop
 
 
+@functools.cache
 def compiled_binary(device):
     @numba.njit(error_model="numpy")
     def loop(x, y, out):
