@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 HERE = Path(__file__).parent
-_FIRST = ("engine/test_digests.py", "engine", "runs")
+_FIRST = ("engine/test_digests.py", "engine/cpu/test_feed.py", "engine", "runs")  # the first two compile most kernels
 _WITHOUT_ENGINE = ("tails", "vmath", "models/test_agreement.py", "jit/test_lanes.py")
 
 
@@ -54,13 +54,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two workers begin at the start and in the middle, where nothing is compiled.
 
     So one begins with what compiles the kernels, which take far less time together than one by one, as they share much;
-    and the other with what needs none of them.
+    and the other with what needs none of them. Examples of docstrings, which take some of everything, come last.
     """
 
     def place(item: pytest.Item, among: tuple[str, ...]) -> int:
         return next((i for i, each in enumerate(among) if item.path.is_relative_to(HERE / each)), len(among))
 
-    items.sort(key=lambda item: place(item, _FIRST))
+    items.sort(key=lambda item: (place(item, _FIRST), item.path.is_relative_to(HERE / "package")))
     middle, with_engine, without = len(items) // 2, list[pytest.Item](), list[pytest.Item]()
     for item in items:
         (with_engine if place(item, _WITHOUT_ENGINE) == len(_WITHOUT_ENGINE) else without).append(item)
