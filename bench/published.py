@@ -436,7 +436,7 @@ def trace(values: Floats) -> Number:
 def gradients(samples: float, top: int) -> str:
     """Their figure: variance times samples of gradients."""
     random = np.random.default_rng(SEED)
-    rows, ratios, variances = [], [], []
+    rows, ratios, variances, lines = [], [], [], []
     for level in range(top + 1):
         size = max(2000, int(min(samples / 2**level, 1e5)))
         parts = [scores(min(size, max(1, 2**18 // 2**level)), 2**level, random) for _ in range(_parts(size, level))]
@@ -448,16 +448,23 @@ def gradients(samples: float, top: int) -> str:
         error = math.hypot(*(each.error / share for each, share in zip(variances, shares, strict=True)))
         nested, mine = Number(*(2.0**level * part for part in whole)), Number(cost * value, cost * error)
         ratio = nested.value / mine.value
-        ratios.append(Number(ratio, ratio * math.hypot(nested.error / nested.value, mine.error / mine.value)))
+        spread = math.hypot(nested.error / nested.value, mine.error / mine.value) if level else 0.0
+        ratios.append(Number(ratio, ratio * spread))
+        lines.append((nested.value, cost))
         rows.append([f"{level}", f"{nested}", f"{mine}", f"{ratios[-1]}", _poster(level)])
-    cross = next((i for i, ratio in enumerate(ratios) if ratio.value > 1.0 + 4.0 * ratio.error), top)
+    cross = max(i for i, ratio in enumerate(ratios) if i == 0 or ratio.value < 1.0 + 4.0 * ratio.error)
+    rise, theirs = lines[-1][0] / lines[0][0], POSTER["nested"][-1] / POSTER["nested"][0]
+    more = 2.0**top * (rise - theirs) / (2.0**top * theirs - rise)
+    timed = ratios[-1].value * (1.0 + more / 2.0**top) / (1.0 + more / lines[-1][1])
     return (
         "On their poster the lines cross near level 4 and end 140 apart. By their code that figure is another "
         "quantity: the trace of the covariance matrix of the gradient in `(α, β₀, β)`, times run time, with a proposal "
         f"twice as wide as Laplace's, over {VARIED:,} individuals, of which every level has one at least; run times "
         f"are those of {TIMED:,}. So followed (with samples in place of run time, and `β` itself where they draw it "
-        f"from a fitted normal), MLMC is cheaper from level {cross} on, and {ratios[-1]} times at level {top}: their "
-        "figure, but for what an individual costs beside its samples."
+        f"from a fitted normal), the lines cross at level {cross}, {ratios[cross]} there, and end {ratios[-1]} apart "
+        f"at level {top}. Their nested line rises {theirs:.0f} times from level 0 to {top}, ours {rise:.0f}: as if an "
+        f"individual took {more:.2f} samples beside its own, with which ours end {timed:.0f} apart. So their figure is "
+        "found again."
         f"\n\n{table([['level', 'nested', 'MLMC', 'nested / MLMC', 'theirs, read from the poster'], *rows])}"
     )
 
