@@ -77,7 +77,7 @@ def _from_table(record, table, trials, samples, key, out, i):
             return i
         found_at = out.ctypes.data + 8 * i
         if is_alone(starts, group):  # and its samples are asked for in any order
-            same = _of_one(trials, samples, i, trial, first, size)
+            same = _of_one(trial, first, size, trials, samples, i, n - i)
             asked, found = words(samples.ctypes.data + 8 * i, same), floats(found_at, same)
             known = floats(logs_at + 8 * int64(starts[group + 2]), int64(size))
             for q in range(same):
@@ -95,12 +95,18 @@ def _from_table(record, table, trials, samples, key, out, i):
 
 
 @device
-def _of_one(trials, samples, i, trial, first, size):
-    """How many pairs from number ``i`` on are of a trial, and of its samples ``first .. first + size - 1``."""
-    q = i
-    while q < trials.size and trials[q] == trial and samples[q] - first < size:
+def _of_one(trial, first, size, trials, samples, i, n):
+    """Of how many of ``n`` pairs from number ``i`` on it is that trial, and a sample from ``first`` on, of ``size``."""
+    ours, numbers = words(trials.ctypes.data + 8 * i, n), words(samples.ctypes.data + 8 * i, n)
+    apart = uint64(0)
+    for q in range(n):
+        apart |= (ours[q] ^ trial) | uint64(numbers[q] - first >= size)
+    if apart == 0:
+        return n
+    q = 0
+    while ours[q] == trial and numbers[q] - first < size:
         q += 1
-    return q - i
+    return q
 
 
 def look_up(trials_at, samples_at, n, key, chunk_at, rows, columns):
