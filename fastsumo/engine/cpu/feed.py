@@ -146,26 +146,25 @@ class Feed:
         """Log weights of a batch of a table's samples, from number ``begin`` on."""
         if self._scratch.report[1]:
             raise _Stopped
-        run, model, n = self._run, self._run.model, logs.size
-        rows, with_data = max(n, self._function.rows_called(n)), self._work.rows is not None
-        points, trials = np.empty((rows, model.dim)), np.empty(rows, np.uint64) if with_data else _NO_TRIALS
-        log_q = np.empty(n) if self._map else _NO_NUMBERS
-        draw_points(*self._noise, self._map, *self._room, table.record, begin, n, points, log_q, trials)
+        run, model, data = self._run, self._run.model, self._work.rows
+        log_q = np.empty(logs.size if self._map else 0)
+
+        def drawn(first: int, n: int, rows: int) -> tuple[Floats, ...]:
+            points, trials = np.empty((rows, model.dim)), np.empty(0 if data is None else rows, np.uint64)
+            where = table.record, begin + first, n, points, log_q[first:], trials
+            draw_points(*self._noise, self._map, *self._room, *where)
+            if data is not None:
+                return points, data[(trials // np.uint64(ROW_TRIALS)).astype(np.int64) - self._work.first]
+            return (points,) if model.row is None else (points, np.tile(model.row, (rows, 1)))
+
         with self._turn:
-            model.call(self._function, points, *self._data(trials, rows), out=logs)
+            model.call_drawn(self._function, drawn, logs)
         at = settle(logs, log_q)
         if at >= 0 and self._work.strict:
             noise, trials = np.empty((1, model.noise_dim)), np.empty(1, np.uint64)
             draw_points(*self._noise, 0, *self._room, table.record, begin + at, 1, noise, _NO_NUMBERS, trials)
             trial = int(trials[0])
             raise trial_error(model, run.estimator, run.seed, trial, BAD_WEIGHT, (trial, noise[0]))
-
-    def _data(self, trials: Words, n: int) -> tuple[Floats, ...]:
-        """The row of data of each sample, where there are data."""
-        if self._work.rows is not None:
-            return (self._work.rows[(trials // np.uint64(ROW_TRIALS)).astype(np.int64) - self._work.first],)
-        row = self._run.model.row
-        return () if row is None else (np.tile(row, (n, 1)),)
 
 
 class _Table:
