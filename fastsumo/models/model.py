@@ -492,7 +492,7 @@ def model(
 
     It gets the same random numbers as a compiled model: the NumPy version of one has the same trials. Samples of many
     trials come together, in batches of ``batch`` or of a power of 2, where surplus samples repeat the last. One thread
-    calls the function, unless ``threads`` says more. A thread holds 21 MiB, and ``8 batch (dim + columns)`` bytes of
+    calls the function, unless ``threads`` says more. A thread holds 22 MiB, and ``8 batch (dim + columns)`` bytes of
     what the function is given (which it may write into), beside what it takes itself; where memory runs out, batches
     are halved, with a warning.
 

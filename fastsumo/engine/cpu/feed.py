@@ -26,7 +26,7 @@ from fastsumo.engine.faults import trial_error
 from fastsumo.engine.shapes import shape_of
 from fastsumo.engine.status import BAD_WEIGHT
 from fastsumo.jit.options import compile_for
-from fastsumo.models.batch import BATCHES
+from fastsumo.models.batch import BATCHES, STRETCH
 from fastsumo.models.model import ROW_TRIALS
 from fastsumo.models.transforms import rows_of
 from fastsumo.models.vectorized import Batched
@@ -125,7 +125,7 @@ class Feed:
             together = work.samples is None and own <= SHORT
             self._fill(_SHORT if together else _LONG, (key, each, 0, begin, done, 0), found, total, together)
         else:
-            samples = min(own - sample, max(self._batch // SEGMENT, 1) * SEGMENT)  # whole segments
+            samples = min(own - sample, max(STRETCH * self._batch // SEGMENT, 1) * SEGMENT)  # whole segments
             self._fill_alone(_STRETCH, (key, ROW_TRIALS, 0, trial, 1, sample), [trial], samples)
 
     def _fill_alone(self, table: int, fields: tuple[int, ...], trials: Sequence[int], samples: int) -> None:
