@@ -22,7 +22,7 @@ from fastsumo.jit.fingerprint import source_fingerprint
 from fastsumo.models.plain import plain, readonly, writing_is_an_error
 from fastsumo.models.proposals import Proposal
 from fastsumo.models.purity import check_purity
-from fastsumo.models.vectorized import Batched, Factory
+from fastsumo.models.vectorized import Batched, Drawn, Factory
 
 Noise = Literal["normal", "uniform"]
 Prepare = Callable[[NDArray[np.float64], NDArray[np.float64]], ArrayLike]
@@ -360,20 +360,22 @@ class Model:
         self, function: Batched, points: NDArray[np.float64], row: ArrayLike | None
     ) -> NDArray[np.float64]:
         *rows, _ = self.arguments(row)
-        x = [np.broadcast_to(each, (len(points), each.size)) for each in rows]
-        out = np.empty(len(points))
-        for first in range(0, len(points), function.batch):
-            batch = slice(first, first + function.batch)
-            self.call(function, *(np.array(each[batch]) for each in (points, *x)), out=out[batch])
+        return self.call(function, points, *(np.broadcast_to(each, (len(points), each.size)) for each in rows))
+
+    def call(self, function: Batched, *samples: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the function of a vectorised model gives for samples: rows of ``z``, or of ``z`` and ``x``."""
+
+        def drawn(begin: int, n: int, rows: int) -> tuple[NDArray[np.float64], ...]:
+            chosen = np.minimum(np.arange(begin, begin + rows), begin + n - 1)
+            return tuple(each[chosen] for each in samples)
+
+        out = np.empty(len(samples[0]))
+        self.call_drawn(function, drawn, out)
         return out
 
-    def call(
-        self, function: Batched, *arrays: NDArray[np.float64], out: NDArray[np.float64] | None = None
-    ) -> NDArray[np.float64]:
-        """What the function of a vectorised model gives for ``z``, or ``z`` and ``x``, which it may write into."""
-        found = np.empty(len(arrays[0])) if out is None else out
-        function(self.name, (*arrays, self.params) if self._takes_params else arrays, found)
-        return found
+    def call_drawn(self, function: Batched, drawn: Drawn, out: NDArray[np.float64]) -> None:
+        """The same, to ``out``, for samples that are drawn when they are needed: see `Batched.__call__`."""
+        function(self.name, drawn, (self.params,) if self._takes_params else (), out)
 
     def _one_row(self, row: ArrayLike) -> NDArray[np.float64]:
         given = checks.floats("row", row)
@@ -494,7 +496,7 @@ def model(
 
     It gets the same random numbers as a compiled model: the NumPy version of one has the same trials. Samples of many
     trials come together, in batches of ``batch`` or of a power of 2, where surplus samples repeat the last. One thread
-    calls the function, unless ``threads`` says more. A thread holds 21 MiB, and ``8 batch (dim + columns)`` bytes of
+    calls the function, unless ``threads`` says more. A thread holds 22 MiB, and ``8 batch (dim + columns)`` bytes of
     what the function is given (which it may write into), beside what it takes itself; where memory runs out, batches
     are halved, with a warning.
 
