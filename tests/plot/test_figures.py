@@ -453,7 +453,7 @@ def test_nothing_is_imported_or_shown_before_it_is_needed() -> None:
     code = """
 import sys, fastsumo as fs
 r = fs.simulate(fs.models.note(), fs.SUMO(), 100)
-heavy = ("matplotlib", "scipy.stats", "scipy.signal")
+heavy = ("matplotlib", "scipy.stats", "scipy.signal", "scipy.integrate", "scipy.optimize")
 assert not any(name.startswith(heavy) for name in sys.modules), "at import"
 figure = r.plot()
 assert "matplotlib.pyplot" not in sys.modules, "pyplot"
