@@ -11,41 +11,31 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
+from threading import RLock
 from typing import Any
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 from numba.np.ufunc.dufunc import DUFunc
 
-from fastsumo.jit.checked import (
-    HelperCompiler,
-    checked_helper,
-    checked_ufunc,
-    helper_options,
-    in_order_c,
-    in_order_fortran,
-)
-from fastsumo.jit.reached import loads, nested, of_library, overloads, python_function, template_function
+from fastsumo.jit.checked import INSTEAD, HelperCompiler, checked_helper, checked_ufunc, helper_options
+from fastsumo.jit.reached import WRITTEN, functions, loads, of_library, overloads_of, python_function, reached, template_function
 
-_INSTEAD: dict[int, Any] = {  # by identity
-    id(np.ascontiguousarray): in_order_c,
-    id(np.asfortranarray): in_order_fortran,
-    id(np.empty): np.zeros,  # what is in memory that nobody has written is no function of anything
-    id(np.empty_like): np.zeros_like,
-}
+_one_at_a_time = RLock()  # overloads are one for all threads
 
 
 @contextmanager
 def thawed(function: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     """The function with helpers that were never compiled; within the block overloads that it reaches are so too."""
     copies = _Recompiled()
-    taught = [(template, copies.of_overload(template)) for template in _overloads_of(function)]
-    before = [(template, {name: vars(template)[name] for name in now}) for template, now in taught]
-    try:
-        _put(taught)
-        yield copies.function(function)
-    finally:
-        _put(before)
+    with _one_at_a_time:
+        taught = [(template, copies.of_overload(template)) for template in _overloads_of(function)]
+        before = [(template, {name: vars(template)[name] for name in now}) for template, now in taught]
+        try:
+            _put(taught)
+            yield copies.function(function)
+        finally:
+            _put(before)
 
 
 def _put(attributes: list[tuple[Any, dict[str, Any]]]) -> None:
@@ -72,22 +62,7 @@ def plain(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _overloads_of(function: Callable[..., Any]) -> list[Any]:
     """Overloads and intrinsics that a function reaches, or what it reaches does."""
-    found: dict[int, Any] = {}
-    waiting, seen = [python_function(function)], set()
-    while waiting:
-        each = python_function(waiting.pop())
-        if isinstance(each, tuple):
-            waiting += each
-        if not isinstance(each, types.FunctionType) or id(each) in seen:
-            continue
-        seen.add(id(each))
-        values = [*(load.value for load in loads(each)), *(each.__defaults__ or ())]
-        names = {name for code in nested(each.__code__) for name in code.co_names}
-        taught = overloads(values, names)
-        found |= {id(template): template for template in taught}
-        waiting += [template_function(template) for template in taught]
-        waiting += [getattr(value, "_dispatcher", value) for value in values if not of_library(value)]
-    return list(found.values())
+    return list({id(template): template for each in functions(function) for template in overloads_of(each)}.values())
 
 
 class _Copies:
@@ -126,16 +101,21 @@ class _Copies:
         scope = vars(self._scope(function.__globals__))
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
         copy = types.FunctionType(function.__code__, scope, function.__name__, None, cells)
-        copy.__kwdefaults__, copy.__module__ = function.__kwdefaults__, function.__module__
-        copy.__qualname__, copy.__dict__ = function.__qualname__, dict(vars(function))
+        copy.__module__, copy.__qualname__ = function.__module__, function.__qualname__
+        copy.__dict__ = dict(vars(function))
         self._made[id(function)] = function, copy  # before what it reaches, which may be itself
         copy.__defaults__ = self.of(function.__defaults__)
-        for cell, old in zip(cells, function.__closure__ or (), strict=True):
+        copy.__kwdefaults__ = {name: self.of(value) for name, value in (function.__kwdefaults__ or {}).items()}
+        held: dict[str, Any] = {}
+        for name, old in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             with suppress(ValueError):  # an empty one
-                cell.cell_contents = self.of(old.cell_contents)
+                held[name] = old.cell_contents
         for load in loads(function):
-            if load.kind == "global" and (_is_helper(load.value) or not of_library(load.value)):
-                self._place(scope, load.name, load.attributes, load.value)
+            if _is_helper(load.value) or not of_library(load.value):
+                self._place(held if load.kind == "cell" else scope, load.name, load.attributes, load.value)
+        for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
+            if name in held:
+                cell.cell_contents = held[name]
         return copy
 
     def _place(self, scope: dict[str, Any], name: str, attributes: tuple[str, ...], value: Any) -> None:
@@ -165,8 +145,8 @@ class _Plain(_Copies):
 
     def _helper(self, value: Any) -> Any:
         if isinstance(value, DUFunc):
-            return _element_by_element(self.function(value._dispatcher.py_func))
-        return self.function(value.py_func) if isinstance(value, Dispatcher) else value
+            return _element_by_element(self.function(python_function(value)))
+        return self.function(python_function(value))
 
 
 class _Recompiled(_Copies):
@@ -175,16 +155,16 @@ class _Recompiled(_Copies):
     """
 
     def _helper(self, value: Any) -> Any:
-        if id(value) in _INSTEAD:
-            return _INSTEAD[id(value)]
-        function = self.function((value._dispatcher if isinstance(value, DUFunc) else value).py_func)
+        if id(value) in INSTEAD:
+            return INSTEAD[id(value)]
+        function = self.function(python_function(value))
         if id(value) in self._made:
             return self._made[id(value)][1]
         return checked_ufunc(value, function) if isinstance(value, DUFunc) else checked_helper(value, function)
 
     def of_overload(self, template: Any) -> dict[str, Any]:
         """Attributes of an overload or an intrinsic by which it is compiled as a helper is."""
-        now: dict[str, Any] = {"_impl_cache": {}}
+        now: dict[str, Any] = {"_impl_cache": {}} if "_impl_cache" in vars(template) else {}
         if "_overload_func" in vars(template):
             now["_overload_func"] = staticmethod(self._teaching(template_function(template)))
         if "_jit_options" in vars(template):
@@ -199,12 +179,13 @@ class _Recompiled(_Copies):
             made = overload(*kinds, **named)
             return (made[0], self.function(made[1])) if isinstance(made, tuple) else self.function(made)
 
+        setattr(taught, WRITTEN, overload)
         return taught
 
 
 def _is_helper(value: Any) -> bool:
     """Whether Numba has decorated it, other than in a library; or compiles it in a way that checks too little."""
-    return id(value) in _INSTEAD or (isinstance(value, (Dispatcher, DUFunc)) and not of_library(value))
+    return id(value) in INSTEAD or (isinstance(value, (Dispatcher, DUFunc)) and not of_library(value))
 
 
 def _element_by_element(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -229,10 +210,6 @@ def _reaches_helpers(function: types.FunctionType) -> bool:
         if id(value) in seen or of_library(value):
             return False
         seen.add(id(value))
-        if isinstance(value, tuple):
-            return any(map(search, value))
-        if not isinstance(value, types.FunctionType):
-            return False
-        return search(value.__defaults__) or any(search(load.value) for load in loads(value))
+        return isinstance(value, types.FunctionType) and any(search(each) for _, each in reached(value))
 
     return search(function)
