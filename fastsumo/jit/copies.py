@@ -19,7 +19,16 @@ from numba.core.dispatcher import Dispatcher
 from numba.np.ufunc.dufunc import DUFunc
 
 from fastsumo.jit.checked import INSTEAD, HelperCompiler, checked_helper, checked_ufunc, helper_options
-from fastsumo.jit.reached import WRITTEN, functions, loads, of_library, overloads_of, python_function, reached, template_function
+from fastsumo.jit.reached import (
+    WRITTEN,
+    functions,
+    loads,
+    of_library,
+    overloads_of,
+    python_function,
+    reached,
+    template_function,
+)
 
 _one_at_a_time = RLock()  # overloads are one for all threads
 
@@ -27,7 +36,7 @@ _one_at_a_time = RLock()  # overloads are one for all threads
 @contextmanager
 def thawed(function: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     """The function with helpers that were never compiled; within the block overloads that it reaches are so too."""
-    copies = _Recompiled()
+    copies = _Recompiled(INSTEAD)
     with _one_at_a_time:
         taught = [(template, copies.of_overload(template)) for template in _overloads_of(function)]
         before = [(template, {name: vars(template)[name] for name in now}) for template, now in taught]
@@ -44,8 +53,10 @@ def _put(attributes: list[tuple[Any, dict[str, Any]]]) -> None:
             setattr(owner, name, value)
 
 
-def plain(function: Callable[..., Any]) -> Callable[..., Any]:
+def plain(function: Callable[..., Any], instead: dict[int, Any] | None = None) -> Callable[..., Any]:
     """The function with all that Numba has decorated as the Python that it was made from, as far as it is reached.
+
+    In the places of values whose identities are in ``instead`` stands what that says.
 
     Examples
     --------
@@ -57,7 +68,7 @@ def plain(function: Callable[..., Any]) -> Callable[..., Any]:
     >>> plain(lambda x: helper(x)).__code__ is plain(helper).__code__, plain(helper) is helper.py_func
     (False, True)
     """
-    return _Plain().of(function)  # type: ignore[no-any-return]
+    return _Plain(instead or {}).of(function)  # type: ignore[no-any-return]
 
 
 def _overloads_of(function: Callable[..., Any]) -> list[Any]:
@@ -68,7 +79,8 @@ def _overloads_of(function: Callable[..., Any]) -> list[Any]:
 class _Copies:
     """Copies that belong together: what is one object stays one."""
 
-    def __init__(self) -> None:
+    def __init__(self, instead: dict[int, Any]) -> None:
+        self._instead = instead
         self._made: dict[int, tuple[Any, Any]] = {}  # by identity; the original beside the copy keeps it alive
         self._scopes: dict[int, tuple[Any, types.ModuleType]] = {}
 
@@ -80,6 +92,8 @@ class _Copies:
         return self._made[id(value)][1]
 
     def _copied(self, value: Any) -> Any:
+        if id(value) in self._instead:
+            return self._instead[id(value)]
         if _is_helper(value):
             return self._helper(value)
         if isinstance(value, tuple):
@@ -96,7 +110,7 @@ class _Copies:
         """The copy of a function, if it reaches something that Numba has decorated."""
         if id(function) in self._made:
             return self._made[id(function)][1]
-        if not isinstance(function, types.FunctionType) or not _reaches_helpers(function):
+        if not isinstance(function, types.FunctionType) or not self._changes(function):
             return function
         scope = vars(self._scope(function.__globals__))
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
@@ -111,12 +125,26 @@ class _Copies:
             with suppress(ValueError):  # an empty one
                 held[name] = old.cell_contents
         for load in loads(function):
-            if _is_helper(load.value) or not of_library(load.value):
+            if id(load.value) in self._instead or not of_library(load.value):
                 self._place(held if load.kind == "cell" else scope, load.name, load.attributes, load.value)
         for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
             if name in held:
                 cell.cell_contents = held[name]
         return copy
+
+    def _changes(self, function: types.FunctionType) -> bool:
+        """Whether something is reached that a copy has another in place of."""
+        seen: set[int] = set()
+
+        def search(value: Any) -> bool:
+            if id(value) in self._instead or _is_helper(value):
+                return True
+            if id(value) in seen or of_library(value):
+                return False
+            seen.add(id(value))
+            return isinstance(value, types.FunctionType) and any(search(each) for _, each in reached(value))
+
+        return search(function)
 
     def _place(self, scope: dict[str, Any], name: str, attributes: tuple[str, ...], value: Any) -> None:
         """Put the copy of a value where copied code finds it: under a name, or in a copy of the module of that name."""
@@ -155,8 +183,6 @@ class _Recompiled(_Copies):
     """
 
     def _helper(self, value: Any) -> Any:
-        if id(value) in INSTEAD:
-            return INSTEAD[id(value)]
         function = self.function(python_function(value))
         if id(value) in self._made:
             return self._made[id(value)][1]
@@ -184,8 +210,8 @@ class _Recompiled(_Copies):
 
 
 def _is_helper(value: Any) -> bool:
-    """Whether Numba has decorated it, other than in a library; or compiles it in a way that checks too little."""
-    return id(value) in INSTEAD or (isinstance(value, (Dispatcher, DUFunc)) and not of_library(value))
+    """Whether Numba has decorated it, other than in a library."""
+    return isinstance(value, (Dispatcher, DUFunc)) and not of_library(value)
 
 
 def _element_by_element(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -198,18 +224,3 @@ def _element_by_element(function: Callable[..., Any]) -> Callable[..., Any]:
         return np.array([function(*each) for each in arrays]).reshape(arrays.shape)
 
     return called
-
-
-def _reaches_helpers(function: types.FunctionType) -> bool:
-    """Whether something is reached that a copy has another in place of."""
-    seen: set[int] = set()
-
-    def search(value: Any) -> bool:
-        if _is_helper(value):
-            return True
-        if id(value) in seen or of_library(value):
-            return False
-        seen.add(id(value))
-        return isinstance(value, types.FunctionType) and any(search(each) for _, each in reached(value))
-
-    return search(function)

@@ -24,6 +24,7 @@ _IMPURE = {
     **dict.fromkeys(("os", "posix", "nt"), "asks the operating system"),
     "io": "reads or writes files",
     "_io": "reads or writes files",
+    "numba.np.ufunc.parallel": "asks which thread it runs in",
     "numba.core.withcontexts": "runs Python in the middle of compiled code",
     "print": "prints",
     "input": "reads what is typed",
