@@ -23,7 +23,7 @@ import numpy as np
 from fastsumo.errors import ModelError
 from fastsumo.jit.fingerprint import unknown_content
 from fastsumo.jit.pickling import dumps_by_value
-from fastsumo.jit.reached import of_library, python_function, reached
+from fastsumo.jit.reached import functions, reached
 from fastsumo.models.model import Model, source_hash
 from fastsumo.models.parsing import parse_model
 from fastsumo.models.vectorized import Batched
@@ -174,15 +174,7 @@ def _functions(model: Model) -> Iterator[Any]:
     if isinstance(function, Batched):  # nothing else is known of what those of a framework reach
         yield from (each for each in (function.wrapped, function.factory) if inspect.isfunction(each))
         return
-    waiting, seen = [function], set()
-    while waiting:
-        found = waiting.pop()
-        function = python_function(found)
-        if id(function) in seen or not inspect.isfunction(function) or of_library(found):
-            continue
-        seen.add(id(function))
-        yield function
-        waiting += [value for _, value in reached(function)]
+    yield from functions(function)
 
 
 def description(model: Model) -> str:
@@ -194,9 +186,7 @@ def description(model: Model) -> str:
     if isinstance(model.function, Batched):
         lines.append(f"vectorized, factory = {model.function.factory!r}, version = {model.function.version!r}")
     for function in _functions(model):
-        given = inspect.signature(function).parameters.values()
-        values = [(each.name, each.default) for each in given if each.default is not each.empty]
-        for name, value in [*reached(function), *values]:
+        for name, value in reached(function):
             if isinstance(value, (int, float, np.generic, enum.Enum)):
                 lines.append(f"{name.split()[-1]} = {value!r}")
             elif isinstance(value, np.ndarray):

@@ -52,7 +52,7 @@ def _compiled_values(model: Model, points: np.ndarray) -> np.ndarray:
     function = getattr(model.function, "py_func", model.function)
     shape = model.dim, model.params.size, model.columns
     with compiling(model):
-        digest = fingerprint(function, source_digest(__name__), compiler_settings(), shape)
+        digest = fingerprint(function, source_digest(__name__, Proof.__module__), compiler_settings(), shape)
         callback = by_content(_compile, digest)(function, shape, digest, Proof(model))
     out = _called(callback.address, points, model.row, model.params)
     if out is None:
