@@ -51,7 +51,7 @@ def note() -> Model:
     made = importance(
         _note_log_density,
         Gaussian([0.0, 0.0], 5.0),
-        log_evidence=exact.log(2.0 * math.pi),
+        log_evidence=_LOG_2PI,
         name="note",
         chi_square=_NOTE_CHI_SQUARE,
         weight_tail_index=math.inf,

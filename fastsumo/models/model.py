@@ -391,6 +391,9 @@ class Model:
             self._takes_params = self.function.takes_params(self.name, self.data is not None, self.params.size)
             return
         expected = ("z", "params") if self.data is None else ("z", "row", "params")
+        code = getattr(self.function, "__code__", None)
+        if code and not vars(self.function) and (code.co_argcount, code.co_kwonlyargcount) == (len(expected), 0):
+            return  # as most do; a signature takes as long to look at as a hundred trials
         try:
             signature = inspect.signature(self.function)
         except (TypeError, ValueError):

@@ -110,8 +110,9 @@ class Statistics:
 
     def power_sums(self) -> tuple[Fraction, ...]:
         """Exact sums of the first four powers of ``value - center``."""
-        rows, low, digits = self.sums_of("octave_sums")
-        return tuple(exact_value(digits[rows % POWERS == p].sum(axis=0).tolist(), low) for p in range(POWERS))
+        _, low, digits = self.sums_of("octave_sums")
+        totals = digits.reshape(len(digits) // POWERS, POWERS, digits.shape[1]).sum(axis=0)
+        return tuple(exact_value(total, low) for total in totals.tolist())
 
     def central_moments(self) -> tuple[Fraction, ...]:
         """``E[d]`` and the second to fourth central moments of ``d = value - center``, exact; needs a finite trial."""
