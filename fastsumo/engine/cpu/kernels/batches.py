@@ -110,18 +110,20 @@ def lay_out(counts, together, record, order, places, starts, logs):
     starts[0] = 0  # a group without samples, of the trials that are not there
     begin, group, at = 0, 1, 0
     while begin < order.size:
-        longest, tile, end = counts[begin], order[begin] // uint64(TILE), begin + 1
-        while together and end < order.size and order[end] // uint64(TILE) == tile:
-            end += 1
-        for i in range(begin, end):
-            places[place_of(order[i], stride, low, base)] = (uint64(group) << HALF) | uint64(i - begin)
-        starts[group], starts[group + 1], starts[group + 2], width = longest, begin, at, end - begin
-        for s in range(1 if width == 1 else longest):
-            while counts[begin + width - 1] <= s:
+        left = order.size - begin
+        trials, sizes = words(order.ctypes.data + 8 * begin, left), ints(counts.ctypes.data + 8 * begin, left)
+        tile, width, longest = trials[0] // uint64(TILE), 1, sizes[0]
+        while together and width < left and trials[width] // uint64(TILE) == tile:
+            width += 1
+        for rank in range(width):
+            places[place_of(trials[rank], stride, low, base)] = (uint64(group) << HALF) | uint64(rank)
+        starts[group], starts[group + 1], starts[group + 2], begin = longest, begin, at, begin + width
+        for s in range(longest if width > 1 else 1):
+            while sizes[width - 1] <= s:
                 width -= 1
             at += width
             starts[group + 3 + s] = at
-        at, group, begin = _end(starts, group), _next(starts, group), end
+        at, group = _end(starts, group), _next(starts, group)
     for i, address in enumerate((places.ctypes.data, order.ctypes.data, starts.ctypes.data, logs.ctypes.data)):
         record[PLACES + i] = uint64(address)
 
