@@ -171,9 +171,9 @@ exec(
 all_of_vmath = _SCOPE["all_of_vmath"]
 
 TOGETHER: list[Callable[..., Any]] = [
-    *(chain, margins, arithmetic, powers, extremes, spellings, helpers, over_params, too_large, all_of_vmath),
+    *(chain, margins, arithmetic, powers, extremes, helpers, over_params, too_large, all_of_vmath),
 ]
-FUNCTIONS = [*TOGETHER, mixture, edges, sum_with_a_number, constant]
+FUNCTIONS = [*TOGETHER, spellings, mixture, edges, sum_with_a_number, constant]
 exec(
     "def one_of_them(z, params):\n"
     + "".join(f" if params[{PARAMS.size}] == {i}: return {f.__name__}(z, params)\n" for i, f in enumerate(TOGETHER))

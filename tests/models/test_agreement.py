@@ -21,7 +21,7 @@ from fastsumo.jit.copies import thawed
 from fastsumo.models import proof
 from fastsumo.trial.lazy_sums import with_lazy_sums
 
-TOGETHER = 20  # models of one function: few enough, as the compiler's time for one grows faster than its length
+TOGETHER = 30  # models of one function: few enough, as the compiler's time for one grows faster than its length
 COSTLY = {  # to compile
     *("spread", "sorted_copy", "where", "numpy_reductions", "quadratic", "dots", "matrix", "cumulated", "clipped"),
     *("arrays_at_once", "comprehension", "generator", "any_all"),

@@ -12,7 +12,7 @@ from typing import Any
 import naive
 import numpy as np
 import pytest
-from zoo import LAWS, MODELS, leaps, shifted
+from zoo import LAWS, MODELS, leaps, shifted, slow
 
 import fastsumo as fs
 from fastsumo.statistics.exact import LIMBS, exact_value
@@ -33,9 +33,12 @@ RUNS: dict[str, tuple[fs.Model, Any, int]] = {
     "no known centre": (MODELS["libm"], fs.IWAE(3), 0),
     "IWAE 130": (MODELS["note"], fs.IWAE(130), 8_191),
 }
+SLOW = ("note, minimum 3", "gamma, power 0.7", "IWAE 130")  # much like others of them
 
 
-@pytest.fixture(scope="module", params=RUNS.values(), ids=RUNS.keys())
+@pytest.fixture(
+    scope="module", params=[(slow if name in SLOW else pytest.param)(each, id=name) for name, each in RUNS.items()]
+)
 def run(request):
     """A result and the values, terms and numbers of its trials."""
     model, estimator, first = request.param
