@@ -175,7 +175,8 @@ class _Content:
             if isinstance(constant, types.CodeType):
                 self._add_code(constant)
             else:
-                self._say("const", type(constant).__name__, repr(constant))
+                is_set = isinstance(constant, frozenset)  # whose order is another in every process
+                self._say("const", type(constant).__name__, sorted(map(repr, constant)) if is_set else repr(constant))
 
     def _add_value(self, name: str, value: Any) -> None:
         """One global, closure cell, default or attribute of a module. Frozen by Numba, so its content counts."""

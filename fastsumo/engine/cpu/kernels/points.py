@@ -56,8 +56,18 @@ def _compiled_values(model: Model, points: np.ndarray) -> np.ndarray:
         callback = by_content(_compile, digest)(function, shape, digest, Proof(model))
     out = _called(callback.address, points, model.row, model.params)
     if out is None:
-        raise ModelError(f"model {model.name!r} raised an exception at one of {points.shape[0]} points")
+        at = next(each for each in points if _called(callback.address, each[None], model.row, model.params) is None)
+        raise ModelError(f"model {model.name!r} raised {_raised(model, at)} at {at.tolist()}")
     return out
+
+
+def _raised(model: Model, point: np.ndarray) -> str:
+    """What the plain function raises at a point, in words."""
+    try:
+        model.values(point[None])
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "an exception"
 
 
 def _called(address: int, points: np.ndarray, row: np.ndarray | None, params: np.ndarray) -> np.ndarray | None:
