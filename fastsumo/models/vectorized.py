@@ -127,9 +127,9 @@ class Batched:
         return given > len(lead)
 
     def __call__(self, name: str, draw: Drawn, params: tuple[Floats, ...], out: Floats) -> None:
-        """Log weights of samples, to ``out``: as few calls as fit, each of one of few sizes, for what compiles for each.
+        """Log weights of samples, to ``out``: as few calls as fit, each of one of few sizes, as some compile for each.
 
-        ``draw(begin, n, rows)`` gives ``z`` and, where there are data, ``x`` for ``n`` samples from number ``begin`` on:
+        ``draw(begin, n, rows)`` gives ``z`` and, where there are data, ``x`` of ``n`` samples from number ``begin`` on:
         arrays of so many rows, of which the last repeat the last sample. The function may write into what it is given,
         so they are new, and params are copied.
 

@@ -135,7 +135,7 @@ class Feed:
         self._fill(table, fields, n, n * samples, False)
 
     def _fill(self, table: int, fields: tuple[int, ...], n: int, samples: int, together: bool) -> None:
-        """Fill a table, by its fields up to ``FIRST``, with the ``n`` trials of its order, of so many samples in all."""
+        """Fill a table, by its fields up to ``FIRST``, with the ``n`` trials of its order, ``samples`` in all."""
         found = self._tables[table]
         found.record[:PLACES] = fields
         lay_out(self._counts, together, *found.arrays(n, fields[TRIALS], samples))
