@@ -263,6 +263,19 @@ def test_writing_into_what_it_is_given_changes_nothing() -> None:
     assert model.params.tolist() == [0.0, 1.0]
 
 
+def test_memory_that_ends_after_writing_changes_nothing() -> None:
+    def writes(z, params):  # type: ignore[no-untyped-def]
+        z *= params[1]
+        if len(z) > 100:
+            raise MemoryError("none left")
+        return params[0] + z[:, 0]
+
+    with pytest.warns(fs.errors.SlowModelWarning, match="no memory for"):
+        found, _ = fs.sample(vectorized(shifted.with_params([0.5, 3.0]), writes), HARMONIC, 500)
+    expected, _ = fs.sample(vectorized(shifted.with_params([0.5, 3.0]), _shifted), HARMONIC, 500)
+    assert np.array_equal(found, expected)
+
+
 def test_a_gpu_is_refused() -> None:
     with pytest.raises(ValueError, match="is vectorised: its trials run with device='cpu'"):
         fs.simulate(vectorized(shifted, _shifted), HARMONIC, 10, device="cuda")
