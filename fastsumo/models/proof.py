@@ -220,7 +220,7 @@ def _prove_batches(model: Model, function: Batched) -> None:
 
     def called(chosen: slice) -> Floats:
         with np.errstate(all="ignore"):
-            return model.call(function, *(np.array(each[chosen]) for each in (z, *x)))
+            return model.call(function, *(each[chosen] for each in (z, *x)))
 
     values = called(slice(None))
     with np.errstate(over="ignore"):
