@@ -5,23 +5,22 @@ The function of a model, and copies of its helpers (`copies.py`): what the user'
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.core import errors, ir
 from numba.core.compiler import DefaultPassBuilder
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.dispatcher import Dispatcher
-from numba.core.ir_utils import build_definitions
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NopythonTypeInference
 from numba.core.untyped_passes import MakeFunctionToJitFunction, ReconstructSSA
 from numba.extending import overload
 from numba.np.ufunc.dufunc import DUFunc
 
+from fastsumo.jit.divisions import WholeDivisions
 from fastsumo.jit.indices import out_of_range
 from fastsumo.jit.memory import readonly
 from fastsumo.jit.pipeline import OurCompiler, PartCompiler, with_powers
@@ -43,7 +42,7 @@ class ModelCompiler(PartCompiler):
 
     def define_pipelines(self) -> list[Any]:
         passes = with_powers(DefaultPassBuilder.define_nopython_pipeline(self.state))
-        passes.add_pass_after(_WholeDivisions, ReconstructSSA)
+        passes.add_pass_after(WholeDivisions, ReconstructSSA)
         return [_checked(passes)]
 
 
@@ -113,47 +112,6 @@ def _in_order_fortran(array):  # type: ignore[no-untyped-def]
     return lambda array: np.asfortranarray(array)
 
 
-def quotient(x: Any, y: Any) -> Any:
-    """``x // y``, but an error where whole numbers are divided by 0: code that goes on after errors has 0 there."""
-    raise NotImplementedError("compiled code only")
-
-
-def remainder(x: Any, y: Any) -> Any:
-    """``x % y``, likewise."""
-    raise NotImplementedError("compiled code only")
-
-
-def quotient_and_remainder(x: Any, y: Any) -> Any:
-    """``divmod(x, y)``, likewise."""
-    raise NotImplementedError("compiled code only")
-
-
-_DIVISIONS = {operator.floordiv: quotient, operator.ifloordiv: quotient}
-_DIVISIONS |= {operator.mod: remainder, operator.imod: remainder}
-
-
-def _divides(function: Callable[..., Any], divided: Callable[..., Any]) -> None:
-    """Have a function do what another one does, which is compiled as models are, once a whole divisor is not 0."""
-
-    def checked(x, y):  # type: ignore[no-untyped-def]
-        if y == 0:
-            raise ZeroDivisionError("integer division or modulo by zero")
-        return compiled(x, y)
-
-    options = {"pipeline_class": PartCompiler, "error_model": "numpy", "forceinline": True, "no_cpython_wrapper": True}
-    compiled = njit(divided, **options)
-
-    @overload(function, jit_options=options)
-    def chosen(x, y):  # type: ignore[no-untyped-def]
-        whole = all(isinstance(kind, types.Integer | types.Boolean) for kind in (x, y))
-        return checked if whole else divided
-
-
-_divides(quotient, lambda x, y: x // y)
-_divides(remainder, lambda x, y: x % y)
-_divides(quotient_and_remainder, lambda x, y: divmod(x, y))
-
-
 INSTEAD: dict[int, Any] = {  # by identity
     id(np.ascontiguousarray): in_order_c,
     id(np.asfortranarray): in_order_fortran,
@@ -199,33 +157,6 @@ def _is_unchecked(value: Any) -> bool:
 def _has_text(kind: Any) -> bool:
     kind = types.unliteral(kind)
     return isinstance(kind, _TEXT) or (isinstance(kind, types.BaseTuple) and any(map(_has_text, kind)))
-
-
-@register_pass(mutates_CFG=False, analysis_only=False)
-class _WholeDivisions(FunctionPass):
-    """Turn ``x // y``, ``x % y`` and ``divmod`` into calls of functions that check what they divide by."""
-
-    _name = "whole_divisions"
-
-    def __init__(self) -> None:
-        FunctionPass.__init__(self)
-
-    def run_pass(self, state: Any) -> bool:
-        found = 0
-        for block in state.func_ir.blocks.values():
-            for at, step in reversed(list(enumerate(block.body))):
-                value = getattr(step, "value", None)
-                if isinstance(value, ir.Global) and value.value is divmod:
-                    step.value, found = ir.Global(value.name, quotient_and_remainder, value.loc), found + 1
-                elif isinstance(value, ir.Expr) and value.op in ("binop", "inplace_binop") and value.fn in _DIVISIONS:
-                    name, function = ir.Var(block.scope, f"$whole_division.{found}", value.loc), _DIVISIONS[value.fn]
-                    step.value = ir.Expr.call(name, [value.lhs, value.rhs], (), value.loc)
-                    called = ir.Global(function.__name__, function, value.loc)
-                    block.body.insert(at, ir.Assign(called, name, value.loc))
-                    found += 1
-        if found:
-            state.func_ir._definitions = build_definitions(state.func_ir.blocks)
-        return found > 0
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
