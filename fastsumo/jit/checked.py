@@ -16,10 +16,11 @@ from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.dispatcher import Dispatcher
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NopythonTypeInference
-from numba.core.untyped_passes import MakeFunctionToJitFunction
+from numba.core.untyped_passes import MakeFunctionToJitFunction, ReconstructSSA
 from numba.extending import overload
 from numba.np.ufunc.dufunc import DUFunc
 
+from fastsumo.jit.divisions import WholeDivisions
 from fastsumo.jit.indices import out_of_range
 from fastsumo.jit.memory import readonly
 from fastsumo.jit.pipeline import OurCompiler, PartCompiler, with_powers
@@ -40,7 +41,9 @@ class ModelCompiler(PartCompiler):
     sizes: tuple[int, ...] = ()
 
     def define_pipelines(self) -> list[Any]:
-        return [_checked(with_powers(DefaultPassBuilder.define_nopython_pipeline(self.state)))]
+        passes = with_powers(DefaultPassBuilder.define_nopython_pipeline(self.state))
+        passes.add_pass_after(WholeDivisions, ReconstructSSA)
+        return [_checked(passes)]
 
 
 class HelperCompiler(OurCompiler):

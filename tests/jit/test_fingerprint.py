@@ -10,6 +10,7 @@ import functools
 import itertools
 import math
 import operator
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -220,6 +221,16 @@ def test_what_is_taught_to_the_compiler_counts_where_it_is_used():
     overload_attribute(numba.types.Array, "fourth_of_all")(lambda x: lambda x: x[3])
     assert [fingerprint(function) for function in functions[2:]] == before[2:]
     assert not set(before[:2]) & {fingerprint(function) for function in functions}
+
+
+def test_a_set_has_one_hash_in_any_order():
+    """That of texts is another in every process."""
+    code = (lambda z, params: z[0] in {0, 8}).__code__
+    sets = [frozenset(order) for order in ((0, 8), (8, 0))]
+    assert len({repr(each) for each in sets}) == 2
+    written = [[each if isinstance(const, frozenset) else const for const in code.co_consts] for each in sets]
+    functions = [types.FunctionType(code.replace(co_consts=tuple(consts)), {}) for consts in written]
+    assert len({source_fingerprint(function) for function in functions}) == 1
 
 
 def test_functions_with_one_code_and_different_cells_differ():

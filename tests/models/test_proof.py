@@ -159,13 +159,14 @@ def unwritten(values):  # type: ignore[no-untyped-def]
 READERS = [
     *("reads_too_far_too(params)", "TABLE[int(z[0] + 7.0)]", "(lambda v: v[4])(params)", "taught(params)"),
     *("looks_up(z[0])", "looks_up(z).sum()", "applied(lambda v: v[4], params)", "declared(params)"),
+    *("1.0 * (7 // int(params[1]))", "1.0 * (7 % int(params[1]))", "1.0 * divmod(7, int(params[1]))[0]"),
 ]
 
 
 def test_whatever_reads_is_checked() -> None:
-    """All in one function, behind a question of params, where no point of a proof is."""
+    """All in one function, behind a question of params, where no point of a proof is; whole numbers over 0 too."""
     lines = [f" if params[0] == {i}.0:\n  return {text}\n" for i, text in enumerate(READERS)]
-    exec(f"def model(z, params):\n{''.join(lines)} return unwritten(z) + 1.0", scope := dict(globals()))
+    exec(f"def model(z, params):\n{''.join(lines)} return unwritten(z) + 7 % 3 + z[0] % 2.0", scope := dict(globals()))
     shape = weights.Shape("normal", "", 1, 1, 2, 2, 0)
     with thawed(scope["model"]) as now:
         made = weights._callback(now, shape, None, False, False)
