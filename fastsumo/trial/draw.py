@@ -13,57 +13,57 @@ from fastsumo.jit.bits import floor
 from fastsumo.jit.memory import floats, ints
 from fastsumo.jit.options import device, inlined, kernel
 from fastsumo.trial import kinds
-from fastsumo.trial.philox import HALF_WORD, LOW, philox, roulette_uniform
+from fastsumo.trial.philox import HALF_WORD, LOW, fill_roulette, philox, roulette_uniform
 from fastsumo.trial.plan import FINITE_HEAD
 from fastsumo.vmath import exp, log
 
 
 @device
 def draw(params, first, terms_at, n):
-    """`K` of the ``n`` trials from number ``first`` on, to ``terms_at``."""
-    terms, lowest, highest = ints(terms_at, n), float(params.lowest), float(params.highest)
+    """`K` of the ``n`` trials from number ``first`` on, to ``terms_at``: uniforms first, in the memory of the terms."""
+    terms, u, lowest, highest = ints(terms_at, n), floats(terms_at, n), float(params.lowest), float(params.highest)
     if params.kind == kinds.IWAE or params.kind == kinds.JVI:
         for t in range(n):
             terms[t] = params.cap
-    elif params.block_bits > 0:
-        _draw_stratified(params, first, terms_at, n)
+        return
+    fill_roulette(first, params.key, u)
+    if params.block_bits > 0:
+        _draw_stratified(params, first, terms, u)
     elif params.table_size:
         table = floats(params.table_at, params.table_size)
         for t in range(n):
-            k = _from_table(table, _uniform(params, first + uint64(t)))
-            terms[t] = max(min(k, params.highest), params.lowest)
+            terms[t] = max(min(_from_table(table, _within(params, u[t])), params.highest), params.lowest)
     elif params.power == 1.0:  # P(K >= k) = 1 / k means K = floor(1 / u); beyond the head, logs for the few
         for t in range(n):
-            terms[t] = int64(max(min(1.0 / _uniform(params, first + uint64(t)), highest), lowest))
+            terms[t] = int64(max(min(1.0 / _within(params, u[t]), highest), lowest))
         head = int64(min(params.head, highest))
         for t in range(n if params.head < FINITE_HEAD else 0):
             if terms[t] >= head:
-                terms[t] = _from_formula(params, _uniform(params, first + uint64(t)))
+                terms[t] = _from_formula(params, _within(params, roulette_uniform(first + uint64(t), params.key)))
     else:
         for t in range(n):
-            terms[t] = _from_formula(params, _uniform(params, first + uint64(t)))
+            terms[t] = _from_formula(params, _within(params, u[t]))
 
 
 @inlined
-def _uniform(params, trial):
+def _within(params, u):
     """The uniform that draws `K`; exactly the roulette uniform where the law is whole."""
-    return params.uniform_low + params.uniform_width * roulette_uniform(trial, params.key)
+    return params.uniform_low + params.uniform_width * u
 
 
 @device
-def _draw_stratified(params, first, terms_at, n):
-    """`draw` by blocks; uniforms first, in the memory of the terms."""
-    terms, uniforms, bits, done = ints(terms_at, n), floats(terms_at, n), uint64(params.block_bits), 0
+def _draw_stratified(params, first, terms, u):
+    """`K` from roulette uniforms, by blocks."""
+    bits, done, n = uint64(params.block_bits), 0, u.size
     while done < n:
         block = (first + uint64(done)) >> bits
         end = min(n, int64(((block + uint64(1)) << bits) - first))
         words = _words_of(block, params.key)
         for t in range(done, end):
-            trial = first + uint64(t)
-            uniforms[t] = _placed(params, trial, roulette_uniform(trial, params.key), words)
+            u[t] = _placed(params, first + uint64(t), u[t], words)
         done = end
     for t in range(n):
-        terms[t] = terms_of(params, uniforms[t])
+        terms[t] = terms_of(params, u[t])
 
 
 @inlined
@@ -96,7 +96,7 @@ def terms_of(params, u):
     """`K` of one trial from its roulette uniform."""
     if params.kind == kinds.IWAE or params.kind == kinds.JVI:
         return params.cap
-    u = params.uniform_low + params.uniform_width * u
+    u = _within(params, u)
     if params.table_size:
         k = _from_table(floats(params.table_at, params.table_size), u)
         return max(min(k, params.highest), params.lowest)

@@ -72,7 +72,7 @@ def test_errors_are_those_of_blocks(trials: int, first: int) -> None:
 
 
 def test_variance_of_the_mean_is_that_of_theory() -> None:
-    values, _ = fs.sample(GAMMA, BLOCKS, 2**18, seed=8)
+    values, _ = fs.sample(GAMMA, BLOCKS, 2**16, seed=8)
     means = values.reshape(-1, 64).mean(axis=1)
     squares = 64.0 * (means - means.mean()) ** 2
     predicted = fs.theory.predict(GAMMA, BLOCKS)

@@ -220,7 +220,7 @@ def test_a_trial_of_any_length_takes_bounded_memory(monkeypatch: pytest.MonkeyPa
 def test_one_thread_calls_unless_more_are_asked_for() -> None:
     for threads, most in ((None, 1), (2, 2)):
         seen = Seen(_shifted, pause=0.002)
-        result = fs.simulate(vectorized(shifted, seen, batch=1024), fs.IWAE(30), 2**16 * 3, threads=threads)
+        result = fs.simulate(vectorized(shifted, seen, batch=1024), fs.IWAE(3), 2**16 * 3, threads=threads)
         assert result.threads == most
         assert seen.most_together <= most
 
@@ -261,6 +261,19 @@ def test_writing_into_what_it_is_given_changes_nothing() -> None:
         fs.sample(model, HARMONIC, 500)[0], fs.sample(vectorized(shifted, _shifted), HARMONIC, 500)[0]
     )
     assert model.params.tolist() == [0.0, 1.0]
+
+
+def test_memory_that_ends_after_writing_changes_nothing() -> None:
+    def writes(z, params):  # type: ignore[no-untyped-def]
+        z *= params[1]
+        if len(z) > 100:
+            raise MemoryError("none left")
+        return params[0] + z[:, 0]
+
+    with pytest.warns(fs.errors.SlowModelWarning, match="no memory for"):
+        found, _ = fs.sample(vectorized(shifted.with_params([0.5, 3.0]), writes), HARMONIC, 500)
+    expected, _ = fs.sample(vectorized(shifted.with_params([0.5, 3.0]), _shifted), HARMONIC, 500)
+    assert np.array_equal(found, expected)
 
 
 def test_a_gpu_is_refused() -> None:
