@@ -85,8 +85,6 @@ class Model:
     (2, 0.7329, array(5.))
     """
 
-    built_in: str | None = None  # of models that an older version stored too
-
     def __init__(
         self,
         function: Callable[..., Any] | None,
@@ -118,6 +116,7 @@ class Model:
         self.prepare = prepare
         self.proposal = proposal
         self.origin: str | None = None
+        self.built_in: str | None = None
         self.name = str(name) if name is not None else getattr(self.function, "__name__", "model")
         self.chi_square = _chi_square(chi_square)
         self.laplace = laplace

@@ -108,6 +108,7 @@ def _made(recipe: Recipe) -> Model:
             model = pickle.loads(recipe.capsule or b"")
         except Exception as error:
             raise ModelError(f"model {recipe.name!r} cannot be made here: {type(error).__name__}: {error}") from None
+        model.built_in = None  # which those that an older version wrote down do not say
     return model
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 
 import numba
@@ -9,6 +10,7 @@ import pytest
 from complaints import fails
 
 import fastsumo as fs
+from fastsumo.jit.pickling import dumps_by_value
 from fastsumo.models.model import source_hash
 from fastsumo.models.parsing import built_in, parse_model
 from fastsumo.models.serialization import difference, made, origin_of, recipe
@@ -65,6 +67,13 @@ def test_what_was_made_of_a_known_model_is_not_taken_for_it() -> None:
     assert origin_of(mine.with_proposal(wide)) is None
     assert str(origin_of(table)).endswith("test_serialization.py:table")
     assert origin_of(table.at_row(1)) is None
+
+
+def test_a_model_that_an_older_version_wrote_down_is_made() -> None:
+    older = copy.copy(local)
+    del older.built_in
+    again = made(recipe(local)._replace(capsule=dumps_by_value(older, [])))
+    assert recipe(again).spec is None
 
 
 def test_a_model_that_changed_after_it_was_made_is_not_the_same() -> None:
