@@ -135,7 +135,7 @@ class Feed:
         self._fill(table, fields, n, n * samples, False)
 
     def _fill(self, table: int, fields: tuple[int, ...], n: int, samples: int, together: bool) -> None:
-        """Fill a table, by its fields up to ``FIRST``, with the ``n`` trials of its order, of so many samples in all."""
+        """Fill a table, whose record begins with these fields, with ``n`` trials of so many samples in all."""
         found = self._tables[table]
         found.record[:PLACES] = fields
         lay_out(self._counts, together, *found.arrays(n, fields[TRIALS], samples))
@@ -160,7 +160,7 @@ class Feed:
         with self._turn:
             model.call_drawn(self._function, drawn, logs)
         at = settle(logs, log_q)
-        if at >= 0 and self._work.strict:
+        if at >= 0 and self._work.strict and table is not self._tables[_PILOTS]:  # a pilot's are left out
             noise, trials = np.empty((1, model.noise_dim)), np.empty(1, np.uint64)
             draw_points(*self._noise, 0, *self._room, table.record, begin + at, 1, noise, _NO_NUMBERS, trials)
             trial = int(trials[0])

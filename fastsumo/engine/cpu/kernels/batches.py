@@ -12,7 +12,19 @@ from typing import Any
 from numba import int64, types, uint64
 
 from fastsumo.engine.cpu.kernels.block import draw_sorted
-from fastsumo.engine.cpu.kernels.look_up import BASE, FIRST, HALF, KEY, LOW, ORDER, PLACES, STARTS, STRIDE, is_alone, place_of
+from fastsumo.engine.cpu.kernels.look_up import (
+    BASE,
+    FIRST,
+    HALF,
+    KEY,
+    LOW,
+    ORDER,
+    PLACES,
+    STARTS,
+    STRIDE,
+    is_alone,
+    place_of,
+)
 from fastsumo.engine.cpu.kernels.scratch import drawn_terms_at, drawn_terms_in, terms_in, trial_numbers_in
 from fastsumo.engine.cpu.kernels.weights import call_noise
 from fastsumo.jit import options
