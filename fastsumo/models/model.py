@@ -65,7 +65,9 @@ class Model:
     proposal : Proposal or None
     name : str
     origin : str or None
-        The word on the command line that it was made from, where it was.
+        The word on the command line that it was made from, where it was one for a file or a module.
+    built_in : str or None
+        The word for it among the built-in models, where it is one of them, with other parameters perhaps.
     vectorized : bool
         Whether its function takes batches of samples; see `fs.model`.
     batch : int or None
@@ -82,6 +84,8 @@ class Model:
     >>> model.dim, round(model.chi_square, 4), model.proposal.parameters["covariance"]
     (2, 0.7329, array(5.))
     """
+
+    built_in: str | None = None  # of models that an older version stored too
 
     def __init__(
         self,
@@ -198,7 +202,7 @@ class Model:
         if proposal.dim != self.dim:
             raise ValueError(f"the proposal must have dimension {self.dim}, got {proposal.dim}")
         other = copy.copy(self)
-        other.proposal = proposal
+        other.proposal, other.origin, other.built_in = proposal, None, None
         other._forget_weights()
         return other
 
@@ -290,7 +294,7 @@ class Model:
         known = self.row_log_evidence(i, i + 1)
         other._raw, other.row, other.data = np.array(self.data[i], dtype=np.float64), self.rows(i, i + 1)[0], None
         other._evidence = None if known is None else float(known[0])
-        other.name = f"{self.name}[{i}]"
+        other.name, other.origin = f"{self.name}[{i}]", None
         return other
 
     def check_row(self, row: int) -> int:
@@ -387,6 +391,9 @@ class Model:
             self._takes_params = self.function.takes_params(self.name, self.data is not None, self.params.size)
             return
         expected = ("z", "params") if self.data is None else ("z", "row", "params")
+        code = getattr(self.function, "__code__", None)
+        if code and not vars(self.function) and (code.co_argcount, code.co_kwonlyargcount) == (len(expected), 0):
+            return  # as most do; a signature takes as long to look at as a hundred trials
         try:
             signature = inspect.signature(self.function)
         except (TypeError, ValueError):

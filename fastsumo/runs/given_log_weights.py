@@ -22,6 +22,7 @@ from fastsumo.engine.cpu.given.parts import SEGMENT, SHORT
 from fastsumo.engine.cpu.given.series import series_gradient_rows, series_rows
 from fastsumo.engine.cpu.given.threads import Floats, Ints, Piece, Rows, Used, alike, rows_of, run, whole_numbers
 from fastsumo.engine.cpu.given.values import iwae_rows, path_rows, sumo_rows
+from fastsumo.estimators.estimators import MOST_OF_BLOCK
 from fastsumo.estimators.parsing import as_roulette
 from fastsumo.estimators.roulette import Geometric, Harmonic, Roulette
 from fastsumo.trial.plan import MAX_TERMS
@@ -424,7 +425,7 @@ def _series(
     offsets: ArrayLike | None,
 ) -> tuple[Rows, Used, int, Floats]:
     """The rows, how many weights each uses, the size of a block, and the centre of each row."""
-    law, size = roulette, checks.whole("block", block, 1, 2**30)
+    law, size = roulette, checks.whole("block", block, 1, MOST_OF_BLOCK)
     checks.whole("seed", seed, 0, 2**64 - 1)
     if log_center is None:
         raise TypeError(

@@ -6,7 +6,6 @@ buffer and keeps every finished tile. What one thread does is in `workers.py`.
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -194,7 +193,7 @@ class CpuEngine(OpenModel):
         if finite.size == 0:
             return 0.0
         top = finite.max()
-        return float(top + exact.log(math.fsum(exp(finite - top)) / log_weights.size))
+        return float(top + exact.log(exact.total(exp(finite - top)) / log_weights.size))
 
     def _first_log_weights(self, params: KernelParams, trial: int, count: int) -> tuple[Floats, int]:
         """The first log weights of a trial, NaN from where the model raises; and the status."""
@@ -205,6 +204,7 @@ class CpuEngine(OpenModel):
             if status == EXTENDED:
                 self.extend_range()
                 status = log_weights_of(params._replace(extended_at=self.params.extended_at), *where)
+        scratch.give_back()
         return out, status
 
     def _blocks(self, first: int, count: int) -> Blocks:

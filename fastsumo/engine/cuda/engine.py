@@ -45,12 +45,11 @@ from fastsumo.engine.status import BAD_WEIGHT
 from fastsumo.errors import DeviceError
 from fastsumo.estimators.estimators import IWAE
 from fastsumo.jit.options import compile_for
-from fastsumo.statistics.exact import carry
 from fastsumo.statistics.merger import StatisticsMerger
 from fastsumo.statistics.snapshot import Snapshot, snapshot_of
 from fastsumo.statistics.spans import Spans, joined, without
 from fastsumo.statistics.statistics import EXTREMES, Statistics
-from fastsumo.statistics.tally import FOUND, LIMITS_AT, Tally
+from fastsumo.statistics.tally import FOUND, LIMITS_AT, Tally, collect
 from fastsumo.trial import kinds
 from fastsumo.trial.increments import fill_line, width_of
 from fastsumo.trial.params import KernelParams, factors_of, make_params, with_center
@@ -121,7 +120,7 @@ class CudaEngine:
         placed = owned.params._replace(numbers_at=numbers, row_at=row, table_at=table, reciprocal_at=factors)
         self.params: KernelParams = with_center(placed, self.center)
         self._params = self.card.put(packed(self.params))
-        compile_for(carry, 0, 0, 0)  # which the statistics take, before there is a clock
+        compile_for(collect, 0, 0, 0, 0)  # which the statistics take, before there is a clock
         self.bench = Bench(self)
 
     @property

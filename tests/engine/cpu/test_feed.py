@@ -220,7 +220,7 @@ def test_a_trial_of_any_length_takes_bounded_memory(monkeypatch: pytest.MonkeyPa
 def test_one_thread_calls_unless_more_are_asked_for() -> None:
     for threads, most in ((None, 1), (2, 2)):
         seen = Seen(_shifted, pause=0.002)
-        result = fs.simulate(vectorized(shifted, seen, batch=1024), fs.IWAE(30), 2**16 * 3, threads=threads)
+        result = fs.simulate(vectorized(shifted, seen, batch=1024), fs.IWAE(3), 2**16 * 3, threads=threads)
         assert result.threads == most
         assert seen.most_together <= most
 
