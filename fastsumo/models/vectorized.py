@@ -127,9 +127,9 @@ class Batched:
         return given > len(lead)
 
     def __call__(self, name: str, draw: Drawn, params: tuple[Floats, ...], out: Floats) -> None:
-        """Log weights of samples, to ``out``: as few calls as fit, each of one of few sizes, as some compile for each.
+        """Log weights of samples, to ``out``, by batches of few sizes: some frameworks compile for each.
 
-        ``draw(begin, n, rows)`` gives ``z`` and, where there are data, ``x`` of ``n`` samples from number ``begin`` on:
+        ``draw(begin, n, rows)`` gives ``z``, and ``x`` where there are data, of ``n`` samples from number ``begin`` on:
         arrays of so many rows, of which the last repeat the last sample. The function may write into what it is given,
         so they are new, and params are copied.
 
@@ -202,6 +202,16 @@ def log_weights_of(name: str, returned: Any, shape: tuple[int, ...]) -> NDArray[
 
 def _array(name: str, returned: Any) -> NDArray[Any]:
     """What a function returned as an array of real numbers: of NumPy, PyTorch (from any device), JAX, or a list."""
+    array = returned if type(returned) is np.ndarray else _converted(name, returned)
+    if array.dtype.kind not in "biuf" and not array.dtype.name.startswith(("bfloat16", "float8")):
+        raise _no_numbers(
+            name, returned, "" if array is not returned and array.dtype.kind == "O" else f" of dtype {array.dtype}"
+        )
+    return array
+
+
+def _converted(name: str, returned: Any) -> NDArray[Any]:
+    """What is not an array of NumPy as one."""
     if hasattr(returned, "detach"):  # a tensor that may record gradients, or lie on a GPU
         try:
             returned = returned.detach().cpu()
@@ -212,14 +222,9 @@ def _array(name: str, returned: Any) -> NDArray[Any]:
     if checks.is_masked(returned):
         raise _no_numbers(name, returned, ", a masked array, whose hidden values would be used")
     try:
-        array = np.asarray(returned)
+        return np.asarray(returned)
     except (TypeError, ValueError) as error:
         raise _no_numbers(name, returned, f", that is no array ({error})") from None
-    if array.dtype.kind not in "biuf" and not array.dtype.name.startswith(("bfloat16", "float8")):
-        raise _no_numbers(
-            name, returned, "" if array is not returned and array.dtype.kind == "O" else f" of dtype {array.dtype}"
-        )
-    return array
 
 
 def _no_numbers(name: str, returned: Any, why: str) -> ModelError:

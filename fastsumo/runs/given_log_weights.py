@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.traced import in_jit
 from fastsumo.base.words import spelled
 from fastsumo.engine.cpu.given.gradient import gradient_rows
 from fastsumo.engine.cpu.given.jackknife import jackknife_rows
@@ -32,6 +33,7 @@ _HARMONIC, _GEOMETRIC = Harmonic(), Geometric(0.5)
 
 @own_errstate
 @spelled
+@in_jit(constant=False)
 def sumo(
     log_weights: Any,
     terms: ArrayLike | None = None,
@@ -104,6 +106,7 @@ def sumo(
 
 @own_errstate
 @spelled
+@in_jit(constant=True)
 def sumo_coefficients(
     log_weights: Any,
     terms: ArrayLike | None = None,
@@ -150,6 +153,7 @@ def sumo_coefficients(
 
 @own_errstate
 @spelled
+@in_jit(constant=False)
 def iwae(
     log_weights: Any, k: int | None = None, *, offsets: ArrayLike | None = None, threads: int | None = None
 ) -> Any:
@@ -184,6 +188,7 @@ def iwae(
 
 @own_errstate
 @spelled
+@in_jit(constant=False)
 def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Any:
     """Jackknife of IWAE over all weights of each row (Nowozin, ICLR 2018): bias ``O(n^-2)``, or ``O(n^-3)`` at order 2.
 
@@ -216,6 +221,7 @@ def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, t
 
 @own_errstate
 @spelled
+@in_jit(constant=False)
 def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Any:
     """``L_1, L_2, ...`` of each row: the logs of the running means of its weights.
 
@@ -246,6 +252,7 @@ def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threa
 
 @own_errstate
 @spelled
+@in_jit(constant=False)
 def taylor(
     log_weights: Any,
     terms: ArrayLike | None = None,
@@ -311,6 +318,7 @@ def taylor(
 
 @own_errstate
 @spelled
+@in_jit(constant=True)
 def taylor_coefficients(
     log_weights: Any,
     terms: ArrayLike | None = None,

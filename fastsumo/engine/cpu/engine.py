@@ -28,7 +28,7 @@ from fastsumo.engine.crew import Crew
 from fastsumo.engine.faults import compiling, trial_error
 from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched, Wanted, Watcher
 from fastsumo.engine.status import BAD_VALUE, EXTENDED, OK, RAISED
-from fastsumo.estimators.estimators import Estimator
+from fastsumo.estimators.estimators import IWAE, Estimator
 from fastsumo.models.model import Model
 from fastsumo.models.proof import Proof
 from fastsumo.statistics.merger import merged
@@ -160,6 +160,7 @@ class CpuEngine(OpenModel):
 
     def increments(self, marks: Ints, n: int, count: int) -> Iterator[Floats]:
         self.extend_range()
+        self.estimator = IWAE(n)  # whose log weights are seen: an error says how
         size, width, local = sequences_of_batch(n), width_of(marks.size, n), threading.local()
         starts = range(0, count, size)
 

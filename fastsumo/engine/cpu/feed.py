@@ -30,7 +30,7 @@ from fastsumo.models.batch import BATCHES, STRETCH
 from fastsumo.models.model import ROW_TRIALS
 from fastsumo.models.transforms import rows_of
 from fastsumo.models.vectorized import Batched
-from fastsumo.trial.sizes import ROW_PILOT, SEGMENT, SHORT, TILE
+from fastsumo.trial.sizes import ROW_PILOT, SEGMENT, TILE
 
 if TYPE_CHECKING:
     from fastsumo.engine.cpu.engine import OpenModel
@@ -69,7 +69,7 @@ class Feed:
         scratch.record[:] = 0
         self._records = scratch.record[1:].reshape(-1, FIELDS)
         self._tables = [_Table(each) for each in self._records]
-        self._counts, self._drawing = np.empty(_TRIALS, np.int64), Scratch.taken(run.params)
+        self._counts, self._drawing = np.empty(_TRIALS, np.int64), Scratch(run.params)
         orders = self._tables[_SHORT].order, self._tables[_LONG].order
         self._chosen = *orders, self._counts, np.empty((TILE, 2), np.int64)
         me = weakref.ref(self)  # without a circle, which would keep the memory longer
@@ -120,13 +120,15 @@ class Feed:
         wanted = BATCHES * self._batch
         limits = work.samples or 0, min(wanted, self._run.params.split_above), wanted
         numbered = np.uint64(begin), n, np.uint64(each), np.uint64(trial)
-        found, done, total, own = choose(self._run.params, self._drawing.address, *numbered, *limits, *self._chosen)
+        short, found, done, total, own = choose(
+            self._run.params, self._drawing.address, *numbered, *limits, *self._chosen
+        )
         if found:
-            together = work.samples is None and own <= SHORT
-            self._fill(_SHORT if together else _LONG, (key, each, 0, begin, done, 0), found, total, together)
+            self._fill(_SHORT if short else _LONG, (key, each, 0, begin, done, 0), found, total, short)
         else:
-            samples = min(own - sample, max(STRETCH * self._batch // SEGMENT, 1) * SEGMENT)  # whole segments
-            self._fill_alone(_STRETCH, (key, ROW_TRIALS, 0, trial, 1, sample), [trial], samples)
+            most = max(STRETCH * self._batch // SEGMENT, 1) * SEGMENT  # whole segments
+            fields = key, ROW_TRIALS, 0, trial, 1, sample
+            self._fill_alone(_STRETCH, fields, [trial], max(min(own - sample, most), 1))
 
     def _fill_alone(self, table: int, fields: tuple[int, ...], trials: Sequence[int], samples: int) -> None:
         """Fill a table with some trials, so many samples of each."""
@@ -135,7 +137,7 @@ class Feed:
         self._fill(table, fields, n, n * samples, False)
 
     def _fill(self, table: int, fields: tuple[int, ...], n: int, samples: int, together: bool) -> None:
-        """Fill a table, by its fields up to ``FIRST``, with the ``n`` trials of its order, ``samples`` in all."""
+        """Fill a table, whose record begins with these fields, with ``n`` trials of so many samples in all."""
         found = self._tables[table]
         found.record[:PLACES] = fields
         lay_out(self._counts, together, *found.arrays(n, fields[TRIALS], samples))
@@ -160,7 +162,7 @@ class Feed:
         with self._turn:
             model.call_drawn(self._function, drawn, logs)
         at = settle(logs, log_q)
-        if at >= 0 and self._work.strict:
+        if at >= 0 and self._work.strict and table is not self._tables[_PILOTS]:  # a pilot's are left out
             noise, trials = np.empty((1, model.noise_dim)), np.empty(1, np.uint64)
             draw_points(*self._noise, 0, *self._room, table.record, begin + at, 1, noise, _NO_NUMBERS, trials)
             trial = int(trials[0])
@@ -172,10 +174,10 @@ class _Table:
 
     def __init__(self, record: Words) -> None:
         self.record, self.order, self._places = record, np.empty(_TRIALS, np.uint64), np.empty(_TRIALS, np.uint64)
-        self._starts, self.logs = np.empty(0, np.int32), np.empty(0)
+        self._starts, self.logs = np.empty(4 * _TRIALS + 1, np.int32), np.empty(0)
 
     def arrays(self, trials: int, places: int, samples: int) -> tuple[NDArray[Any], ...]:
         """What `lay_out` fills, of so many trials, places, and log weights."""
         if self.logs.size < samples:
-            self._starts, self.logs = np.empty(samples + 4 * _TRIALS, np.int32), np.empty(samples)
+            self._starts, self.logs = np.empty(samples + 4 * _TRIALS + 1, np.int32), np.empty(samples)
         return self.record, self.order[:trials], self._places[:places], self._starts, self.logs

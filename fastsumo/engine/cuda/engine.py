@@ -43,6 +43,7 @@ from fastsumo.engine.interface import Engine, Floats, Ints, Tallied, Unwatched, 
 from fastsumo.engine.shapes import numbers_of
 from fastsumo.engine.status import BAD_WEIGHT
 from fastsumo.errors import DeviceError
+from fastsumo.estimators.estimators import IWAE
 from fastsumo.jit.options import compile_for
 from fastsumo.statistics.merger import StatisticsMerger
 from fastsumo.statistics.snapshot import Snapshot, snapshot_of
@@ -154,6 +155,7 @@ class CudaEngine:
     def increments(self, marks: Ints, n: int, count: int) -> Iterator[Floats]:
         """Weights are drawn on the card; the logs of their sums are the CPU's, whose libraries decide the last bits."""
         self.card.use()
+        self.estimator = IWAE(n)  # whose log weights are seen: an error says how
         kernel = self.card.load(programs.compile_log_weights(self.model, self.kind, self.card.capability))
         size, width = sequences_of_batch(n), width_of(marks.size, n)
         room, blocks = self.card.room(8 * size * n), 16 * self.card.processors

@@ -236,6 +236,18 @@ def test_a_log_weight_that_is_none_names_its_trial() -> None:
     assert np.isnan(fs.replay(model, HARMONIC, caught.value.trial).log_weights).any()
 
 
+def test_a_row_names_the_trial_that_replay_shows_not_its_pilot() -> None:
+    def breaks(z, x, params):  # type: ignore[no-untyped-def]
+        return np.where((x[:, 0] > 0.0) & (z[:, 0] > params[0]), np.nan, z[:, 0])
+
+    model = fs.Model(breaks, 1, [2.0], data=[[-1.0], [1.0]], vectorized=True)
+    with pytest.raises(fs.ModelError, match="row 1, seed 5") as caught:
+        fs.evaluate(model, HARMONIC, 300, seed=5)
+    assert caught.value.trial is not None
+    trial = caught.value.trial % 2**32
+    assert np.isnan(fs.replay(model, HARMONIC, trial, seed=5, row=1).log_weights).any()
+
+
 def test_an_exception_comes_out_once_with_its_own_traceback() -> None:
     def fails(z, params):  # type: ignore[no-untyped-def]
         if len(z) > 100:

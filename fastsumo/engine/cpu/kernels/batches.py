@@ -35,7 +35,7 @@ from fastsumo.jit.sources import source_digest
 from fastsumo.models import transforms
 from fastsumo.trial.draw import draw, samples_of
 from fastsumo.trial.ranges import is_log_weight
-from fastsumo.trial.sizes import SHORT, TILE
+from fastsumo.trial.sizes import TILE
 
 _MAP = types.int64(*[types.int64] * 8)
 _call_map = by_address(_MAP)
@@ -76,15 +76,15 @@ def choose(params, scratch, number, n, each, asked, samples, most, wanted, short
     many samples are ``wanted``. They are written to ``shorts`` or to ``longs``. Each has so many ``samples``, and is
     long, or, if that is 0, as many as the estimator takes.
 
-    Returns how many trials that is, out of how many, how many samples, and how many the one has that is asked for.
+    Returns whether they are short, how many, out of how many, with how many samples, and those of the one asked for.
     """
     draw(params, asked, drawn_terms_at(scratch, 0), 1)
-    own = samples if samples else samples_of(params, drawn_terms_in(scratch, 0, 1)[0])
-    short = samples == 0 and own <= SHORT
+    terms = drawn_terms_in(scratch, 0, 1)[0]
+    own, short = samples if samples else samples_of(params, terms), samples == 0 and terms <= params.longest_short
     order, found, done, total = shorts if short else longs, 0, 0, 0
     while done < (n if short or own <= most else 0) and done + TILE <= order.size and total < wanted:
         trial, size = _next_tile(number + uint64(done), n - done, each)
-        numbers, terms = trial_numbers_in(scratch, 0, size), terms_in(scratch, 0, size)
+        numbers, sorted_terms = trial_numbers_in(scratch, 0, size), terms_in(scratch, 0, size)
         if samples:
             first, kept = 0, size
             for i in range(size):
@@ -94,20 +94,20 @@ def choose(params, scratch, number, n, each, asked, samples, most, wanted, short
         if short:
             taken, its = words(order.ctypes.data + 8 * found, first), ints(counts.ctypes.data + 8 * found, first)
             for i in range(first):
-                taken[i], its[i] = numbers[i], samples_of(params, terms[i])
+                taken[i], its[i] = numbers[i], samples_of(params, sorted_terms[i])
                 total += its[i]
             found, kept = found + first, 0
         elif done == 0:
-            while numbers[first] != asked:
+            while first < kept and numbers[first] != asked:
                 first += 1
         done += size
         for i in range(first, kept):
-            count = samples if samples else samples_of(params, terms[i])
+            count = samples if samples else samples_of(params, sorted_terms[i])
             if count <= most:
                 if total + count > wanted:
-                    return found, done, total, own
+                    return short, found, done, total, own
                 order[found], counts[found], found, total = numbers[i], count, found + 1, total + count
-    return found, done, total, own
+    return short, found, done, total, own
 
 
 @kernel
