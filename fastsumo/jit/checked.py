@@ -32,6 +32,7 @@ _AS_STRIDED = np.lib.stride_tricks.as_strided
 class ModelCompiler(PartCompiler):
     """For a user's function of vectors of some ``sizes``."""
 
+    _checked = True
     sizes: tuple[int, ...] = ()
 
     def define_pipelines(self) -> list[Any]:

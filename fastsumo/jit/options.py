@@ -84,7 +84,7 @@ def kernel(function: Callable[..., Any], *more: str) -> Any:
 
     ``more`` are modules that the function reaches through its closure and not through the imports of its own.
     """
-    dispatcher = _njit(function, **_OPTIONS, **_NO_HEAP, pipeline_class=EntryCompiler)
+    dispatcher = _njit(function, **_OPTIONS, **_NO_HEAP, no_cfunc_wrapper=True, pipeline_class=EntryCompiler)
     dispatcher._cache = ContentCache(function, lambda: source_digest(function.__module__, *more), is_kernel=True)
     return dispatcher
 

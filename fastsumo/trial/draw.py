@@ -9,7 +9,7 @@ has the law, and a block has one trial in each of ``B`` equal parts of it.
 
 from numba import float64, int64, uint64
 
-from fastsumo.jit.bits import floor
+from fastsumo.jit.bits import bits_float, float_bits, floor
 from fastsumo.jit.memory import floats, ints
 from fastsumo.jit.options import device, inlined, kernel
 from fastsumo.trial import kinds
@@ -17,53 +17,88 @@ from fastsumo.trial.philox import HALF_WORD, LOW, philox, roulette_uniform
 from fastsumo.trial.plan import FINITE_HEAD
 from fastsumo.vmath import exp, log
 
+_NEVER = int64(1 << 62)  # a `K` that no trial has
+
 
 @device
-def draw(params, first, terms_at, n):
-    """`K` of the ``n`` trials from number ``first`` on, to ``terms_at``."""
-    terms, lowest, highest = ints(terms_at, n), float(params.lowest), float(params.highest)
-    if params.kind == kinds.IWAE or params.kind == kinds.JVI:
-        for t in range(n):
-            terms[t] = params.cap
-    elif params.block_bits > 0:
-        _draw_stratified(params, first, terms_at, n)
-    elif params.table_size:
+def _terms(params, terms_at, n):
+    """`K` of ``n`` trials, in the place of their uniforms."""
+    terms, uniforms = ints(terms_at, n), floats(terms_at, n)
+    if params.table_size:
         table = floats(params.table_at, params.table_size)
         for t in range(n):
-            k = _from_table(table, _uniform(params, first + uint64(t)))
-            terms[t] = max(min(k, params.highest), params.lowest)
+            terms[t] = max(min(_from_table(table, uniforms[t]), params.highest), params.lowest)
     elif params.power == 1.0:  # P(K >= k) = 1 / k means K = floor(1 / u); beyond the head, logs for the few
+        lowest, highest, goes_on = float(params.lowest), float(params.highest), params.head >= FINITE_HEAD
+        head = _NEVER if goes_on else int64(min(params.head, highest))
         for t in range(n):
-            terms[t] = int64(max(min(1.0 / _uniform(params, first + uint64(t)), highest), lowest))
-        head = int64(min(params.head, highest))
-        for t in range(n if params.head < FINITE_HEAD else 0):
-            if terms[t] >= head:
-                terms[t] = _from_formula(params, _uniform(params, first + uint64(t)))
+            k = int64(max(min(1.0 / uniforms[t], highest), lowest))
+            terms[t] = k if k < head else -float_bits(uniforms[t])
+        for t in range(0 if goes_on else n):
+            if terms[t] < 0:
+                terms[t] = _from_formula(params, bits_float(-terms[t]))
     else:
         for t in range(n):
-            terms[t] = _from_formula(params, _uniform(params, first + uint64(t)))
+            terms[t] = _from_formula(params, uniforms[t])
 
 
-@inlined
-def _uniform(params, trial):
-    """The uniform that draws `K`; exactly the roulette uniform where the law is whole."""
-    return params.uniform_low + params.uniform_width * roulette_uniform(trial, params.key)
+def _drawing(fill):
+    """A function ``draw(params, first, terms_at, n)`` of the uniforms that ``fill``, of the same signature, writes.
+
+    It writes `K` of the ``n`` trials from number ``first`` on.
+    """
+
+    @device
+    def draw(params, first, terms_at, n):
+        terms = ints(terms_at, n)
+        if params.kind == kinds.IWAE or params.kind == kinds.JVI:
+            for t in range(n):
+                terms[t] = params.cap
+        else:
+            fill(params, first, terms_at, n)
+            _terms(params, terms_at, n)
+
+    return draw
 
 
 @device
-def _draw_stratified(params, first, terms_at, n):
-    """`draw` by blocks; uniforms first, in the memory of the terms."""
-    terms, uniforms, bits, done = ints(terms_at, n), floats(terms_at, n), uint64(params.block_bits), 0
+def _fill_alone(params, first, uniforms_at, n):
+    """The uniform of each trial for itself."""
+    uniforms = floats(uniforms_at, n)
+    for t in range(n):
+        uniforms[t] = _scaled(params, roulette_uniform(first + uint64(t), params.key))
+
+
+@device
+def _fill_stratified(params, first, uniforms_at, n):
+    """Uniforms by blocks."""
+    uniforms, bits, done = floats(uniforms_at, n), uint64(params.block_bits), 0
     while done < n:
         block = (first + uint64(done)) >> bits
         end = min(n, int64(((block + uint64(1)) << bits) - first))
         words = _words_of(block, params.key)
         for t in range(done, end):
             trial = first + uint64(t)
-            uniforms[t] = _placed(params, trial, roulette_uniform(trial, params.key), words)
+            uniforms[t] = _scaled(params, _placed(params, trial, roulette_uniform(trial, params.key), words))
         done = end
-    for t in range(n):
-        terms[t] = terms_of(params, uniforms[t])
+
+
+@device
+def _fill_any(params, first, uniforms_at, n):
+    """Whichever the run has."""
+    if params.block_bits > 0:
+        _fill_stratified(params, first, uniforms_at, n)
+    else:
+        _fill_alone(params, first, uniforms_at, n)
+
+
+draw_alone, draw_stratified, draw = _drawing(_fill_alone), _drawing(_fill_stratified), _drawing(_fill_any)
+
+
+@inlined
+def _scaled(params, u):
+    """The uniform that draws `K`; exactly the roulette uniform where the law is whole."""
+    return params.uniform_low + params.uniform_width * u
 
 
 @inlined
@@ -96,7 +131,7 @@ def terms_of(params, u):
     """`K` of one trial from its roulette uniform."""
     if params.kind == kinds.IWAE or params.kind == kinds.JVI:
         return params.cap
-    u = params.uniform_low + params.uniform_width * u
+    u = _scaled(params, u)
     if params.table_size:
         k = _from_table(floats(params.table_at, params.table_size), u)
         return max(min(k, params.highest), params.lowest)

@@ -106,13 +106,13 @@ def _fill_pairs(trials, samples, block, key, first, second):
 @device
 def fill_uniforms(trials, samples, key, z):
     """The first ``trials.size`` numbers of ``z[j]`` become the j-th uniform of each (trial, sample)."""
-    dim = z.shape[0]
+    dim, _ = z.shape
     for j in range(0, dim - 1, 2):
         _fill_pairs(trials, samples, uint64(j // 2 + 1), key, z[j], z[j + 1])
     if dim % 2:
         last, block = z[dim - 1], uint64(dim // 2 + 1)
         for i in range(trials.size):
-            last[i] = uniform_pair(trials[i], samples[i], block, key)[0]
+            last[i], _ = uniform_pair(trials[i], samples[i], block, key)
 
 
 @device
@@ -121,7 +121,7 @@ def fill_normals(trials, samples, key, z):
 
     Uniforms first, then normals in place: one loop of both needs more registers than there are, and 0.6 ns more.
     """
-    dim = z.shape[0]
+    dim, _ = z.shape
     for j in range(0, dim - 1, 2):
         first, second = z[j], z[j + 1]
         _fill_pairs(trials, samples, uint64(j // 2 + 1), key, first, second)
@@ -131,4 +131,4 @@ def fill_normals(trials, samples, key, z):
         last, block = z[dim - 1], uint64(dim // 2 + 1)
         for i in range(trials.size):
             u1, u2 = uniform_pair(trials[i], samples[i], block, key)
-            last[i] = polar(u1, u2)[0]
+            last[i], _ = polar(u1, u2)
