@@ -26,6 +26,7 @@ from fastsumo.jit.checked import ModelCompiler
 from fastsumo.jit.pipeline import (
     EngineCompiler,
     EntryCompiler,
+    LoopCompiler,
     PartCompiler,
     SettledCompiler,
 )
@@ -71,12 +72,17 @@ def checked(function: Callable[..., Any], *sizes: int) -> Any:
     return _njit(function, **{**INLINED, "boundscheck": True, "pipeline_class": compiler})
 
 
-def device(function: Callable[..., Any]) -> Any:
+def device(function: Callable[..., Any], compiler: type[EngineCompiler] = EngineCompiler) -> Any:
     """A device function that is called, not inlined; compiled once, not again for an argument that is a constant."""
-    dispatcher = _njit(function, **{**_PART, "pipeline_class": EngineCompiler}, **_NO_HEAP)
+    dispatcher = _njit(function, **{**_PART, "pipeline_class": compiler}, **_NO_HEAP)
     resolve = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: resolve([types.unliteral(each) for each in args], kws)
     return dispatcher
+
+
+def apart(function: Callable[..., Any]) -> Any:
+    """A device function that LLVM must not inline, with a loop that wants all registers for itself."""
+    return device(function, LoopCompiler)
 
 
 def kernel(function: Callable[..., Any], *more: str) -> Any:

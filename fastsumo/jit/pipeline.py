@@ -53,17 +53,10 @@ class _Code(JITCodeLibrary):
         else:
             super().add_linking_library(library)
 
-    def add_llvm_module(self, module: Any) -> None:
-        self._final_module.link_in(module)
-
     def finalize(self) -> None:
         for part in self._parts:  # who calls before what is called, since only that is taken
             self._final_module.link_in(part.module, preserve=True)
         super().finalize()
-
-    def _optimize_final_module(self) -> None:
-        super()._optimize_functions(self._final_module)
-        super()._optimize_final_module()
 
 
 class _Part(JITCodeLibrary):
@@ -91,6 +84,7 @@ class _Part(JITCodeLibrary):
             self.others[library] = None
 
     def add_llvm_module(self, module: Any) -> None:
+        self._optimize_functions(module)
         for function in module.functions:
             if not function.is_declaration:
                 function.linkage = "linkonce_odr"
@@ -111,6 +105,16 @@ class _Part(JITCodeLibrary):
 
     def get_pointer_to_function(self, name: str) -> int:
         return 0
+
+
+class _Apart(_Part):
+    """Code that is called from where it goes, and never put in the place of the call."""
+
+    def add_llvm_module(self, module: Any) -> None:
+        super().add_llvm_module(module)
+        for function in module.functions:
+            if not function.is_declaration:
+                function.add_function_attribute("noinline")
 
 
 class _Settled(_Code):
@@ -243,10 +247,11 @@ class SettledCompiler(EntryCompiler):
 
 class PartCompiler(OurCompiler):
     _checked = False  # whether indices are
+    _code: type[_Part] = _Part
 
     def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
         target = lean(targetctx, self._checked)
-        super().__init__(_remembering(typingctx), target, library or _Part(targetctx.codegen(), "part"), *rest)
+        super().__init__(_remembering(typingctx), target, library or self._code(targetctx.codegen(), "part"), *rest)
 
     def define_pipelines(self) -> list[Any]:
         return [with_powers(_of_our_own(self.state))]
@@ -257,6 +262,12 @@ class EngineCompiler(PartCompiler):
 
     def define_pipelines(self) -> list[Any]:
         return [_of_our_own(self.state, *_IDLE_IN_ENGINE)]
+
+
+class LoopCompiler(EngineCompiler):
+    """For what must not be inlined."""
+
+    _code = _Apart
 
 
 def _of_our_own(state: Any, *idle: str) -> Any:

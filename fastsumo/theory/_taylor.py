@@ -14,9 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import quad
-from scipy.linalg import solve_banded
-from scipy.optimize import brentq, minimize_scalar
 
 from fastsumo.base.floats import own_errstate
 from fastsumo.errors import ModelError
@@ -189,6 +186,8 @@ def best_series(q: float, p: float) -> tuple[float, float]:
     >>> best_series(1.0, 0.8)[0], [round(x, 3) for x in best_series(1.0, 0.25)]
     (inf, [0.58, 1.062])
     """
+    from scipy.optimize import minimize_scalar
+
     inside = 1.0 - (1.0 + q) * p  # E y^2 < 1 - p for 1 / g between (1 - root) / (1 + q) and (1 + root) / (1 + q)
     if not inside > 0.0:
         return math.inf, math.nan
@@ -302,6 +301,8 @@ def variance(formula: SurvivalFormula, mean: float, square: float) -> tuple[floa
 
 def _rest(mean: float, m: Floats, goes_on: bool) -> Floats:
     """``sum_{j > m} mean^(j - m) / j`` for all ``m``, up to the last or to infinity: from the last back."""
+    from scipy.linalg import solve_banded
+
     end = mean / ((1.0 - mean) * (m[-1] + 1.0)) if goes_on and mean < 1.0 else 0.0
     bands = np.outer([-mean, 1.0], np.ones_like(m))  # rest - mean * the next = mean / (m + 1)
     found: Floats = solve_banded((0, 1), bands, np.append(mean / (m[:-1] + 1.0), end))
@@ -383,6 +384,8 @@ def _root(model: Model, estimator: Taylor, series: Series, r: float) -> tuple[fl
 
 
 def _crossing(log_moment, r: float) -> float:  # type: ignore[no-untyped-def]
+    from scipy.optimize import brentq
+
     def above(a: float) -> float:
         return float(log_moment(a) - (a - 1.0) * math.log(r))
 
@@ -393,6 +396,8 @@ def _crossing(log_moment, r: float) -> float:  # type: ignore[no-untyped-def]
 
 def _gamma_moment(a: float, ratio: float):  # type: ignore[no-untyped-def]
     """``log E |1 - w / ratio|^p`` for gamma weights of mean 1 and shape ``a``, as a function of ``p``."""
+
+    from scipy.integrate import quad
 
     def log_moment(p: float) -> float:
         def log_term(x: float) -> float:
