@@ -35,8 +35,8 @@ _IDLE_IN_ENGINE = (
 class _Code(JITCodeLibrary):
     """Code with all that it calls, each function of it once, which is optimised as a whole.
 
-    Numba would optimise every function by itself and inside every function that calls it, and link what it calls into
-    it each time: more than half of the time that the engine takes to compile.
+    Numba would link what a function calls into it, optimise and emit that, and so again for whoever calls the function:
+    more than half of the time that the engine would take to compile.
     """
 
     _final_module: Any
@@ -61,6 +61,8 @@ class _Code(JITCodeLibrary):
 
 class _Part(JITCodeLibrary):
     """Code that only goes into other code: it is optimised there, and has no machine code of its own."""
+
+    _final_module: Any
 
     class _Unbound:
         def set_env(self, name: str, environment: Any) -> None:
