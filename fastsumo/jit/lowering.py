@@ -22,6 +22,7 @@ from numba.core.cpu import CPUContext
 from numba.core.ir_utils import get_definition, guard
 from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
+from numba.core.unsafe import eh
 from numba.cpython.builtins import do_minmax
 
 _LEAST_AND_MOST = {min: operator.lt, max: operator.gt}
@@ -195,20 +196,34 @@ class _Lower(Lower):
         return both.set(builder, found, goes_on, "second")
 
     def _find_singly_assigned_variable(self) -> None:
-        """All variables of one definition, wherever they are used, if that is in the order of blocks."""
+        """All variables of one definition that comes before their uses, in the order of blocks.
+
+        Not those that hold a reference, which is given up where ways join, whether or not there was a definition; and
+        not those of a function that catches exceptions, which has more ways than its blocks tell.
+        """
+        blocks = self.func_ir.blocks
+        steps = [
+            (offset, step) for offset, block in blocks.items() for step in block.body if isinstance(step, ir.Assign)
+        ]
+        if any(isinstance(step.value, ir.Global) and step.value.value is eh.mark_try_block for _, step in steps):
+            super()._find_singly_assigned_variable()
+            return
         defined: dict[str, int] = {}
         several = set()
-        for offset, block in self.func_ir.blocks.items():
-            for step in block.body:
-                if isinstance(step, ir.Assign):
-                    name = step.target.name
-                    if name in defined:
-                        several.add(name)
-                    defined[name] = offset
-        for offset, uses in compute_use_defs(self.func_ir.blocks).usemap.items():
+        for offset, step in steps:
+            name = step.target.name
+            if name in defined or self._holds_reference(name):
+                several.add(name)
+            defined[name] = offset
+        for offset, uses in compute_use_defs(blocks).usemap.items():
             several.update(name for name in uses if defined.get(name, offset + 1) >= offset)
         self._singly_assigned_vars = set(defined) - several
         self._blk_local_varmap: dict[str, Any] = {}
+
+    def _holds_reference(self, name: str) -> bool:
+        if not self.context.enable_nrt:
+            return False
+        return bool(self.context.data_model_manager[self.typeof(name)].contains_nrt_meminfo())
 
     def lower_binop(self, resty: Any, expr: Any, op: Any) -> Any:
         signature = self.fndesc.calltypes[expr]

@@ -47,6 +47,7 @@ IMPORTED = {
     "numba.core.typing.templates": (
         *("AbstractTemplate", "AttributeTemplate", "builtin_registry", "infer_getattr", "infer_global", "signature"),
     ),
+    "numba.core.unsafe.eh": ("mark_try_block",),
     "numba.core.untyped_passes": ("MakeFunctionToJitFunction", "ReconstructSSA"),
     "numba.cpython.builtins": ("do_minmax",),
     "numba.np.ufunc.dufunc": ("DUFunc",),
