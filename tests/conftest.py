@@ -32,8 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.markexpr = "slow and not gpu"
 
 
-_PLACES = {"tails": 1, "theory": 1, "vmath": 1}
-_PLACES |= {"plot": 2, "report": 2, "runs": 2, "statistics": 2, "study": 2, "trial": 2, "guide": 3, "package": 3}
+HERE = Path(__file__).parent
+_FIRST = ("engine/test_digests.py", "engine/cpu/test_feed.py", "engine", "runs")  # the first two compile most kernels
+_WITHOUT_ENGINE = ("tails", "vmath", "models/test_agreement.py", "jit/test_lanes.py")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -48,12 +49,22 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(available_threads(), 8)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What uses the engine comes after what it is made of, and what uses everything last.
+    """Two workers begin at the start and in the middle, where nothing is compiled.
 
-    Two workers begin at the start and in the middle, where nothing is compiled: so one compiles what both will take.
+    So one begins with what compiles the kernels, which take far less time together than one by one, as they share much;
+    and the other with what needs none of them. Examples of docstrings, which take some of everything, come last.
     """
-    items.sort(key=lambda item: _PLACES.get(item.path.relative_to(item.config.rootpath).parts[1], 0))
+
+    def place(item: pytest.Item, among: tuple[str, ...]) -> int:
+        return next((i for i, each in enumerate(among) if item.path.is_relative_to(HERE / each)), len(among))
+
+    items.sort(key=lambda item: (place(item, _FIRST), item.path.is_relative_to(HERE / "package")))
+    middle, with_engine, without = len(items) // 2, list[pytest.Item](), list[pytest.Item]()
+    for item in items:
+        (with_engine if place(item, _WITHOUT_ENGINE) == len(_WITHOUT_ENGINE) else without).append(item)
+    items[:] = [*with_engine[:middle], *without, *with_engine[middle:]]
 
 
 @pytest.hookimpl(wrapper=True)

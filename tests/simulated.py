@@ -19,7 +19,7 @@ from numba.core.extending import _Intrinsic
 from numba.extending import overload
 
 from fastsumo.jit import memory
-from fastsumo.jit.fingerprint import nested
+from fastsumo.jit.reached import nested
 
 CARD_NAMES = {
     *("atomic", "shared", "threadIdx", "blockIdx", "blockDim", "gridDim", "popc"),

@@ -87,15 +87,24 @@ def with_error(value: float, error: float) -> str:
     --------
     >>> with_error(1.837908848, 0.0009975)
     '1.83791 ± 0.00100'
+    >>> with_error(142.438031, 174.9), with_error(3.2e12, 1.25e10)
+    ('140 ± 170', '3.200e+12 ± 1.2e+10')
     """
     if math.isnan(error) or not math.isfinite(value):
         return f"{value:.10g}"
     if error == 0.0:
         return f"{value:.15g} ± 0"
-    decimals = 1 - math.floor(math.log10(error)) if math.isfinite(error) else -1
-    if not 0 <= decimals <= 12:
+    if math.isinf(error):
+        return f"{value:.4g} ± inf"
+    decimals = 1 - math.floor(math.log10(error))
+    if decimals > 12:
         return f"{value:.12g} ± {error:.2g}"
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+    if decimals >= 0:
+        return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+    largest = max(abs(value), error)
+    if largest < 1e6:
+        return f"{round(value, decimals) + 0.0:.0f} ± {round(error, decimals):.0f}"
+    return f"{value:.{decimals + math.floor(math.log10(largest))}e} ± {error:.1e}"
 
 
 def short(number: float) -> str:

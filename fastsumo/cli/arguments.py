@@ -71,7 +71,10 @@ def add_tail(parser: argparse.ArgumentParser) -> None:
 
 def add_merge(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``fastsumo merge``."""
-    parser.description = "Results of the same model and estimator together, as if they had been one run."
+    parser.description = (
+        "Results of the same model and estimator together, as if they had been one run: to its bits, if trials are cut "
+        "at multiples of 4096."
+    )
     added = parser.add_argument("results", type=Path, nargs="+", metavar="RESULT", help="files of run --save, or tail")
     completion.attach(added, "results")
     add_save(parser)

@@ -16,17 +16,23 @@ from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.dispatcher import Dispatcher
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NopythonTypeInference
-from numba.core.untyped_passes import MakeFunctionToJitFunction
+from numba.core.untyped_passes import MakeFunctionToJitFunction, ReconstructSSA
 from numba.extending import overload
 from numba.np.ufunc.dufunc import DUFunc
 
+from fastsumo.jit.divisions import WholeDivisions
 from fastsumo.jit.indices import out_of_range
 from fastsumo.jit.memory import readonly
 from fastsumo.jit.pipeline import OurCompiler, PartCompiler, with_powers
 from fastsumo.jit.reached import of_library
 
 _POINTERS = (types.CPointer, types.RawPointer, types.ArrayCTypes)
-_AS_STRIDED = np.lib.stride_tricks.as_strided
+_TEXT = (types.UnicodeType, types.Bytes, types.UnicodeCharSeq, types.CharSeq)
+_UNCHECKED = (np.lib.stride_tricks.as_strided, np.take_along_axis)
+_ATTRIBUTES = {
+    "getitem_unchecked": "an index of getitem_unchecked is not checked: use one in brackets",
+    "__hash__": "hashes differ from process to process",
+}
 
 
 class ModelCompiler(PartCompiler):
@@ -36,7 +42,9 @@ class ModelCompiler(PartCompiler):
     sizes: tuple[int, ...] = ()
 
     def define_pipelines(self) -> list[Any]:
-        return [_checked(with_powers(DefaultPassBuilder.define_nopython_pipeline(self.state)))]
+        passes = with_powers(DefaultPassBuilder.define_nopython_pipeline(self.state))
+        passes.add_pass_after(WholeDivisions, ReconstructSSA)
+        return [_checked(passes)]
 
 
 class HelperCompiler(OurCompiler):
@@ -59,12 +67,16 @@ def checked_helper(helper: Any, function: Callable[..., Any]) -> Any:
     return type(helper)(function, dict(helper.locals), options, pipeline_class=HelperCompiler)
 
 
+class _Ufunc(DUFunc):  # type: ignore[misc]
+    """One whose function is checked."""
+
+
 def checked_ufunc(ufunc: Any, function: Callable[..., Any]) -> Any:
     """A ufunc of a function that is compiled as a helper is, and checked; Numba's drop the exceptions in it."""
     names = ", ".join(f"x{i}" for i in range(ufunc.nin))
     options = helper_options({"error_model": "numpy", "fastmath": ufunc.targetoptions.get("fastmath", False)})
     helper = CPUDispatcher(function, {}, {"nopython": True, **options}, pipeline_class=HelperCompiler)
-    made = DUFunc(eval(f"lambda {names}: helper({names})", {"helper": helper}), ufunc.identity)
+    made = _Ufunc(eval(f"lambda {names}: helper({names})", {"helper": helper}), ufunc.identity)
 
     class Kernel(made._lower_me.kernel):  # type: ignore[misc, name-defined]
         def generate(self, *given: Any) -> Any:
@@ -101,6 +113,14 @@ def _in_order_fortran(array):  # type: ignore[no-untyped-def]
     return lambda array: np.asfortranarray(array)
 
 
+INSTEAD: dict[int, Any] = {  # by identity
+    id(np.ascontiguousarray): in_order_c,
+    id(np.asfortranarray): in_order_fortran,
+    id(np.empty): np.zeros,  # what is in memory that nobody has written is no function of anything
+    id(np.empty_like): np.zeros_like,
+}
+
+
 def _checked(passes: Any) -> Any:
     passes.add_pass_after(_CheckedClosures, MakeFunctionToJitFunction)
     passes.add_pass_after(_NoBackDoors, NopythonTypeInference)
@@ -122,15 +142,22 @@ class _CheckedClosures(FunctionPass):
         for block in state.func_ir.blocks.values():
             for step in block.body:
                 value = step.value if isinstance(step, ir.Assign) else None
-                if isinstance(value, ir.Global) and _is_unchecked(made := value.value):
+                if isinstance(value, ir.Global) and isinstance(made := value.value, Dispatcher) and _is_unchecked(made):
                     step.value, found = ir.Global(value.name, checked_helper(made, made.py_func), value.loc), True
         return found
 
 
 def _is_unchecked(value: Any) -> bool:
+    if isinstance(value, DUFunc):
+        return not isinstance(value, _Ufunc)
     return (
         isinstance(value, Dispatcher) and not of_library(value) and value._compiler.pipeline_class is not HelperCompiler  # type: ignore[attr-defined]
     )
+
+
+def _has_text(kind: Any) -> bool:
+    kind = types.unliteral(kind)
+    return isinstance(kind, _TEXT) or (isinstance(kind, types.BaseTuple) and any(map(_has_text, kind)))
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
@@ -158,16 +185,23 @@ def _back_door(step: Any, kinds: Any) -> str:
     value = getattr(step, "value", None)
     if isinstance(step, ir.Assign) and isinstance(kinds[step.target.name], _POINTERS):
         return "nothing checks what is read by an address: use indices of the array itself"
+    if isinstance(value, ir.Expr) and value.op == "getattr" and value.attr in _ATTRIBUTES:
+        return _ATTRIBUTES[value.attr]
     target = step.target if isinstance(step, ir.SetItem | ir.StaticSetItem) else None
     if isinstance(value, ir.Expr) and value.op in ("getitem", "static_getitem"):
         target = value.value
     if target is not None and isinstance(kinds[target.name], types.NumpyFlatType):
         return "an index of .flat is not checked: use one of the array itself"
     if isinstance(value, ir.Expr) and value.op == "call":
-        function: Any = getattr(kinds[value.func.name], "typing_key", None)
+        kind = kinds[value.func.name]
+        function: Any = kind.dispatcher if isinstance(kind, types.Dispatcher) else getattr(kind, "typing_key", None)
         given = [kinds[each.name] for each in (*value.args, *dict(value.kws).values())]
-        if function is _AS_STRIDED:
-            return "nothing checks what numpy.lib.stride_tricks.as_strided reads: use indices or slices"
+        if id(function) in INSTEAD or _is_unchecked(function):
+            return f"{function.__name__} is reached by a way that is not followed: call it by a name of its own"
+        if any(function is each for each in _UNCHECKED):
+            return f"nothing checks what numpy.{function.__name__} reads: use indices or slices"
+        if function is hash and any(map(_has_text, given)):
+            return _ATTRIBUTES["__hash__"]
         writes = function in (np.nditer, np.fill_diagonal) or (function is np.nan_to_num and len(given) > 1)
         given = given[2:] if function is np.dot else given
         writes |= function is np.dot

@@ -11,41 +11,43 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
+from threading import RLock
 from typing import Any
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 from numba.np.ufunc.dufunc import DUFunc
 
-from fastsumo.jit.checked import (
-    HelperCompiler,
-    checked_helper,
-    checked_ufunc,
-    helper_options,
-    in_order_c,
-    in_order_fortran,
+from fastsumo.jit.checked import INSTEAD, HelperCompiler, checked_helper, checked_ufunc, helper_options
+from fastsumo.jit.reached import (
+    WRITTEN,
+    functions,
+    loads,
+    of_library,
+    overloads_of,
+    python_function,
+    reached,
+    template_function,
 )
-from fastsumo.jit.reached import loads, nested, of_library, overloads, python_function, template_function
 
-_INSTEAD: dict[int, Any] = {  # by identity
-    id(np.ascontiguousarray): in_order_c,
-    id(np.asfortranarray): in_order_fortran,
-    id(np.empty): np.zeros,  # what is in memory that nobody has written is no function of anything
-    id(np.empty_like): np.zeros_like,
-}
+_one_at_a_time = RLock()  # overloads are one for all threads
 
 
 @contextmanager
-def thawed(function: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
-    """The function with helpers that were never compiled; within the block overloads that it reaches are so too."""
-    copies = _Recompiled()
-    taught = [(template, copies.of_overload(template)) for template in _overloads_of(function)]
-    before = [(template, {name: vars(template)[name] for name in now}) for template, now in taught]
-    try:
-        _put(taught)
-        yield copies.function(function)
-    finally:
-        _put(before)
+def thawed(function: Callable[..., Any], on_card: bool = False) -> Iterator[Callable[..., Any]]:
+    """The function with helpers that were never compiled; within the block overloads that it reaches are so too.
+
+    They are checked, but for a GPU, whose compiler has no checks.
+    """
+    copies = _Again({}) if on_card else _Checked(INSTEAD)
+    with _one_at_a_time:
+        taught = [(template, copies.of_overload(template)) for template in _overloads_of(function)]
+        before = [(template, {name: vars(template)[name] for name in now}) for template, now in taught]
+        try:
+            _put(taught)
+            yield copies.function(function)
+        finally:
+            _put(before)
 
 
 def _put(attributes: list[tuple[Any, dict[str, Any]]]) -> None:
@@ -54,8 +56,10 @@ def _put(attributes: list[tuple[Any, dict[str, Any]]]) -> None:
             setattr(owner, name, value)
 
 
-def plain(function: Callable[..., Any]) -> Callable[..., Any]:
+def plain(function: Callable[..., Any], instead: dict[int, Any] | None = None) -> Callable[..., Any]:
     """The function with all that Numba has decorated as the Python that it was made from, as far as it is reached.
+
+    In the places of values whose identities are in ``instead`` stands what that says.
 
     Examples
     --------
@@ -67,33 +71,19 @@ def plain(function: Callable[..., Any]) -> Callable[..., Any]:
     >>> plain(lambda x: helper(x)).__code__ is plain(helper).__code__, plain(helper) is helper.py_func
     (False, True)
     """
-    return _Plain().of(function)  # type: ignore[no-any-return]
+    return _Plain(instead or {}).of(function)  # type: ignore[no-any-return]
 
 
 def _overloads_of(function: Callable[..., Any]) -> list[Any]:
     """Overloads and intrinsics that a function reaches, or what it reaches does."""
-    found: dict[int, Any] = {}
-    waiting, seen = [python_function(function)], set()
-    while waiting:
-        each = python_function(waiting.pop())
-        if isinstance(each, tuple):
-            waiting += each
-        if not isinstance(each, types.FunctionType) or id(each) in seen:
-            continue
-        seen.add(id(each))
-        values = [*(load.value for load in loads(each)), *(each.__defaults__ or ())]
-        names = {name for code in nested(each.__code__) for name in code.co_names}
-        taught = overloads(values, names)
-        found |= {id(template): template for template in taught}
-        waiting += [template_function(template) for template in taught]
-        waiting += [getattr(value, "_dispatcher", value) for value in values if not of_library(value)]
-    return list(found.values())
+    return list({id(template): template for each in functions(function) for template in overloads_of(each)}.values())
 
 
 class _Copies:
     """Copies that belong together: what is one object stays one."""
 
-    def __init__(self) -> None:
+    def __init__(self, instead: dict[int, Any]) -> None:
+        self._instead = instead
         self._made: dict[int, tuple[Any, Any]] = {}  # by identity; the original beside the copy keeps it alive
         self._scopes: dict[int, tuple[Any, types.ModuleType]] = {}
 
@@ -105,6 +95,8 @@ class _Copies:
         return self._made[id(value)][1]
 
     def _copied(self, value: Any) -> Any:
+        if id(value) in self._instead:
+            return self._instead[id(value)]
         if _is_helper(value):
             return self._helper(value)
         if isinstance(value, tuple):
@@ -121,22 +113,41 @@ class _Copies:
         """The copy of a function, if it reaches something that Numba has decorated."""
         if id(function) in self._made:
             return self._made[id(function)][1]
-        if not isinstance(function, types.FunctionType) or not _reaches_helpers(function):
+        if not isinstance(function, types.FunctionType) or not self._changes(function):
             return function
         scope = vars(self._scope(function.__globals__))
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
         copy = types.FunctionType(function.__code__, scope, function.__name__, None, cells)
-        copy.__kwdefaults__, copy.__module__ = function.__kwdefaults__, function.__module__
-        copy.__qualname__, copy.__dict__ = function.__qualname__, dict(vars(function))
+        copy.__module__, copy.__qualname__ = function.__module__, function.__qualname__
+        copy.__dict__ = dict(vars(function))
         self._made[id(function)] = function, copy  # before what it reaches, which may be itself
         copy.__defaults__ = self.of(function.__defaults__)
-        for cell, old in zip(cells, function.__closure__ or (), strict=True):
+        copy.__kwdefaults__ = {name: self.of(value) for name, value in (function.__kwdefaults__ or {}).items()}
+        held: dict[str, Any] = {}
+        for name, old in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             with suppress(ValueError):  # an empty one
-                cell.cell_contents = self.of(old.cell_contents)
+                held[name] = old.cell_contents
         for load in loads(function):
-            if load.kind == "global" and (_is_helper(load.value) or not of_library(load.value)):
-                self._place(scope, load.name, load.attributes, load.value)
+            if id(load.value) in self._instead or not of_library(load.value):
+                self._place(held if load.kind == "cell" else scope, load.name, load.attributes, load.value)
+        for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
+            if name in held:
+                cell.cell_contents = held[name]
         return copy
+
+    def _changes(self, function: types.FunctionType) -> bool:
+        """Whether something is reached that a copy has another in place of."""
+        seen: set[int] = set()
+
+        def search(value: Any) -> bool:
+            if id(value) in self._instead or _is_helper(value):
+                return True
+            if id(value) in seen or of_library(value):
+                return False
+            seen.add(id(value))
+            return isinstance(value, types.FunctionType) and any(search(each) for _, each in reached(value))
+
+        return search(function)
 
     def _place(self, scope: dict[str, Any], name: str, attributes: tuple[str, ...], value: Any) -> None:
         """Put the copy of a value where copied code finds it: under a name, or in a copy of the module of that name."""
@@ -165,30 +176,27 @@ class _Plain(_Copies):
 
     def _helper(self, value: Any) -> Any:
         if isinstance(value, DUFunc):
-            return _element_by_element(self.function(value._dispatcher.py_func))
-        return self.function(value.py_func) if isinstance(value, Dispatcher) else value
+            return _element_by_element(self.function(python_function(value)))
+        return self.function(python_function(value))
 
 
-class _Recompiled(_Copies):
-    """Helpers decorated again, but checked, and for whatever they are given, as Python's are. Plain functions stay:
-    Numba knows them by identity, if at all.
-    """
+class _Again(_Copies):
+    """Helpers decorated again. Plain functions stay: Numba knows them by identity, if at all."""
 
     def _helper(self, value: Any) -> Any:
-        if id(value) in _INSTEAD:
-            return _INSTEAD[id(value)]
-        function = self.function((value._dispatcher if isinstance(value, DUFunc) else value).py_func)
-        if id(value) in self._made:
-            return self._made[id(value)][1]
-        return checked_ufunc(value, function) if isinstance(value, DUFunc) else checked_helper(value, function)
+        function = self.function(python_function(value))
+        return self._made[id(value)][1] if id(value) in self._made else self._decorated(value, function)
+
+    def _decorated(self, helper: Any, function: Callable[..., Any]) -> Any:
+        if isinstance(helper, DUFunc):
+            return helper  # which no GPU's compiler knows
+        return type(helper)(function, dict(helper.locals), dict(helper.targetoptions))
 
     def of_overload(self, template: Any) -> dict[str, Any]:
         """Attributes of an overload or an intrinsic by which it is compiled as a helper is."""
-        now: dict[str, Any] = {"_impl_cache": {}}
+        now: dict[str, Any] = {"_impl_cache": {}} if "_impl_cache" in vars(template) else {}
         if "_overload_func" in vars(template):
             now["_overload_func"] = staticmethod(self._teaching(template_function(template)))
-        if "_jit_options" in vars(template):
-            now["_jit_options"] = helper_options(template._jit_options) | {"pipeline_class": HelperCompiler}
         return now
 
     def _teaching(self, overload: Callable[..., Any]) -> Callable[..., Any]:
@@ -199,12 +207,26 @@ class _Recompiled(_Copies):
             made = overload(*kinds, **named)
             return (made[0], self.function(made[1])) if isinstance(made, tuple) else self.function(made)
 
+        setattr(taught, WRITTEN, overload)
         return taught
 
 
+class _Checked(_Again):
+    """Those that are checked, and for whatever they are given, as Python's are."""
+
+    def _decorated(self, helper: Any, function: Callable[..., Any]) -> Any:
+        return checked_ufunc(helper, function) if isinstance(helper, DUFunc) else checked_helper(helper, function)
+
+    def of_overload(self, template: Any) -> dict[str, Any]:
+        now = super().of_overload(template)
+        if "_jit_options" in vars(template):
+            now["_jit_options"] = helper_options(template._jit_options) | {"pipeline_class": HelperCompiler}
+        return now
+
+
 def _is_helper(value: Any) -> bool:
-    """Whether Numba has decorated it, other than in a library; or compiles it in a way that checks too little."""
-    return id(value) in _INSTEAD or (isinstance(value, (Dispatcher, DUFunc)) and not of_library(value))
+    """Whether Numba has decorated it, other than in a library."""
+    return isinstance(value, (Dispatcher, DUFunc)) and not of_library(value)
 
 
 def _element_by_element(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -217,22 +239,3 @@ def _element_by_element(function: Callable[..., Any]) -> Callable[..., Any]:
         return np.array([function(*each) for each in arrays]).reshape(arrays.shape)
 
     return called
-
-
-def _reaches_helpers(function: types.FunctionType) -> bool:
-    """Whether something is reached that a copy has another in place of."""
-    seen: set[int] = set()
-
-    def search(value: Any) -> bool:
-        if _is_helper(value):
-            return True
-        if id(value) in seen or of_library(value):
-            return False
-        seen.add(id(value))
-        if isinstance(value, tuple):
-            return any(map(search, value))
-        if not isinstance(value, types.FunctionType):
-            return False
-        return search(value.__defaults__) or any(search(load.value) for load in loads(value))
-
-    return search(function)

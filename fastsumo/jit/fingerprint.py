@@ -22,7 +22,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.typing.templates import builtin_registry
 from numba.np.ufunc.dufunc import DUFunc
 
-from fastsumo.jit.reached import Load, loads, nested, of_library, overloads, python_function, template_function
+from fastsumo.jit.reached import Load, loads, of_library, overloads_of, python_function, template_function
 
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), type(Ellipsis))  # and no subclass: repr is all of them
 _MOST_UNKNOWN = 1000  # values without content that are kept alive, so that no other can be taken for them
@@ -162,8 +162,7 @@ class _Content:
         for load in found:
             self._say(load)
             self._add_value(".".join([load.name, *load.attributes]), load.value)
-        names = {each for code in nested(function.__code__) for each in code.co_names}
-        for template in overloads([load.value for load in found], names):
+        for template in overloads_of(function):
             self._changes = True
             self._say("overload", sorted(template.__dict__.get("_jit_options", {}).items()))
             self._add_function(name, template_function(template))
@@ -176,7 +175,8 @@ class _Content:
             if isinstance(constant, types.CodeType):
                 self._add_code(constant)
             else:
-                self._say("const", type(constant).__name__, repr(constant))
+                is_set = isinstance(constant, frozenset)  # whose order is another in every process
+                self._say("const", type(constant).__name__, sorted(map(repr, constant)) if is_set else repr(constant))
 
     def _add_value(self, name: str, value: Any) -> None:
         """One global, closure cell, default or attribute of a module. Frozen by Numba, so its content counts."""

@@ -4,6 +4,7 @@ from fastsumo.trial.sizes import SHORT, TILE
 
 BATCH = 16_384
 BATCHES = 32  # of log weights are kept together, so that the last, which may be small, hardly counts
+STRETCH = 4  # of those of one trial that is too long for that
 _TABLES = 2  # of so many: of short trials and of long ones
 _PLACE = 4  # bytes, beside the log weight itself, that tell where it is
 _TRIALS = 3_000_000  # bytes for numbers and samples of their trials
@@ -21,6 +22,6 @@ def bytes_held(batch: int, numbers: int) -> int:
     Examples
     --------
     >>> round(bytes_held(BATCH, 20) / 2**20, 1)
-    23.6
+    24.4
     """
-    return (8 + _PLACE) * (_TABLES * BATCHES * batch + TILE * SHORT) + 8 * batch * (numbers + 2) + _TRIALS
+    return (8 + _PLACE) * ((_TABLES * BATCHES + STRETCH) * batch + TILE * SHORT) + 8 * batch * (numbers + 2) + _TRIALS

@@ -16,6 +16,12 @@ from fastsumo.models.proposals import Gaussian, Proposal, StudentT
 from fastsumo.vmath import exp, log, logaddexp
 
 
+def _built_in(model: Model) -> Model:
+    """A model whose name is a word that makes it, with other parameters perhaps."""
+    model.built_in = model.name
+    return model
+
+
 def _note_log_density(x, params):  # type: ignore[no-untyped-def]
     """The mixture of the note: N((-2, 0), I) and N((2, 0), 4 I), half each, times 2 pi."""
     square = x[1] * x[1]
@@ -42,15 +48,16 @@ def note() -> Model:
     >>> round(note().log_evidence, 6)
     1.837877
     """
-    return importance(
+    made = importance(
         _note_log_density,
         Gaussian([0.0, 0.0], 5.0),
-        log_evidence=exact.log(2.0 * math.pi),
+        log_evidence=_LOG_2PI,
         name="note",
         chi_square=_NOTE_CHI_SQUARE,
         weight_tail_index=math.inf,
         weight_zero_index=math.inf,
     )
+    return _built_in(made)
 
 
 _NOTE_CHI_SQUARE = 0.7329437063161353  # four Gaussian integrals in closed form
@@ -88,7 +95,7 @@ def gamma(shape: float) -> Model:
     def laplace(t: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.exp(-a * np.log1p(np.asarray(t) / a))
 
-    return Model(
+    made = Model(
         _gamma_log_weight,
         dim,
         log_evidence=0.0,
@@ -98,6 +105,7 @@ def gamma(shape: float) -> Model:
         weight_tail_index=math.inf,
         weight_zero_index=math.inf,
     )
+    return _built_in(made)
 
 
 def _lognormal_log_weight(z, params):  # type: ignore[no-untyped-def]
@@ -123,7 +131,7 @@ def lognormal(sigma: float) -> Model:
     """
     s = checks.real("sigma", sigma, 0.0)
     chi_square = math.expm1(s * s) if s < 26.0 else math.inf
-    return Model(
+    made = Model(
         _lognormal_log_weight,
         1,
         [s],
@@ -133,6 +141,7 @@ def lognormal(sigma: float) -> Model:
         weight_tail_index=math.inf,
         weight_zero_index=math.inf,
     )
+    return _built_in(made)
 
 
 def _gaussian_scale_log_weight(z, params):  # type: ignore[no-untyped-def]
@@ -161,7 +170,7 @@ def gaussian_scale(sigma: float) -> Model:
     """
     s = checks.real("sigma", sigma, 0.0)
     square = s * s
-    return Model(
+    made = Model(
         _gaussian_scale_log_weight,
         1,
         [s],
@@ -171,6 +180,7 @@ def gaussian_scale(sigma: float) -> Model:
         weight_tail_index=1.0 / (1.0 - square) if square < 1.0 else math.inf,
         weight_zero_index=math.inf,
     )
+    return _built_in(made)
 
 
 def _funnel_log_density(x, params):  # type: ignore[no-untyped-def]
@@ -205,11 +215,12 @@ def funnel(dim: int, proposal: str | Proposal = "gaussian") -> Model:
     (0.0, inf)
     """
     size = checks.whole("dim", dim, 2, 4095)
-    chi_square = None
+    chi_square, by_default = None, proposal == "gaussian"
     if not isinstance(proposal, Proposal):
         checks.choice("proposal", proposal, ("gaussian", "student"))
         chi_square = math.inf if proposal == "gaussian" else None
         spread = np.full(size, 9.0 if proposal == "student" else exact.exp(4.5))
         spread[0] = 9.0
         proposal = StudentT(np.zeros(size), spread, 3.0) if chi_square is None else Gaussian(np.zeros(size), spread)
-    return importance(_funnel_log_density, proposal, log_evidence=0.0, name=f"funnel({size})", chi_square=chi_square)
+    made = importance(_funnel_log_density, proposal, log_evidence=0.0, name=f"funnel({size})", chi_square=chi_square)
+    return _built_in(made) if by_default else made

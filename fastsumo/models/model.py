@@ -22,7 +22,7 @@ from fastsumo.jit.fingerprint import source_fingerprint
 from fastsumo.models.plain import plain, readonly, writing_is_an_error
 from fastsumo.models.proposals import Proposal
 from fastsumo.models.purity import check_purity
-from fastsumo.models.vectorized import Batched, Factory
+from fastsumo.models.vectorized import Batched, Drawn, Factory
 
 Noise = Literal["normal", "uniform"]
 Prepare = Callable[[NDArray[np.float64], NDArray[np.float64]], ArrayLike]
@@ -65,7 +65,9 @@ class Model:
     proposal : Proposal or None
     name : str
     origin : str or None
-        The word on the command line that it was made from, where it was.
+        The word on the command line that it was made from, where it was one for a file or a module.
+    built_in : str or None
+        The word for it among the built-in models, where it is one of them, with other parameters perhaps.
     vectorized : bool
         Whether its function takes batches of samples; see `fs.model`.
     batch : int or None
@@ -114,6 +116,7 @@ class Model:
         self.prepare = prepare
         self.proposal = proposal
         self.origin: str | None = None
+        self.built_in: str | None = None
         self.name = str(name) if name is not None else getattr(self.function, "__name__", "model")
         self.chi_square = _chi_square(chi_square)
         self.laplace = laplace
@@ -198,7 +201,7 @@ class Model:
         if proposal.dim != self.dim:
             raise ValueError(f"the proposal must have dimension {self.dim}, got {proposal.dim}")
         other = copy.copy(self)
-        other.proposal = proposal
+        other.proposal, other.origin, other.built_in = proposal, None, None
         other._forget_weights()
         return other
 
@@ -290,7 +293,7 @@ class Model:
         known = self.row_log_evidence(i, i + 1)
         other._raw, other.row, other.data = np.array(self.data[i], dtype=np.float64), self.rows(i, i + 1)[0], None
         other._evidence = None if known is None else float(known[0])
-        other.name = f"{self.name}[{i}]"
+        other.name, other.origin = f"{self.name}[{i}]", None
         return other
 
     def check_row(self, row: int) -> int:
@@ -356,20 +359,22 @@ class Model:
         self, function: Batched, points: NDArray[np.float64], row: ArrayLike | None
     ) -> NDArray[np.float64]:
         *rows, _ = self.arguments(row)
-        x = [np.broadcast_to(each, (len(points), each.size)) for each in rows]
-        out = np.empty(len(points))
-        for first in range(0, len(points), function.batch):
-            batch = slice(first, first + function.batch)
-            self.call(function, *(np.array(each[batch]) for each in (points, *x)), out=out[batch])
+        return self.call(function, points, *(np.broadcast_to(each, (len(points), each.size)) for each in rows))
+
+    def call(self, function: Batched, *samples: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the function of a vectorised model gives for samples: rows of ``z``, or of ``z`` and ``x``."""
+
+        def drawn(begin: int, n: int, rows: int) -> tuple[NDArray[np.float64], ...]:
+            chosen = np.minimum(np.arange(begin, begin + rows), begin + n - 1)
+            return tuple(each[chosen] for each in samples)
+
+        out = np.empty(len(samples[0]))
+        self.call_drawn(function, drawn, out)
         return out
 
-    def call(
-        self, function: Batched, *arrays: NDArray[np.float64], out: NDArray[np.float64] | None = None
-    ) -> NDArray[np.float64]:
-        """What the function of a vectorised model gives for ``z``, or ``z`` and ``x``, which it may write into."""
-        found = np.empty(len(arrays[0])) if out is None else out
-        function(self.name, (*arrays, self.params) if self._takes_params else arrays, found)
-        return found
+    def call_drawn(self, function: Batched, drawn: Drawn, out: NDArray[np.float64]) -> None:
+        """The same, to ``out``, for samples that are drawn when they are needed: see `Batched.__call__`."""
+        function(self.name, drawn, (self.params,) if self._takes_params else (), out)
 
     def _one_row(self, row: ArrayLike) -> NDArray[np.float64]:
         given = checks.floats("row", row)
@@ -385,6 +390,9 @@ class Model:
             self._takes_params = self.function.takes_params(self.name, self.data is not None, self.params.size)
             return
         expected = ("z", "params") if self.data is None else ("z", "row", "params")
+        code = getattr(self.function, "__code__", None)
+        if code and not vars(self.function) and (code.co_argcount, code.co_kwonlyargcount) == (len(expected), 0):
+            return  # as most do; a signature takes as long to look at as a hundred trials
         try:
             signature = inspect.signature(self.function)
         except (TypeError, ValueError):
@@ -490,7 +498,7 @@ def model(
 
     It gets the same random numbers as a compiled model: the NumPy version of one has the same trials. Samples of many
     trials come together, in batches of ``batch`` or of a power of 2, where surplus samples repeat the last. One thread
-    calls the function, unless ``threads`` says more. A thread holds 21 MiB, and ``8 batch (dim + columns)`` bytes of
+    calls the function, unless ``threads`` says more. A thread holds 22 MiB, and ``8 batch (dim + columns)`` bytes of
     what the function is given (which it may write into), beside what it takes itself; where memory runs out, batches
     are halved, with a warning.
 

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+import math
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.errors import ModelError
 from fastsumo.jit.copies import plain as plain
+
+# Functions of `math` that raise, and what NumPy calls those that give infinity or NaN instead.
+_RAISING = dict.fromkeys(
+    ("cos", "cosh", "exp", "exp2", "expm1", "fmod", "log", "log10", "log1p", "log2", "sin", "sinh")
+)
+_RAISING |= dict.fromkeys(("sqrt", "tan"))
+_RAISING |= {"acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "atanh": "arctanh", "pow": "float_power"}
+
+
+def by_processor() -> dict[int, Any]:
+    """What stands for functions of `math`, by identity, where it shall give infinity or NaN instead of raising."""
+    found = {id(getattr(math, name)): getattr(np, instead or name) for name, instead in _RAISING.items()}
+    return found | {id(function): _without_error(function) for function in (math.gamma, math.lgamma)}
+
+
+def _without_error(function: Callable[[float], float]) -> Callable[[float], Any]:
+    """Infinity for too large a number, and for a pole."""
+
+    def called(x: float) -> Any:
+        try:
+            return np.float64(function(x))
+        except (OverflowError, ValueError):
+            return np.float64(math.inf)
+
+    return called
 
 
 def readonly(array: NDArray[Any]) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastsumo.errors import ModelError
-from fastsumo.jit.reached import nested, of_library, python_function, reached
+from fastsumo.jit.reached import functions, loads, nested, of_library, overloads_of, reached, template_function
 from fastsumo.models.vectorized import FOR_BATCHES
 
 _IMPURE = {
@@ -24,6 +24,7 @@ _IMPURE = {
     **dict.fromkeys(("os", "posix", "nt"), "asks the operating system"),
     "io": "reads or writes files",
     "_io": "reads or writes files",
+    "numba.np.ufunc.parallel": "asks which thread it runs in",
     "numba.core.withcontexts": "runs Python in the middle of compiled code",
     "print": "prints",
     "input": "reads what is typed",
@@ -50,30 +51,26 @@ def check_purity(function: Callable[..., Any], name: str) -> None:
     fastsumo.ModelError
         If the function, or a helper of it, reaches what makes it more than a function of its arguments.
     """
-    waiting, seen = [function], set()
-    while waiting:
-        found = waiting.pop()
-        each = python_function(found)
-        if id(each) in seen or not isinstance(each, types.FunctionType) or of_library(found):
-            continue
-        seen.add(id(each))
+    for each in functions(function):
+        lowered = [template.key for template in overloads_of(each) if template_function(template) is None]
         for word, value in reached(each):
-            for why, rule in ((_found(value, _IMPURE), _A_FUNCTION), (_unchecked(value), _CHECKED)):
+            for why, rule in ((_found(value, _IMPURE), _A_FUNCTION), (_unchecked(value, lowered), _CHECKED)):
                 line = _line_using(each, word) if why else None
                 if line is not None:
                     where = f"{each.__code__.co_filename}, line {line}"
                     used = word.partition(" ")[2]
                     far = f"; {FOR_BATCHES}" if _package(each) != _package(function) else ""
                     raise ModelError(f"model {name!r} uses {used}, which {why} ({where}); {rule}{far}")
-            waiting.append(value)
 
 
 def _package(function: Any) -> str:
     return str(getattr(function, "__module__", None)).partition(".")[0]
 
 
-def _unchecked(value: Any) -> str | None:
+def _unchecked(value: Any, lowered: list[Any]) -> str | None:
     """Why nothing checks what a value that a function reaches reads, if it is so."""
+    if any(value is each for each in lowered):
+        return "is made by numba.extending.type_callable"
     if of_library(value):  # such as the package's own intrinsics
         name = f"{getattr(value, '__module__', '')}.{getattr(value, '__name__', '')}"
         return next((why for known, why in _UNCHECKED.items() if _is_in(name, known)), None)
@@ -82,8 +79,8 @@ def _unchecked(value: Any) -> str | None:
 
 def _found(value: Any, modules: dict[str, str]) -> str | None:
     """What is said of the module that a value is from, or its type, or that of what it is a method of."""
-    if isinstance(value, types.ModuleType):
-        return None  # what is taken from it counts
+    if isinstance(value, types.ModuleType):  # held by another name, from which anything may be taken
+        return next((why for known, why in modules.items() if _is_in(value.__name__, known)), None)
     for each in (value, type(value), type(getattr(value, "__self__", None))):
         module = getattr(each, "__module__", None) or ""
         module = f"builtins.{each.__name__}" if module in ("builtins", "_io") and callable(each) else module
@@ -110,7 +107,7 @@ def _line_using(function: types.FunctionType, word: str) -> int | None:
 
 def _dead(function: types.FunctionType, code: types.CodeType) -> Iterator[int]:
     """Offsets of instructions behind the question whether a constant from outside is true, where it is not."""
-    constants = dict(reached(function))
+    constants = {str(load): load.value for load in loads(function)}
     steps = list(dis.get_instructions(code))
     for i, step in enumerate(steps):
         if not (step.opname.startswith("POP_JUMP") and step.argval > step.offset):

@@ -23,7 +23,7 @@ import numpy as np
 from fastsumo.errors import ModelError
 from fastsumo.jit.fingerprint import unknown_content
 from fastsumo.jit.pickling import dumps_by_value
-from fastsumo.jit.reached import of_library, python_function, reached
+from fastsumo.jit.reached import functions, reached
 from fastsumo.models.model import Model, source_hash
 from fastsumo.models.parsing import parse_model
 from fastsumo.models.vectorized import Batched
@@ -73,9 +73,8 @@ def recipe(model: Model) -> Recipe:
             f"the same there; {_other_way(model)}"
         )
     source = source_hash(model)
-    spec = _built_in_word(model, source) if _is_own(_module_of(model)) else None
-    capsule = None if spec is not None else _capsule(model)
-    return Recipe(model.name, tuple(model.params.tolist()), source, spec, capsule, PYTHON)
+    capsule = None if model.built_in is not None else _capsule(model)
+    return Recipe(model.name, tuple(model.params.tolist()), source, model.built_in, capsule, PYTHON)
 
 
 def made(recipe: Recipe) -> Model:
@@ -109,17 +108,12 @@ def _made(recipe: Recipe) -> Model:
             model = pickle.loads(recipe.capsule or b"")
         except Exception as error:
             raise ModelError(f"model {recipe.name!r} cannot be made here: {type(error).__name__}: {error}") from None
+        model.built_in = None  # which those that an older version wrote down do not say
     return model
 
 
-def origin_of(model: Model, source: str | None = None) -> str | None:
+def origin_of(model: Model) -> str | None:
     """A word by which `parse_model` makes a model anywhere; None for one that a script defines, or nobody holds.
-
-    Parameters
-    ----------
-    model : Model
-    source : str, optional
-        Its hash, where that is known already.
 
     Examples
     --------
@@ -127,16 +121,19 @@ def origin_of(model: Model, source: str | None = None) -> str | None:
     >>> origin_of(fs.models.gamma(1.5)), origin_of(fs.Model(lambda z, params: z[0], 1))
     ('gamma(1.5)', None)
     """
-    if model.origin is not None:
-        return model.origin
+    if model.origin is not None or model.built_in is not None:
+        return model.origin or model.built_in
     module = sys.modules.get(_module_of(model))
-    if module is None or module.__name__ == "__main__":
+    if module is None or module.__name__ == "__main__" or _is_own(module.__name__):
         return None
-    if _is_own(module.__name__):
-        return _built_in_word(model, source or source_hash(model))
     file = getattr(module, "__file__", None)
-    held = [name for name, value in vars(module).items() if getattr(value, "function", None) is model.function]
+    held = [name for name, value in vars(module).items() if isinstance(value, Model) and _are_same(value, model)]
     return f"{Path(file).resolve()}:{held[0]}" if held and file and file.endswith(".py") else None
+
+
+def _are_same(one: Model, other: Model) -> bool:
+    """Whether two models differ in nothing but parameters and what is known of them."""
+    return one.function is other.function and source_hash(one) == source_hash(other)
 
 
 def _module_of(model: Model) -> str:
@@ -146,21 +143,6 @@ def _module_of(model: Model) -> str:
 
 def _is_own(module: str) -> bool:
     return module.startswith("fastsumo.")
-
-
-def _built_in_word(model: Model, source: str) -> str | None:
-    """The name of a model of a fastsumo function, if `parse_model` makes the same of it."""
-    return model.name if _made_by(model.name) == (source, model.dim, model.params.size) else None
-
-
-@lru_cache(maxsize=64)
-def _made_by(word: str) -> tuple[str, int, int] | None:
-    """Source, dimension and number of parameters of the model that a word makes; making it takes a millisecond."""
-    try:
-        model = parse_model(word)
-    except (ValueError, TypeError):
-        return None
-    return source_hash(model), model.dim, model.params.size
 
 
 def _capsule(model: Model) -> bytes:
@@ -193,15 +175,7 @@ def _functions(model: Model) -> Iterator[Any]:
     if isinstance(function, Batched):  # nothing else is known of what those of a framework reach
         yield from (each for each in (function.wrapped, function.factory) if inspect.isfunction(each))
         return
-    waiting, seen = [function], set()
-    while waiting:
-        found = waiting.pop()
-        function = python_function(found)
-        if id(function) in seen or not inspect.isfunction(function) or of_library(found):
-            continue
-        seen.add(id(function))
-        yield function
-        waiting += [value for _, value in reached(function)]
+    yield from functions(function)
 
 
 def description(model: Model) -> str:
@@ -213,9 +187,7 @@ def description(model: Model) -> str:
     if isinstance(model.function, Batched):
         lines.append(f"vectorized, factory = {model.function.factory!r}, version = {model.function.version!r}")
     for function in _functions(model):
-        given = inspect.signature(function).parameters.values()
-        values = [(each.name, each.default) for each in given if each.default is not each.empty]
-        for name, value in [*reached(function), *values]:
+        for name, value in reached(function):
             if isinstance(value, (int, float, np.generic, enum.Enum)):
                 lines.append(f"{name.split()[-1]} = {value!r}")
             elif isinstance(value, np.ndarray):

@@ -24,6 +24,7 @@ from fastsumo.models.batch import BATCH
 
 Floats = NDArray[np.float64]
 Factory = Callable[[], Callable[..., Any]]
+Drawn = Callable[[int, int, int], tuple[NDArray[Any], ...]]  # see `Batched.__call__`
 
 _LARGEST_BATCH = 2**24
 _NO_MEMORY = ("out of memory", "resource_exhausted", "can't allocate memory", "not enough memory", "std::bad_alloc")
@@ -125,9 +126,12 @@ class Batched:
             raise TypeError(f"model {name!r} must take {allowed}, but its signature is {name}{signature}")
         return given > len(lead)
 
-    def __call__(self, name: str, given: tuple[NDArray[Any], ...], out: Floats) -> None:
-        """Log weights of samples, to ``out``. ``given`` are ``z`` and, where there are data, ``x``, arrays of as many
-        rows, or of `rows_called`; then ``params``, if the function takes them. The function may write into the arrays.
+    def __call__(self, name: str, draw: Drawn, params: tuple[Floats, ...], out: Floats) -> None:
+        """Log weights of samples, to ``out``, by batches of few sizes: some frameworks compile for each.
+
+        ``draw(begin, n, rows)`` gives ``z``, and ``x`` where there are data, of ``n`` samples from number ``begin`` on:
+        arrays of so many rows, of which the last repeat the last sample. The function may write into what it is given,
+        so they are new, and params are copied.
 
         Raises
         ------
@@ -139,16 +143,21 @@ class Batched:
         n, done, failed, most = len(out), 0, None, self._most
         while done < n:
             size = min(n - done, most)
-            called = _rows_called(size, most)
+            rows = min(most, max(2, 1 << (size - 1).bit_length()))
             try:
-                self._piece(name, given, slice(done, done + called), called, out[done : done + size])
+                given = draw(done, size, rows)
+                found = log_weights_of(name, self._function(*given, *map(np.copy, params)), given[0].shape)
+                out[done : done + size] = found[:size]
                 done += size
                 continue
-            except Exception as error:
-                if called == 1 or not _is_out_of_memory(error):
+            except ModelError:
+                raise
+            except Exception as error:  # of the function, or of a device that does not give its result
+                if rows == 1 or not _is_out_of_memory(error):
+                    error.add_note(f"raised by the function of model {name!r}, given {rows} samples")
                     raise
-                failed = failed or (called, f"{type(error).__name__}: {error}".splitlines()[0])
-            most = called // 2  # out here, where no exception holds memory any more
+                failed = failed or (rows, f"{type(error).__name__}: {error}".splitlines()[0])
+            most = rows // 2  # out here, where no exception holds memory any more
         if failed is not None:
             self._most = min(self._most, most)
             warnings.warn(
@@ -157,20 +166,6 @@ class Batched:
                 SlowModelWarning,
                 stacklevel=2,
             )
-
-    def rows_called(self, n: int) -> int:
-        """Rows that it is given for so many samples, at most a batch: few sizes, for what compiles for each."""
-        return _rows_called(n, self._most)
-
-    def _piece(self, name: str, given: tuple[NDArray[Any], ...], rows: slice, size: int, out: Floats) -> None:
-        """Log weights of some samples, with the last repeated up to a size, where that is not done yet."""
-        pieces = [_filled(each[rows], size) if each.ndim == 2 else each.copy() for each in given]
-        try:
-            out[:] = log_weights_of(name, self._function(*pieces), (size, *pieces[0].shape[1:]))[: out.size]
-        except Exception as error:
-            if not isinstance(error, ModelError):  # of the function, or of a device that does not give its result
-                error.add_note(f"raised by the function of model {name!r}, given z of shape {pieces[0].shape}")
-            raise
 
     def fingerprint(self) -> str:
         """What tells the function from others: its version, or else its factory's code, or else all it reaches."""
@@ -207,6 +202,16 @@ def log_weights_of(name: str, returned: Any, shape: tuple[int, ...]) -> NDArray[
 
 def _array(name: str, returned: Any) -> NDArray[Any]:
     """What a function returned as an array of real numbers: of NumPy, PyTorch (from any device), JAX, or a list."""
+    array = returned if type(returned) is np.ndarray else _converted(name, returned)
+    if array.dtype.kind not in "biuf" and not array.dtype.name.startswith(("bfloat16", "float8")):
+        raise _no_numbers(
+            name, returned, "" if array is not returned and array.dtype.kind == "O" else f" of dtype {array.dtype}"
+        )
+    return array
+
+
+def _converted(name: str, returned: Any) -> NDArray[Any]:
+    """What is not an array of NumPy as one."""
     if hasattr(returned, "detach"):  # a tensor that may record gradients, or lie on a GPU
         try:
             returned = returned.detach().cpu()
@@ -217,14 +222,9 @@ def _array(name: str, returned: Any) -> NDArray[Any]:
     if checks.is_masked(returned):
         raise _no_numbers(name, returned, ", a masked array, whose hidden values would be used")
     try:
-        array = np.asarray(returned)
+        return np.asarray(returned)
     except (TypeError, ValueError) as error:
         raise _no_numbers(name, returned, f", that is no array ({error})") from None
-    if array.dtype.kind not in "biuf" and not array.dtype.name.startswith(("bfloat16", "float8")):
-        raise _no_numbers(
-            name, returned, "" if array is not returned and array.dtype.kind == "O" else f" of dtype {array.dtype}"
-        )
-    return array
 
 
 def _no_numbers(name: str, returned: Any, why: str) -> ModelError:
@@ -233,19 +233,6 @@ def _no_numbers(name: str, returned: Any, why: str) -> ModelError:
         f"model {name!r} returned {what}{why}: it must return one real number a sample, in an array of NumPy, PyTorch "
         "or JAX"
     )
-
-
-def _rows_called(n: int, most: int) -> int:
-    return min(most, max(2, 1 << (n - 1).bit_length()))
-
-
-def _filled(piece: NDArray[Any], size: int) -> NDArray[Any]:
-    """A piece with its last row repeated up to a size; the piece itself if it has that."""
-    if len(piece) == size:
-        return piece
-    filled = np.empty((size, *piece.shape[1:]), piece.dtype)
-    filled[: len(piece)], filled[len(piece) :] = piece, piece[-1]
-    return filled
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -148,13 +148,17 @@ def _what(result: Run) -> list[tuple[str, str]]:
     if _is_fixed(result):
         return rows
     if result.stratified > 1:
-        blocks = f"blocks of {count(result.stratified)} trials; errors are from the means of blocks"
-        rows.append(("stratified", blocks))
+        rows.append(("stratified", in_blocks(result.stratified)))
     capped = f" (capped at {count(run.estimator.plan().law.cap)})" if _capped(result) else ""
     return [
         *rows,
         ("largest level" if _has_levels(result) else "largest K", count(result.largest_terms) + capped),
     ]
+
+
+def in_blocks(size: int) -> str:
+    """What is said of stratified trials."""
+    return f"blocks of {count(size)} trials; errors are from the means of blocks"
 
 
 def _zero_weight(result: Run) -> list[tuple[str, str]]:

@@ -143,16 +143,9 @@ def audit(
     - increments are multiplied by P(K >= j), where they must be divided by it: the
       mean is not log Z
     """
-    if not callable(function):
-        raise TypeError(f"function must take log weights and terms and return values, got {function!r}")
-    try:
-        inspect.signature(function).bind("log weights", "terms")
-    except ValueError:  # a function of C does not say what it takes
-        pass
-    except TypeError:
-        raise TypeError(
-            f"function must take log weights and terms, but its signature is {inspect.signature(function)}"
-        ) from None
+    _check_takes("function", function, "log weights and terms and return values", "log weights", "terms")
+    if draw is not None:
+        _check_takes("draw", draw, "a number n and return n draws of K", "n")
     roulette = as_roulette(roulette)
     case = _case(roulette, checks.whole("minimum", minimum, 1), checks.whole("start", start, 0, 1))
     call = _Call(function)
@@ -165,6 +158,18 @@ def audit(
         looked.append(f"{_DRAWS:,} draws of K")
         findings += _of_draws(draw, roulette)
     return Audit(not findings, tuple(findings), tuple(looked))
+
+
+def _check_takes(name: str, function: Any, what: str, *arguments: str) -> None:
+    """Raise TypeError where something cannot be called with so many arguments."""
+    if not callable(function):
+        raise TypeError(f"{name} must take {what}, got {function!r}")
+    try:
+        inspect.signature(function).bind(*arguments)
+    except ValueError:  # a function of C does not say what it takes
+        pass
+    except TypeError:
+        raise TypeError(f"{name} must take {what}, but its signature is {inspect.signature(function)}") from None
 
 
 # --- the definition, and mistakes in it -------------------------------------------------------------------------------
@@ -260,6 +265,7 @@ def _mistakes(case: _Case) -> list[tuple[str, Floats]]:
             _from_first(case, right),
         ),
         ("the largest log weight of a row is taken off, and not put back", plain - top),
+        ("no increments are added: the value is L_m alone, whose mean is below log Z", path[:, case.minimum - 1]),
         ("the first term is missing: L_m must be added to the increments", _sum(case, right, base=False)),
         (
             "one K is used for all rows, that of the first; each row has its own",
@@ -300,7 +306,7 @@ def _from_first(case: _Case, weights: Floats) -> Floats:
 def _case(roulette: Roulette, minimum: int, start: int) -> _Case:
     """Rows that tell mistakes apart: wild weights, and every `K` from 1 to the most."""
     rng = np.random.default_rng(20200)
-    most = min(_MOST_TERMS, roulette.max_terms)
+    most = int(np.count_nonzero(roulette.survival(np.arange(1, min(_MOST_TERMS, roulette.max_terms) + 1))))
     terms = np.resize(np.arange(most, 0, -1), _ROWS)
     rng.shuffle(terms)
     log_weights = rng.normal(-0.5, 1.5, (_ROWS, most + minimum + start + 1))
@@ -413,8 +419,11 @@ def _of_draws(draw: Callable[[int], Any], roulette: Roulette) -> list[str]:
     """The law of what is drawn, by a chi-square test, and against laws that mistakes give."""
     given = draw(_DRAWS)
     drawn = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
-    if drawn.shape != (_DRAWS,) or drawn.dtype.kind not in "iuf" or not np.all(np.floor(drawn) == drawn):
+    if drawn.shape != (_DRAWS,) or drawn.dtype.kind not in "iuf":
         raise ValueError(f"draw(n) must return n whole numbers, got shape {drawn.shape} and dtype {drawn.dtype}")
+    broken = np.flatnonzero(np.floor(drawn) != drawn)
+    if broken.size:
+        raise ValueError(f"draw(n) must return n whole numbers, got {drawn[broken[0]]}")
     if not np.isfinite(drawn).all():
         return ["some K are infinite: a uniform of 0 is divided by, perhaps"]
     if (drawn == drawn[0]).all():

@@ -5,7 +5,6 @@ Rows are spread over threads in blocks; the trials of a row run on one thread, i
 
 from __future__ import annotations
 
-import math
 import textwrap
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +25,7 @@ from fastsumo.models.model import ROW_TRIALS, Model
 from fastsumo.models.parsing import as_model
 from fastsumo.report.frames import dataframe
 from fastsumo.report.progress import Progress, make_progress
+from fastsumo.report.summary import in_blocks
 from fastsumo.runs.arguments import MAX_SEED, thread_count
 from fastsumo.statistics.row_sums import RowSums
 
@@ -52,7 +52,8 @@ class Evaluation:
     Attributes
     ----------
     mean, std_error, variance : ndarray of float64, shape (rows,)
-        Of the trials' values, row by row; ``-inf`` and NaN where some trial has the value ``-inf``.
+        Of the trials' values, row by row; ``-inf`` and NaN where some trial has the value ``-inf``. Of stratified
+        trials the error is that of the means of blocks, as `Result.std_error`; NaN, unknown, where a row has one block.
     finite_mean : ndarray of float64
         Mean of the trials that are not ``-inf``.
     tail_index : ndarray of float64
@@ -151,7 +152,12 @@ class Evaluation:
     def std_error(self) -> Floats:
         """Standard error of the mean, row by row."""
         with np.errstate(all="ignore"):
-            return np.sqrt(self.variance / self.sums["finite"])
+            independent = np.sqrt(self.variance / self.sums["finite"])
+        return self.sums["error"] if self._stratified > 1 else independent
+
+    @property
+    def _stratified(self) -> int:
+        return self.estimator.plan().stratified
 
     @cached_property
     def largest_share(self) -> Floats:
@@ -167,7 +173,7 @@ class Evaluation:
     @property
     def total_error(self) -> float:
         """Standard error of the total."""
-        return float(np.sqrt(np.sum(self.variance[self.trials > 0] / self.sums["finite"][self.trials > 0])))
+        return float(np.sqrt(np.sum(self.std_error[self.trials > 0] ** 2)))
 
     def worst(self, rows: int = 10) -> NDArray[Any]:
         """The rows to look at first: those with trials of no weight, then those with the largest errors.
@@ -274,8 +280,11 @@ class Evaluation:
         ]
         if self.log_evidence is not None:
             truth = float(np.sum(self.log_evidence[done]))
-            away = (self.total - truth) / self.total_error if self.total_error > 0 else math.nan
-            rows.insert(1, ("truth", f"{truth:.10g}; the total is {away:+.2f} standard errors away"))
+            known = self.total_error > 0.0
+            away = f"{(self.total - truth) / self.total_error:+.2f}" if known else "an unknown number of"
+            rows.insert(1, ("truth", f"{truth:.10g}; the total is {away} standard errors away"))
+        if self._stratified > 1:
+            rows.insert(1, ("stratified", in_blocks(self._stratified)))
         without = int(np.count_nonzero(self.zero_weight_trials))
         if without:
             rows.append(("zero weight", f"{without} rows have trials without any weight; their mean is -inf"))
@@ -305,8 +314,8 @@ def evaluate(
         Of each row.
     seed : int
         From 0 to ``2**64 - 1``. Trial ``t`` of row ``i`` has the trial number ``(i << 32) + t``, so that it is a
-        function
-        of model, estimator, seed, ``i``, that row and ``t`` alone; ``fs.replay(..., trial=t, row=i)`` shows it.
+        function of model, estimator, seed, ``i``, that row and ``t`` alone; ``fs.replay(..., trial=t, row=i)`` shows
+        it.
     threads : int, optional
         By default the cores that this process may use; nothing depends on their number.
     progress : bool or Progress, optional
@@ -348,8 +357,6 @@ def _check(model: Model, estimator: Estimator, trials: Any, seed: Any) -> int:
     """The number of trials; errors before anything is compiled."""
     if model.data is None:
         raise ValueError(f"model {model.name!r} has no data: use fs.simulate (`fastsumo run`)")
-    if estimator.plan().stratified > 1:
-        raise ValueError(f"the errors of rows are those of independent trials: leave out stratified of {estimator!r}")
     if model.data.shape[0] > 2**31:
         raise ValueError(f"evaluate takes at most 2^31 rows, got {model.data.shape[0]}")
     checks.whole("seed", seed, 0, MAX_SEED)

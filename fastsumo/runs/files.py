@@ -111,7 +111,9 @@ def read(file: Path) -> dict[str, Any]:
         if header["format"] == 1:
             estimator = _estimator_of_format_1(header["provenance"], arrays.pop("law_table", None))
             provenance = Provenance.of_stored({"origin": None} | header["provenance"], estimator)
-            return _fields(header, provenance, format_1.statistics_of(arrays))
+            merger = StatisticsMerger(header["center"])
+            merger.add_parts(format_1.parts_of(arrays))
+            return _fields(header, provenance, merger.statistics())
         version = header.get("provenance", {}).get("version", "?")
     except Exception as error:
         raise ValueError(f"{file} is a damaged fastsumo result ({type(error).__name__}: {error})") from None

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.traced import in_jit
 from fastsumo.base.words import spelled
 from fastsumo.engine.cpu.given.gradient import gradient_rows
 from fastsumo.engine.cpu.given.jackknife import jackknife_rows
@@ -21,6 +22,7 @@ from fastsumo.engine.cpu.given.parts import SEGMENT, SHORT
 from fastsumo.engine.cpu.given.series import series_gradient_rows, series_rows
 from fastsumo.engine.cpu.given.threads import Floats, Ints, Piece, Rows, Used, alike, rows_of, run, whole_numbers
 from fastsumo.engine.cpu.given.values import iwae_rows, path_rows, sumo_rows
+from fastsumo.estimators.estimators import MOST_OF_BLOCK
 from fastsumo.estimators.parsing import as_roulette
 from fastsumo.estimators.roulette import Geometric, Harmonic, Roulette
 from fastsumo.trial.plan import MAX_TERMS
@@ -31,6 +33,7 @@ _HARMONIC, _GEOMETRIC = Harmonic(), Geometric(0.5)
 
 @own_errstate
 @spelled
+@in_jit(constant=False)
 def sumo(
     log_weights: Any,
     terms: ArrayLike | None = None,
@@ -103,6 +106,7 @@ def sumo(
 
 @own_errstate
 @spelled
+@in_jit(constant=True)
 def sumo_coefficients(
     log_weights: Any,
     terms: ArrayLike | None = None,
@@ -149,6 +153,7 @@ def sumo_coefficients(
 
 @own_errstate
 @spelled
+@in_jit(constant=False)
 def iwae(
     log_weights: Any, k: int | None = None, *, offsets: ArrayLike | None = None, threads: int | None = None
 ) -> Any:
@@ -183,6 +188,7 @@ def iwae(
 
 @own_errstate
 @spelled
+@in_jit(constant=False)
 def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Any:
     """Jackknife of IWAE over all weights of each row (Nowozin, ICLR 2018): bias ``O(n^-2)``, or ``O(n^-3)`` at order 2.
 
@@ -215,6 +221,7 @@ def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, t
 
 @own_errstate
 @spelled
+@in_jit(constant=False)
 def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threads: int | None = None) -> Any:
     """``L_1, L_2, ...`` of each row: the logs of the running means of its weights.
 
@@ -245,6 +252,7 @@ def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threa
 
 @own_errstate
 @spelled
+@in_jit(constant=False)
 def taylor(
     log_weights: Any,
     terms: ArrayLike | None = None,
@@ -310,6 +318,7 @@ def taylor(
 
 @own_errstate
 @spelled
+@in_jit(constant=True)
 def taylor_coefficients(
     log_weights: Any,
     terms: ArrayLike | None = None,
@@ -416,7 +425,7 @@ def _series(
     offsets: ArrayLike | None,
 ) -> tuple[Rows, Used, int, Floats]:
     """The rows, how many weights each uses, the size of a block, and the centre of each row."""
-    law, size = roulette, checks.whole("block", block, 1, 2**30)
+    law, size = roulette, checks.whole("block", block, 1, MOST_OF_BLOCK)
     checks.whole("seed", seed, 0, 2**64 - 1)
     if log_center is None:
         raise TypeError(

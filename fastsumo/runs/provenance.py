@@ -76,18 +76,17 @@ class Provenance(Shown):
     @classmethod
     def of(cls, model: Model, estimator: Estimator) -> Provenance:
         """Of a run on this machine."""
-        source = source_hash(model)
         return cls(
             model.name,
             tuple(model.params.tolist()),
-            source,
+            source_hash(model),
             estimator,
             model.log_evidence,
             model.chi_square,
             __version__,
             numba.__version__,
             cpu_name(),
-            origin_of(model, source),
+            origin_of(model),
             is_portable(model),
             model.weight_tail_index,
             model.weight_zero_index,

@@ -27,9 +27,10 @@ from fastsumo.runs import files, rerun
 from fastsumo.runs.pages import replays
 from fastsumo.runs.provenance import Provenance
 from fastsumo.runs.replay import replay
+from fastsumo.statistics.exact import to_float
 from fastsumo.statistics.merger import merged
 from fastsumo.statistics.spans import joined
-from fastsumo.statistics.statistics import Statistics, to_float
+from fastsumo.statistics.statistics import Statistics
 from fastsumo.tails import Histogram
 from fastsumo.tails._diagnose import with_advice
 from fastsumo.tails._runs import hill_of

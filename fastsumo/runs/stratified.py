@@ -22,7 +22,7 @@ from fastsumo.estimators.estimators import Stratum, probability_of
 from fastsumo.report import stratified as words
 from fastsumo.report.frames import dataframe
 from fastsumo.runs import files
-from fastsumo.statistics.statistics import to_float
+from fastsumo.statistics.exact import to_float
 from fastsumo.tails import Histogram
 from fastsumo.tails._checks import normal_quantile
 from fastsumo.tails._quantiles import QUANTILE

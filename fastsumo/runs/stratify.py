@@ -22,7 +22,7 @@ from fastsumo.runs.provenance import Provenance
 from fastsumo.runs.result import Result
 from fastsumo.runs.strata import FEWEST, allocated, parted, pilot_trials
 from fastsumo.runs.stratified import Stratified, trimmed
-from fastsumo.statistics.statistics import to_float
+from fastsumo.statistics.exact import to_float
 
 ALLOCATIONS = ("tail", "mean", "variance")
 _TRIALS = 2**48  # numbers of trials that a stratum has to itself: the upper half is the pilot's

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
-from fastsumo.estimators.estimators import Taylor
+from fastsumo.estimators.estimators import MOST_OF_BLOCK, Taylor
 from fastsumo.estimators.roulette import Geometric
 from fastsumo.models.model import Model
 from fastsumo.theory import best_series, chi_square, evidence_of
@@ -65,7 +65,8 @@ def taylor_law(model: Model, cost: float | None = None) -> Taylor:
     known = chi_square(model)
     chi2 = float(known)
     if not math.isfinite(chi2):
-        raise ValueError(f"taylor_law needs a finite chi-square, and that of {model.name!r} is {known!r}; {known.why}")
+        why = f"; {known.why}" if known.why else ""
+        raise ValueError(f"taylor_law needs a finite chi-square, and that of {model.name!r} is {known!r}{why}")
     least = 1.0 + chi2
     budget = _USUAL * least if cost is None else checks.real("cost", cost, 1.0)
     if not budget > least:
@@ -78,13 +79,17 @@ def taylor_law(model: Model, cost: float | None = None) -> Taylor:
         raise ValueError(f"the weights of a pilot of model {model.name!r} are all zero")
     if chi2 == 0.0:
         return Taylor(Geometric(max(1.0 / budget, 0.5)), 1, evidence)
-    most = max(math.ceil(budget - chi2) - 1, 1)
+    most = min(max(math.ceil(budget - chi2) - 1, 1), MOST_OF_BLOCK)
 
     def best(blocks: Ints) -> tuple[float, float, int]:
         return min((*best_series(chi2 / b, b / budget), b) for b in blocks.tolist())
 
     grid = np.unique(np.geomspace(1.0, most, _BLOCKS).astype(np.int64))
     at = int(np.searchsorted(grid, best(grid)[2]))
-    low, high = int(grid[max(at - 1, 0)]), int(grid[min(at + 1, grid.size - 1)])
-    _, distance, block = best(np.unique(np.linspace(low, high, 2 * _BLOCKS).astype(np.int64)))
-    return Taylor(Geometric(block / budget), block, evidence + distance)
+    while True:  # among the neighbours of the best so far, until all of them are whole numbers side by side
+        low, high = int(grid[max(at - 1, 0)]), int(grid[min(at + 1, grid.size - 1)])
+        grid = np.unique(np.linspace(low, high, 2 * _BLOCKS).astype(np.int64))
+        _, distance, block = best(grid)
+        if grid.size == high - low + 1:
+            return Taylor(Geometric(block / budget), block, evidence + distance)
+        at = int(np.searchsorted(grid, block))

@@ -174,7 +174,7 @@ class Tuned(Shown):
 def _cell(value: float, error: float) -> str:
     if math.isinf(error):
         return f"~ {value:.3g}"
-    return with_error(value, error) if abs(value) < 1e4 or error < 1.0 else f"{value:.4g} ± {error:.2g}"
+    return with_error(value, error)
 
 
 @own_errstate

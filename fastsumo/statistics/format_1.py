@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.statistics.statistics import LIMITS, SUMS, Statistics
+from fastsumo.statistics.exact import Digits
+from fastsumo.statistics.packed import Parts
+from fastsumo.statistics.statistics import COUNTS, LIMITS, SUMS
 
 
-def statistics_of(arrays: dict[str, NDArray[Any]]) -> Statistics:
+def parts_of(arrays: dict[str, NDArray[Any]]) -> Parts:
     """Statistics from their arrays; sums come without their empty rows."""
-    values: dict[str, Any] = {"kept": arrays["extremes"]}
-    for name in Statistics.__dataclass_fields__.keys() - {"kept", "unsorted_around"}:
-        value: Any = arrays[name]
-        if name in SUMS:
-            full = np.zeros((int(np.prod(SUMS[name])), value.shape[-1]), np.int64)
-            full[arrays[name + "_rows"]] = value
-            value = full.reshape(*SUMS[name], -1)
-        elif name in LIMITS:
-            value = value.item()
-        values[name] = value
-    return Statistics(**values)
+    return Parts(
+        [Digits(first + arrays[f"{name}_rows"], 0, arrays[name]) for name, (first, _) in SUMS.items()],
+        {name: arrays[name] for name in COUNTS},
+        arrays["period_largest"],
+        arrays["bins"],
+        arrays["bin_counts"],
+        {name: arrays[name].item() for name in LIMITS},
+        arrays["extremes"],
+    )

@@ -9,20 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsumo.statistics.exact import LIMBS, carried
+from fastsumo.statistics.exact import LIMBS, Digits, exact_value, rounded, to_float
 from fastsumo.statistics.packed import Parts, pack, parts_of, unpack
-from fastsumo.statistics.statistics import (
-    COUNTS,
-    EXTREME,
-    EXTREMES,
-    SUMS,
-    Statistics,
-    exact_value,
-    largest_first,
-    rounded,
-    to_float,
-)
-from fastsumo.statistics.tally import PERIODS
+from fastsumo.statistics.statistics import COUNTS, EXTREME, EXTREMES, Statistics, largest_first
+from fastsumo.statistics.tally import HEAD, PERIODS, ROWS, arrays_in, take
 from fastsumo.tails._summary import error_by_groups
 
 _PENDING = 64  # histograms kept side by side before they are added up
@@ -40,8 +30,9 @@ class StatisticsMerger:
 
     def __init__(self, center: float, seed: int = 0) -> None:
         self.center, self.seed = center, seed
-        self._sums = {name: np.zeros((math.prod(shape), LIMBS), np.int64) for name, shape in SUMS.items()}
-        self._counts = {name: np.zeros(shape, np.int64) for name, shape in COUNTS.items()}
+        self._memory = np.zeros(HEAD)
+        self._arrays = arrays_in(self._memory)
+        self._sums = self._memory[: ROWS * LIMBS].view(np.int64).reshape(ROWS, LIMBS)
         self._period_largest = np.full(PERIODS, -1.0)
         self._limits: dict[str, Any] = {"smallest": math.inf, "largest": -math.inf}
         self._limits |= {"zero_weight": 0, "largest_terms": 0, "overflowed": 0}
@@ -51,18 +42,18 @@ class StatisticsMerger:
 
     def add(self, statistics: Statistics) -> None:
         """Add the statistics of other trials."""
-        self._add(parts_of(statistics))
+        self.add_parts(parts_of(statistics))
 
     def add_packed(self, packed: bytes) -> None:
         """Add statistics that `pack` made bytes of."""
-        self._add(unpack(packed, self.seed))
+        self.add_parts(unpack(packed, self.seed))
 
-    def _add(self, parts: Parts) -> None:
-        for name, sums in self._sums.items():
-            rows, low, digits = parts.sums[name]
-            sums[rows, low : low + digits.shape[1]] += digits
-        for name, counts in self._counts.items():
-            counts += parts.counts[name]
+    def add_parts(self, parts: Parts) -> None:
+        """Add statistics that were taken apart."""
+        for sums in parts.sums:
+            self._add_sums(sums)
+        for name in COUNTS:
+            self._arrays[name] += parts.counts[name]
         np.maximum(self._period_largest, parts.period_largest, out=self._period_largest)
         kept, more = self._limits, parts.limits
         kept["smallest"], kept["largest"] = (
@@ -78,14 +69,18 @@ class StatisticsMerger:
         if self._added % _PENDING == 0 or sum(part.size for part in self._extremes) > 4 * EXTREMES:
             self._settle()
 
+    def _add_sums(self, sums: Digits) -> None:
+        self._sums[sums.rows, sums.low : sums.low + sums.digits.shape[1]] += sums.digits
+
     def statistics(self) -> Statistics:
         """All of it."""
         self._settle()
-        sums: dict[str, Any] = {name: self._sums[name].reshape(*shape, LIMBS).copy() for name, shape in SUMS.items()}
-        counts: dict[str, Any] = {name: counts.copy() for name, counts in self._counts.items()}
+        counts: dict[str, Any] = {name: self._arrays[name].copy() for name in COUNTS}
+        sums, _, _ = take(self._memory, self._memory.ctypes.data)
+        self._add_sums(sums)
         bins, bin_counts = self._histograms[0]
         return Statistics(
-            **sums,
+            sums,
             **counts,
             period_largest=self._period_largest.copy(),
             bins=bins,
@@ -106,27 +101,25 @@ class StatisticsMerger:
 
     def estimate(self, grouped: bool = False) -> tuple[float, float]:
         """Mean of the finite trials and its standard error, by the groups where only these are independent."""
-        finite = int(self._counts["octave_counts"][:, 0].sum())
+        finite = int(self._arrays["octave_counts"][:, 0].sum())
         if finite < 2 or self._limits["overflowed"]:
             return math.nan, math.nan
         first, second = self._power_sums()
         if grouped:
-            error = error_by_groups(self._counts["group_counts"], rounded(self._sums["group_sums"]))
+            error = error_by_groups(self._arrays["group_counts"], rounded(self._arrays["group_sums"]))
             return self.center + to_float(first / finite), error
         variance = (second - first**2 / finite) / (finite - 1)
         return self.center + to_float(first / finite), math.sqrt(to_float(variance / finite))
 
     def _power_sums(self) -> tuple[Fraction, Fraction]:
-        totals = self._sums["octave_sums"].reshape(*SUMS["octave_sums"], LIMBS)[:, :2].sum(axis=0)
-        return exact_value(totals[0]), exact_value(totals[1])
+        first, second = self._arrays["octave_sums"][:, :2].sum(axis=0).tolist()
+        return exact_value(first), exact_value(second)
 
     def _settle(self) -> None:
-        """Carry the sums, and make one of the histograms and one of the extremes side by side."""
+        """Make one of the histograms and one of the extremes side by side."""
         if self._added == 0 and self._histograms:
             return
         self._added = 0
-        for sums in self._sums.values():
-            carried(sums)
         bins = np.concatenate([np.empty(0, np.int64), *(bins for bins, _ in self._histograms)])
         counts = np.concatenate([np.empty(0, np.int64), *(counts for _, counts in self._histograms)])
         order = np.argsort(bins, kind="stable")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.errors import DamagedError
-from fastsumo.statistics.exact import carried
+from fastsumo.statistics.exact import Digits
 from fastsumo.statistics.statistics import COUNTS, EXTREME, LIMITS, SUMS, Statistics
 
 _MAGIC = b"FSS1"
@@ -23,18 +23,10 @@ _HEAD = struct.Struct("<4sII")  # magic, checksum of what follows, bytes of the 
 _ALIKE = ("trial", "value", "terms")  # what is always kept of an extreme; the seed where there are several
 
 
-class Digits(NamedTuple):
-    """Exact sums without what is zero: ``sums[rows, low : low + width] = digits``."""
-
-    rows: NDArray[Any]
-    low: int
-    digits: NDArray[np.int64]
-
-
 class Parts(NamedTuple):
     """Statistics taken apart, as `pack` writes them and the merger adds them."""
 
-    sums: dict[str, Digits]
+    sums: list[Digits]
     counts: dict[str, NDArray[np.int64]]
     period_largest: NDArray[np.float64]
     bins: NDArray[np.int64]
@@ -45,12 +37,8 @@ class Parts(NamedTuple):
 
 def parts_of(statistics: Statistics) -> Parts:
     """The parts of statistics, none left out."""
-    sums = {}
-    for name in SUMS:
-        flat = getattr(statistics, name).reshape(-1, getattr(statistics, name).shape[-1])
-        sums[name] = Digits(np.arange(flat.shape[0]), 0, flat)
     return Parts(
-        sums,
+        [statistics.sums],
         {name: getattr(statistics, name) for name in COUNTS},
         statistics.period_largest,
         statistics.bins,
@@ -79,7 +67,7 @@ def pack(statistics: Statistics, center: float, threshold: float = -1.0) -> byte
     """
     arrays: dict[str, NDArray[Any]] = {}
     for name in SUMS:
-        arrays |= _packed_sums(name, getattr(statistics, name))
+        arrays |= _packed_sums(name, statistics.sums_of(name))
     for name in (*COUNTS, "period_largest"):
         arrays[name] = getattr(statistics, name)
     arrays["bins"], arrays["bin_counts"] = np.diff(statistics.bins, prepend=0), statistics.bin_counts
@@ -104,10 +92,10 @@ def unpack(packed: bytes, seed: int = 0) -> Parts:
         If the bytes are none that `pack` wrote.
     """
     limits, arrays = _content(packed)
-    sums = {}
-    for name in SUMS:
+    sums = []
+    for name, (first, _) in SUMS.items():
         digits = arrays[name] * arrays[f"{name}_signs"][:, None].astype(np.int64)
-        sums[name] = Digits(arrays[f"{name}_rows"], int(arrays[f"{name}_low"][0]), digits)
+        sums.append(Digits(first + arrays[f"{name}_rows"], int(arrays[f"{name}_low"][0]), digits))
     extremes = np.empty(arrays["extreme_trial"].size, EXTREME)
     extremes["seed"] = arrays.get("extreme_seed", seed)
     for name in _ALIKE:
@@ -123,20 +111,17 @@ def unpack(packed: bytes, seed: int = 0) -> Parts:
     )
 
 
-def _packed_sums(name: str, sums: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+def _packed_sums(name: str, sums: Digits) -> dict[str, NDArray[Any]]:
     """Exact sums as the rows and the columns of digits that are not zero, and signs."""
-    flat = sums.reshape(-1, sums.shape[-1])
-    rows = np.flatnonzero(flat.any(axis=1))
-    digits = flat[rows]
-    signs = np.where(digits[:, -1] < 0, -1, 1).astype(np.int8)
-    digits = carried(digits * signs[:, None])
+    other = sums.digits.any(axis=1)
+    digits = sums.digits[other]
     used = np.flatnonzero(digits.any(axis=0))
-    low, high = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 0)
+    begin, end = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 0)
     return {
-        f"{name}_rows": rows.astype(np.int32),
-        f"{name}_signs": signs,
-        f"{name}_low": np.array([low], np.int32),
-        name: digits[:, low:high].astype(np.uint32),
+        f"{name}_rows": sums.rows[other].astype(np.int32),
+        f"{name}_signs": np.where((digits < 0).any(axis=1), -1, 1).astype(np.int8),
+        f"{name}_low": np.array([sums.low + begin if used.size else 0], np.int32),
+        name: np.abs(digits[:, begin:end]).astype(np.uint32),
     }
 
 

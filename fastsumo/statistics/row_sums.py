@@ -16,8 +16,9 @@ FIELDS = (
     "sum_squares",
     "largest",  # |value - center|
     "hill",  # tail index from the largest deviations; NaN where there are too few
+    "error",  # of the mean by groups of blocks, NaN where there is one; 0 where trials are not stratified
 )
-CENTER, FINITE, ZERO_WEIGHT, COST, SUM, SUM_SQUARES, LARGEST, HILL = range(len(FIELDS))  # their places, for kernels
+CENTER, FINITE, ZERO_WEIGHT, COST, SUM, SUM_SQUARES, LARGEST, HILL, ERROR = range(len(FIELDS))  # places, for kernels
 ROW_SUMS = np.dtype([(name, np.float64) for name in FIELDS])
 
 RowSums = NDArray[Any]  # of dtype ROW_SUMS, one record a row

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base.shown import Shown
-from fastsumo.statistics.statistics import rounded
+from fastsumo.statistics.exact import rounded
 from fastsumo.tails._summary import error_by_groups
 
 _OCTAVES = 24  # of the distance from the centre that are looked at, counted from the largest

@@ -14,17 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base.floats import own_errstate
+from fastsumo.statistics.exact import Digits, exact_value, to_float
 from fastsumo.statistics.tally import (
     BIN_SHIFT,
     EXTREMES,
     FOUND,
+    GROUP_ROW,
     GROUPS,
     LARGEST,
     LARGEST_TERMS,
     OCTAVES,
     OVERFLOWED,
-    PERIODS,
+    PERIOD_ROW,
     POWERS,
+    ROWS,
     SMALLEST,
     ZERO_WEIGHT,
 )
@@ -33,29 +36,17 @@ from fastsumo.tails._summary import error_by_groups
 
 EXTREME = np.dtype([("trial", np.uint64), ("value", np.float64), ("terms", np.int64), ("seed", np.uint64)])
 
-_UNIT = 1 << 1074  # sums are integer multiples of 2^-1074
-
-# The fields of `Statistics` that merge alike: exact sums and counts, by the shape of what is summed; and numbers.
-SUMS: dict[str, tuple[int, ...]] = {
-    "octave_sums": (OCTAVES, POWERS),
-    "group_sums": (GROUPS,),
-    "period_sums": (PERIODS, 2),
-}
-COUNTS: dict[str, tuple[int, ...]] = {
-    "octave_counts": (OCTAVES, 2),
-    "group_counts": (GROUPS,),
-    "period_counts": (PERIODS,),
-}
+# What `Statistics` have of each octave, group and period, by name: exact sums, in these rows, and counts.
+SUMS = {"octave_sums": (0, GROUP_ROW), "group_sums": (GROUP_ROW, PERIOD_ROW), "period_sums": (PERIOD_ROW, ROWS)}
+COUNTS = ("octave_counts", "group_counts", "period_counts")
 LIMITS = {"smallest": float, "largest": float, "zero_weight": int, "largest_terms": int, "overflowed": int}
 
 
 @dataclass(eq=False)
 class Statistics:
-    """Everything kept of a set of trials. Arrays as in `Tally`, carried to canonical form."""
+    """Everything kept of a set of trials. Arrays as in `Tally`."""
 
-    octave_sums: NDArray[np.int64]
-    group_sums: NDArray[np.int64]
-    period_sums: NDArray[np.int64]
+    sums: Digits
     octave_counts: NDArray[np.int64]
     group_counts: NDArray[np.int64]
     period_counts: NDArray[np.int64]
@@ -72,24 +63,21 @@ class Statistics:
 
     @classmethod
     def of(cls, tally: Any, seed: int, center: float) -> Statistics:
-        """The lasting form of a tally, which has no sums afterwards and else is as it was."""
+        """The lasting form of a tally, which has no sums and no histogram afterwards, and else is as it was."""
         found = int(tally.counters[FOUND])
         kept = np.empty(found, EXTREME)
         kept["trial"], kept["terms"] = tally.candidate_trials[:found], tally.candidate_terms[:found]
         kept["value"], kept["seed"] = tally.candidates[:found, 1], seed
         many = found > EXTREMES
-        octave_sums, group_sums, period_sums = tally.take_sums()
-        bins = tally.occupied_bins()
+        sums, bins, bin_counts = tally.take()
         return cls(
-            octave_sums,
-            group_sums,
-            period_sums,
+            sums,
             tally.octave_counts.copy(),
             tally.group_counts.copy(),
             tally.period_counts.copy(),
             tally.period_largest.copy(),
             bins,
-            tally.histogram.reshape(-1)[bins],
+            bin_counts,
             float(tally.limits[SMALLEST]),
             float(tally.limits[LARGEST]),
             int(tally.counters[ZERO_WEIGHT]),
@@ -116,9 +104,15 @@ class Statistics:
         """Importance samples used."""
         return int(self.octave_counts[:, 1].sum())
 
+    def sums_of(self, name: str) -> Digits:
+        """Those of `SUMS` that have a name."""
+        return self.sums.between(*SUMS[name])
+
     def power_sums(self) -> tuple[Fraction, ...]:
         """Exact sums of the first four powers of ``value - center``."""
-        return tuple(exact_value(self.octave_sums[:, p].sum(axis=0)) for p in range(4))
+        _, low, digits = self.sums_of("octave_sums")
+        totals = digits.reshape(len(digits) // POWERS, POWERS, digits.shape[1]).sum(axis=0)
+        return tuple(exact_value(total, low) for total in totals.tolist())
 
     def central_moments(self) -> tuple[Fraction, ...]:
         """``E[d]`` and the second to fourth central moments of ``d = value - center``, exact; needs a finite trial."""
@@ -134,7 +128,7 @@ class Statistics:
     @own_errstate
     def octave_table(self, center: float) -> NDArray[Any]:
         """Breakdown by octave of `K`; see `Result.by_terms`."""
-        sums = rounded(self.octave_sums)
+        sums = self.sums_of("octave_sums").rounded(OCTAVES * POWERS).reshape(OCTAVES, POWERS)
         occupied = np.flatnonzero(self.octave_counts[:, 1])
         fields = [("low", "i8"), ("high", "i8"), ("trials", "i8"), ("mean", "f8")]
         table = np.zeros(occupied.size, [*fields, ("sum_squares", "f8"), ("share", "f8"), ("cost", "i8")])
@@ -153,10 +147,11 @@ class Statistics:
         fields = [("trials", "i8"), ("mean", "f8"), ("variance", "f8"), ("largest", "f8")]
         table = np.zeros(occupied.size, fields)
         n, s1, s2, largest = 0, Fraction(0), Fraction(0), 0.0
+        _, low, digits = self.sums_of("period_sums")
         for row, period in enumerate(occupied):
             n += int(self.period_counts[period])
-            s1 += exact_value(self.period_sums[period, 0])
-            s2 += exact_value(self.period_sums[period, 1])
+            first, second = digits[2 * row : 2 * row + 2].tolist()
+            s1, s2 = s1 + exact_value(first, low), s2 + exact_value(second, low)
             largest = max(largest, float(self.period_largest[period]))
             variance = to_float(max(s2 - s1**2 / n, Fraction(0)) / (n - 1)) if n > 1 else np.nan
             table[row] = (n, center + to_float(s1 / n), variance, largest)
@@ -164,7 +159,7 @@ class Statistics:
 
     def groups(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Counts and sums of ``value - center`` of 256 groups of trials, by number of trial, or block, modulo 256."""
-        return self.group_counts, rounded(self.group_sums)
+        return self.group_counts, self.sums_of("group_sums").rounded(GROUPS)
 
     @own_errstate
     def group_error(self) -> float:
@@ -203,26 +198,3 @@ def _falling(distance: NDArray[np.float64]) -> NDArray[np.int64]:
     keys = (distance.view(np.int64) | mask) ^ np.arange(distance.size)
     keys.sort()
     return (keys[::-1] & mask) ^ mask
-
-
-def to_float(x: Fraction) -> float:
-    """Correctly rounded, infinite where float64 ends."""
-    try:
-        return float(x)
-    except OverflowError:
-        return np.inf if x > 0 else -np.inf
-
-
-def rounded(sums: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Exact sums as float64, one for each row of limbs."""
-    rows = sums.reshape(-1, sums.shape[-1])
-    values = [to_float(exact_value(row)) if row.any() else 0.0 for row in rows]
-    return np.array(values).reshape(sums.shape[:-1])
-
-
-def exact_value(limbs: NDArray[np.int64]) -> Fraction:
-    """The sum that limbs of 32 bits spell, carried or not."""
-    total = 0
-    for limb in limbs[::-1].tolist():
-        total = (total << 32) + limb
-    return Fraction(total, _UNIT)

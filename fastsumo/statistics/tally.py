@@ -5,9 +5,15 @@ What is added, and in which order, is the engines'; `Statistics` is the lasting 
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from fastsumo.statistics.exact import LIMBS, carry
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsumo.jit.bits import float_bits
+from fastsumo.jit.memory import floats, ints
+from fastsumo.jit.options import kernel
+from fastsumo.statistics.exact import LIMBS, SUM_BYTES, Digits, move
 
 OCTAVES = 53  # of K, up to 2^52
 POWERS = 4
@@ -16,7 +22,6 @@ PERIODS = 128  # two to each octave of the trial number
 BINS_PER_OCTAVE = 64
 BIN_SHIFT = 46  # 52 mantissa bits less log2(BINS_PER_OCTAVE)
 BINS = 2048 * BINS_PER_OCTAVE  # of each sign
-_LOOK = 32  # octaves of the histogram that are looked at together
 EXTREMES = 10_000  # trials that are kept
 CANDIDATES = 100_000  # room for the extremes of one block of trials and those kept before it
 
@@ -52,6 +57,8 @@ _PLACES = [8 * sum(_SIZES[:i]) for i in range(len(_SIZES))]
     CANDIDATE_TRIALS_AT,
     CANDIDATE_TERMS_AT,
 ) = _PLACES  # bytes from a tally's address to its arrays, in their order
+GROUP_ROW, PERIOD_ROW, ROWS = (place // SUM_BYTES for place in (GROUP_SUMS_AT, PERIOD_SUMS_AT, OCTAVE_COUNTS_AT))
+HEAD = PERIOD_LARGEST_AT // 8  # numbers of the sums and the counts that go with them
 _MOST_IDLE = 64
 _idle: list[Tally] = []  # empty ones whose memory the system has given already, which takes as long as 5,000 trials
 
@@ -79,8 +86,7 @@ class Tally:
     def __init__(self) -> None:
         self.memory = memory = np.zeros(sum(_SIZES))
         self.address = memory.ctypes.data
-        for (name, (shape, dtype)), place, size in zip(_ARRAYS.items(), _PLACES, _SIZES, strict=True):
-            setattr(self, name, memory[place // 8 : place // 8 + size].view(dtype).reshape(shape))
+        vars(self).update(arrays_in(memory))
         self._begin()
 
     @classmethod
@@ -91,17 +97,12 @@ class Tally:
         except IndexError:
             return cls()
 
-    def take_sums(self) -> list[np.ndarray]:
-        """The exact sums, carried: by octave, group and period. None are left here."""
-        taken = []
-        for (shape, _), place in zip(_ARRAYS.values(), (OCTAVE_SUMS_AT, GROUP_SUMS_AT, PERIOD_SUMS_AT), strict=False):
-            taken.append(sums := np.zeros(shape, np.int64))
-            carry(self.address + place, sums.ctypes.data, sums.size // LIMBS)
-        return taken
+    def take(self) -> tuple[Digits, NDArray[np.int64], NDArray[np.int64]]:
+        """The exact sums; the bins of the histogram that are not empty, ascending, and their counts. None is left."""
+        return take(self.memory, self.address, int(self.octave_counts[:, 0].sum()))
 
-    def give_back(self, bins: np.ndarray) -> None:
-        """Empty it, for `taken`, when its sums are taken, told which bins are not empty. Not to be used afterwards."""
-        self.histogram.reshape(-1)[bins] = 0
+    def give_back(self) -> None:
+        """Empty it, for `taken`, after `take`. Not to be used afterwards."""
         self.memory[OCTAVE_COUNTS_AT // 8 : HISTOGRAM_AT // 8] = 0.0
         self.memory[LIMITS_AT // 8 : CANDIDATES_AT // 8] = 0.0
         self._begin()
@@ -111,21 +112,6 @@ class Tally:
     def _begin(self) -> None:
         self.period_largest[:] = -1.0
         self.limits[:] = np.inf, -np.inf, -1.0
-
-    def occupied_bins(self) -> np.ndarray:
-        """Flat indices of the bins of the histogram that are not empty, ascending.
-
-        Looked for from the furthest trial inwards, until all trials are found: it is large, and mostly empty.
-        """
-        bins, octave = self.histogram.reshape(-1), 2 * BINS_PER_OCTAVE
-        missing, end = int(self.octave_counts[:, 0].sum()), octave * (_exponent(self.period_largest.max()) + 1)
-        found = []
-        while missing > 0 and end > 0:
-            begin = max(end - _LOOK * octave, 0)
-            found.append(np.flatnonzero(bins[begin:end]) + begin)
-            missing -= int(bins[found[-1]].sum())
-            end = begin
-        return np.concatenate([np.empty(0, np.int64), *found[::-1]])
 
     def compact(self) -> None:
         """Where there are many candidates: keep the extremes only, and raise the threshold for later ones."""
@@ -143,6 +129,58 @@ class Tally:
         self.limits[THRESHOLD] = threshold
 
 
-def _exponent(size: np.float64) -> int:
-    """The biased exponent of a number that is not negative: its octave of the histogram."""
-    return int(size.view(np.int64)) >> 52 & 0x7FF
+def arrays_in(memory: np.ndarray) -> dict[str, Any]:
+    """The arrays of a tally, by name, in its memory; or those that lie in the first part of it."""
+    found = {}
+    for (name, (shape, dtype)), place, size in zip(_ARRAYS.items(), _PLACES, _SIZES, strict=True):
+        if place // 8 + size <= memory.size:
+            found[name] = memory[place // 8 : place // 8 + size].view(dtype).reshape(shape)
+    return found
+
+
+def take(memory: np.ndarray, address: int, trials: int = 0) -> tuple[Digits, NDArray[np.int64], NDArray[np.int64]]:
+    """Take the sums from the memory of a tally, or from the first part of one; and so many trials of its histogram."""
+    room = min(trials, 2 * BINS)
+    found = np.empty(ROWS + 2 * room, np.int64)
+    n, low, high, first = collect(address, found.ctypes.data, trials, room)
+    front = memory[: n * LIMBS].view(np.int64).reshape(n, LIMBS)
+    sums = Digits(found[:n].copy(), low, front[:, low:high].copy())
+    front[:] = 0
+    bins, counts = found[ROWS:].reshape(2, room)[:, first:].copy()
+    return sums, bins, counts
+
+
+@kernel
+def collect(tally, found_at, trials, room):  # type: ignore[no-untyped-def]
+    """Move the sums to which something was added to the front, in digits, and empty the histogram of so many trials.
+
+    Found are the rows of the sums, and then the bins and their counts, each at the end of ``room`` for them. Returns
+    how many sums there are, in which limbs they lie, and where in their room the bins begin.
+    """
+    rows, n, low, high = ints(found_at, ROWS), 0, LIMBS, 0
+    for row in range(ROWS):
+        if row < GROUP_ROW:
+            counts_at = OCTAVE_COUNTS_AT + 16 * (row // POWERS)
+        elif row < PERIOD_ROW:
+            counts_at = GROUP_COUNTS_AT + 8 * (row - GROUP_ROW)
+        else:
+            counts_at = PERIOD_COUNTS_AT + 8 * ((row - PERIOD_ROW) // 2)
+        if ints(tally + counts_at, 1)[0] > 0:
+            begin, end = move(tally + row * SUM_BYTES, tally + n * SUM_BYTES)
+            rows[n], low, high = row, min(low, begin), max(high, end)
+            n += 1
+    first = room
+    if trials > 0:
+        largest, furthest = floats(tally + PERIOD_LARGEST_AT, PERIODS), 0.0
+        for period in range(PERIODS):
+            furthest = max(furthest, largest[period])
+        histogram, at = ints(tally + HISTOGRAM_AT, 2 * BINS), (float_bits(furthest) >> BIN_SHIFT) * 2 + 2
+        bins, counts = ints(found_at + 8 * ROWS, room), ints(found_at + 8 * (ROWS + room), room)
+        while trials > 0 and at > 0:
+            at -= 1
+            if histogram[at] != 0:
+                first -= 1
+                bins[first], counts[first] = at, histogram[at]
+                trials -= histogram[at]
+                histogram[at] = 0
+    return n, low, high, first

@@ -23,7 +23,7 @@ from fastsumo.base.text import Column, Rows, count
 from ._checks import MIN_POINTS, FloatArray, Side, TailWarning, normal_quantile, warn
 from ._index import TailIndex, tail_index
 from ._khat import psis_tail_length
-from ._summary import Summary, summarize
+from ._summary import Summary, degrees_of_freedom, summarize
 
 _LIGHT = 4.0  # a tail index from which nothing is extrapolated
 _BALANCED = 0.3  # how far from a half the share of one side may be
@@ -264,10 +264,9 @@ def _normal(known: Summary, options: _Options) -> _Bounds:
     if known.grouped and known.group_counts is not None:
         from scipy.special import stdtrit
 
-        groups = int(np.count_nonzero(known.group_counts))
-        if groups < 2:
+        if np.count_nonzero(known.group_counts) < 2:
             return _nothing("no normal interval: all trials are of one block")
-        quantile = float(stdtrit(groups - 1, 0.5 + 0.5 * options.level))
+        quantile = float(stdtrit(degrees_of_freedom(known.group_counts), 0.5 + 0.5 * options.level))
     half = quantile * known.std_error
     return _around(known.mean - known.center, half)
 

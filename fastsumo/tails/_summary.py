@@ -196,18 +196,32 @@ class Summary(Shown):
 def error_by_groups(counts: IntArray, sums: FloatArray) -> float:
     """Standard error of a mean of values that are independent between groups only; NaN of fewer than two groups.
 
-    ``sqrt(G / (G - 1) sum (S_g - n_g m)^2) / n``, for groups of any sizes (Liang & Zeger, Biometrika 73, 1986).
+    ``sqrt(sum (S_g - n_g m)^2 / (1 - sum (n_g / n)^2)) / n``, for groups of any sizes (Liang & Zeger, Biometrika 73,
+    1986): its square is unbiased where the sum of a group has a variance in proportion to its size, and too large where
+    small groups have more. The common factor ``G / (G - 1)`` is that of equal groups.
 
     Examples
     --------
     >>> error_by_groups(np.array([2, 2]), np.array([0.0, 4.0]))
     1.0
     """
-    filled, n = np.count_nonzero(counts), counts.sum()
-    if filled < 2:
+    if np.count_nonzero(counts) < 2:
         return math.nan
+    n, shares = counts.sum(), counts / counts.sum()
     off = sums - counts * (sums.sum() / n)
-    return math.sqrt(filled / (filled - 1.0) * float(off @ off)) / float(n)
+    return math.sqrt(float(off @ off) / (1.0 - float(shares @ shares))) / float(n)
+
+
+def degrees_of_freedom(counts: IntArray) -> float:
+    """About that many has `error_by_groups`: ``G - 1`` of equal groups, as if there were fewer of unequal ones.
+
+    Examples
+    --------
+    >>> degrees_of_freedom(np.array([2, 2, 2, 2])), degrees_of_freedom(np.array([64, 1]))
+    (3.0, 1.0)
+    """
+    shares = counts / counts.sum()
+    return max(1.0 / float(shares @ shares) - 1.0, 1.0)
 
 
 @own_errstate

@@ -37,6 +37,7 @@ _PANELS = ((-40.0, -10.0, 3, 12), (-10.0, 14.0, 6, 16))  # of log t: from, to, h
 _GROWTH, _NODES = 1.4, 12  # of panels beyond
 _NEAR = 512  # log averages of up to so many weights are taken as they are, of more to first order
 _LEVELS = 50
+_FINER = 12  # levels, whose differences have to do with one: 4^-12 is left out
 _ROUNDING = 3e-11  # of the interpolated transform
 
 
@@ -298,36 +299,64 @@ class _Variances:
         return total - self.pairs.bias(last) ** 2, self.pairs.error * (4.0 + float(np.sum(4.0 / mass)))
 
     def mlmc(self, estimator: MLMC, model: Model) -> tuple[float, float] | None:
-        """Single level: ``sum E D_l^2 / p_l``; sum of levels: its square by the rest of the sum, as in `sumo`."""
+        """With levels' differences ``D_l``, single level: ``sum E D_l^2 / p_l``.
+
+        Sum of levels: ``sum (E D_l^2 + 2 E D_l (D_{l+1} + ...)) / P(level >= l)``, by exchange of sums.
+        """
         r, base = estimator.ratio, estimator.base
-        if r <= 0.25 or not self.pairs.vanishes(base, self.near_zero) or 2 * base > _NEAR or estimator.kind == "sum":
+        if r <= 0.25 or not self.pairs.vanishes(base, self.near_zero) or 2 * base > _NEAR:
             return None
-        squares, error = [], self.pairs.error
-        for level in range(1, _LEVELS + 1):
-            half = base * 2 ** (level - 1)
-            if 2 * half <= _NEAR:
-                joint, whole = self.pairs.joint(half), self.pairs.joint(2 * half)
-                spread = self.pairs.covariance(whole) + 0.5 * self.pairs.covariance(joint)
-                spread -= 2.0 * self.pairs.covariance(joint, 0.0, float(half))
-                mean = self.pairs.bias(2 * half) - self.pairs.bias(half)
-                squares.append(spread + mean**2)
-                near = level
-            else:
-                squares.append(float(self.far.level_variance(half) + self.far.level_mean(half) ** 2))
-        chance = (1.0 - r) * r ** (np.arange(1.0, _LEVELS + 1.0) - (1.0 if estimator.first else 0.0))
-        terms = np.array(squares) / chance
+        summed = estimator.kind == "sum"
+        level = np.arange(1.0, _LEVELS + 1.0)
+        half = base * 2.0 ** (level - 1.0)
+        mean = self.far.level_mean(half)
+        squares = self.far.level_variance(half) + mean * (mean - (2.0 * self.far.bias(2.0 * half) if summed else 0.0))
+        near = int(np.count_nonzero(2.0 * half <= _NEAR))
+        limit = float(squares[near - 1])
+        for i, n in enumerate(half[:near].astype(np.int64).tolist()):
+            squares[i] = self._square_of_level(n) + (2.0 * self._with_finer(2 * n, n) if summed else 0.0)
+        off = float(squares[near - 1]) / limit - 1.0  # from first order, and half as much from level to level
+        squares[near:] *= 1.0 + off * 0.5 ** (level[near:] - near)
+        chance = r ** (level - (1.0 if estimator.first else 0.0)) * (1.0 if summed else 1.0 - r)
+        terms = squares / chance
         factor = 0.25 / r
         rest = math.fsum(terms[near:]) + float(terms[-1]) * factor / (1.0 - factor)
-        error += float(np.sum(4.0 * self.pairs.error / chance[:near])) + self._far_error(base * 2**near) * rest
+        lost = (4.0 + (4.0 * _FINER if summed else 0.0)) * self.pairs.error
+        error = self.pairs.error + lost * (1.0 + float(np.sum(1.0 / chance[:near])))
+        error += (self._far_error(base * 2**near) ** 2 + lost / limit) * rest
         start = self.pairs.covariance(self.pairs.joint(base))
         below, total = -self.pairs.bias(base), math.fsum(terms[:near]) + rest
         if estimator.first:
             return start + total - below**2, error
+        if summed:  # about log Z, which is the mean
+            return start + below**2 + 2.0 * self._with_finer(base) + total, error
         evidence = model.log_evidence
         if evidence is None:
             found = weights_of(model)
             evidence = 0.0 if found is None else found.log_evidence
         return (start + (evidence - below) ** 2) / (1.0 - r) + total - evidence**2, error
+
+    def _square_of_level(self, half: int) -> float:
+        """``E D^2``, ``D = L(all) - (L(first half) + L(second half)) / 2``."""
+        joint, whole = self.pairs.joint(half), self.pairs.joint(2 * half)
+        spread = self.pairs.covariance(whole) + 0.5 * self.pairs.covariance(joint)
+        spread -= 2.0 * self.pairs.covariance(joint, 0.0, float(half))
+        return spread + (self.pairs.bias(2 * half) - self.pairs.bias(half)) ** 2
+
+    def _with_finer(self, samples: int, half: int = 0) -> float:
+        """``E D (D_1 + D_2 + ...)``, with the differences of all finer levels; without halves ``D = L - log Z``.
+
+        The first half of a finer level holds all of ``D``'s samples, and the second none: ``Cov(D, D_i) = Cov(D,
+        L(all)) - Cov(D, L(first half)) / 2``, which falls by 4 from level to level.
+        """
+        parts = [(1.0, samples)] + ([(-1.0, half)] if half else [])
+        joints = [(sign, part, self.pairs.joint(part)) for sign, part in parts]
+        mean = sum(sign * self.pairs.bias(part) for sign, part in parts)
+        shared = [
+            sum(sign * self.pairs.covariance(joint, 0.0, float(samples * 2**i - part)) for sign, part, joint in joints)
+            for i in range(_FINER + 1)
+        ]
+        return math.fsum(np.array(shared[1:]) - 0.5 * np.array(shared[:-1])) - mean * self.pairs.bias(samples)
 
     def _bias(self, k: float) -> float:
         return self.pairs.bias(k) if k < 1e7 else float(self.far.bias(k))

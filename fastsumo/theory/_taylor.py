@@ -74,6 +74,8 @@ def centered(model: Model, estimator: Estimator) -> Estimator:
     if evidence is not None and chi2 is not None and math.isfinite(chi2):
         return replace(estimator, log_center=best_center(evidence, chi2, estimator.block))
     log_weights = _drawn(model)
+    if log_weights.size == 0:
+        return replace(estimator, log_center=0.0)  # none is a log weight: the first trial will say so
     if not np.any(np.isfinite(log_weights)):
         raise ValueError(f"the weights of a pilot of model {model.name!r} are all zero: give Taylor a log_center")
     return replace(estimator, log_center=estimated_center(log_weights, estimator.block, evidence))
@@ -200,7 +202,8 @@ def best_series(q: float, p: float) -> tuple[float, float]:
         found = variance(formula, mean, square_of(math.exp(distance), q))[0]
         return found if math.isfinite(found) else 1e300
 
-    found = minimize_scalar(value, bounds=(low, min(high, low + 20.0)), method="bounded", options={"xatol": 1e-6})
+    bounds = low, min(high, math.log1p(q) + 1.0 - 0.5 * math.log(p))  # the best lies nearer, whatever q and p
+    found = minimize_scalar(value, bounds=bounds, method="bounded", options={"xatol": 1e-6})
     return float(found.fun), float(found.x)
 
 
@@ -341,7 +344,7 @@ def tail_of(model: Model, estimator: Taylor, series: Series, ends: bool = False)
     if math.isnan(index):
         low, high = 0.0, math.inf
     elif math.isinf(index):
-        low, high = (math.inf, math.inf) if sure else (_HIGHEST, math.inf)
+        low, high = _HIGHEST, math.inf
     low, high = min(low, weight.low), min(high, weight.high)
     if series.sure and series.square < r * (1.0 - _EDGE):
         low = max(low, math.nextafter(2.0, 3.0))
@@ -355,8 +358,7 @@ def tail_of(model: Model, estimator: Taylor, series: Series, ends: bool = False)
         f"E|y|^a = {r:.4g}^(a - 1), " + ("" if sure else "by a pilot: ") + "long trials, and factors y above 1 in size"
     )
     if math.isinf(index):
-        note = "" if sure else f"above {_HIGHEST:g}, as far as a pilot shows"
-        value = math.inf if sure else math.nan
+        note, value = f"above {_HIGHEST:g}" + ("" if sure else ", as far as a pilot shows"), math.nan
     if math.isnan(value) and not note:
         note = "the moments of the factors are not known"
     return Tail(value, math.nan, note, low=low, high=high)
@@ -366,7 +368,7 @@ _DIVERGES = "c is at most half of Z, so that the series has no mean, under any l
 
 
 def _root(model: Model, estimator: Taylor, series: Series, r: float) -> tuple[float, bool]:
-    """Where ``E |y|^a = r^(a - 1)``, and whether that is exact; infinite where there is none, NaN if not known."""
+    """Where ``E |y|^a = r^(a - 1)``, and whether that is exact; infinite where it is beyond 30, NaN if not known."""
     shape = None if gamma_of(model) is None else gamma_of(model).shape  # type: ignore[union-attr]
     if shape is not None and series.evidence.kind == "exact":
         return _crossing(_gamma_moment(shape * estimator.block, series.ratio), r), True
@@ -396,7 +398,6 @@ def _crossing(log_moment, r: float) -> float:  # type: ignore[no-untyped-def]
 
 def _gamma_moment(a: float, ratio: float):  # type: ignore[no-untyped-def]
     """``log E |1 - w / ratio|^p`` for gamma weights of mean 1 and shape ``a``, as a function of ``p``."""
-
     from scipy.integrate import quad
 
     def log_moment(p: float) -> float:
@@ -404,11 +405,13 @@ def _gamma_moment(a: float, ratio: float):  # type: ignore[no-untyped-def]
             gap = abs(1.0 - math.exp(x) / ratio)
             return a * (x - math.exp(x)) + (p * math.log(gap) if gap > 0.0 else -math.inf)
 
-        ends = math.log(ratio), max(math.log(ratio) + 1.0, math.log1p(p / a)) + 40.0 / math.sqrt(a)
-        begin = -60.0 / a - 5.0
-        grid = np.linspace(begin, ends[1], 4001)
+        width, peak = 40.0 / math.sqrt(a), math.log1p(p / a)
+        ends = math.log(ratio), max(math.log(ratio) + 1.0, peak) + width
+        begin = min(-60.0 / a - 5.0, math.log(ratio) - 1.0) if a < 100.0 else min(-1.5 * width, math.log(ratio) - width)
+        grid = np.concatenate([np.linspace(begin, ends[1], 4001), np.linspace(-width, peak + width, 4001)])
         top = max(log_term(x) for x in grid)
-        edges = sorted({begin, *ends, *(x for x in (math.log1p(p / a), 0.0) if begin < x < ends[1])})
+        inner = -width, 0.0, peak, peak + width, math.log(ratio) - width, math.log(ratio) + width
+        edges = sorted({begin, *ends, *(x for x in inner if begin < x < ends[1])})
         total = sum(
             quad(lambda x: math.exp(log_term(x) - top), low, high, limit=200)[0]
             for low, high in itertools.pairwise(edges)

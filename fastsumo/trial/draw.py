@@ -13,7 +13,7 @@ from fastsumo.jit.bits import bits_float, float_bits, floor
 from fastsumo.jit.memory import floats, ints
 from fastsumo.jit.options import device, inlined, kernel
 from fastsumo.trial import kinds
-from fastsumo.trial.philox import HALF_WORD, LOW, philox, roulette_uniform
+from fastsumo.trial.philox import HALF_WORD, LOW, fill_roulette, philox
 from fastsumo.trial.plan import FINITE_HEAD
 from fastsumo.vmath import exp, log
 
@@ -23,80 +23,75 @@ _NEVER = int64(1 << 62)  # a `K` that no trial has
 @device
 def _terms(params, terms_at, n):
     """`K` of ``n`` trials, in the place of their uniforms."""
-    terms, uniforms = ints(terms_at, n), floats(terms_at, n)
+    terms, u = ints(terms_at, n), floats(terms_at, n)
     if params.table_size:
         table = floats(params.table_at, params.table_size)
         for t in range(n):
-            terms[t] = max(min(_from_table(table, uniforms[t]), params.highest), params.lowest)
+            terms[t] = max(min(_from_table(table, _within(params, u[t])), params.highest), params.lowest)
     elif params.power == 1.0:  # P(K >= k) = 1 / k means K = floor(1 / u); beyond the head, logs for the few
         lowest, highest, goes_on = float(params.lowest), float(params.highest), params.head >= FINITE_HEAD
         head = _NEVER if goes_on else int64(min(params.head, highest))
         for t in range(n):
-            k = int64(max(min(1.0 / uniforms[t], highest), lowest))
-            terms[t] = k if k < head else -float_bits(uniforms[t])
+            within = _within(params, u[t])
+            k = int64(max(min(1.0 / within, highest), lowest))
+            terms[t] = k if k < head else -float_bits(within)
         for t in range(0 if goes_on else n):
             if terms[t] < 0:
                 terms[t] = _from_formula(params, bits_float(-terms[t]))
     else:
         for t in range(n):
-            terms[t] = _from_formula(params, uniforms[t])
+            terms[t] = _from_formula(params, _within(params, u[t]))
 
 
-def _drawing(fill):
-    """A function ``draw(params, first, terms_at, n)`` of the uniforms that ``fill``, of the same signature, writes.
+def _drawing(place):
+    """A function ``draw(params, first, terms_at, n)`` of `K` of the ``n`` trials from number ``first`` on.
 
-    It writes `K` of the ``n`` trials from number ``first`` on.
+    Uniforms are in the memory of the terms first, where ``place(params, first, u)`` may change them.
     """
 
     @device
     def draw(params, first, terms_at, n):
-        terms = ints(terms_at, n)
+        terms, u = ints(terms_at, n), floats(terms_at, n)
         if params.kind == kinds.IWAE or params.kind == kinds.JVI:
             for t in range(n):
                 terms[t] = params.cap
         else:
-            fill(params, first, terms_at, n)
+            fill_roulette(first, params.key, u)
+            place(params, first, u)
             _terms(params, terms_at, n)
 
     return draw
 
 
 @device
-def _fill_alone(params, first, uniforms_at, n):
-    """The uniform of each trial for itself."""
-    uniforms = floats(uniforms_at, n)
-    for t in range(n):
-        uniforms[t] = _scaled(params, roulette_uniform(first + uint64(t), params.key))
+def _leave(params, first, u):
+    """Every trial has a uniform of its own."""
 
 
 @device
-def _fill_stratified(params, first, uniforms_at, n):
-    """Uniforms by blocks."""
-    uniforms, bits, done = floats(uniforms_at, n), uint64(params.block_bits), 0
+def _stratify(params, first, u):
+    """Roulette uniforms by blocks."""
+    bits, done, n = uint64(params.block_bits), 0, u.size
     while done < n:
         block = (first + uint64(done)) >> bits
         end = min(n, int64(((block + uint64(1)) << bits) - first))
         words = _words_of(block, params.key)
         for t in range(done, end):
-            trial = first + uint64(t)
-            uniforms[t] = _scaled(params, _placed(params, trial, roulette_uniform(trial, params.key), words))
+            u[t] = _placed(params, first + uint64(t), u[t], words)
         done = end
 
 
 @device
-def _fill_any(params, first, uniforms_at, n):
-    """Whichever the run has."""
+def _stratify_if_asked(params, first, u):
     if params.block_bits > 0:
-        _fill_stratified(params, first, uniforms_at, n)
-    else:
-        _fill_alone(params, first, uniforms_at, n)
+        _stratify(params, first, u)
 
 
-draw_alone, draw_stratified, draw = _drawing(_fill_alone), _drawing(_fill_stratified), _drawing(_fill_any)
+draw_alone, draw_stratified, draw = _drawing(_leave), _drawing(_stratify), _drawing(_stratify_if_asked)
 
 
 @inlined
-def _scaled(params, u):
+def _within(params, u):
     """The uniform that draws `K`; exactly the roulette uniform where the law is whole."""
     return params.uniform_low + params.uniform_width * u
 
@@ -131,7 +126,7 @@ def terms_of(params, u):
     """`K` of one trial from its roulette uniform."""
     if params.kind == kinds.IWAE or params.kind == kinds.JVI:
         return params.cap
-    u = _scaled(params, u)
+    u = _within(params, u)
     if params.table_size:
         k = _from_table(floats(params.table_at, params.table_size), u)
         return max(min(k, params.highest), params.lowest)

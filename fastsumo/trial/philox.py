@@ -81,24 +81,25 @@ def polar(u1, u2):
     return radius * cosine, radius * sine
 
 
+@inlined
+def _two_by_two(a, b, key):
+    """`philox` of two counters side by side: a round waits for its products, and there is time for another's then."""
+    (a0, a1, a2, a3), (b0, b1, b2, b3), k0, k1 = a, b, key & LOW, key >> HALF_WORD
+    for _ in range(10):
+        a0, a1, a2, a3 = _round(a0, a1, a2, a3, k0, k1)
+        b0, b1, b2, b3 = _round(b0, b1, b2, b3, k0, k1)
+        k0, k1 = _next_key(k0, k1)
+    return _two_uniforms(a0, a1, a2, a3), _two_uniforms(b0, b1, b2, b3)
+
+
 @device
 def _fill_pairs(trials, samples, block, key, first, second):
-    """The uniforms of `uniform_pair` for every (trial, sample).
-
-    Two of them side by side: a round waits for its products, and there is time for another's meanwhile.
-    """
+    """The uniforms of `uniform_pair` for every (trial, sample)."""
     n = trials.size
     half = n // 2
     for i in range(half):
-        a0, a1, a2, a3 = _counter(trials[i], samples[i], block)
-        b0, b1, b2, b3 = _counter(trials[i + half], samples[i + half], block)
-        k0, k1 = key & LOW, key >> HALF_WORD
-        for _ in range(10):
-            a0, a1, a2, a3 = _round(a0, a1, a2, a3, k0, k1)
-            b0, b1, b2, b3 = _round(b0, b1, b2, b3, k0, k1)
-            k0, k1 = _next_key(k0, k1)
-        first[i], second[i] = _two_uniforms(a0, a1, a2, a3)
-        first[i + half], second[i + half] = _two_uniforms(b0, b1, b2, b3)
+        a, b = _counter(trials[i], samples[i], block), _counter(trials[i + half], samples[i + half], block)
+        (first[i], second[i]), (first[i + half], second[i + half]) = _two_by_two(a, b, key)
     if n % 2:
         first[n - 1], second[n - 1] = uniform_pair(trials[n - 1], samples[n - 1], block, key)
 
@@ -108,6 +109,19 @@ def _turn(first, second, n):
     """Pairs of uniforms into pairs of normals, in place; half the instructions that it has among other loops."""
     for i in range(n):
         first[i], second[i] = polar(first[i], second[i])
+
+
+@device
+def fill_roulette(trial, key, uniforms):
+    """The uniforms that draw `K` of consecutive trials."""
+    n = uniforms.size
+    half, zero = n // 2, uint64(0)
+    for i in range(half):
+        a = _counter(trial + uint64(i), zero, zero)
+        b = _counter(trial + uint64(half + i), zero, zero)
+        (uniforms[i], _), (uniforms[half + i], _) = _two_by_two(a, b, key)
+    if n % 2:
+        uniforms[n - 1] = roulette_uniform(trial + uint64(n - 1), key)
 
 
 @device

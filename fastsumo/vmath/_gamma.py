@@ -126,7 +126,7 @@ def lgamma(x: ArrayLike) -> Any:
 
     Notes
     -----
-    Error below 3 ulp for ``x > 0``, also beside the zeros at 1 and 2. Below 0 the function has a zero between any two
+    Error below 4 ulp for ``x > 0``, also beside the zeros at 1 and 2. Below 0 the function has a zero between any two
     of its poles, and the error is below 3 ulp of the largest of the result, ``log(pi / |sin(pi x)|)`` and
     ``lgamma(1 - x)``. lgamma(0) = lgamma(-1) = ... = inf, lgamma(±inf) = inf. Method: from 8 on Stirling's series;
     below, a step by step shift to [1.5, 2.5] and a polynomial of degree 19; below 0 the reflection.

@@ -276,7 +276,7 @@ def log10(x: ArrayLike) -> Any:
 
     Notes
     -----
-    Error below 1 ulp, exact for 1, 10, ..., 1e22. log10(0) = -inf, log10(inf) = inf,
+    Error below 2 ulp, exact for 1, 10, ..., 1e22. log10(0) = -inf, log10(inf) = inf,
     NaN below zero. Method: as `log`, both factors in two parts.
 
     Examples

@@ -174,7 +174,7 @@ def erfc(x: ArrayLike) -> Any:
 
     Notes
     -----
-    Error below 4 ulp, also in the tail down to subnormal numbers. erfc(-inf) = 2, erfc(inf) = 0. Method:
+    Error below 5 ulp, also in the tail down to subnormal numbers. erfc(-inf) = 2, erfc(inf) = 0. Method:
     ``exp(-x**2) erfcx(x)`` with ``x**2`` in two parts and ``(x + 4) erfcx(x)`` a polynomial in ``(x - 4) / (x
     + 4)`` (M. M. Shepherd and J. G. Laframboise, Math. Comp. 36, 1981).
 
@@ -201,7 +201,7 @@ def normal_cdf(x: ArrayLike) -> Any:
 
     Notes
     -----
-    Error below 4 ulp, relative also in the lower tail down to subnormal numbers (``x`` about -38.4).
+    Error below 5 ulp, relative also in the lower tail down to subnormal numbers (``x`` about -38.4).
     normal_cdf(-inf) = 0, normal_cdf(inf) = 1. Method: as `erfc`, with a polynomial of its own.
 
     Examples

@@ -200,7 +200,7 @@ def tan(x: ArrayLike) -> Any:
 
     Notes
     -----
-    Error below 3 ulp on the whole domain. tan(-0.0) = -0.0, tan(±inf) = NaN. Method: the quotient of `sin`
+    Error below 4 ulp on the whole domain. tan(-0.0) = -0.0, tan(±inf) = NaN. Method: the quotient of `sin`
     and `cos`.
 
     Examples

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, optimize, stats
 
 import fastsumo as fs
 from bench import published
@@ -51,11 +51,77 @@ def test_multilevel_at_their_shares() -> None:
     shares = published.allocation(12)
     assert shares.sum() == pytest.approx(1.0)
     assert shares[3] / shares[2] == pytest.approx(2.0**-1.5)
-    one = published.Number(0.2, 0.01)
-    assert published.multilevel([one]) == pytest.approx(one)
+    one = np.array([0.1, 0.3])
+    np.testing.assert_allclose(published.multilevel([one]), one)
     w = 1.0 - 2.0**-1.5
-    two = published.multilevel([one, published.Number(0.1, 0.0)], 0.0)
-    assert two.value == pytest.approx((0.2 / w + 0.1 / (1.0 - w)) * (w + 2.0 * (1.0 - w)))
+    two = published.multilevel([one, np.array([0.1, 0.0])])
+    np.testing.assert_allclose(two, np.array([0.1 / w + 0.1 / (1.0 - w), 0.3 / w]) * (w + 2.0 * (1.0 - w)))
+    counts = 4000 * published.whole_allocation(12, 4000)
+    assert counts.sum() == 4000
+    assert counts[-3:].tolist() == [1, 1, 1]
+
+
+def test_ratios_of_means_over_the_same_individuals() -> None:
+    below = np.random.default_rng(1).gamma(2.0, size=1000)
+    assert published.ratio_of(3.0 * below, below) == pytest.approx((3.0, 0.0), abs=1e-12)
+    found = published.ratio_of(below + 1.0, below)
+    split = [published.ratio_of(part + 1.0, part).value for part in np.split(below, 50)]
+    assert found.error == pytest.approx(np.std(split) / math.sqrt(50.0), rel=0.4)
+
+
+def test_gradients_are_those_of_log_averages() -> None:
+    """By differences of ``L``, whose scores they are, with the same samples; the model in plain formulas."""
+    whole, difference = published.scores(3, 4, np.random.default_rng(7))
+    random = np.random.default_rng(7)
+    x, uniform = random.standard_normal((3, 2, 3)), random.random((3, 2))
+    effect, noise = random.standard_normal((3, 1)), random.standard_normal((3, 4))
+    true = np.array([1.0, 0.0, *published.SLOPES])
+    y = uniform < 1.0 / (1.0 + np.exp(-(x @ true[2:] + _spread(1.0) * effect)))
+    for i in range(3):
+        wanted = _gradients(x[i], y[i], noise[i], true)
+        np.testing.assert_allclose(whole[i], wanted[0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(difference[i], wanted[0] - 0.5 * (wanted[1] + wanted[2]), rtol=1e-4, atol=1e-5)
+
+
+def _spread(alpha: float) -> float:
+    return math.sqrt(math.log1p(math.exp(alpha)))
+
+
+def _gradients(x: np.ndarray, y: np.ndarray, noise: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Of the log averages of all weights of an individual, of the first two, and of the last two."""
+
+    def log_joint(z: np.ndarray, at: np.ndarray) -> np.ndarray:
+        logit = z[..., None] + at[1] + x @ at[2:]
+        of_data = np.sum(np.where(y, logit, 0.0) - np.logaddexp(0.0, logit), axis=-1)
+        return np.asarray(stats.norm(0.0, _spread(at[0])).logpdf(z) + of_data)
+
+    mode = float(optimize.minimize_scalar(lambda z: -log_joint(np.array(z), true)).x)
+    before, middle, after = log_joint(mode + np.array([-1e-3, 0.0, 1e-3]), true)
+    proposal = stats.norm(mode, published.WIDER / math.sqrt((2.0 * middle - before - after) / 1e-6))
+    z = mode + proposal.std() * noise
+
+    def averages(at: np.ndarray) -> np.ndarray:
+        w = np.exp(log_joint(z, at) - proposal.logpdf(z))
+        return np.log([w.mean(), w[:2].mean(), w[2:].mean()])
+
+    steps = 1e-5 * np.eye(true.size)
+    return np.array([(averages(true + step) - averages(true - step)) / 2e-5 for step in steps]).T
+
+
+def test_exact_moments_of_the_linear_gaussian_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One log weight is a constant less a sixth of a noncentral chi-square, whose moments are known."""
+    monkeypatch.setattr(published, "_NODES", 3)  # for the sake of time; the moments are linear
+    rows = np.random.default_rng(2).normal(0.0, 0.1, (7, 20))
+    squares = np.sum(rows**2, axis=1)
+    exact = published.Exact(rows)
+    one = exact.variance(fs.IWAE(1))
+    assert one.value == pytest.approx(np.mean(2.0 * (20.0 + 48.0 * squares) / 36.0), rel=1e-6)
+    bias = 10.0 * math.log(4.0 / 3.0) + 3.0 * squares - (20.0 + 24.0 * squares) / 6.0
+    assert exact.bias(1) == pytest.approx(bias.mean(), rel=1e-9)
+    assert math.isinf(exact.variance(fs.SUMO(published.PAPER)).value)
+    model = published.with_transform(0.09)
+    z, row = np.random.default_rng(0).standard_normal(20), np.array([0.3] + [0.0] * 19)
+    assert published._log_weight_along(z, model.params) == pytest.approx(published._log_weight(z, row, model.params))
 
 
 @pytest.mark.parametrize(("k", "order"), [(4, 0), (5, 1), (16, 1), (9, 2)])

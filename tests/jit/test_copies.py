@@ -86,7 +86,7 @@ FUNCTIONS = {
 }
 
 
-QUICK = ("in a module", "under another name", "a ufunc", "an overload", "each other")
+QUICK = ("under another name", "a ufunc", "an overload", "each other")
 
 
 def closed_over() -> Any:
@@ -94,9 +94,15 @@ def closed_over() -> Any:
     return lambda x: inner(x)
 
 
+def module_closed_over() -> Any:
+    held = cfg
+    return lambda x: held.helper(x) + held.deeper.helper(x)
+
+
 @pytest.mark.parametrize(
     "function",
     [
+        pytest.param(module_closed_over(), id="in a module in a cell"),
         *((pytest.param if name in QUICK else slow)(each, id=name) for name, each in FUNCTIONS.items()),
         slow(closed_over(), id="in a cell"),
     ],

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 import imports
-import pytest
 
 from fastsumo.jit.numba_internals import ATTRIBUTES, IMPORTED, TRIED
 
@@ -68,9 +67,10 @@ def test_what_would_be_missing_is_seen() -> None:
     }
 
 
-@pytest.mark.parametrize("name", sorted(name for name in imports.modules() if not name.startswith("fastsumo.jit")))
-def test_nothing_else_looks_inside(name: str) -> None:
-    assert [each.name for each in imports.imports(name) if is_inside(each.name)] == []
+def test_nothing_else_looks_inside() -> None:
+    others = sorted(name for name in imports.modules() if not name.startswith("fastsumo.jit"))
+    assert len(others) > 200
+    assert [(name, each.name) for name in others for each in imports.imports(name) if is_inside(each.name)] == []
 
 
 def test_all_of_it_is_in_this_version() -> None:

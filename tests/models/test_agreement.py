@@ -6,7 +6,7 @@ model calls vmath.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import expressions
@@ -18,10 +18,10 @@ from hypothesis import Phase, given, settings
 import fastsumo as fs
 from fastsumo.engine.cpu.kernels import weights
 from fastsumo.jit.copies import thawed
-from fastsumo.models.proof import Proof, _agree
+from fastsumo.models import proof
 from fastsumo.trial.lazy_sums import with_lazy_sums
 
-TOGETHER = 20  # models of one function: few enough, as the compiler's time for one grows faster than its length
+TOGETHER = 30  # models of one function: few enough, as the compiler's time for one grows faster than its length
 COSTLY = {  # to compile
     *("spread", "sorted_copy", "where", "numpy_reductions", "quadratic", "dots", "matrix", "cumulated", "clipped"),
     *("arrays_at_once", "comprehension", "generator", "any_all"),
@@ -38,15 +38,23 @@ def compiled(function: Any, params: int, by_lanes: bool, linear: bool) -> Any:
     return found
 
 
+@pytest.fixture(autouse=True)
+def each_function_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models of one function are read, and copied, once for all."""
+    for name in ("check_purity", "plain"):
+        monkeypatch.setattr(proof, name, cache(getattr(proof, name)))
+
+
 def strictly(function: Any, params: Any, *ways: Any) -> float:
     """The share of points where a function agrees with Python to 1e-12; elsewhere it does but for cancellation."""
-    proof = Proof(fs.Model(function, 3, params))
+    model = fs.Model(function, 3, params)
+    looked = proof.Proof(model)
     for way in ways:
-        proof.compare(way)
-    own = [(point, value) for point, value in proof._found if point.params is proof._model.params]
+        looked.compare(way)
+    own = [(point, value) for point, value in looked._found if point.params is model.params]
     near = np.array([value if isinstance(value, float) else np.nan for _, value in own])
-    found = ways[0](np.stack([point.z for point, _ in own]), None, proof._model.params, near)
-    return float(np.mean([_agree(value, each, 0.0) for (_, value), each in zip(own, found, strict=True)]))
+    found = ways[0](np.stack([point.z for point, _ in own]), None, model.params, near)
+    return float(np.mean([proof._agree(value, each, 0.0) for (_, value), each in zip(own, found, strict=True)]))
 
 
 def test_legal_models_agree_with_python() -> None:
@@ -62,7 +70,7 @@ def test_legal_models_agree_with_python() -> None:
 @pytest.mark.parametrize("name", legal.MODELS)
 def test_a_legal_model_agrees_with_python_as_the_engine_compiles_it(name: str) -> None:
     model = fs.Model(legal.MODELS[name], legal.DIM, legal.PARAMS, name=name)
-    found = weights.compiled(model, Proof(model))
+    found = weights.compiled(model, proof.Proof(model))
     assert found.linear_at
     assert found.extended_at
     assert fs.sample(model, fs.IWAE(2), 100)[0].size == 100

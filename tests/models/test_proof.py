@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,12 @@ import pytest
 from complaints import fails
 from numba import objmode
 from numba.experimental import jitclass
-from numba.extending import intrinsic, overload, register_jitable
+from numba.extending import intrinsic, lower_builtin, overload, register_jitable, type_callable
 from zoo import slow
 
 import fastsumo as fs
 from fastsumo.engine.cpu.kernels import weights
+from fastsumo.engine.faults import compiling
 from fastsumo.jit.copies import thawed
 from fastsumo.models.plain import plain
 from fastsumo.models.proof import Proof
@@ -37,6 +39,15 @@ GENERATOR = np.random.default_rng(0)
 DEBUG = False
 CALLS = [0]
 OWN = [1.0]
+
+
+NAME = "probit"
+
+
+def weights_of(model: fs.Model) -> None:
+    """What is compiled of a model, and proved, without the engine around it."""
+    with compiling(model):
+        weights.compiled(model, Proof(model))
 
 
 def look(function: Any, params: Any = (1.5, -0.5), dim: int = 2, **more: Any) -> None:
@@ -148,13 +159,14 @@ def unwritten(values):  # type: ignore[no-untyped-def]
 READERS = [
     *("reads_too_far_too(params)", "TABLE[int(z[0] + 7.0)]", "(lambda v: v[4])(params)", "taught(params)"),
     *("looks_up(z[0])", "looks_up(z).sum()", "applied(lambda v: v[4], params)", "declared(params)"),
+    *("1.0 * (7 // int(params[1]))", "1.0 * (7 % int(params[1]))", "1.0 * divmod(7, int(params[1]))[0]"),
 ]
 
 
 def test_whatever_reads_is_checked() -> None:
-    """All in one function, behind a question of params, where no point of a proof is."""
+    """All in one function, behind a question of params, where no point of a proof is; whole numbers over 0 too."""
     lines = [f" if params[0] == {i}.0:\n  return {text}\n" for i, text in enumerate(READERS)]
-    exec(f"def model(z, params):\n{''.join(lines)} return unwritten(z) + 1.0", scope := dict(globals()))
+    exec(f"def model(z, params):\n{''.join(lines)} return unwritten(z) + 7 % 3 + z[0] % 2.0", scope := dict(globals()))
     shape = weights.Shape("normal", "", 1, 1, 2, 2, 0)
     with thawed(scope["model"]) as now:
         made = weights._callback(now, shape, None, False, False)
@@ -195,12 +207,27 @@ def deep_down(values):  # type: ignore[no-untyped-def]
     return reduced(values)
 
 
+def lowered(x):  # type: ignore[no-untyped-def]
+    return x
+
+
+@type_callable(lowered)
+def _typed(context):  # type: ignore[no-untyped-def]
+    return lambda x: x
+
+
+@lower_builtin(lowered, numba.types.Float)
+def _lowered(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    return args[0]
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [
         *(("reduced(z)", "reduced, which is made by numba.guvectorize"), ("deep_down(z)", "reduced, which is made by")),
         *(("Holder(z).held[9]", "Holder, which is made by numba.exper"), ("native(z[0])", "native, .* numba.cfunc")),
         *(("neighbours(z)[1]", "neighbours, .* numba.stencil"), ("raw(z[0])", "raw, .* numba.extending.intrinsic")),
+        ("lowered(z[0])", "lowered, .* numba.extending.type_callable"),
         *(("numba.carray(z.ctypes, 9)[8]", "numba.carray, which takes an address"),),
         ("np.lib.stride_tricks.as_strided(z, (9,))[8]", "np.lib.stride_tricks.as_strided, which takes strides"),
     ],
@@ -211,19 +238,40 @@ def test_what_cannot_be_checked_is_refused(text: str, word: str) -> None:
     assert "functions under numba.njit" in told
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("text", ["z.ctypes.data * 1.0", "reads_flat(params)"])
-def test_what_only_the_compiler_sees_is_refused(text: str) -> None:
-    exec(f"def model(z, params):\n return {text} if z[0] > 99.0 else z[0]", scope := dict(globals()))
+module = types.ModuleType("module")
+module.helper, module.ufunc = reads_too_far, looks_up  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        slow("z.ctypes.data * 1.0", "nothing checks"),
+        slow("reads_flat(params)", "an index of .flat"),
+        slow("np.take_along_axis(z, np.array([9]), 0)[0]", "nothing checks what numpy.take_along_axis"),
+        slow("unchecked(z)", "an index of getitem_unchecked"),
+        slow("float(hash(NAME))", "hashes differ from process to process"),
+        slow("float(NAME.__hash__())", "hashes differ from process to process"),
+        ("held.helper(z)", "reads_too_far is reached by a way that is not followed"),
+        slow("held.ufunc(z[0])", "looks_up is reached by a way that is not followed"),
+        slow("library.empty(3)[0]", "empty is reached by a way that is not followed"),
+    ],
+)
+def test_what_only_the_compiler_sees_is_refused(text: str, word: str) -> None:
+    lines = ["held, library = module, np", f"return {text} if z[0] > 99.0 else z[0]"]
+    exec("\n ".join(["def model(z, params):", *lines]), scope := dict(globals()))
     model = fs.Model(scope["model"], 1, [1.0], name="mine")
-    fails(
-        lambda: fs.simulate(model, fs.ELBO(), 10), fs.ModelError, "model 'mine' cannot be compiled: (nothing|an index)"
-    )
+    with pytest.raises(fs.ModelError, match=f"model 'mine' cannot be compiled: {word}"):
+        weights_of(model)
 
 
 @numba.njit
 def reads_flat(values):  # type: ignore[no-untyped-def]
     return values.flat[5]
+
+
+@numba.njit
+def unchecked(values):  # type: ignore[no-untyped-def]
+    return numba.typed.List([values[0]]).getitem_unchecked(7)
 
 
 # --- writing --------------------------------------------------------------------------------------------------------
@@ -365,6 +413,73 @@ def test_a_log_weight_is_a_function(function: Any, word: str) -> None:
         assert "test_proof.py, line" in text
 
 
+@numba.njit
+def loud(x):  # type: ignore[no-untyped-def]
+    print(x)
+    return x
+
+
+@numba.vectorize
+def loud_ufunc(x):  # type: ignore[no-untyped-def]
+    print(x)
+    return x
+
+
+def loud_stub(x):  # type: ignore[no-untyped-def]
+    return x
+
+
+@overload(loud_stub)
+def _loud(x):  # type: ignore[no-untyped-def]
+    def told(x):  # type: ignore[no-untyped-def]
+        print(x)
+        return x
+
+    return told
+
+
+LOUD = (abs, (loud,))
+
+
+def in_cells() -> Any:
+    drawn, clock = np.random, time
+    return lambda z, params: z[0] if z[0] < 99.0 else drawn.normal() + clock.time()
+
+
+def in_a_default(z, params, say=print):  # type: ignore[no-untyped-def]
+    say(z[0])
+    return z[0]
+
+
+def in_a_named_default(z, params, *, helper=loud):  # type: ignore[no-untyped-def]
+    return helper(z[0])
+
+
+def by_another_name(z, params):  # type: ignore[no-untyped-def]
+    drawn = np.random
+    return z[0] if z[0] < 99.0 else drawn.normal()
+
+
+@pytest.mark.parametrize(
+    ("function", "word"),
+    [
+        *((in_a_default, "say, which prints"), (in_a_named_default, "print, which prints")),
+        *((lambda z, params: LOUD[1][0](z[0]), "print, which"), (lambda z, params: loud_ufunc(z[0]), "print, which")),
+        *((lambda z, params: loud_stub(z[0]), "print, which"), (in_cells(), "drawn.normal, which draws")),
+        *(
+            (by_another_name, "np.random, which draws"),
+            (lambda z, params: numba.get_thread_id(), "numba.get_thread_id"),
+        ),
+    ],
+)
+def test_whatever_way_it_is_reached(function: Any, word: str) -> None:
+    fails(lambda: look(function), fs.ModelError, f"model 'mine' uses {word}")
+
+
+def test_an_overload_is_looked_at_while_it_is_compiled() -> None:
+    fails(lambda: weights_of(fs.Model(lambda z, params: loud_stub(z[0]), 1)), fs.ModelError, "print, which prints")
+
+
 def test_what_is_not_come_to_is_not_looked_at() -> None:
     check_purity(prints_if, "mine")
     look(prints_if)
@@ -443,6 +558,44 @@ def test_a_wrong_number_is_an_error() -> None:
         lambda: proof.compare(values), fs.ModelError, r"gives \S+ in plain Python but \S+ when it is compiled, at z = "
     )
     fails(lambda: proof.compare(lambda *given: [None] * len(given[0])), fs.ModelError, "but an exception when")
+
+
+@numba.njit
+def endless(n):  # type: ignore[no-untyped-def]
+    return 1.0 if n == 0 else n * endless(n - 1)
+
+
+def logistic(x: float, far: float) -> float:
+    return 1.0 / (1.0 + math.exp(x)) if x < 709.0 else far
+
+
+def test_what_would_never_end_is_not_compiled() -> None:
+    fails(lambda: look(lambda z, params: endless(int(3.0 * z[0]))), fs.ModelError, "'mine' calls itself without end")
+
+
+@pytest.mark.parametrize(
+    ("function", "compiled", "is_right"),
+    [
+        (lambda z, params: 7 // int(z[0]), lambda z: float(7 // int(z) if int(z) else 0), False),
+        (lambda z, params: float(7 % int(z[0])), lambda z: float(7 % int(z) if int(z) else 0), False),
+        (lambda z, params: int(math.log(z[0])), lambda z: float(int(math.log(z))) if z > 0.0 else -(2.0**63), False),
+        (lambda z, params: 7 / int(z[0]), lambda z: 7 / int(z) if int(z) else math.inf, True),
+        (lambda z, params: math.log(z[0]), lambda z: math.log(z) if z > 0.0 else math.nan, True),
+        (lambda z, params: 1.0 / (1.0 + math.exp(800.0 * z[0])), lambda z: logistic(800.0 * z, 0.0), True),
+        (lambda z, params: 1.0 / (1.0 + math.exp(800.0 * z[0])), lambda z: logistic(800.0 * z, 1.0), False),
+    ],
+)
+def test_where_python_raises_the_processor_decides_or_it_is_an_error(function, compiled, is_right) -> None:  # type: ignore[no-untyped-def]
+    """What is finite there must be what infinity and NaN give."""
+    proof = Proof(fs.Model(function, 1, name="mine"))
+
+    def compare() -> None:
+        proof.compare(lambda z, row, params, near: [compiled(float(point[0])) for point in z])
+
+    if is_right:
+        compare()
+    else:
+        fails(compare, fs.ModelError, "Error: .* in plain Python but .* say what the log weight is there")
 
 
 def test_rounding_is_not_an_error() -> None:
@@ -534,7 +687,9 @@ def test_a_model_that_is_slow_in_python_is_looked_at_once() -> None:
 
     def slow_model(z, params):  # type: ignore[no-untyped-def]
         calls[0] += 1
-        time.sleep(0.15)
+        end = time.thread_time() + 0.15
+        while time.thread_time() < end:
+            pass
         return 0.0
 
     proof = Proof(fs.Model(slow_model, 1))

@@ -259,7 +259,7 @@ def test_other_errors_are_not_of_memory() -> None:
 
     with pytest.raises(RuntimeError, match="device lost") as caught:
         model(lost)(POINTS)
-    assert caught.value.__notes__ == ["raised by the function of model 'mine', given z of shape (4, 2)"]
+    assert caught.value.__notes__ == ["raised by the function of model 'mine', given 4 samples"]
 
 
 def test_what_a_device_does_not_give_is_its_own_error() -> None:

@@ -244,16 +244,27 @@ def test_bad_arguments_are_told() -> None:
     fails(lambda: fs.audit(by_rows(right), minimum=0), ValueError, "minimum")
     fails(lambda: fs.audit(by_rows(right), start=2), ValueError, "start")
     fails(lambda: fs.audit(lambda w, k: w), ValueError, "one value a row")
-    fails(lambda: fs.audit(lambda w: w), TypeError, "log weights and terms, but its signature is")  # type: ignore[arg-type, misc]
+    fails(lambda: fs.audit(lambda w: w), TypeError, "and return values, but its signature is")  # type: ignore[arg-type, misc]
     fails(lambda: fs.audit(lambda w, k: None), TypeError, "but returned None")  # type: ignore[arg-type, return-value]
     for returned in (None, "text", 1, 1j, np.float16(1.0)):
         fails(lambda returned=returned: fs.audit(lambda w, k: returned), TypeError, "float32 or float64")  # type: ignore[misc]
     fails(lambda: fs.audit(by_rows(right), draw=lambda n: None), ValueError, "n whole numbers")
     fails(lambda: fs.audit(by_rows(right), draw=lambda n: np.full(n, np.nan)), ValueError, "n whole numbers")
     fails(lambda: fs.audit(by_rows(right), draw=lambda n: np.ones(3)), ValueError, "n whole numbers")
-    fails(lambda: fs.audit(by_rows(right), draw=lambda n: np.full(n, 1.5)), ValueError, "n whole numbers")
+    fails(lambda: fs.audit(by_rows(right), draw=lambda n: np.full(n, 1.5)), ValueError, "n whole numbers, got 1.5")
+    fails(lambda: fs.audit(by_rows(right), draw=3), TypeError, "draw must take a number n")  # type: ignore[arg-type]
+    fails(lambda: fs.audit(by_rows(right), draw=lambda: 3), TypeError, "its signature is")  # type: ignore[arg-type, misc]
     with pytest.raises(ZeroDivisionError):
         fs.audit(lambda w, k: 1 / 0)
+
+
+@pytest.mark.parametrize("law", [fs.roulette.Geometric(1.0), fs.roulette.Table([1.0, 0.5, 0.0])], ids=repr)
+def test_no_terms_are_asked_for_that_the_law_never_draws(law: Any) -> None:
+    assert fs.audit(lambda w, k: fs.sumo(w, k, law), law).passed
+
+
+def test_increments_that_are_not_added_are_told() -> None:
+    assert "the value is L_m alone" in fs.audit(lambda w, k: w[:, 0]).findings[0]
 
 
 def test_the_definition_is_that_of_the_library() -> None:

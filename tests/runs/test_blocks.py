@@ -32,8 +32,8 @@ def by_hand(values: NDArray[np.float64], first: int = 0, size: int = 64) -> floa
     """Standard error of the mean from 256 groups of blocks."""
     group = (first + np.arange(values.size)) // size % 256
     sums = np.bincount(group, values - values.mean(), 256)
-    filled = np.unique(group).size
-    return float(np.sqrt(filled / (filled - 1) * np.sum(sums**2)) / values.size)
+    shares = np.bincount(group, minlength=256) / values.size
+    return float(np.sqrt(np.sum(sums**2) / (1.0 - np.sum(shares**2))) / values.size)
 
 
 # --- trials ---------------------------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def test_errors_are_those_of_blocks(trials: int, first: int) -> None:
 
 
 def test_variance_of_the_mean_is_that_of_theory() -> None:
-    values, _ = fs.sample(GAMMA, BLOCKS, 2**18, seed=8)
+    values, _ = fs.sample(GAMMA, BLOCKS, 2**16, seed=8)
     means = values.reshape(-1, 64).mean(axis=1)
     squares = 64.0 * (means - means.mean()) ** 2
     predicted = fs.theory.predict(GAMMA, BLOCKS)
@@ -89,6 +89,37 @@ def test_means_are_as_far_from_the_truth_as_their_errors_say() -> None:
     assert 0.4 < np.mean(scores**2) < 1.7
     plain = fs.theory.predict(GAMMA, replace(BLOCKS, stratified=1)).variance.value
     assert np.mean([found.std_error**2 for found in runs]) * 64 * 128 < 0.9 * plain
+
+
+@pytest.mark.parametrize("trials", [65, 80, 130, 256])
+def test_errors_of_blocks_of_any_sizes_are_not_too_small(trials: int) -> None:
+    """Of a block and one trial more, too, where the factor of equal groups gave a quarter of the error."""
+    values, _ = fs.sample(GAMMA, BLOCKS, 256 * 2000, seed=4)
+    parts = values.reshape(-1, 256)[:, :trials]
+    starts = np.arange(0, trials, 64)
+    counts = np.diff(starts, append=trials)
+    squares = [tails._summary.error_by_groups(counts, np.add.reduceat(part, starts)) ** 2 for part in parts]
+    ratio = np.mean(squares) / parts.mean(axis=1).var()
+    assert 0.85 < ratio < 1.6  # its own error is some 5 %; a small block's mean has more variance for each trial
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        fs.MLMC(ratio=0.45, first=False, kind="sum", stratified=4096),
+        zoo.slow(fs.MLMC(ratio=0.45, stratified=4096)),
+        zoo.slow(fs.SUMO(fs.roulette.Harmonic(cap=80), stratified=4096)),
+        zoo.slow(fs.SingleTerm(fs.roulette.Harmonic(cap=20), stratified=4096)),
+    ],
+    ids=repr,
+)
+def test_errors_of_variances_are_those_of_independent_trials_and_not_too_small(estimator: Any) -> None:
+    found = run(2**18, estimator, seed=5)
+    values, _ = fs.sample(GAMMA, estimator, 2**18, seed=5)
+    squares = (values - values.mean()) ** 2
+    assert found.variance_error == pytest.approx(squares.std() / 512.0, rel=1e-4)
+    of_blocks = squares.reshape(-1, 4096).mean(axis=1).std(ddof=1) / 8.0
+    assert of_blocks < 1.25 * found.variance_error  # 64 blocks: its own error is 9 %
 
 
 def test_intervals_take_groups_for_independent_and_nothing_else() -> None:
@@ -235,6 +266,3 @@ def test_refused_before_anything_runs() -> None:
         fs.Stratum(BLOCKS, 1, 2)
     with pytest.raises(ValueError, match="no form for a GPU, where no uniforms are stratified"):
         run(1000, device="cuda")
-    table = fs.Model(lambda z, row, params: row[0] * z[0], 1, data=[[0.0], [0.5]])
-    with pytest.raises(ValueError, match="errors of rows are those of independent trials"):
-        fs.evaluate(table, BLOCKS, 100)

@@ -65,6 +65,25 @@ def test_every_row_is_what_its_trials_say(estimator):
     assert np.all(found.trials == trials)
 
 
+def test_errors_of_stratified_trials_are_those_of_a_rows_own_blocks():
+    made, estimator = model(), fs.SUMO(fs.roulette.Harmonic(cap=80), stratified=64)
+    for trials in (64 * 300 + 5, 65):
+        found = fs.evaluate(made, estimator, trials, seed=2)
+        counts = np.bincount(np.arange(trials) // 64 % 256)
+        for i in (0, 7, 11):
+            values, _ = fs.sample(made.at_row(i), estimator, trials, 2, first_trial=i * ROW_TRIALS)
+            off = np.bincount(np.arange(trials) // 64 % 256, values - values.mean())
+            wanted = math.sqrt(np.sum(off**2) / (1.0 - np.sum((counts / trials) ** 2))) / trials
+            assert found.std_error[i] == pytest.approx(wanted, rel=1e-7)
+            assert found.variance[i] == pytest.approx(values.var(ddof=1), rel=1e-7)
+        assert found.total_error == pytest.approx(np.sqrt(np.sum(found.std_error**2)))
+    one = fs.evaluate(made, estimator, 64, seed=2)  # block
+    assert np.isnan(one.std_error).all()
+    assert math.isnan(one.total_error)
+    assert "blocks of 64 trials" in str(one)
+    assert "an unknown number of standard errors away" in " ".join(str(one).split())
+
+
 def test_log_weights_of_a_row_are_those_of_the_python_function():
     made = model()
     trial = fs.replay(made, fs.IWAE(300), 4, seed=2, row=9)

@@ -330,6 +330,29 @@ def test_tensors_of_torch_and_arrays_of_jax() -> None:
         np.testing.assert_allclose(np.asarray(found), function(x), rtol=2e-7)
 
 
+def test_arrays_that_jax_traces() -> None:
+    """They have no numbers yet: what is wrong with the others is said at once, gradients are those of the objective."""
+    jax = pytest.importorskip("jax", reason="JAX is not installed")
+    x = jax.numpy.asarray(np.random.default_rng(0).normal(size=(20, 9)), np.float32)
+    for function in (lambda x: fs.sumo(x, 8), fs.iwae, fs.cumulative_iwae, lambda x: fs.taylor(x, 3, log_center=1.0)):
+        found = jax.jit(function)(x)
+        assert found.dtype == x.dtype
+        np.testing.assert_array_equal(found, function(x))
+    assert jax.vmap(fs.iwae)(x.reshape(4, 5, 9)).shape == (4, 5)
+
+    def objective(x: Any) -> Any:
+        return (fs.sumo_coefficients(x, 8) * x).sum()
+
+    for gradient in (jax.grad(objective), jax.jit(jax.grad(objective))):
+        np.testing.assert_array_equal(gradient(x), fs.sumo_coefficients(x, 8))
+    with pytest.raises(ValueError, match="needs 11"):
+        jax.jit(lambda x: fs.sumo(x, 10))(x)
+    with pytest.raises(TypeError, match="float16"):
+        jax.jit(fs.iwae)(x.astype(np.float16))
+    with pytest.raises(ValueError, match="callbacks do not support JVP"):
+        jax.grad(lambda x: fs.sumo(x, 8).sum())(x)
+
+
 def test_an_object_with_dlpack_alone() -> None:
     class Capsule:
         def __init__(self, array: np.ndarray) -> None:

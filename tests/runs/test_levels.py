@@ -165,3 +165,11 @@ def test_limits_on_the_note():
     scaled = 4.0 ** levels["level"] * levels["variance"]
     assert np.median(scaled) == pytest.approx(NOTE.chi_square**2 / 2, rel=0.03)
     assert 2.0 ** levels["level"] * levels["mean"] == pytest.approx(NOTE.chi_square / 2, rel=0.02)
+
+
+def test_an_error_says_how_to_see_its_log_weights() -> None:
+    model = fs.Model(lambda z: np.where(z[:, 0] > 3.0, np.nan, z[:, 0]), 1, vectorized=True)
+    with pytest.raises(fs.ModelError, match=r"fs.replay\(model, IWAE\(k=65\), trial=") as caught:
+        fs.levels(model, 64, 500)
+    assert caught.value.trial is not None
+    assert np.isnan(fs.replay(model, fs.IWAE(65), caught.value.trial).log_weights).any()

@@ -29,7 +29,10 @@ from fastsumo.report.progress import Progress
 TILE = 4096
 
 
-@pytest.fixture(params=RUNS.values(), ids=RUNS.keys())
+QUICK = ("note, harmonic", "zeros, power 0.7", "leaps, table", "libm, IWAE 10")
+
+
+@pytest.fixture(params=[(pytest.param if name in QUICK else slow)(each, id=name) for name, each in RUNS.items()])
 def run(request):
     return request.param
 
@@ -286,6 +289,7 @@ def test_ctrl_c_in_sample_is_passed_on(monkeypatch: pytest.MonkeyPatch):
     assert fs.sample(model, fs.ELBO(), 3)[0].size == 3
 
 
+@pytest.mark.slow  # the same signal in this process is above, and of a process that runs a study in study/
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_sigint_of_a_process():
     """A script that is sent SIGINT keeps its result."""

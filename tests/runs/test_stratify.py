@@ -15,7 +15,7 @@ import pytest
 from commands import complaint, output
 from complaints import fails
 from scipy.special import digamma
-from zoo import LAWS
+from zoo import LAWS, half_empty
 
 import fastsumo as fs
 from fastsumo.estimators.serialization import estimator_from_json, estimator_to_json
@@ -277,7 +277,8 @@ def test_runs_are_merged_saved_and_loaded(far: fs.Stratified, tmp_path: Path) ->
 
 
 def test_zero_weights_are_beyond_every_distance() -> None:
-    never = fs.Model(lambda z, params: -math.inf if z[0] < 0.0 else 0.0, 1, log_evidence=math.log(0.5))
+    truth = 0.5 + math.log(0.5 * math.erfc(math.sqrt(0.5)))
+    never = fs.Model(half_empty.function, 1, [0.0], log_evidence=truth)
     found = fs.stratify(never, fs.SUMO(fs.roulette.Harmonic(cap=4)), cost=1e5)
     assert found.mean == -math.inf
     assert math.isnan(found.std_error)

@@ -248,6 +248,12 @@ def test_values_at_points_are_those_of_the_function():
     np.testing.assert_allclose(values_at(note, points), expected, rtol=1e-13)
 
 
+def test_values_at_points_name_what_is_raised():
+    model = fs.Model(lambda z, params: params[int(z[0])] if 2.42 < z[0] < 2.45 else 0.0, 1, [1.0], name="mine")
+    with pytest.raises(fs.ModelError, match=r"'mine' raised IndexError: index 2 is out of bounds .* at \[2.43\]"):
+        values_at(model, np.array([[0.5], [2.43], [1.0]]))
+
+
 BAD = [
     (lambda: fs.tune(3), TypeError, "model must be"),
     (lambda: fs.tune(fs.models.note(), "chi"), ValueError, "unknown objective 'chi'"),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 from bits import same_bits
+from zoo import half_empty
 
 import fastsumo as fs
 
@@ -54,32 +53,24 @@ def test_until_refuses_an_infinite_variance(estimator, index):
 
 
 def test_until_looks_at_the_trials_where_nothing_is_known_of_the_weights():
-    @fs.model(dim=3)
+    @fs.model(dim=3, params=[0.0])
     def heavy(z, params):
-        return 0.45 * (z[0] * z[0] + z[1] * z[1]) + 0.1 * z[2]
+        square = z[0] * z[0] + z[1] * z[1]
+        return 0.45 * square / (1.0 + params[0] * square * square) + 0.1 * z[2]
 
     law = fs.SUMO(R.PowerLaw(0.9))
     with pytest.raises(ValueError, match=r"tail index 1.123 \(set by the weights' own tail.*no law of K mends that"):
         fs.simulate(heavy, law, until={"std_error": 0.1})
 
-    @fs.model(dim=3)
-    def heavy_for_all_that_is_seen(z, params):
-        square = z[0] * z[0] + z[1] * z[1]
-        return 0.45 * square / (1.0 + 1e-12 * square * square) + 0.1 * z[2]
-
-    heavy = heavy_for_all_that_is_seen
+    heavy_for_all_that_is_seen = heavy.with_params([1e-12])
     with pytest.raises(ValueError, match=r"Hill estimate from the first .* Warning: this is an estimate"):
-        fs.simulate(heavy, law, until={"std_error": 0.1})
+        fs.simulate(heavy_for_all_that_is_seen, law, until={"std_error": 0.1})
     assert fs.simulate(three, fs.SUMO(R.Harmonic(cap=1000)), until={"std_error": 0.1}).trials > 0
 
 
 def test_until_refuses_a_mean_of_minus_infinity():
-    @fs.model(dim=1)
-    def gate(z, params):
-        return 0.0 if z[0] > 0.0 else -math.inf
-
     with pytest.raises(ValueError, match="have the value -inf"):
-        fs.simulate(gate, fs.IWAE(2), until={"std_error": 0.1})
+        fs.simulate(half_empty.with_params([0.0]), fs.IWAE(2), until={"std_error": 0.1})
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from watching import Watcher
+from zoo import constant
 
 import fastsumo as fs
 from fastsumo.report.progress import lines
@@ -50,10 +51,6 @@ def test_a_glance_at_next_to_nothing() -> None:
     assert (last.trials, last.std_error) == (1, 0.0)
     assert math.isnan(last.hill)
     assert "Hill index ?" in lines(last)[1]
-
-    @fs.model(dim=1)
-    def constant(z, params):
-        return 2.0
 
     fs.simulate(constant, fs.SUMO(fs.roulette.Harmonic(cap=3)), 1000, progress=watcher)
     assert watcher.seen[-1].mean == pytest.approx(2.0)

@@ -12,11 +12,13 @@ from typing import Any
 import naive
 import numpy as np
 import pytest
-from zoo import LAWS, MODELS, leaps, shifted
+from zoo import LAWS, MODELS, leaps, shifted, slow
 
 import fastsumo as fs
+from fastsumo.statistics.exact import LIMBS, exact_value
 from fastsumo.statistics.merger import merged
 from fastsumo.statistics.statistics import EXTREMES, Statistics
+from fastsumo.statistics.tally import BIN_SHIFT, BINS, ROWS, Tally
 
 TRIALS = 30_011
 
@@ -31,9 +33,12 @@ RUNS: dict[str, tuple[fs.Model, Any, int]] = {
     "no known centre": (MODELS["libm"], fs.IWAE(3), 0),
     "IWAE 130": (MODELS["note"], fs.IWAE(130), 8_191),
 }
+SLOW = ("note, minimum 3", "gamma, power 0.7", "IWAE 130")  # much like others of them
 
 
-@pytest.fixture(scope="module", params=RUNS.values(), ids=RUNS.keys())
+@pytest.fixture(
+    scope="module", params=[(slow if name in SLOW else pytest.param)(each, id=name) for name, each in RUNS.items()]
+)
 def run(request):
     """A result and the values, terms and numbers of its trials."""
     model, estimator, first = request.param
@@ -249,3 +254,28 @@ def test_few_trials(trials):
             assert math.isnan(result.variance)
             assert math.isnan(result.std_error)
             assert math.isnan(result.skewness)
+
+
+def test_what_a_tally_gives_is_what_lies_in_it():
+    """Sums of limbs that are not carried, of either sign, anywhere in the range; bins near the centre and far out."""
+    generator, tally = np.random.default_rng(0), Tally()
+    sums = tally.memory[: ROWS * LIMBS].view(np.int64).reshape(ROWS, LIMBS)
+    for counts in (tally.octave_counts, tally.group_counts, tally.period_counts):
+        counts[...] = generator.integers(0, 2, counts.shape)
+    trials = int(tally.octave_counts[:, 0].sum())
+    counted = (tally.octave_counts[:, 0].repeat(4), tally.group_counts, tally.period_counts.repeat(2))
+    for row in np.flatnonzero(np.concatenate(counted)):
+        low, high = sorted(generator.integers(0, LIMBS, 2))
+        sums[row, low:high] = generator.integers(-(2**61), 2**61, high - low) >> generator.integers(0, 60, high - low)
+    bins = np.sort(generator.choice(2 * BINS, trials, replace=False))
+    tally.histogram.reshape(-1)[bins] = 1
+    tally.period_largest[5] = np.int64(bins[-1] // 2 << BIN_SHIFT).view(np.float64)
+    expected = [exact_value(row) for row in sums.tolist()]
+    found, places, counts = tally.take()
+    assert found.rows.tolist() == np.flatnonzero(np.concatenate(counted)).tolist()
+    assert [exact_value(row, found.low) for row in found.digits.tolist()] == [expected[row] for row in found.rows]
+    assert np.abs(found.digits).max() < 2**32
+    assert all(np.unique(np.sign(row[row != 0])).size <= 1 for row in found.digits)
+    assert (places.tolist(), counts.tolist()) == (bins.tolist(), [1] * trials)
+    assert not sums.any()
+    assert not tally.histogram.any()

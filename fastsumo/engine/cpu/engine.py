@@ -6,7 +6,6 @@ buffer and keeps every finished tile. What one thread does is in `workers.py`.
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +28,7 @@ from fastsumo.engine.crew import Crew
 from fastsumo.engine.faults import compiling, trial_error
 from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched, Wanted, Watcher
 from fastsumo.engine.status import BAD_VALUE, EXTENDED, OK, RAISED
-from fastsumo.estimators.estimators import Estimator
+from fastsumo.estimators.estimators import IWAE, Estimator
 from fastsumo.models.model import Model
 from fastsumo.models.proof import Proof
 from fastsumo.statistics.merger import merged
@@ -161,6 +160,7 @@ class CpuEngine(OpenModel):
 
     def increments(self, marks: Ints, n: int, count: int) -> Iterator[Floats]:
         self.extend_range()
+        self.estimator = IWAE(n)  # whose log weights are seen: an error says how
         size, width, local = sequences_of_batch(n), width_of(marks.size, n), threading.local()
         starts = range(0, count, size)
 
@@ -193,7 +193,7 @@ class CpuEngine(OpenModel):
         if finite.size == 0:
             return 0.0
         top = finite.max()
-        return float(top + exact.log(math.fsum(exp(finite - top)) / log_weights.size))
+        return float(top + exact.log(exact.total(exp(finite - top)) / log_weights.size))
 
     def _first_log_weights(self, params: KernelParams, trial: int, count: int) -> tuple[Floats, int]:
         """The first log weights of a trial, NaN from where the model raises; and the status."""
@@ -204,6 +204,7 @@ class CpuEngine(OpenModel):
             if status == EXTENDED:
                 self.extend_range()
                 status = log_weights_of(params._replace(extended_at=self.params.extended_at), *where)
+        scratch.give_back()
         return out, status
 
     def _blocks(self, first: int, count: int) -> Blocks:

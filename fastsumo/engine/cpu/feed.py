@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -19,32 +19,31 @@ from numpy.typing import NDArray
 
 from fastsumo.engine.blocks import BLOCK
 from fastsumo.engine.cpu.kernels.batches import choose, draw_points, lay_out, map_of, settle
-from fastsumo.engine.cpu.kernels.block import QUARTERS
-from fastsumo.engine.cpu.kernels.look_up import FIELDS, TRIALS
+from fastsumo.engine.cpu.kernels.look_up import FIELDS, PLACES, TRIALS
 from fastsumo.engine.cpu.kernels.scratch import Scratch, Work
 from fastsumo.engine.cpu.kernels.weights import chunk_of, noise_address
 from fastsumo.engine.faults import trial_error
 from fastsumo.engine.shapes import shape_of
 from fastsumo.engine.status import BAD_WEIGHT
 from fastsumo.jit.options import compile_for
-from fastsumo.models.batch import BATCHES
+from fastsumo.models.batch import BATCHES, STRETCH
 from fastsumo.models.model import ROW_TRIALS
 from fastsumo.models.transforms import rows_of
 from fastsumo.models.vectorized import Batched
-from fastsumo.trial import kinds
-from fastsumo.trial.params import NEVER
-from fastsumo.trial.sizes import ROW_PILOT, SEGMENT, SHORT, TILE
+from fastsumo.trial.sizes import ROW_PILOT, SEGMENT, TILE
 
 if TYPE_CHECKING:
     from fastsumo.engine.cpu.engine import OpenModel
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+Words = NDArray[np.uint64]
 
 _ASK = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_uint64] * 3)
 _SHORT, _LONG, _STRETCH, _PILOTS = range(4)  # the tables
 _PILOT_TRIAL = ROW_TRIALS - 1
+_TRIALS = BLOCK + TILE  # of a table at most
 _NOTHING = Work(0, 0, 0)
+_NO_NUMBERS, _NO_TRIALS = np.empty(0), np.empty(0, np.uint64)
 
 
 class _Stopped(Exception):
@@ -63,29 +62,31 @@ class Feed:
         self._error: BaseException | None = None
         transform = "" if model.proposal is None else model.proposal.transform
         rows, columns = rows_of(transform, model.dim, model.noise_dim), chunk_of(shape_of(model))
-        self._chunk, self._pairs = np.empty((rows, columns)), np.empty((2, columns), np.uint64)
-        self._packed = np.zeros(1) if model.proposal is None else model.proposal.packed()
-        pairs = self._pairs[0].ctypes.data, self._pairs[1].ctypes.data
-        self._noise = noise_address(model.noise), self._chunk.ctypes.data, rows, columns, model.noise_dim, *pairs
-        address = int(map_of(transform).address) if transform else 0
-        self._map = address, model.dim, self._packed.ctypes.data, self._packed.size
+        packed = _NO_NUMBERS if model.proposal is None else model.proposal.packed()
+        self._noise = noise_address(model.noise), model.noise_dim
+        self._map = int(map_of(transform).address) if transform else 0
+        self._room = packed, np.empty((rows, columns)), np.empty((2, columns), np.uint64)
         scratch.record[:] = 0
-        self._record_at = scratch.record.ctypes.data
-        self._tables = scratch.record[1:].reshape(-1, FIELDS)
-        self._memory = [_Memory() for _ in self._tables]
+        self._records = scratch.record[1:].reshape(-1, FIELDS)
+        self._tables = [_Table(each) for each in self._records]
+        self._counts, self._drawing = np.empty(_TRIALS, np.int64), Scratch(run.params)
+        orders = self._tables[_SHORT].order, self._tables[_LONG].order
+        self._chosen = *orders, self._counts, np.empty((TILE, 2), np.int64)
         me = weakref.ref(self)  # without a circle, which would keep the memory longer
         self._answered = _ASK(lambda *asked: me()._answer(*asked))  # type: ignore[union-attr]
         scratch.record[0] = ctypes.cast(self._answered, ctypes.c_void_p).value or 0
-        compile_for(draw_points, self._noise, self._map, 0, 0, 0, 0, 0, 0, 0)
-        compile_for(choose, run.params, np.uint64(0), 0, np.uint64(1), *[0] * 8)
-        compile_for(settle, 0, 0, 0)
-        compile_for(lay_out, np.uint64(0), 0, np.uint64(1), np.uint64(0), 0, 0, 0, 0, 0)
+        zero = np.uint64(0)
+        compile_for(choose, run.params, 0, zero, 0, zero, zero, 0, 0, 0, *self._chosen)
+        compile_for(lay_out, self._counts, False, *self._tables[0].arrays(0, 0, 0))
+        nothing = 0, 0, np.empty((0, 1)), _NO_NUMBERS, _NO_TRIALS
+        compile_for(draw_points, *self._noise, 0, *self._room, self._records[0], *nothing)
+        compile_for(settle, _NO_NUMBERS, _NO_NUMBERS)
 
     @contextmanager
     def serving(self, work: Work) -> Iterator[None]:
         """While a kernel is called; raises what the model raised meanwhile."""
         self._work = work
-        self._tables[:, TRIALS] = 0
+        self._records[:, TRIALS] = 0
         yield
         self._work = _NOTHING
         error, self._error = self._error, None
@@ -95,8 +96,7 @@ class Feed:
     def _answer(self, trial: int, sample: int, key: int) -> int:
         """Called by a kernel: have a log weight in a table. 1 if there is none to be had."""
         try:
-            if not self._many(trial, key):
-                self._stretch(trial, sample, key)
+            self._have(trial, sample, key)
         except _Stopped:
             return 1
         except BaseException as error:  # it cannot pass through a kernel: `serving` raises it
@@ -105,120 +105,79 @@ class Feed:
             return 1
         return 0
 
-    def _many(self, trial: int, key: int) -> bool:
-        """Weigh many trials together, that one among them; whether it can be."""
+    def _have(self, trial: int, sample: int, key: int) -> None:
+        """Weigh many trials together, that one among them, or else a stretch of its samples."""
         work, (row, within) = self._work, divmod(trial, ROW_TRIALS)
         if work.rows is not None and key == 0 and within == _PILOT_TRIAL:
-            self._fill(_PILOTS, key, 1, within, work.first, 0, np.full(work.stop - work.first, ROW_PILOT))
-            return True
+            pilots = range(trial, trial + (work.stop - row) * ROW_TRIALS, ROW_TRIALS)
+            self._fill_alone(_PILOTS, (key, 1, within, row, len(pilots), 0), pilots, ROW_PILOT)
+            return
         each = ROW_TRIALS if work.rows is None else work.trials  # trials are numbered row by row
         number = row * each + within
         first, stop = (work.first, work.stop) if work.rows is None else (work.first * each, work.stop * each)
-        if key != work.key or within >= each or not first <= number < stop:
-            return False
-        samples, wanted = self._samples(trial), BATCHES * self._batch
-        together, most = 0 if work.samples else SHORT, min(wanted, self._run.params.split_above)
         begin = max(number - within % TILE, first)
-        if samples <= together:
-            table, limits = _SHORT, (0, 0, SHORT, wanted, 1)
-        elif samples <= most:
-            parts = 1 if work.samples or self._run.params.kind == kinds.IWAE else QUARTERS
-            table, limits = _LONG, (number - begin, together, most, wanted, parts)
+        n = stop - begin if key == work.key and within < each and first <= number < stop else 0
+        wanted = BATCHES * self._batch
+        limits = work.samples or 0, min(wanted, self._run.params.split_above), wanted
+        numbered = np.uint64(begin), n, np.uint64(each), np.uint64(trial)
+        short, found, done, total, own = choose(
+            self._run.params, self._drawing.address, *numbered, *limits, *self._chosen
+        )
+        if found:
+            self._fill(_SHORT if short else _LONG, (key, each, 0, begin, done, 0), found, total, short)
         else:
-            return False
-        counts = self._counts(begin, stop - begin, each, limits)
-        self._fill(table, key, each, 0, begin, 0, counts, together)
-        return True
+            most = max(STRETCH * self._batch // SEGMENT, 1) * SEGMENT  # whole segments
+            fields = key, ROW_TRIALS, 0, trial, 1, sample
+            self._fill_alone(_STRETCH, fields, [trial], max(min(own - sample, most), 1))
 
-    def _stretch(self, trial: int, sample: int, key: int) -> None:
-        """Weigh a batch of one trial's samples, whole segments."""
-        most = max(self._batch // SEGMENT, 1) * SEGMENT
-        counts = np.array([min(most, self._samples(trial) - sample)])
-        self._fill(_STRETCH, key, ROW_TRIALS, 0, trial, sample, counts)
+    def _fill_alone(self, table: int, fields: tuple[int, ...], trials: Sequence[int], samples: int) -> None:
+        """Fill a table with some trials, so many samples of each."""
+        n = len(trials)
+        self._tables[table].order[:n], self._counts[:n] = trials, samples
+        self._fill(table, fields, n, n * samples, False)
 
-    def _samples(self, trial: int) -> int:
-        """Samples of a trial."""
-        return int(self._counts(trial, 1, ROW_TRIALS, (0, 0, NEVER, NEVER, 1))[0])
+    def _fill(self, table: int, fields: tuple[int, ...], n: int, samples: int, together: bool) -> None:
+        """Fill a table, whose record begins with these fields, with ``n`` trials of so many samples in all."""
+        found = self._tables[table]
+        found.record[:PLACES] = fields
+        lay_out(self._counts, together, *found.arrays(n, fields[TRIALS], samples))
+        for begin in range(0, samples, self._batch):
+            self._weigh(found, begin, found.logs[begin : min(begin + self._batch, samples)])
 
-    def _counts(self, number: int, n: int, each: int, limits: tuple[int, ...]) -> Ints:
-        """Samples of at most ``n`` trials from a number on, by `choose`."""
-        counts = np.empty(min(n, BLOCK) + TILE, np.int64)
-        where = np.uint64(number), n, np.uint64(each), limits[0], self._work.samples or 0, *limits[1:]
-        return counts[: choose(self._run.params, *where, counts.ctypes.data, counts.size)[0]]
-
-    def _fill(
-        self, table: int, key: int, each: int, low: int, base: int, first: int, counts: Ints, together: int = 0
-    ) -> None:
-        """Fill a table with the log weights of trials, so many of each, from sample ``first`` on."""
-        total, memory = int(counts.sum()), self._memory[table]
-        memory.make_room(counts.size, total, together)
-        numbered = np.uint64(base), counts.size, np.uint64(each), np.uint64(low)
-        lay_out(*numbered, counts.ctypes.data, together, *memory.where[:3])
-        self._tables[table] = (key, each, low, base, counts.size, first, *memory.where)
-        for begin in range(0, total, self._batch):
-            self._weigh(table, begin, memory.logs[begin : begin + self._batch][: total - begin])
-
-    def _weigh(self, table: int, begin: int, logs: Floats) -> None:
+    def _weigh(self, table: _Table, begin: int, logs: Floats) -> None:
         """Log weights of a batch of a table's samples, from number ``begin`` on."""
         if self._scratch.report[1]:
             raise _Stopped
-        run, model = self._run, self._run.model
-        log_q = np.empty(logs.size) if self._map[0] else None
-        rows = max(logs.size, self._function.rows_called(logs.size))
-        points, trials = self._drawn(table, begin, logs.size, self._map, log_q, self._work.rows is not None, rows)
+        run, model, data = self._run, self._run.model, self._work.rows
+        log_q = np.empty(logs.size if self._map else 0)
+
+        def drawn(first: int, n: int, rows: int) -> tuple[Floats, ...]:
+            points, trials = np.empty((rows, model.dim)), np.empty(0 if data is None else rows, np.uint64)
+            where = table.record, begin + first, n, points, log_q[first:], trials
+            draw_points(*self._noise, self._map, *self._room, *where)
+            if data is not None:
+                return points, data[(trials // np.uint64(ROW_TRIALS)).astype(np.int64) - self._work.first]
+            return (points,) if model.row is None else (points, np.tile(model.row, (rows, 1)))
+
         with self._turn:
-            model.call(self._function, points, *self._rows(trials, rows), out=logs)
-        at = settle(logs.ctypes.data, logs.size, _address(log_q))
-        if at >= 0 and self._work.strict:
-            noise, trials = self._drawn(table, begin + at, 1, (0, model.noise_dim, 0, 0), None, True)
+            model.call_drawn(self._function, drawn, logs)
+        at = settle(logs, log_q)
+        if at >= 0 and self._work.strict and table is not self._tables[_PILOTS]:  # a pilot's are left out
+            noise, trials = np.empty((1, model.noise_dim)), np.empty(1, np.uint64)
+            draw_points(*self._noise, 0, *self._room, table.record, begin + at, 1, noise, _NO_NUMBERS, trials)
             trial = int(trials[0])
             raise trial_error(model, run.estimator, run.seed, trial, BAD_WEIGHT, (trial, noise[0]))
 
-    def _drawn(
-        self,
-        table: int,
-        begin: int,
-        n: int,
-        mapped: tuple[int, ...],
-        log_q: Floats | None,
-        with_trials: bool,
-        rows: int = 1,
-    ) -> tuple[Floats, Any]:
-        """Points of a batch, in new memory, and their trials if these are wanted; the last repeated up to ``rows``."""
-        points, trials = np.empty((rows, mapped[1])), np.empty(rows, np.uint64) if with_trials else None
-        where = points.ctypes.data, _address(log_q), _address(trials)
-        draw_points(self._noise, mapped, self._record_at, table, begin, begin + n, *where)
-        for each in (points, trials):
-            if each is not None and n < rows:
-                each[n:] = each[n - 1]
-        return points, trials
 
-    def _rows(self, trials: Any, n: int) -> tuple[Floats, ...]:
-        """The row of data of each sample, where there are data."""
-        if self._work.rows is not None:
-            return (self._work.rows[(trials // np.uint64(ROW_TRIALS)).astype(np.int64) - self._work.first],)
-        row = self._run.model.row
-        return () if row is None else (np.tile(row, (n, 1)),)
+class _Table:
+    """What a record of a table points to: order and places of its trials, starts of its groups, log weights."""
 
+    def __init__(self, record: Words) -> None:
+        self.record, self.order, self._places = record, np.empty(_TRIALS, np.uint64), np.empty(_TRIALS, np.uint64)
+        self._starts, self.logs = np.empty(4 * _TRIALS + 1, np.int32), np.empty(0)
 
-def _address(array: NDArray[Any] | None) -> int:
-    return 0 if array is None else array.ctypes.data
-
-
-class _Memory:
-    """What the addresses of a table point to: places and order of trials, starts of groups, log weights."""
-
-    def __init__(self) -> None:
-        self._kept: list[NDArray[Any]] = [np.empty(0, kind) for kind in (np.uint64, np.uint64, np.int32, np.float64)]
-
-    def make_room(self, trials: int, samples: int, together: int) -> None:
-        """For so many trials and log weights."""
-        for i, size in enumerate((trials, trials, samples + 3 * trials + together + 4, samples)):
-            if self._kept[i].size < size:
-                self._kept[i] = np.empty(size, self._kept[i].dtype)
-        self.where = tuple(each.ctypes.data for each in self._kept)
-
-    @property
-    def logs(self) -> Floats:
-        """Log weights, in the order of samples and trials."""
-        return self._kept[3]
+    def arrays(self, trials: int, places: int, samples: int) -> tuple[NDArray[Any], ...]:
+        """What `lay_out` fills, of so many trials, places, and log weights."""
+        if self.logs.size < samples:
+            self._starts, self.logs = np.empty(samples + 4 * _TRIALS + 1, np.int32), np.empty(samples)
+        return self.record, self.order[:trials], self._places[:places], self._starts, self.logs

@@ -161,7 +161,7 @@ class TallyWorker(Worker):
     def statistics(self) -> Statistics:
         """What was tallied, and the end of this worker: its tally goes to another one."""
         found = Statistics.of(self.tally, self.run.seed, self.center)
-        self.tally.give_back(found.bins)
+        self.tally.give_back()
         self.scratch.give_back()
         return found
 

@@ -43,13 +43,13 @@ from fastsumo.engine.interface import Engine, Floats, Ints, Tallied, Unwatched, 
 from fastsumo.engine.shapes import numbers_of
 from fastsumo.engine.status import BAD_WEIGHT
 from fastsumo.errors import DeviceError
+from fastsumo.estimators.estimators import IWAE
 from fastsumo.jit.options import compile_for
-from fastsumo.statistics.exact import carry
 from fastsumo.statistics.merger import StatisticsMerger
 from fastsumo.statistics.snapshot import Snapshot, snapshot_of
 from fastsumo.statistics.spans import Spans, joined, without
 from fastsumo.statistics.statistics import EXTREMES, Statistics
-from fastsumo.statistics.tally import FOUND, LIMITS_AT, Tally
+from fastsumo.statistics.tally import FOUND, LIMITS_AT, Tally, collect
 from fastsumo.trial import kinds
 from fastsumo.trial.increments import fill_line, width_of
 from fastsumo.trial.params import KernelParams, factors_of, make_params, with_center
@@ -120,7 +120,7 @@ class CudaEngine:
         placed = owned.params._replace(numbers_at=numbers, row_at=row, table_at=table, reciprocal_at=factors)
         self.params: KernelParams = with_center(placed, self.center)
         self._params = self.card.put(self.params.packed)
-        compile_for(carry, 0, 0, 0)  # which the statistics take, before there is a clock
+        compile_for(collect, 0, 0, 0, 0)  # which the statistics take, before there is a clock
         self.bench = Bench(self)
 
     @property
@@ -155,6 +155,7 @@ class CudaEngine:
     def increments(self, marks: Ints, n: int, count: int) -> Iterator[Floats]:
         """Weights are drawn on the card; the logs of their sums are the CPU's, whose libraries decide the last bits."""
         self.card.use()
+        self.estimator = IWAE(n)  # whose log weights are seen: an error says how
         kernel = self.card.load(programs.compile_log_weights(self.model, self.kind, self.card.capability))
         size, width = sequences_of_batch(n), width_of(marks.size, n)
         room, blocks = self.card.room(8 * size * n), 16 * self.card.processors

@@ -12,6 +12,7 @@ from fastsumo.engine.cuda.kernels.record import Kind
 from fastsumo.engine.cuda.kernels.sizes import THREADS
 from fastsumo.engine.faults import compiling
 from fastsumo.engine.shapes import shape_of
+from fastsumo.jit.copies import thawed
 from fastsumo.jit.fingerprint import fingerprint
 from fastsumo.jit.ptx import Bounds, Capability, ptx_of
 from fastsumo.jit.sources import source_digest
@@ -36,14 +37,15 @@ class Source(NamedTuple):
     bounds: Bounds = None
 
 
-def sources(model: Model, kind: Kind, long: bool) -> dict[str, list[Source]]:
+def sources(model: Model, kind: Kind, long: bool, now: Any = None) -> dict[str, list[Source]]:
     """The kernels of a run by name, each in the forms to be tried in turn; those of long trials if there are any.
 
+    ``now`` is what is compiled in place of the model's function: a copy whose helpers nobody has compiled.
     The last form is the model's function as it stands, that before it has sums of exponentials that are not evaluated.
     """
 
     def of_model(name: str, make: Callable[..., Any], signature: Any, bounds: Bounds = None) -> list[Source]:
-        return [form._replace(bounds=bounds) for form in _of_model(name, make, signature, model, kind)]
+        return [form._replace(bounds=bounds) for form in _of_model(name, make, signature, model, kind, now)]
 
     def of_all(name: str, make: Callable[..., Any], signature: Any, *about: Any) -> list[Source]:
         digest = hashlib.sha256(repr((source_digest(*_SOURCES), about, name)).encode()).hexdigest()
@@ -66,13 +68,20 @@ def sources(model: Model, kind: Kind, long: bool) -> dict[str, list[Source]]:
     return found
 
 
-def _of_model(name: str, make: Callable[..., Any], signature: Any, model: Model, kind: Kind) -> list[Source]:
-    function, shape = getattr(model.function, "py_func", model.function), shape_of(model)
-    lazy, about = with_lazy_sums(function), (source_digest(*_SOURCES), shape, kind, name)
+def _of_model(
+    name: str, make: Callable[..., Any], signature: Any, model: Model, kind: Kind, now: Any = None
+) -> list[Source]:
+    function, shape = _function_of(model), shape_of(model)
+    compiled = now or function
+    lazy, about = with_lazy_sums(compiled), (source_digest(__name__), shape, kind, name)
     return [
         Source(partial(make, form, shape, kind), signature, fingerprint(function, *about, form is lazy))
-        for form in ([function] if lazy is None else [lazy, function])
+        for form in ([compiled] if lazy is None else [lazy, compiled])
     ]
+
+
+def _function_of(model: Model) -> Any:
+    return getattr(model.function, "py_func", model.function)
 
 
 def compile_all(model: Model, kind: Kind, long: bool, capability: Capability) -> dict[str, str]:
@@ -83,14 +92,15 @@ def compile_all(model: Model, kind: Kind, long: bool, capability: Capability) ->
     fastsumo.ModelError
         If the model calls what has no form for a GPU.
     """
-    return {name: _compile(model, forms, capability) for name, forms in sources(model, kind, long).items()}
+    with thawed(_function_of(model), on_card=True) as now:
+        return {name: _compile(model, forms, capability) for name, forms in sources(model, kind, long, now).items()}
 
 
 def compile_log_weights(model: Model, kind: Kind, capability: Capability) -> str:
     """PTX of the kernel that `Engine.increments` takes."""
-    return _compile(
-        model, _of_model(LOG_WEIGHTS, log_weights.log_weights_kernel, log_weights.SIGNATURE, model, kind), capability
-    )
+    make, signature = log_weights.log_weights_kernel, log_weights.SIGNATURE
+    with thawed(_function_of(model), on_card=True) as now:
+        return _compile(model, _of_model(LOG_WEIGHTS, make, signature, model, kind, now), capability)
 
 
 def _compile(model: Model, forms: list[Source], capability: Capability) -> str:

@@ -220,7 +220,7 @@ def test_a_trial_of_any_length_takes_bounded_memory(monkeypatch: pytest.MonkeyPa
 def test_one_thread_calls_unless_more_are_asked_for() -> None:
     for threads, most in ((None, 1), (2, 2)):
         seen = Seen(_shifted, pause=0.002)
-        result = fs.simulate(vectorized(shifted, seen, batch=1024), fs.IWAE(30), 2**16 * 3, threads=threads)
+        result = fs.simulate(vectorized(shifted, seen, batch=1024), fs.IWAE(3), 2**16 * 3, threads=threads)
         assert result.threads == most
         assert seen.most_together <= most
 
@@ -234,6 +234,18 @@ def test_a_log_weight_that_is_none_names_its_trial() -> None:
         fs.simulate(model, HARMONIC, 50_000)
     assert caught.value.trial is not None
     assert np.isnan(fs.replay(model, HARMONIC, caught.value.trial).log_weights).any()
+
+
+def test_a_row_names_the_trial_that_replay_shows_not_its_pilot() -> None:
+    def breaks(z, x, params):  # type: ignore[no-untyped-def]
+        return np.where((x[:, 0] > 0.0) & (z[:, 0] > params[0]), np.nan, z[:, 0])
+
+    model = fs.Model(breaks, 1, [2.0], data=[[-1.0], [1.0]], vectorized=True)
+    with pytest.raises(fs.ModelError, match="row 1, seed 5") as caught:
+        fs.evaluate(model, HARMONIC, 300, seed=5)
+    assert caught.value.trial is not None
+    trial = caught.value.trial % 2**32
+    assert np.isnan(fs.replay(model, HARMONIC, trial, seed=5, row=1).log_weights).any()
 
 
 def test_an_exception_comes_out_once_with_its_own_traceback() -> None:
@@ -261,6 +273,19 @@ def test_writing_into_what_it_is_given_changes_nothing() -> None:
         fs.sample(model, HARMONIC, 500)[0], fs.sample(vectorized(shifted, _shifted), HARMONIC, 500)[0]
     )
     assert model.params.tolist() == [0.0, 1.0]
+
+
+def test_memory_that_ends_after_writing_changes_nothing() -> None:
+    def writes(z, params):  # type: ignore[no-untyped-def]
+        z *= params[1]
+        if len(z) > 100:
+            raise MemoryError("none left")
+        return params[0] + z[:, 0]
+
+    with pytest.warns(fs.errors.SlowModelWarning, match="no memory for"):
+        found, _ = fs.sample(vectorized(shifted.with_params([0.5, 3.0]), writes), HARMONIC, 500)
+    expected, _ = fs.sample(vectorized(shifted.with_params([0.5, 3.0]), _shifted), HARMONIC, 500)
+    assert np.array_equal(found, expected)
 
 
 def test_a_gpu_is_refused() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 
@@ -41,6 +43,29 @@ def test_a_kernel_with_a_model_and_its_cache(tmp_path: Path, monkeypatch: pytest
     assert "__nv_" not in text  # no function of NVIDIA's library, whose bits are its own
     monkeypatch.setattr(ptx, "_compile", None)
     assert ptx.ptx_of(*arguments) == text
+
+
+SHIFT = 1.375
+
+
+@numba.njit
+def shifted(x):  # type: ignore[no-untyped-def]
+    return x + SHIFT
+
+
+@numba.njit
+def twice_shifted(x):  # type: ignore[no-untyped-def]
+    return shifted(shifted(x))
+
+
+@pytest.mark.slow
+def test_helpers_are_what_they_say_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, found = fs.Model(lambda z, params: twice_shifted(z[0]), 1), []
+    for shift in (1.375, 25.625):
+        monkeypatch.setitem(globals(), "SHIFT", shift)
+        text = programs.compile_log_weights(model, kind_of(fs.ELBO()), (9, 0))
+        found.append([f"0d{struct.pack('>d', each).hex().upper()}" in text for each in (1.375, 25.625)])
+    assert found == [[True, False], [False, True]]
 
 
 def test_a_model_that_has_no_form_for_a_gpu() -> None:

@@ -11,7 +11,21 @@ from typing import Any
 
 from numba import int64, types, uint64
 
-from fastsumo.engine.cpu.kernels.look_up import FIELDS, FIRST, HALF, KEY, ORDER, RECORD, STARTS
+from fastsumo.engine.cpu.kernels.block import draw_sorted
+from fastsumo.engine.cpu.kernels.look_up import (
+    BASE,
+    FIRST,
+    HALF,
+    KEY,
+    LOW,
+    ORDER,
+    PLACES,
+    STARTS,
+    STRIDE,
+    is_alone,
+    place_of,
+)
+from fastsumo.engine.cpu.kernels.scratch import drawn_terms_at, drawn_terms_in, terms_in, trial_numbers_in
 from fastsumo.engine.cpu.kernels.weights import call_noise
 from fastsumo.jit import options
 from fastsumo.jit.calls import by_address
@@ -21,7 +35,7 @@ from fastsumo.jit.sources import source_digest
 from fastsumo.models import transforms
 from fastsumo.trial.draw import draw, samples_of
 from fastsumo.trial.ranges import is_log_weight
-from fastsumo.trial.sizes import SHORT, TILE
+from fastsumo.trial.sizes import TILE
 
 _MAP = types.int64(*[types.int64] * 8)
 _call_map = by_address(_MAP)
@@ -54,138 +68,123 @@ def _next_tile(number, n, each):
 
 
 @kernel
-def choose(params, number, n, each, start, samples, above, most, wanted, parts, counts_at, room):
-    """Samples of the trials of a table, 0 of those that are not in it: how many trials, in whole tiles, and samples.
+def choose(params, scratch, number, n, each, asked, samples, most, wanted, shorts, longs, counts, aside):
+    """The trials of a table, in the order in which kernels work on them, and how many samples each has.
 
-    In it are, until so many samples are ``wanted``, those of more samples than ``above`` and at most ``most``; of the
-    first tile only those from its trial ``start`` on, in the order in which kernels work on long trials: the first of
-    each of its ``parts``, then the second. There are ``samples`` of every trial, or, if that is 0, as many as the
-    estimator takes.
+    Of ``n`` trials from ``number`` on, where a tile begins, they are the short ones if the one that is ``asked`` for is
+    short, whole tiles of them; else those from that one on that are longer, but of at most ``most`` samples; until so
+    many samples are ``wanted``. They are written to ``shorts`` or to ``longs``. Each has so many ``samples``, and is
+    long, or, if that is 0, as many as the estimator takes.
+
+    Returns whether they are short, how many, out of how many, with how many samples, and those of the one asked for.
     """
-    done, total, full = 0, 0, False
-    while done < n and done + TILE <= room and total < wanted and not full:
+    draw(params, asked, drawn_terms_at(scratch, 0), 1)
+    terms = drawn_terms_in(scratch, 0, 1)[0]
+    own, short = samples if samples else samples_of(params, terms), samples == 0 and terms <= params.longest_short
+    order, found, done, total = shorts if short else longs, 0, 0, 0
+    while done < (n if short or own <= most else 0) and done + TILE <= order.size and total < wanted:
         trial, size = _next_tile(number + uint64(done), n - done, each)
-        if samples == 0:
-            draw(params, trial, counts_at + 8 * done, size)
-        own = ints(counts_at + 8 * done, size)
-        if most <= SHORT:
-            for t in range(size):
-                count = samples if samples else samples_of(params, own[t])
-                own[t] = count if above < count <= most else 0
-                total += own[t]
-            done += size
-            continue
-        part = (size + parts - 1) // parts
-        first = 0 if done else parts * (start % part) + start // part
-        for i in range(part):
-            for q in range(parts):
-                t = q * part + i
-                if t >= size:
-                    continue
-                count = samples if samples else samples_of(params, own[t])
-                taken = above < count <= most and parts * i + q >= first
-                full |= taken and count > SHORT and total + count > wanted
-                own[t] = count if taken and not full else 0
-                total += own[t]
+        numbers, sorted_terms = trial_numbers_in(scratch, 0, size), terms_in(scratch, 0, size)
+        if samples:
+            first, kept = 0, size
+            for i in range(size):
+                numbers[i] = trial + uint64(i)
+        else:
+            first, kept, _ = draw_sorted(params, scratch, trial, size, aside.ctypes.data, 0)
+        if short:
+            taken, its = words(order.ctypes.data + 8 * found, first), ints(counts.ctypes.data + 8 * found, first)
+            for i in range(first):
+                taken[i], its[i] = numbers[i], samples_of(params, sorted_terms[i])
+                total += its[i]
+            found, kept = found + first, 0
+        elif done == 0:
+            while first < kept and numbers[first] != asked:
+                first += 1
         done += size
-    return done, total
+        for i in range(first, kept):
+            count = samples if samples else samples_of(params, sorted_terms[i])
+            if count <= most:
+                if total + count > wanted:
+                    return short, found, done, total, own
+                order[found], counts[found], found, total = numbers[i], count, found + 1, total + count
+    return short, found, done, total, own
 
 
 @kernel
-def lay_out(number, n, each, low, counts_at, together, places_at, order_at, starts_at):
-    """Where the log weights of trials lie that have so many each, see `look_up.py`; ``low`` is added to their numbers.
+def lay_out(counts, together, record, order, places, starts, logs):
+    """Where the log weights of a table lie, of the trials of ``order`` that have so many each: see `look_up.py`.
 
-    Trials of at most ``together`` samples are in one group with the others of their tile, every longer one is alone.
+    Those of a tile are a group if they are ``together``, else every trial is alone.
     """
-    counts, places, order = ints(counts_at, n), words(places_at, n), words(order_at, n)
-    starts = halves(starts_at, _ALL)
+    stride, low, base = record[STRIDE], record[LOW], record[BASE]
+    for i in range(places.size):
+        places[i] = uint64(0)
     starts[0] = 0  # a group without samples, of the trials that are not there
-    done, group, at, ordered = 0, 1, 0, 0
-    while done < n:
-        trial, size = _next_tile(number + uint64(done), n - done, each)
-        ranks, longest, members = halves(starts_at + 4 * (group + 2), together + 1), 0, 0
-        for c in range(together + 1):
-            ranks[c] = 0
-        for i in range(done, done + size):
-            count = counts[i]
-            places[i] = uint64(0)
-            if 0 < count <= together:
-                ranks[count] += 1
-                longest, members = max(longest, count), members + 1
-        before = 0
-        for c in range(longest, 0, -1):  # from how many trials have c samples to how many have more
-            ranks[c], before = before, before + ranks[c]
-        for i in range(done, done + size if members else done):
-            count = counts[i]
-            if 0 < count <= together:
-                rank = ranks[count]
-                ranks[count] = rank + 1  # and so, in the end, to how many have c or more
-                places[i], order[ordered + rank] = _place(group, rank), trial + uint64(i - done) + low
-        if members:
-            starts[group], starts[group + 1], ranks[0] = longest, ordered, at
-            for c in range(1, longest + 1):
-                ranks[c] += ranks[c - 1]
-            group, at, ordered = group + longest + 3, ranks[longest], ordered + members
-        for i in range(done, done + size):
-            count = counts[i]
-            if count > together:
-                places[i], order[ordered] = _place(group, 0), trial + uint64(i - done) + low
-                starts[group], starts[group + 1] = count, ordered
-                for s in range(count + 1):
-                    starts[group + 2 + s] = at + s
-                group, at, ordered = group + count + 3, at + count, ordered + 1
-        done += size
-    return 0
-
-
-@device
-def _place(group, rank):
-    return (uint64(group) << HALF) | uint64(rank)
+    begin, group, at = 0, 1, 0
+    while begin < order.size:
+        left = order.size - begin
+        trials, sizes = words(order.ctypes.data + 8 * begin, left), ints(counts.ctypes.data + 8 * begin, left)
+        tile, width, longest = trials[0] // uint64(TILE), 1, sizes[0]
+        while together and width < left and trials[width] // uint64(TILE) == tile:
+            width += 1
+        for rank in range(width):
+            places[place_of(trials[rank], stride, low, base)] = (uint64(group) << HALF) | uint64(rank)
+        starts[group], starts[group + 1], starts[group + 2], begin = longest, begin, at, begin + width
+        for s in range(longest if width > 1 else 1):
+            while sizes[width - 1] <= s:
+                width -= 1
+            at += width
+            starts[group + 3 + s] = at
+        at, group = _end(starts, group), _next(starts, group)
+    for i, address in enumerate((places.ctypes.data, order.ctypes.data, starts.ctypes.data, logs.ctypes.data)):
+        record[PLACES + i] = uint64(address)
 
 
 @kernel
-def draw_points(noise, proposal, record_at, table, low, high, z_at, log_q_at, trials_out_at):
-    """Points of the log weights ``low .. high - 1`` of a table, rows of ``z``; with a proposal their log densities.
+def draw_points(noise_at, noise_dim, map_at, numbers, chunk, pairs, record, low, n, z, log_q, trials_out):
+    """Points of ``n`` log weights of a table from number ``low`` on, rows of ``z``, of which the last is repeated.
 
-    ``noise`` are the address of what fills a chunk, that of the chunk, its rows and columns, those of its rows that are
-    noise, and where there is room for pairs; ``proposal`` the address of its map or 0, the dimension of points, and the
-    address and the number of its numbers. The trials are written too, unless their address is 0.
+    Noise, by the function at ``noise_at``, is drawn into a chunk, from pairs of trials and samples. With a proposal's
+    map, at ``map_at``, the log densities of the points are written too, and the trials if there is room for them.
     """
-    noise_at, chunk_at, rows, columns, noise_rows, trials_at, samples_at = noise
-    map_at, dim, numbers_at, numbers = proposal
-    record, at = words(record_at, RECORD), 1 + FIELDS * table
-    starts, order = halves(int64(record[at + STARTS]), _ALL), words(int64(record[at + ORDER]), _ALL)
-    chunk = table_at(chunk_at, rows, columns)
+    dim, (rows, columns) = z.shape[1], chunk.shape
+    starts, order = halves(int64(record[STARTS]), _ALL), int64(record[ORDER])
+    trials_at, samples_at = pairs[0].ctypes.data, pairs[1].ctypes.data
     group, sample, rank = _find(starts, low)
-    for start in range(0, high - low, columns):
-        n, i = min(columns, high - low - start), 0
-        while i < n:
-            first, at_sample = int64(starts[group + 1]), group + 2 + sample
-            begin, alone = record[at + FIRST] + uint64(sample), starts[group + 3] - starts[group + 2] == 1
-            of_it = starts[group] - sample if alone else starts[at_sample + 1] - starts[at_sample] - rank
-            ends, of_it = of_it <= n - i, min(n - i, of_it)
-            trials, samples = words(trials_at + 8 * i, of_it), words(samples_at + 8 * i, of_it)
-            if alone:
-                for q in range(of_it):
-                    trials[q], samples[q] = order[first], begin + uint64(q)
-                sample += of_it
+    for start in range(0, n, columns):
+        size, i = min(columns, n - start), 0
+        while i < size:
+            first, begin = order + 8 * int64(starts[group + 1]), record[FIRST] + uint64(sample)
+            if is_alone(starts, group):
+                m = min(size - i, int64(starts[group]) - sample)
+                trial, trials, samples = words(first, 1)[0], words(trials_at + 8 * i, m), words(samples_at + 8 * i, m)
+                for q in range(m):
+                    trials[q], samples[q] = trial, begin + uint64(q)
+                sample += m
             else:
-                for q in range(of_it):
-                    trials[q], samples[q] = order[first + rank + q], begin
-                rank += of_it
-                if ends:
-                    sample, rank = sample + 1, 0
-            i += of_it
+                left = int64(starts[group + 3 + sample]) - int64(starts[group + 2 + sample]) - rank
+                m = min(size - i, left)
+                trials, samples = words(trials_at + 8 * i, m), words(samples_at + 8 * i, m)
+                ours = words(first + 8 * rank, m)
+                for q in range(m):
+                    trials[q], samples[q] = ours[q], begin
+                sample, rank = (sample + 1, 0) if m == left else (sample, rank + m)
+            i += m
             if sample == starts[group]:
-                group, sample = group + starts[group] + 3, 0
-        if trials_out_at:
-            trials, out = words(trials_at, n), words(trials_out_at + 8 * start, n)
-            for q in range(n):
-                out[q] = trials[q]
-        call_noise(noise_at, (trials_at, samples_at, n, record[at + KEY], chunk_at, noise_rows, columns))
+                group, sample = _next(starts, group), 0
+        for q in range(min(trials_out.size, size)):
+            trials_out[start + q] = pairs[0, q]
+        call_noise(noise_at, (trials_at, samples_at, size, record[KEY], chunk.ctypes.data, noise_dim, columns))
         if map_at:
-            _call_map(map_at, (chunk_at, rows, columns, n, dim, numbers_at, numbers, log_q_at + 8 * start))
-        _turn(chunk, dim, n, z_at + 8 * start * dim)
+            log_q_at = log_q.ctypes.data + 8 * start
+            sizes = chunk.ctypes.data, rows, columns, size, dim
+            _call_map(map_at, (*sizes, numbers.ctypes.data, numbers.size, log_q_at))
+        _turn(chunk, dim, size, z.ctypes.data + 8 * start * dim)
+    for i in range(n, len(z)):
+        for d in range(dim):
+            z[i, d] = z[n - 1, d]
+    for i in range(n, trials_out.size):
+        trials_out[i] = trials_out[n - 1]
 
 
 @device
@@ -205,16 +204,14 @@ def _turn(chunk, dim, n, z_at):
 
 
 @kernel
-def settle(logs_at, n, log_q_at):
+def settle(logs, log_q):
     """Subtract log densities, if there are any; the first of the log weights that no trial can have, or -1."""
-    logs, bad = floats(logs_at, n), 0
-    if log_q_at:
-        log_q = floats(log_q_at, n)
-        for i in range(n):
-            logs[i] -= log_q[i]
-    for i in range(n):
+    bad = 0
+    for i in range(log_q.size):
+        logs[i] -= log_q[i]
+    for i in range(logs.size):
         bad += not (is_log_weight(logs[i]))
-    for i in range(n if bad else 0):
+    for i in range(logs.size if bad else 0):
         if not is_log_weight(logs[i]):
             return i
     return -1
@@ -224,9 +221,11 @@ def settle(logs_at, n, log_q_at):
 def _find(starts, p):
     """Where a log weight is: its group, sample, and rank."""
     group = 1
-    while starts[group + 2 + starts[group]] <= p:
-        group += starts[group] + 3
+    while _end(starts, group) <= p:
+        group = _next(starts, group)
     low, high = 0, int64(starts[group])
+    if is_alone(starts, group):
+        return group, int64(p - starts[group + 2]), 0
     while high - low > 1:
         middle = (low + high) // 2
         if starts[group + 2 + middle] <= p:
@@ -234,3 +233,16 @@ def _find(starts, p):
         else:
             high = middle
     return group, low, int64(p - starts[group + 2 + low])
+
+
+@device
+def _end(starts, group):
+    """Where the log weights of a group end."""
+    longest = int64(starts[group])
+    return starts[group + 2] + longest if is_alone(starts, group) else int64(starts[group + 2 + longest])
+
+
+@device
+def _next(starts, group):
+    """Where the numbers of the next group begin."""
+    return group + (4 if is_alone(starts, group) else int64(starts[group]) + 3)

@@ -35,7 +35,7 @@ from fastsumo.engine.status import OK
 from fastsumo.jit.memory import floats, ints
 from fastsumo.jit.options import device, kernel
 from fastsumo.trial import kinds
-from fastsumo.trial.draw import draw_alone, draw_stratified, samples_of
+from fastsumo.trial.draw import draw, draw_alone, draw_stratified, samples_of
 from fastsumo.trial.sizes import SHORT, TILE
 from fastsumo.vmath import _log_of
 
@@ -124,7 +124,7 @@ def _sorted(draw):
     return draw_sorted
 
 
-draw_sorted, _draw_stratified = _sorted(draw_alone), _sorted(draw_stratified)
+draw_sorted, _draw_alone, _draw_stratified = _sorted(draw), _sorted(draw_alone), _sorted(draw_stratified)
 
 
 def _kernels(name, run_trials, draw_sorted):
@@ -176,7 +176,7 @@ def _kernels(name, run_trials, draw_sorted):
 
 def _family(name, run_trials):
     """Kernels of a family by whether trials are stratified; who is not asked for is not compiled."""
-    return _kernels(name, run_trials, draw_sorted), _kernels(f"{name}_stratified", run_trials, _draw_stratified)
+    return _kernels(name, run_trials, _draw_alone), _kernels(f"{name}_stratified", run_trials, _draw_stratified)
 
 
 _LINEAR, _EXTENDED = _family("linear", _linear_prefix_trials), _family("extended", extended_prefix_trials)

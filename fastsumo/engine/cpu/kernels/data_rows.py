@@ -12,12 +12,14 @@ from fastsumo.engine.cpu.kernels.buffer import weigh_extended
 from fastsumo.engine.cpu.kernels.jackknife import jackknife_trials
 from fastsumo.engine.cpu.kernels.mlmc import mlmc_trials
 from fastsumo.engine.cpu.kernels.scratch import (
+    group_sums_in,
     mantissas_in,
     pair_samples_in,
     pair_trials_at,
     pair_trials_in,
     powers_in,
     terms_in,
+    trial_numbers_in,
     values_in,
 )
 from fastsumo.engine.cpu.kernels.taylor import taylor_trials
@@ -26,7 +28,19 @@ from fastsumo.jit.bits import fabs
 from fastsumo.jit.memory import floats
 from fastsumo.jit.options import device, kernel
 from fastsumo.jit.records import with_field
-from fastsumo.statistics.row_sums import CENTER, COST, FIELDS, FINITE, HILL, LARGEST, SUM, SUM_SQUARES, ZERO_WEIGHT
+from fastsumo.statistics.row_sums import (
+    CENTER,
+    COST,
+    ERROR,
+    FIELDS,
+    FINITE,
+    HILL,
+    LARGEST,
+    SUM,
+    SUM_SQUARES,
+    ZERO_WEIGHT,
+)
+from fastsumo.statistics.tally import GROUPS
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import samples_of
 from fastsumo.trial.ranges import LARGEST_SHIFT, LOG_2
@@ -79,7 +93,8 @@ def _pilot(params, scratch, trial):
 @device
 def _add(params, scratch, n, out, top_at, room, held):
     """Add the ``n`` trials of a tile to a row's sums and to its largest deviations, of which ``held`` are there."""
-    values, terms = values_in(scratch, 0, n), terms_in(scratch, 0, n)
+    values, terms, trial = values_in(scratch, 0, n), terms_in(scratch, 0, n), trial_numbers_in(scratch, 0, n)
+    groups, block_bits = group_sums_in(scratch, 0, GROUPS), uint64(params.block_bits)
     center, s1, s2, cost, finite = out[CENTER], 0.0, 0.0, int64(0), 0
     for i in range(n):
         cost += samples_of(params, terms[i])
@@ -93,6 +108,8 @@ def _add(params, scratch, n, out, top_at, room, held):
         s1 += d
         s2 += d * d
         finite += 1
+        if block_bits:
+            groups[(trial[i] >> block_bits) & uint64(GROUPS - 1)] += d
         held = _hold(top_at, room, held, fabs(d))
     out[CENTER] = center
     out[FINITE] += finite
@@ -144,9 +161,26 @@ def _finish(out, top_at, room, held):
 
 
 @device
+def _error_by_groups(params, scratch, n, out):
+    """Standard error of the mean of a row's ``n`` stratified trials: `tails._summary.error_by_groups`."""
+    groups, blocks = group_sums_in(scratch, 0, GROUPS), n >> params.block_bits  # blocks that are whole
+    mean, shares, squares = out[SUM] / n, 0.0, 0.0
+    for group in range(GROUPS):
+        count = ((blocks + GROUPS - 1 - group) // GROUPS) << params.block_bits
+        if group == blocks % GROUPS:
+            count += n - (blocks << params.block_bits)
+        shares += (count / n) ** 2
+        squares += (groups[group] - count * mean) ** 2
+    if n <= 1 << params.block_bits or out[ZERO_WEIGHT] > 0.0:
+        return np.nan
+    return np.sqrt(squares / (1.0 - shares)) / n
+
+
+@device
 def _row(run_trials, params, scratch, first, n, top_at, room, out):
     """The trials of one row, from number ``first`` on. The status."""
     done, held = 0, 0
+    group_sums_in(scratch, 0, GROUPS)[:] = 0.0
     while done < n:
         size = min(n - done, TILE)
         short, kept, _ = draw_sorted(params, scratch, first + uint64(done), size, 0, 0)
@@ -156,6 +190,8 @@ def _row(run_trials, params, scratch, first, n, top_at, room, out):
         held = _add(params, scratch, kept, out, top_at, room, held)
         done += size
     _finish(out, top_at, room, held)
+    if params.block_bits:
+        out[ERROR] = _error_by_groups(params, scratch, n, out)
     return OK
 
 

@@ -7,8 +7,9 @@ by a call into Python. Who fills the tables, and with what, is in `engine/cpu/fe
 The trials of a table are in groups, whose log weights lie in the order that kernels work on them: first samples of all
 trials of a group, the longest first, then second samples, and so on. ``ORDER`` has the trials, group by group;
 ``STARTS``, for each group, the samples of its longest trial, the place of its first trial in ``ORDER``, where log
-weights begin for each sample, and where they end. A trial's ``PLACE`` is where the numbers of its group begin, and, in
-the lower half, its rank in the group.
+weights begin for each sample, and where they end; of a trial that is alone, for two samples only. A trial's ``PLACE``
+is where the numbers of its group begin, and, in the lower half, its rank in the group; that place is number ``STRIDE
+high + (low - LOW) - BASE``, from the halves of the trial's number. Samples begin with number ``FIRST``.
 """
 
 import numpy as np
@@ -16,7 +17,7 @@ from numba import int64, types, uint64
 
 from fastsumo.jit.calls import by_address
 from fastsumo.jit.memory import floats, halves, words
-from fastsumo.jit.options import device
+from fastsumo.jit.options import device, inlined
 
 TABLES = 4
 KEY, STRIDE, LOW, BASE, TRIALS, FIRST, PLACES, ORDER, STARTS, LOGS = range(10)  # what is known of a table
@@ -44,13 +45,21 @@ def _same(trials, i, order, j, samples, sample, n):
     return q
 
 
+@inlined
+def place_of(trial, stride, low, base):
+    """Which of the trials of a table it is, by the halves of its number."""
+    return stride * (trial >> HALF) + ((trial & LOW_HALF) - low) - base
+
+
+@inlined
+def is_alone(starts, group):
+    """Whether a group is of one trial."""
+    return starts[group + 3] - starts[group + 2] == 1
+
+
 @device
 def _from_table(record, table, trials, samples, key, out, i):
-    """Log weights of pairs from number ``i`` on, as long as a table has them; the number of the next pair.
-
-    A trial's place among those of a table follows from the halves of its number, ``STRIDE high + (low - LOW) - BASE``;
-    samples begin with number ``FIRST``.
-    """
+    """Log weights of pairs from number ``i`` on, as long as a table has them; the number of the next pair."""
     at = 1 + FIELDS * table
     stride, low, base, first = record[at + STRIDE], record[at + LOW], record[at + BASE], record[at + FIRST]
     count = record[at + TRIALS] if record[at + KEY] == key else uint64(0)
@@ -59,30 +68,45 @@ def _from_table(record, table, trials, samples, key, out, i):
     n = trials.size
     while i < n:
         trial, sample = trials[i], samples[i]
-        j = stride * (trial >> HALF) + ((trial & LOW_HALF) - low) - base
+        j = place_of(trial, stride, low, base)
         if j >= count:
             return i
-        group, rank, s = int64(places[int64(j)] >> HALF), int64(places[int64(j)] & LOW_HALF), sample - first
-        size, ordered = uint64(starts[group]), starts[group + 1] + rank
+        group, rank, s = int64(places[j] >> HALF), int64(places[j] & LOW_HALF), sample - first
+        size = uint64(starts[group])
         if s >= size:
             return i
-        at_sample = group + 2 + int64(s)
-        begin, p, end = starts[group + 2], starts[at_sample] + rank, starts[at_sample + 1]
-        if p >= end:
-            return i
-        if starts[group + 3] - begin == 1:  # a trial alone, whose samples are asked for in any order
-            logs = floats(logs_at + 8 * int64(begin), int64(size))
-            while i < n and trials[i] == trial and samples[i] - first < size:
-                out[i] = logs[int64(samples[i] - first)]
-                i += 1
+        found_at = out.ctypes.data + 8 * i
+        if is_alone(starts, group):  # and its samples are asked for in any order
+            same = _of_one(trial, first, size, trials, samples, i, n - i)
+            asked, found = words(samples.ctypes.data + 8 * i, same), floats(found_at, same)
+            known = floats(logs_at + 8 * int64(starts[group + 2]), int64(size))
+            for q in range(same):
+                found[q] = known[asked[q] - first]
         else:
-            m = min(n - i, int64(end - p))
-            same = _same(trials, i, order, int64(ordered), samples, sample, m)
-            found, known = floats(out.ctypes.data + 8 * i, same), floats(logs_at + 8 * int64(p), same)
+            p, end = int64(starts[group + 2 + int64(s)]) + rank, int64(starts[group + 3 + int64(s)])
+            if p >= end:
+                return i
+            same = _same(trials, i, order, int64(starts[group + 1]) + rank, samples, sample, min(n - i, end - p))
+            found, known = floats(found_at, same), floats(logs_at + 8 * p, same)
             for q in range(same):
                 found[q] = known[q]
-            i += same
+        i += same
     return i
+
+
+@device
+def _of_one(trial, first, size, trials, samples, i, n):
+    """Of how many of ``n`` pairs from number ``i`` on it is that trial, and a sample from ``first`` on, of ``size``."""
+    ours, numbers = words(trials.ctypes.data + 8 * i, n), words(samples.ctypes.data + 8 * i, n)
+    apart = uint64(0)
+    for q in range(n):
+        apart |= (ours[q] ^ trial) | uint64(numbers[q] - first >= size)
+    if apart == 0:
+        return n
+    q = 0
+    while ours[q] == trial and numbers[q] - first < size:
+        q += 1
+    return q
 
 
 def look_up(trials_at, samples_at, n, key, chunk_at, rows, columns):

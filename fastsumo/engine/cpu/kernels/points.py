@@ -52,12 +52,22 @@ def _compiled_values(model: Model, points: np.ndarray) -> np.ndarray:
     function = getattr(model.function, "py_func", model.function)
     shape = model.dim, model.params.size, model.columns
     with compiling(model):
-        digest = fingerprint(function, source_digest(__name__), compiler_settings(), shape)
+        digest = fingerprint(function, source_digest(__name__, Proof.__module__), compiler_settings(), shape)
         callback = by_content(_compile, digest)(function, shape, digest, Proof(model))
     out = _called(callback.address, points, model.row, model.params)
     if out is None:
-        raise ModelError(f"model {model.name!r} raised an exception at one of {points.shape[0]} points")
+        at = next(each for each in points if _called(callback.address, each[None], model.row, model.params) is None)
+        raise ModelError(f"model {model.name!r} raised {_raised(model, at)} at {at.tolist()}")
     return out
+
+
+def _raised(model: Model, point: np.ndarray) -> str:
+    """What the plain function raises at a point, in words."""
+    try:
+        model.values(point[None])
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "an exception"
 
 
 def _called(address: int, points: np.ndarray, row: np.ndarray | None, params: np.ndarray) -> np.ndarray | None:

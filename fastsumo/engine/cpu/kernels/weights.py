@@ -120,7 +120,8 @@ def compiled(model: Model, proof: Proof | None = None) -> CompiledModel:
     """The model with its function compiled for the linear range, proved if there is a proof, and its numbers."""
     (numbers, row), shape = numbers_of(model), shape_of(model)
     function = getattr(model.function, "py_func", model.function)
-    digest = fingerprint(function, source_digest(__name__), compiler_settings(), shape)
+    proved = () if proof is None else (type(proof).__module__,)  # code is as good as the proof that it passed
+    digest = fingerprint(function, source_digest(__name__, *proved), compiler_settings(), shape)
     found = CompiledModel(numbers, row, function, shape, digest, proof)
     assert found.linear_at
     return found
