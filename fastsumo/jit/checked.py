@@ -38,6 +38,7 @@ _ATTRIBUTES = {
 class ModelCompiler(PartCompiler):
     """For a user's function of vectors of some ``sizes``."""
 
+    _checked = True
     sizes: tuple[int, ...] = ()
 
     def define_pipelines(self) -> list[Any]:

@@ -16,16 +16,19 @@ _MOST_COPIED = 2048  # numbers, 16 KiB of a thread's stack
 
 def _array(context, builder, kind, where, shape, strides, size=_BYTES):
     """The LLVM value of an array of a type, of numbers of ``size`` bytes, over an address or at a pointer."""
-    array = context.make_array(kind)(context, builder)
-    cast = builder.bitcast if isinstance(where.type, ir.PointerType) else builder.inttoptr
-    array.data = cast(where, array.data.type)
-    array.shape = cgutils.pack_array(builder, shape)
-    array.strides = cgutils.pack_array(builder, strides)
-    array.itemsize = context.get_constant(types.intp, size)
-    array.nitems = shape[0] if len(shape) == 1 else builder.mul(*shape)
-    array.meminfo = cgutils.get_null_value(array.meminfo.type)
-    array.parent = cgutils.get_null_value(array.parent.type)
-    return array._getvalue()
+    model, cast = context.data_model_manager[kind], builder.inttoptr
+    if isinstance(where.type, ir.PointerType):
+        cast = builder.bitcast
+    array = cgutils.get_null_value(model.get_value_type())  # nobody owns it
+    for name, value in (
+        ("data", cast(where, context.get_value_type(types.CPointer(kind.dtype)))),
+        ("shape", cgutils.pack_array(builder, shape)),
+        ("strides", cgutils.pack_array(builder, strides)),
+        ("itemsize", context.get_constant(types.intp, size)),
+        ("nitems", shape[0] if len(shape) == 1 else builder.mul(*shape)),
+    ):
+        array = model.set(builder, array, value, name)
+    return array
 
 
 def _moved(context, builder, address, offset, at):

@@ -18,7 +18,8 @@ IMPORTED = {
     "numba.cloudpickle": (
         *("dumps", "list_registry_pickle_by_value", "register_pickle_by_value", "unregister_pickle_by_value"),
     ),
-    "numba.core.analysis": ("compute_cfg_from_blocks",),
+    "numba.core.analysis": ("compute_cfg_from_blocks", "compute_use_defs"),
+    "numba.core.callconv": ("CPUCallConv", "RETCODE_OK", "Status"),
     "numba.core.caching": (
         *("Cache", "CompileResultCacheImpl", "FunctionCache", "IndexDataCacheFile", "_CacheLocator"),
     ),
@@ -29,20 +30,26 @@ IMPORTED = {
     "numba.core.codegen": ("JITCodeLibrary",),
     "numba.core.compiler": ("Compiler", "DefaultPassBuilder", "Flags"),
     "numba.core.compiler_machinery": ("FunctionPass", "register_pass"),
+    "numba.core.cpu": ("CPUContext",),
     "numba.core.config": ("CPU_FEATURES", "_env_reloader", "reload_config"),
     "numba.core.dispatcher": ("Dispatcher",),
     "numba.core.errors": ("ConstantInferenceError", "NumbaError", "NumbaWarning", "TypingError"),
     "numba.core.imputils": ("impl_ret_borrowed",),
     "numba.core.ir": ("Arg", "Assign", "Branch", "Expr", "Global", "SetItem", "StaticSetItem", "Var"),
-    "numba.core.ir_utils": ("build_definitions",),
+    "numba.core.ir_utils": ("build_definitions", "get_definition", "guard"),
+    "numba.core.lowering": ("Lower",),
     "numba.core.registry": ("CPUDispatcher", "cpu_target"),
     "numba.core.runtime.nrtopt": ("remove_redundant_nrt_refct",),
     "numba.core.sigutils": ("normalize_signature",),
-    "numba.core.typed_passes": ("NopythonTypeInference",),
+    "numba.core.typed_passes": ("NativeLowering", "NopythonTypeInference"),
     "numba.core.typeconv": ("Conversion",),
     "numba.core.typing.context": ("Context",),
-    "numba.core.typing.templates": ("AbstractTemplate", "builtin_registry", "infer_global", "signature"),
+    "numba.core.typing.templates": (
+        *("AbstractTemplate", "AttributeTemplate", "builtin_registry", "infer_getattr", "infer_global", "signature"),
+    ),
+    "numba.core.unsafe.eh": ("mark_try_block",),
     "numba.core.untyped_passes": ("MakeFunctionToJitFunction", "ReconstructSSA"),
+    "numba.cpython.builtins": ("do_minmax",),
     "numba.np.ufunc.dufunc": ("DUFunc",),
 }
 
@@ -51,9 +58,22 @@ ATTRIBUTES = {
     "numba.core.caching.CompileResultCacheImpl": ("check_cachable", "filename_base", "get_filename_base", "locator"),
     "numba.core.caching.FunctionCache": ("_index_key", "load_overload", "save_overload"),
     "numba.core.ccallback.CFunc": ("_compile_uncached", "address", "compile"),
+    "numba.core.callconv.CPUCallConv": (
+        *("_get_arg_packer", "_return_errcode_raw", "call_function", "return_status_propagate"),
+    ),
     "numba.core.codegen.JITCodeLibrary": (
-        *("_finalize_dynamic_globals", "_finalize_final_module", "_optimize_final_module", "get_asm_str"),
-        *("get_pointer_to_function", "has_dynamic_globals"),
+        *("_get_module_for_linking", "_optimize_final_module", "_optimize_functions", "add_linking_library"),
+        *("add_llvm_module", "finalize", "get_asm_str", "get_pointer_to_function", "has_dynamic_globals"),
+    ),
+    "numba.core.cpu.CPUContext": (
+        *(
+            "call_conv",
+            "get_constant_generic",
+            "get_function",
+            "get_getattr",
+            "get_returned_value",
+        ),
+        *("pair_first", "pair_second", "post_lowering"),
     ),
     "numba.core.compiler.Compiler": ("define_pipelines",),
     "numba.core.compiler.Flags": ("copy",),
@@ -63,6 +83,11 @@ ATTRIBUTES = {
     "numba.core.dispatcher.Dispatcher": ("compile", "disable_compile", "get_call_template", "nopython_signatures"),
     "numba.core.typing.templates._OverloadFunctionTemplate": ("get_impl_key",),
     "numba.np.ufunc.dufunc.DUFunc": ("add", "disable_compile", "identity", "targetoptions"),
-    "numba.core.typing.context.BaseContext": ("resolve_function_type",),
+    "numba.core.typing.context.BaseContext": ("_lookup_global", "resolve_function_type", "resolve_setitem"),
+    "numba.core.lowering.Lower": (
+        *("_find_singly_assigned_variable", "loadvar", "lower_binop", "lower_expr", "lower_getitem", "lower_setitem"),
+        "lower_normal_function",
+    ),
+    "numba.core.typed_passes.NativeLowering": ("lowering_class",),
     "numba.core.types.Function": ("get_impl_key",),
 }

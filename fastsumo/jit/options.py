@@ -27,6 +27,7 @@ from fastsumo.jit.divisions import quotient, quotient_and_remainder, remainder
 from fastsumo.jit.pipeline import (
     EngineCompiler,
     EntryCompiler,
+    LoopCompiler,
     PartCompiler,
     SettledCompiler,
 )
@@ -92,12 +93,17 @@ def checked(function: Callable[..., Any], *sizes: int) -> Any:
     return _njit(function, **{**INLINED, "boundscheck": True, "pipeline_class": compiler})
 
 
-def device(function: Callable[..., Any]) -> Any:
+def device(function: Callable[..., Any], compiler: type[EngineCompiler] = EngineCompiler) -> Any:
     """A device function that is called, not inlined; compiled once, not again for an argument that is a constant."""
-    dispatcher = _njit(function, **{**_PART, "pipeline_class": EngineCompiler}, **_NO_HEAP)
+    dispatcher = _njit(function, **{**_PART, "pipeline_class": compiler}, **_NO_HEAP)
     resolve = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: resolve([types.unliteral(each) for each in args], kws)
     return dispatcher
+
+
+def apart(function: Callable[..., Any]) -> Any:
+    """A device function that LLVM must not inline, with a loop that wants all registers for itself."""
+    return device(function, LoopCompiler)
 
 
 def kernel(function: Callable[..., Any], *more: str) -> Any:
@@ -105,7 +111,7 @@ def kernel(function: Callable[..., Any], *more: str) -> Any:
 
     ``more`` are modules that the function reaches through its closure and not through the imports of its own.
     """
-    dispatcher = _njit(function, **_OPTIONS, **_NO_HEAP, pipeline_class=EntryCompiler)
+    dispatcher = _njit(function, **_OPTIONS, **_NO_HEAP, no_cfunc_wrapper=True, pipeline_class=EntryCompiler)
     dispatcher._cache = ContentCache(function, lambda: source_digest(function.__module__, *more), is_kernel=True)
     return dispatcher
 

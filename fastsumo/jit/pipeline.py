@@ -6,6 +6,7 @@ Subclasses of Numba's own classes; `numba_internals.py` lists them.
 from __future__ import annotations
 
 import copy
+import operator
 from functools import cache
 from typing import Any, ClassVar
 
@@ -14,43 +15,111 @@ from numba import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, DefaultPassBuilder, Flags
 from numba.core.runtime.nrtopt import remove_redundant_nrt_refct
+from numba.core.typed_passes import NativeLowering
 from numba.core.typing.context import Context
+from numba.core.typing.templates import signature
 from numba.core.untyped_passes import ReconstructSSA
 
+from fastsumo.jit.lowering import Lowering, is_of_two, lean
 from fastsumo.jit.powers import ConstantPowers
 from fastsumo.jit.vectors import made_wide
 
 _IDLE_PASSES = ("InlineClosureLikes", "NopythonRewrites", "InlineInlinables", "LiteralUnroll")
-_CONSTANT_PLACES = "GenericRewrites"  # of tuples, and slices of them
+_IDLE_IN_ENGINE = (
+    "GenericRewrites",  # for constant places in tuples, and slices of them
+    "InlineOverloads",
+    "IRLegalization",  # says where variables end, for counts of references
+)
+
+
+class _Code(JITCodeLibrary):
+    """Code with all that it calls, each function of it once, which is optimised as a whole.
+
+    Numba would link what a function calls into it, optimise and emit that, and so again for whoever calls the function:
+    more than half of the time that the engine would take to compile.
+    """
+
+    _final_module: Any
+
+    def __init__(self, codegen: Any, name: str) -> None:
+        super().__init__(codegen, name)
+        self._parts: dict[_Part, None] = {}
+
+    def add_linking_library(self, library: Any) -> None:
+        if isinstance(library, _Part):
+            for each in library.others:
+                super().add_linking_library(each)
+            self._parts.update(library.parts)
+        else:
+            super().add_linking_library(library)
+
+    def finalize(self) -> None:
+        for part in self._parts:  # who calls before what is called, since only that is taken
+            self._final_module.link_in(part.module, preserve=True)
+        super().finalize()
 
 
 class _Part(JITCodeLibrary):
-    """Code that only goes into other code: optimised there, once, and no machine code of its own.
+    """Code that only goes into other code: it is optimised there, and has no machine code of its own."""
 
-    Numba would optimise and emit every function by itself, and again inside every function that calls it, which is
-    more than half of the time that the engine takes to compile.
-    """
+    _final_module: Any
 
     class _Unbound:
         def set_env(self, name: str, environment: Any) -> None:
             """What Python never calls needs no environment."""
 
+    def __init__(self, codegen: Any, name: str) -> None:
+        super().__init__(codegen, name)
+        self.module = self._final_module
+        self.parts: dict[_Part, None] = {self: None}  # this one, and what it calls
+        self.others: dict[Any, None] = {}  # what else it calls
+
     @property
     def codegen(self) -> Any:
         return self._Unbound()
 
-    def _optimize_final_module(self) -> None:
-        pass
+    def add_linking_library(self, library: Any) -> None:
+        if isinstance(library, _Part):
+            self.parts.update(library.parts)
+            self.others.update(library.others)
+        else:
+            self.others[library] = None
 
-    def _finalize_final_module(self) -> None:
-        self._finalize_dynamic_globals()
+    def add_llvm_module(self, module: Any) -> None:
+        self._optimize_functions(module)
+        for function in module.functions:
+            if not function.is_declaration:
+                function.linkage = "linkonce_odr"
+        self._final_module = self.module = module
+
+    def finalize(self) -> None:
         self._finalized = True
+
+    def _get_module_for_linking(self) -> Any:
+        """For Numba's own libraries, which link what they call and not what that calls."""
+        whole = self.module.clone()
+        for part in self.parts:
+            if part is not self:
+                whole.link_in(part.module, preserve=True)
+        for other in self.others:
+            whole.link_in(other._get_module_for_linking(), preserve=True)
+        return whole
 
     def get_pointer_to_function(self, name: str) -> int:
         return 0
 
 
-class _Settled(JITCodeLibrary):
+class _Apart(_Part):
+    """Code that is called from where it goes, and never put in the place of the call."""
+
+    def add_llvm_module(self, module: Any) -> None:
+        super().add_llvm_module(module)
+        for function in module.functions:
+            if not function.is_declaration:
+                function.add_function_attribute("noinline")
+
+
+class _Settled(_Code):
     """Code that is simplified until no branch falls away any more, and only then made SIMD.
 
     Where two ways differ by numbers that are the same for all lanes, LLVM takes the numbers out of the loop, then has a
@@ -60,8 +129,6 @@ class _Settled(JITCodeLibrary):
     Then references are counted no more than they have to be: counting those to nobody, as of arrays over addresses,
     is a call, and where one is left there are no vectors.
     """
-
-    _final_module: Any
 
     def _optimize_final_module(self) -> None:
         module, before = self._final_module, 0
@@ -82,15 +149,22 @@ class _Remembering(Context):
     """
 
     def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
+        if func in (operator.getitem, operator.setitem) and isinstance(args[0], types.Array):
+            func, args = self._lookup_global(func), tuple(map(types.unliteral, args))
         if kws or not isinstance(func, types.Function) or not all(map(_is_decided, args)):
             return super().resolve_function_type(func, args, kws)
+        if func.typing_key in (min, max) and is_of_two(args):
+            return signature(self.unify_types(*map(types.unliteral, args)), *args)
         key = func, args
-        signature = _RESOLVED.get(key)
-        if signature is None:
-            signature = super().resolve_function_type(func, args, kws)
-            if signature is not None and func.get_impl_key(signature) is func.typing_key:
-                _RESOLVED[key] = signature
-        return signature
+        found = _RESOLVED.get(key)
+        if found is None:
+            found = super().resolve_function_type(func, args, kws)
+            if found is not None and func.get_impl_key(found) is func.typing_key:
+                _RESOLVED[key] = found
+        return found
+
+    def resolve_setitem(self, target: Any, index: Any, value: Any) -> Any:
+        return self.resolve_function_type(operator.setitem, (target, index, value), {})
 
 
 _RESOLVED: dict[Any, Any] = {}
@@ -155,7 +229,7 @@ class OurCompiler(Compiler):
 class EntryCompiler(OurCompiler):
     """For what is called from outside: kernels, and what is around models."""
 
-    _code: type[JITCodeLibrary] = JITCodeLibrary
+    _code: type[_Code] = _Code
 
     def define_pipelines(self) -> list[Any]:
         return [_of_our_own(self.state)]
@@ -164,7 +238,7 @@ class EntryCompiler(OurCompiler):
         if library is None:
             library = self._code(made_wide(targetctx.codegen()), "entry")
             library.enable_object_caching()
-        super().__init__(_remembering(typingctx), targetctx, library, *rest)
+        super().__init__(_remembering(typingctx), lean(targetctx), library, *rest)
 
 
 class SettledCompiler(EntryCompiler):
@@ -174,24 +248,38 @@ class SettledCompiler(EntryCompiler):
 
 
 class PartCompiler(OurCompiler):
+    _checked = False  # whether indices are
+    _code: type[_Part] = _Part
+
     def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
-        super().__init__(_remembering(typingctx), targetctx, library or _Part(targetctx.codegen(), "part"), *rest)
+        target = lean(targetctx, self._checked)
+        super().__init__(_remembering(typingctx), target, library or self._code(targetctx.codegen(), "part"), *rest)
 
     def define_pipelines(self) -> list[Any]:
         return [with_powers(_of_our_own(self.state))]
 
 
 class EngineCompiler(PartCompiler):
-    """Without powers and slices of tuples: what the engine calls has none."""
+    """Without powers, and what else the engine has none of."""
 
     def define_pipelines(self) -> list[Any]:
-        return [_of_our_own(self.state, _CONSTANT_PLACES)]
+        return [_of_our_own(self.state, *_IDLE_IN_ENGINE)]
+
+
+class LoopCompiler(EngineCompiler):
+    """For what must not be inlined."""
+
+    _code = _Apart
 
 
 def _of_our_own(state: Any, *idle: str) -> Any:
     """Without the passes for what the package's own functions have none of: closures and expressions of arrays."""
     passes = DefaultPassBuilder.define_nopython_pipeline(state)
-    passes.passes = [each for each in passes.passes if each[0].__name__ not in (*_IDLE_PASSES, *idle)]
+    passes.passes = [
+        (Lowering if each is NativeLowering else each, why)
+        for each, why in passes.passes
+        if each.__name__ not in (*_IDLE_PASSES, *idle)
+    ]
     passes.finalize()
     return passes
 

@@ -9,51 +9,68 @@ has the law, and a block has one trial in each of ``B`` equal parts of it.
 
 from numba import float64, int64, uint64
 
-from fastsumo.jit.bits import floor
+from fastsumo.jit.bits import bits_float, float_bits, floor
 from fastsumo.jit.memory import floats, ints
 from fastsumo.jit.options import device, inlined, kernel
 from fastsumo.trial import kinds
-from fastsumo.trial.philox import HALF_WORD, LOW, fill_roulette, philox, roulette_uniform
+from fastsumo.trial.philox import HALF_WORD, LOW, fill_roulette, philox
 from fastsumo.trial.plan import FINITE_HEAD
 from fastsumo.vmath import exp, log
 
+_NEVER = int64(1 << 62)  # a `K` that no trial has
+
 
 @device
-def draw(params, first, terms_at, n):
-    """`K` of the ``n`` trials from number ``first`` on, to ``terms_at``: uniforms first, in the memory of the terms."""
-    terms, u, lowest, highest = ints(terms_at, n), floats(terms_at, n), float(params.lowest), float(params.highest)
-    if params.kind == kinds.IWAE or params.kind == kinds.JVI:
-        for t in range(n):
-            terms[t] = params.cap
-        return
-    fill_roulette(first, params.key, u)
-    if params.block_bits > 0:
-        _draw_stratified(params, first, terms, u)
-    elif params.table_size:
+def _terms(params, terms_at, n):
+    """`K` of ``n`` trials, in the place of their uniforms."""
+    terms, u = ints(terms_at, n), floats(terms_at, n)
+    if params.table_size:
         table = floats(params.table_at, params.table_size)
         for t in range(n):
             terms[t] = max(min(_from_table(table, _within(params, u[t])), params.highest), params.lowest)
     elif params.power == 1.0:  # P(K >= k) = 1 / k means K = floor(1 / u); beyond the head, logs for the few
+        lowest, highest, goes_on = float(params.lowest), float(params.highest), params.head >= FINITE_HEAD
+        head = _NEVER if goes_on else int64(min(params.head, highest))
         for t in range(n):
-            terms[t] = int64(max(min(1.0 / _within(params, u[t]), highest), lowest))
-        head = int64(min(params.head, highest))
-        for t in range(n if params.head < FINITE_HEAD else 0):
-            if terms[t] >= head:
-                terms[t] = _from_formula(params, _within(params, roulette_uniform(first + uint64(t), params.key)))
+            within = _within(params, u[t])
+            k = int64(max(min(1.0 / within, highest), lowest))
+            terms[t] = k if k < head else -float_bits(within)
+        for t in range(0 if goes_on else n):
+            if terms[t] < 0:
+                terms[t] = _from_formula(params, bits_float(-terms[t]))
     else:
         for t in range(n):
             terms[t] = _from_formula(params, _within(params, u[t]))
 
 
-@inlined
-def _within(params, u):
-    """The uniform that draws `K`; exactly the roulette uniform where the law is whole."""
-    return params.uniform_low + params.uniform_width * u
+def _drawing(place):
+    """A function ``draw(params, first, terms_at, n)`` of `K` of the ``n`` trials from number ``first`` on.
+
+    Uniforms are in the memory of the terms first, where ``place(params, first, u)`` may change them.
+    """
+
+    @device
+    def draw(params, first, terms_at, n):
+        terms, u = ints(terms_at, n), floats(terms_at, n)
+        if params.kind == kinds.IWAE or params.kind == kinds.JVI:
+            for t in range(n):
+                terms[t] = params.cap
+        else:
+            fill_roulette(first, params.key, u)
+            place(params, first, u)
+            _terms(params, terms_at, n)
+
+    return draw
 
 
 @device
-def _draw_stratified(params, first, terms, u):
-    """`K` from roulette uniforms, by blocks."""
+def _leave(params, first, u):
+    """Every trial has a uniform of its own."""
+
+
+@device
+def _stratify(params, first, u):
+    """Roulette uniforms by blocks."""
     bits, done, n = uint64(params.block_bits), 0, u.size
     while done < n:
         block = (first + uint64(done)) >> bits
@@ -62,8 +79,21 @@ def _draw_stratified(params, first, terms, u):
         for t in range(done, end):
             u[t] = _placed(params, first + uint64(t), u[t], words)
         done = end
-    for t in range(n):
-        terms[t] = terms_of(params, u[t])
+
+
+@device
+def _stratify_if_asked(params, first, u):
+    if params.block_bits > 0:
+        _stratify(params, first, u)
+
+
+draw_alone, draw_stratified, draw = _drawing(_leave), _drawing(_stratify), _drawing(_stratify_if_asked)
+
+
+@inlined
+def _within(params, u):
+    """The uniform that draws `K`; exactly the roulette uniform where the law is whole."""
+    return params.uniform_low + params.uniform_width * u
 
 
 @inlined

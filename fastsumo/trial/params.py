@@ -6,12 +6,14 @@ alive that addresses point to.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.base import exact
+from fastsumo.jit.records import packed, register
 from fastsumo.trial import kinds
 from fastsumo.trial.plan import FINITE_HEAD, Plan
 from fastsumo.trial.ranges import LARGEST_SHIFT, LOG_2
@@ -40,8 +42,8 @@ class Weigher(Protocol):
     def row(self) -> NDArray[np.float64]: ...
 
 
-class KernelParams(NamedTuple):
-    """A run as kernels see it; what ends in ``_at`` is an address."""
+class _Fields(NamedTuple):
+    """What ends in ``_at`` is an address."""
 
     noise_at: int  # of the function that fills a chunk with noise
     noise_dim: int  # numbers of noise a sample
@@ -79,6 +81,23 @@ class KernelParams(NamedTuple):
     log_center: float  # log of the number c that the series is around
     inverse_center: float  # 1 / (block c), for linear weights: times 2**shift
     block_bits: int  # log2 of the trials whose uniforms are stratified together
+
+
+class KernelParams(_Fields):
+    """A run as kernels see it."""
+
+    @cached_property
+    def packed(self) -> NDArray[np.int64]:
+        """The fields as numbers of 8 bytes, in order."""
+        return packed(self)
+
+    @cached_property
+    def address(self) -> int:
+        """Where they are, as long as there are these params."""
+        return self.packed.ctypes.data
+
+
+register(KernelParams)
 
 
 class OwnedParams(NamedTuple):

@@ -14,7 +14,7 @@ import imports
 
 from fastsumo.jit.numba_internals import ATTRIBUTES, IMPORTED, TRIED
 
-INSIDE = ("numba.core", "numba.np", "numba.cloudpickle", "numba.misc", "numba.typed", "llvmlite")
+INSIDE = ("numba.core", "numba.np", "numba.cloudpickle", "numba.misc", "numba.typed", "numba.cpython", "llvmlite")
 
 
 def is_inside(name: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastsumo.engine.blocks import BLOCK, Blocks
-from fastsumo.engine.cpu.kernels.block import kernels_of, tally_one
+from fastsumo.engine.cpu.kernels.block import kernels_of
 from fastsumo.engine.cpu.kernels.data_rows import kernel_of
 from fastsumo.engine.cpu.kernels.scratch import Work
 from fastsumo.engine.interface import Floats, Ints
@@ -81,7 +81,7 @@ class Worker:
         self.run.extend_range()
         params = self.run.params._replace(split_above=NEVER)
         addresses = value.ctypes.data, terms.ctypes.data, self.found.ctypes.data
-        sample_block = kernels_of(params.kind)[1]
+        sample_block = kernels_of(params.kind, stratified=params.block_bits > 0)[1]
         with self.scratch.serving(Work(self.run.seed, trial, trial + 1)):
             status = sample_block(params, self.scratch.address, np.uint64(trial), 1, *addresses)[0]
         self._check(status)
@@ -137,6 +137,11 @@ class Worker:
         """The kernel that runs a block, and its arguments; so many split trials of the block were found before."""
         raise NotImplementedError
 
+    def _kernels(self) -> tuple[Any, Any]:
+        """Those that the run calls now."""
+        params = self.run.params
+        return kernels_of(params.kind, self.run.linear, params.block_bits > 0)
+
     def _keep(self, trial: int, terms: int, value: float) -> None:
         """Take a finished split trial."""
         raise NotImplementedError
@@ -160,15 +165,9 @@ class TallyWorker(Worker):
         self.scratch.give_back()
         return found
 
-    def compile(self) -> None:
-        super().compile()
-        if self.run.expects_split:
-            tally = self.center, self.tally.address
-            compile_for(tally_one, self.run.params, self.scratch.address, np.uint64(0), 1, 0.0, *tally)
-
-    def _kernel_call(self, first: int, count: int, found: int = 0) -> tuple[Any, ...]:
+    def _kernel_call(self, first: int, count: int, found: int = 0, known: int = 0) -> tuple[Any, ...]:
         return (
-            kernels_of(self.run.params.kind, self.run.linear)[0],
+            self._kernels()[0],
             self.run.params,
             self.scratch.address,
             np.uint64(first),
@@ -176,6 +175,7 @@ class TallyWorker(Worker):
             self.center,
             self.tally.address,
             self.found[found:].ctypes.data,
+            known,
         )
 
     def _call(self, first: int, count: int) -> tuple[int, int, int]:
@@ -184,8 +184,9 @@ class TallyWorker(Worker):
         return outcome
 
     def _keep(self, trial: int, terms: int, value: float) -> None:
-        where = self.scratch.address, np.uint64(trial), terms, value, self.center, self.tally.address
-        tally_one(self.run.params, *where)
+        self.scratch.hold(trial, terms, value)
+        kernel, *arguments = self._kernel_call(trial, 0, known=1)
+        kernel(*arguments)
 
     def snapshot(self, workers: Sequence[Any]) -> Snapshot | None:
         grouped = self.run.params.block_bits > 0
@@ -202,7 +203,7 @@ class SampleWorker(Worker):
     def _kernel_call(self, first: int, count: int, found: int = 0) -> tuple[Any, ...]:
         offset = max(first - self.first, 0)
         return (
-            kernels_of(self.run.params.kind, self.run.linear)[1],
+            self._kernels()[1],
             self.run.params,
             self.scratch.address,
             np.uint64(first),

@@ -19,7 +19,7 @@ from fastsumo.engine.blocks import Blocks, block_size, sequences_of_batch
 from fastsumo.engine.crew import Crew
 from fastsumo.engine.cuda import programs
 from fastsumo.engine.cuda.card import card, count, describe
-from fastsumo.engine.cuda.kernels.record import Kind, packed
+from fastsumo.engine.cuda.kernels.record import Kind
 from fastsumo.engine.cuda.kernels.sizes import (
     CANDIDATE,
     CANDIDATES,
@@ -119,7 +119,7 @@ class CudaEngine:
         numbers, row, table, factors = (room.address for room in self._arrays)
         placed = owned.params._replace(numbers_at=numbers, row_at=row, table_at=table, reciprocal_at=factors)
         self.params: KernelParams = with_center(placed, self.center)
-        self._params = self.card.put(packed(self.params))
+        self._params = self.card.put(self.params.packed)
         compile_for(collect, 0, 0, 0, 0)  # which the statistics take, before there is a clock
         self.bench = Bench(self)
 

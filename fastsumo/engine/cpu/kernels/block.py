@@ -35,7 +35,7 @@ from fastsumo.engine.status import OK
 from fastsumo.jit.memory import floats, ints
 from fastsumo.jit.options import device, kernel
 from fastsumo.trial import kinds
-from fastsumo.trial.draw import draw, samples_of
+from fastsumo.trial.draw import draw, draw_alone, draw_stratified, samples_of
 from fastsumo.trial.sizes import SHORT, TILE
 from fastsumo.vmath import _log_of
 
@@ -61,14 +61,83 @@ def extended_prefix_trials(params, scratch, short, n):
     return status
 
 
-def _kernels(name, run_trials):
+@device
+def _next_tile(first, done, n):
+    """First trial and size of the tile after ``done`` trials of the block."""
+    start = first + uint64(done)
+    return start, min(n - done, TILE - int64(start & uint64(TILE - 1)))
+
+
+QUARTERS = 4
+
+
+def _sorted(draw):
+    """``draw_sorted(params, scratch, start, n, split_at, found)``, where ``draw`` is one of `trial/draw.py`.
+
+    Draw the tile's `K` and order its trials: short ones by falling `K`, then long ones; set those to split aside.
+    Each quarter of the tile counts for itself: half of all `K` are 1, and a counter cannot go up every cycle.
+    """
+
+    @device
+    def draw_sorted(params, scratch, start, n, split_at, found):
+        draw(params, start, drawn_terms_at(scratch, 0), n)
+        terms, longest = drawn_terms_in(scratch, 0, n), max(params.longest_short, 0)
+        places = places_in(scratch, 0, QUARTERS * (SHORT + 2))
+        trial, ordered = trial_numbers_in(scratch, 0, n), terms_in(scratch, 0, n)
+        if params.kind == kinds.IWAE and params.cap <= params.split_above:  # all alike
+            for t in range(n):
+                trial[t], ordered[t] = start + uint64(t), params.cap
+            return n if params.cap <= longest else 0, n, found
+        quarter = (n + QUARTERS - 1) // QUARTERS
+        for k in range(QUARTERS * (longest + 1)):
+            places[k] = 0
+        for i in range(quarter):
+            for q in range(QUARTERS):
+                t = q * quarter + i
+                if t < n and terms[t] <= longest:
+                    places[QUARTERS * (longest - terms[t]) + q] += 1
+        short = 0
+        for k in range(QUARTERS * (longest + 1)):
+            places[k], short = short, short + places[k]
+        kept = short
+        for i in range(quarter):
+            for q in range(QUARTERS):
+                t = q * quarter + i
+                if t >= n:
+                    continue
+                k = terms[t]
+                if k <= longest:
+                    place = QUARTERS * (longest - k) + q
+                    at = places[place]
+                    places[place] = at + 1
+                elif samples_of(params, k) > params.split_above:
+                    place = ints(split_at + 16 * found, 2)
+                    place[0], place[1] = int64(start) + t, k
+                    found += 1
+                    continue
+                else:
+                    at = kept
+                    kept += 1
+                trial[at], ordered[at] = start + uint64(t), k
+        return short, kept, found
+
+    return draw_sorted
+
+
+draw_sorted, _draw_alone, _draw_stratified = _sorted(draw), _sorted(draw_alone), _sorted(draw_stratified)
+
+
+def _kernels(name, run_trials, draw_sorted):
     """The two entry points of a family of trials; ``run_trials`` has the signature of `_linear_prefix_trials`."""
 
-    def tally(params, scratch, first, n, center, tally, split_at):
+    def tally(params, scratch, first, n, center, tally, split_at, known):
         """Add the trials ``first .. first + n - 1`` to the tally. Status, trials done, how many were set aside.
 
         Tiles begin at multiples of `TILE`. Number and `K` of trials to be split are set aside in ``split_at``, (n, 2).
+        A single trial that lies in the scratch memory with its value is added before, if there is one ``known``.
         """
+        if known:
+            tally_tile(tally, scratch, 0, 1, params, center)
         found, done = 0, 0
         while done < n:
             start, size = _next_tile(first, done, n)
@@ -105,86 +174,26 @@ def _kernels(name, run_trials):
     return kernel(tally), kernel(sample)
 
 
-_LINEAR, _EXTENDED = _kernels("linear", _linear_prefix_trials), _kernels("extended", extended_prefix_trials)
+def _family(name, run_trials):
+    """Kernels of a family by whether trials are stratified; who is not asked for is not compiled."""
+    return _kernels(name, run_trials, _draw_alone), _kernels(f"{name}_stratified", run_trials, _draw_stratified)
+
+
+_LINEAR, _EXTENDED = _family("linear", _linear_prefix_trials), _family("extended", extended_prefix_trials)
 _FAMILIES = {
-    kinds.JVI: _kernels("jackknife", jackknife_trials),
-    kinds.MLMC: _kernels("mlmc", mlmc_trials),
-    kinds.TAYLOR: _kernels("taylor", taylor_trials),
+    kinds.JVI: _family("jackknife", jackknife_trials),
+    kinds.MLMC: _family("mlmc", mlmc_trials),
+    kinds.TAYLOR: _family("taylor", taylor_trials),
 }
-QUARTERS = 4
 
 
-def kernels_of(kind, linear=False):
+def kernels_of(kind, linear=False, stratified=False):
     """The kernels for a kind of trial, of one signature each: to add a block to a tally, and to write its values.
 
     Those for the ``linear`` range may stop at a tile with the status `EXTENDED`: the tile is for the others, which give
     the same bits wherever both give any, and are seldom needed and long to compile.
     """
-    return _FAMILIES.get(kind, _LINEAR if linear else _EXTENDED)
-
-
-@kernel
-def tally_one(params, scratch, trial, terms, value, center, tally):
-    """Add a single trial whose value is known."""
-    trial_numbers_in(scratch, 0, 1)[0] = trial
-    terms_in(scratch, 0, 1)[0] = terms
-    values_in(scratch, 0, 1)[0] = value
-    tally_tile(tally, scratch, 0, 1, params, center)
-
-
-@device
-def _next_tile(first, done, n):
-    """First trial and size of the tile after ``done`` trials of the block."""
-    start = first + uint64(done)
-    return start, min(n - done, TILE - int64(start & uint64(TILE - 1)))
-
-
-@device
-def draw_sorted(params, scratch, start, n, split_at, found):
-    """Draw the tile's `K` and order its trials: short ones by falling `K`, then long ones; set those to split aside.
-
-    Each quarter of the tile counts for itself: half of all `K` are 1, and a counter cannot go up every cycle.
-    """
-    draw(params, start, drawn_terms_at(scratch, 0), n)
-    terms, longest = drawn_terms_in(scratch, 0, n), max(params.longest_short, 0)
-    places = places_in(scratch, 0, QUARTERS * (SHORT + 2))
-    trial, ordered = trial_numbers_in(scratch, 0, n), terms_in(scratch, 0, n)
-    if params.kind == kinds.IWAE and params.cap <= params.split_above:  # all alike
-        for t in range(n):
-            trial[t], ordered[t] = start + uint64(t), params.cap
-        return n if params.cap <= longest else 0, n, found
-    quarter = (n + QUARTERS - 1) // QUARTERS
-    for k in range(QUARTERS * (longest + 1)):
-        places[k] = 0
-    for i in range(quarter):
-        for q in range(QUARTERS):
-            t = q * quarter + i
-            if t < n and terms[t] <= longest:
-                places[QUARTERS * (longest - terms[t]) + q] += 1
-    short = 0
-    for k in range(QUARTERS * (longest + 1)):
-        places[k], short = short, short + places[k]
-    kept = short
-    for i in range(quarter):
-        for q in range(QUARTERS):
-            t = q * quarter + i
-            if t >= n:
-                continue
-            k = terms[t]
-            if k <= longest:
-                place = QUARTERS * (longest - k) + q
-                at = places[place]
-                places[place] = at + 1
-            elif samples_of(params, k) > params.split_above:
-                place = ints(split_at + 16 * found, 2)
-                place[0], place[1] = int64(start) + t, k
-                found += 1
-                continue
-            else:
-                at = kept
-                kept += 1
-            trial[at], ordered[at] = start + uint64(t), k
-    return short, kept, found
+    return _FAMILIES.get(kind, _LINEAR if linear else _EXTENDED)[stratified]
 
 
 @kernel

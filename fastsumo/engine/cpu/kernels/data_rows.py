@@ -27,7 +27,7 @@ from fastsumo.engine.status import OK
 from fastsumo.jit.bits import fabs
 from fastsumo.jit.memory import floats
 from fastsumo.jit.options import device, kernel
-from fastsumo.jit.tuples import with_field
+from fastsumo.jit.records import with_field
 from fastsumo.statistics.row_sums import (
     CENTER,
     COST,

@@ -220,6 +220,12 @@ class Scratch:
     def _ints(self, use: str, n: int) -> NDArray[np.int64]:
         return self._memory[_OFFSETS[use] // 8 :][:n].view(np.int64)
 
+    def hold(self, trial: int, terms: int, value: float) -> None:
+        """Let a single trial lie where a tile's trials do."""
+        self._ints("trial_numbers", 1).view(np.uint64)[0] = trial
+        self._ints("terms", 1)[0] = terms
+        self._ints("values", 1).view(np.float64)[0] = value
+
     def serving(self, work: Work) -> AbstractContextManager[None]:
         """While a kernel is called; raises what a vectorised model raised meanwhile."""
         return nullcontext() if self.feed is None else self.feed.serving(work)

@@ -1,9 +1,7 @@
 """`KernelParams` in the memory of a card: one number of 8 bytes a field, whatever its type."""
 
 import math
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from fastsumo.jit.memory import floats, ints, words
 from fastsumo.jit.options import inlined
@@ -28,15 +26,6 @@ class Kind(NamedTuple):
         table = params.table_size > 0
         harmonic = not table and params.power == 1.0 and params.head >= FINITE_HEAD
         return cls(params.kind, params.product, harmonic, table)
-
-
-def packed(params: KernelParams) -> np.ndarray:
-    """The fields as numbers of 8 bytes, in order."""
-    record = np.zeros(_SIZE)
-    for at, value in enumerate(params):
-        view: Any = np.float64 if isinstance(value, float) else np.uint64 if isinstance(value, np.uint64) else np.int64
-        record[at : at + 1].view(view)[:] = [value]
-    return record
 
 
 def reader(kind: Kind):
