@@ -65,17 +65,19 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 def _divides(function: Callable[..., Any], divided: Callable[..., Any]) -> None:
     """Have a function of `divisions.py` do what another one does, once a whole divisor is known not to be 0."""
-    compiled = inlined(divided)
-
-    def whole(x, y):  # type: ignore[no-untyped-def]
-        if y == 0:
-            raise ZeroDivisionError("integer division or modulo by zero")
-        return compiled(x, y)
 
     @overload(function, jit_options=INLINED)
     def chosen(x, y):  # type: ignore[no-untyped-def]
-        are_whole = all(isinstance(kind, types.Integer | types.Boolean) for kind in (x, y))
-        return whole if are_whole else divided
+        if not all(isinstance(kind, types.Integer | types.Boolean) for kind in (x, y)):
+            return divided
+        compiled = inlined(divided)
+
+        def whole(x, y):  # type: ignore[no-untyped-def]
+            if y == 0:
+                raise ZeroDivisionError("integer division or modulo by zero")
+            return compiled(x, y)
+
+        return whole
 
 
 _divides(quotient, lambda x, y: x // y)
