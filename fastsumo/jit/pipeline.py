@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import operator
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, ClassVar
 
@@ -54,9 +55,19 @@ class _Code(JITCodeLibrary):
             super().add_linking_library(library)
 
     def finalize(self) -> None:
-        for part in self._parts:  # who calls before what is called, since only that is taken
-            self._final_module.link_in(part.module, preserve=True)
+        _link(self._final_module, self._parts)
         super().finalize()
+
+
+def _link(module: Any, parts: Iterable[_Part]) -> None:
+    """Put into a module what it calls of some parts, and what that calls.
+
+    LLVM takes a part only if it is called by what is there already.
+    """
+    home = {name: part.module for part in parts for name in part.functions}
+    while called := [each.name for each in module.functions if each.is_declaration and each.name in home]:
+        for name in called:
+            module.link_in(home.pop(name), preserve=True)
 
 
 class _Part(JITCodeLibrary):
@@ -70,7 +81,7 @@ class _Part(JITCodeLibrary):
 
     def __init__(self, codegen: Any, name: str) -> None:
         super().__init__(codegen, name)
-        self.module = self._final_module
+        self.module, self.functions = self._final_module, list[str]()
         self.parts: dict[_Part, None] = {self: None}  # this one, and what it calls
         self.others: dict[Any, None] = {}  # what else it calls
 
@@ -90,6 +101,7 @@ class _Part(JITCodeLibrary):
         for function in module.functions:
             if not function.is_declaration:
                 function.linkage = "linkonce_odr"
+                self.functions.append(function.name)
         self._final_module = self.module = module
 
     def finalize(self) -> None:
@@ -98,9 +110,7 @@ class _Part(JITCodeLibrary):
     def _get_module_for_linking(self) -> Any:
         """For Numba's own libraries, which link what they call and not what that calls."""
         whole = self.module.clone()
-        for part in self.parts:
-            if part is not self:
-                whole.link_in(part.module, preserve=True)
+        _link(whole, self.parts)
         for other in self.others:
             whole.link_in(other._get_module_for_linking(), preserve=True)
         return whole
