@@ -18,7 +18,7 @@ from numba.extending import NativeValue, intrinsic, lower_getattr_generic, model
 
 _WORD = ir.IntType(64)
 _KINDS = {
-    bool: (types.boolean, "q"),
+    bool: (types.boolean, "?7x"),
     int: (types.int64, "q"),
     float: (types.float64, "d"),
     np.uint64: (types.uint64, "Q"),
