@@ -30,7 +30,10 @@ Look = Callable[[], Snapshot | None]
 
 
 class Progress:
-    """Shows nothing. Subclasses show something; a run calls `stage` and `update`."""
+    """Shows nothing. Subclasses show something; a run calls `stage` and `update`.
+
+    What is done is counted in trials, by `fastsumo.stratify` in importance samples.
+    """
 
     def __enter__(self) -> Progress:
         return self
@@ -44,42 +47,54 @@ class Progress:
         """A new stage, such as compiling."""
 
     def update(self, done: int, look: Look) -> None:
-        """``done`` trials are done; ``look`` looks at the run if there is something to show."""
+        """So much is done; ``look`` looks at the run if there is something to show."""
 
 
-class Lines(Progress):
+class _Timed(Progress):
+    """How much of a ``total`` is done, and since when: the time of what had to come before anything was is left out."""
+
+    def __init__(self, total: int, label: str, unit: str = "trials") -> None:
+        self._total, self._label, self._unit = total, label, unit
+        self._done, self._began = 0, time.perf_counter()
+        self._said = self._began
+
+    def stage(self, name: str) -> None:
+        if not self._done:
+            self._began = time.perf_counter()
+
+    def update(self, done: int, look: Look) -> None:
+        self._done = max(self._done, done)
+
+    def _line(self, now: float, found: Snapshot | None, width: int = 200) -> str:
+        return line(self._done, self._total, now - self._began, found, width, self._unit)
+
+
+class Lines(_Timed):
     """A plain line on standard error now and then, for logs, pipes and CI; none for a run of less than a minute."""
 
     _EVERY = 60.0  # seconds
 
-    def __init__(self, total: int, label: str) -> None:
-        self._total, self._label = total, label
-        self._began = self._said = time.perf_counter()
-
-    def stage(self, name: str) -> None:
-        if name == "running":
-            self._began = time.perf_counter()
-
     def update(self, done: int, look: Look) -> None:
+        super().update(done, look)
         now = time.perf_counter()
         if now - self._said < self._EVERY or done >= self._total:
             return
         self._said = now
-        text = line(done, self._total, now - self._began, look())
+        text = self._line(now, look())
         print(f"{time.strftime('%H:%M:%S')} fastsumo: {self._label}: {text}", file=sys.stderr, flush=True)
 
 
-class Screen(Progress):
+class Screen(_Timed):
     """A live view on a terminal (standard error) or in a notebook; one line where the terminal is narrow."""
 
     _EVERY = 0.25  # seconds
 
-    def __init__(self, total: int, label: str, console: Any = None) -> None:
+    def __init__(self, total: int, label: str, unit: str = "trials", console: Any = None) -> None:
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
-        self._total, self._label = total, label
-        self._shown = self._began = 0.0
+        super().__init__(total, label, unit)
+        self._said = 0.0
         self._console = watched_console() if console is None else console
         self._narrow = self._console.width < _NARROW
         self._sparks = _SPARKS if self._console.encoding.startswith("utf") else _ASCII_SPARKS
@@ -101,21 +116,21 @@ class Screen(Progress):
         self._live.stop()
 
     def stage(self, name: str) -> None:
-        self._began = time.perf_counter()
+        super().stage(name)
         description = f"{name}: {self._title}" if self._title and name != "running" else (self._title or name)
         self._bar.update(self._task, description=description.replace("[", r"\["))
         self._show([f"{name}: {self._label}"] if self._narrow else [])
 
     def update(self, done: int, look: Look) -> None:
+        super().update(done, look)
         now = time.perf_counter()
-        if now - self._shown < self._EVERY:
+        if now - self._said < self._EVERY:
             return
-        self._shown = now
-        elapsed, found = now - self._began, look()
+        self._said, found = now, look()
         if self._narrow:
-            self._show([line(done, self._total, elapsed, found, self._console.width)])
+            self._show([self._line(now, found, self._console.width)])
             return
-        speed = f"{short(done / max(elapsed, 1e-9))} trials/s" if done else ""
+        speed = f"{short(done / max(now - self._began, 1e-9))} {self._unit}/s" if done else ""
         self._bar.update(self._task, completed=done, speed=speed)
         self._show([] if found is None else lines(found, self._sparks))
 
@@ -127,15 +142,14 @@ class Screen(Progress):
         self._live.update(Group(*texts) if self._narrow else Group(self._bar, *texts), refresh=True)
 
 
-class Logged(Progress):
+class Logged(_Timed):
     """Another progress, and beside it the logger: stages and the end of a run, and every ten seconds how far it is."""
 
     _EVERY = 10.0  # seconds
 
-    def __init__(self, shown: Progress, total: int, label: str) -> None:
-        self._inner, self._total, self._label = shown, total, label
-        self._began = self._said = time.perf_counter()
-        self._done = 0
+    def __init__(self, shown: Progress, total: int, label: str, unit: str = "trials") -> None:
+        super().__init__(total, label, unit)
+        self._inner = shown
 
     def __enter__(self) -> Progress:
         self._inner.__enter__()
@@ -147,24 +161,26 @@ class Logged(Progress):
         self._inner.__exit__(kind, error, trace)
         took = f"{time.perf_counter() - self._began:.3g} s"
         if error is None:
-            LOGGER.info("%s: %s of %s trials in %s", self._label, count(self._done), count(self._total), took)
+            done = f"{count(self._done)} of {count(self._total)} {self._unit}"
+            LOGGER.info("%s: %s in %s", self._label, done, took)
         else:
             LOGGER.error("%s: %s after %s", self._label, type(error).__name__, took)
 
     def stage(self, name: str) -> None:
-        self._began = time.perf_counter()
+        super().stage(name)
         LOGGER.debug("%s: %s", self._label, name)
         self._inner.stage(name)
 
     def update(self, done: int, look: Look) -> None:
-        self._done, now = max(self._done, done), time.perf_counter()
+        super().update(done, look)
+        now = time.perf_counter()
         if now - self._said >= self._EVERY and done < self._total:
             self._said = now
-            LOGGER.info("%s: %s", self._label, line(done, self._total, now - self._began, look()))
+            LOGGER.info("%s: %s", self._label, self._line(now, look()))
         self._inner.update(done, look)
 
 
-def line(done: int, total: int, elapsed: float, found: Snapshot | None, width: int = 200) -> str:
+def line(done: int, total: int, elapsed: float, found: Snapshot | None, width: int = 200, unit: str = "trials") -> str:
     """All that matters in one line, or as much of it as fits.
 
     Examples
@@ -176,7 +192,7 @@ def line(done: int, total: int, elapsed: float, found: Snapshot | None, width: i
     if found is not None:
         parts.append(with_error(found.mean, found.std_error))
     if done:
-        parts += [f"{short(done / max(elapsed, 1e-9))} trials/s", f"{duration(elapsed * (total - done) / done)} left"]
+        parts += [f"{short(done / max(elapsed, 1e-9))} {unit}/s", f"{duration(elapsed * (total - done) / done)} left"]
     if found is not None:
         parts += [f"largest {found.largest:.6g}", f"Hill index {_index(found)}"]
     while len(parts) > 1 and len(" · ".join(parts)) > width:
@@ -218,23 +234,23 @@ def _sketch(found: Snapshot, sparks: str) -> str:
     return f"     trials beyond {near:.3g} {bars} {abs(found.largest):.3g}"
 
 
-def make_progress(wanted: bool | Progress | None, total: int, label: str) -> Progress:
+def make_progress(wanted: bool | Progress | None, total: int, label: str, unit: str = "trials") -> Progress:
     """The progress that ``simulate(progress=...)`` asks for: a live view where somebody is looking, else lines."""
     if isinstance(wanted, Progress):
         return wanted
-    shown = _shown(wanted, total, label)
-    return Logged(shown, total, label) if LOGGER.isEnabledFor(logging.INFO) else shown
+    shown = _shown(wanted, total, label, unit)
+    return Logged(shown, total, label, unit) if LOGGER.isEnabledFor(logging.INFO) else shown
 
 
-def _shown(wanted: bool | None, total: int, label: str) -> Progress:
+def _shown(wanted: bool | None, *told: Any) -> Progress:
     """What a person sees."""
     if wanted is False:
         return Progress()
     if wanted not in (None, True):
         raise TypeError(f"progress must be True, False, None or a Progress, got {wanted!r}")
     if _in_notebook() or _on_terminal():
-        return Screen(total, label)
-    return Lines(total, label) if is_open(sys.stderr) else Progress()
+        return Screen(*told)
+    return Lines(*told) if is_open(sys.stderr) else Progress()
 
 
 def _on_terminal() -> bool:

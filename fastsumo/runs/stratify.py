@@ -67,10 +67,10 @@ def stratify(
         "tail" gives strata equal numbers of trials, as far as the mean does not become worse than that of plain trials
         at the same cost; "mean" and "variance" have the least error of these at the given cost (Neyman's allocation,
         from a pilot of separate trials). Or the number of trials of each stratum.
-    threads, progress
+    threads, device
         As in `simulate`.
-    device : str, optional
-        As in `simulate`.
+    progress : bool or Progress, optional
+        As in `simulate`; what is done is counted in importance samples.
 
     Returns
     -------
@@ -113,14 +113,14 @@ def stratify(
     title = f"{model.name} · strata of {label(estimator)}"
     if given is None:
         pilot = pilot_trials(costs, budget)
-        with make_progress(progress, pilot * len(parts), f"{title}, pilot") as bar:
+        with make_progress(progress, round(pilot * costs.sum()), f"{title}, pilot", "samples") as bar:
             first = [run(part, pilot, j * _TRIALS + _PILOT, bar) for j, part in enumerate(parts)]
         if run.interrupted:
             raise KeyboardInterrupt
         seen = np.array([_moments(result) for result in first])
         given = allocated(str(allocation), budget, run.cost, p, costs, seen)
-    spent, run.trials, done = run.cost, 0, list[Result]()
-    with make_progress(progress, int(given.sum()), title) as bar:
+    spent, run.expected, done = run.cost, 0.0, list[Result]()
+    with make_progress(progress, round(given @ costs), title, "samples") as bar:
         for j, (part, count) in enumerate(zip(parts, given.tolist(), strict=True)):
             try:
                 if count and not run.interrupted:
@@ -141,32 +141,36 @@ class _Run:
         self.device = "cpu" if device is None else device
         self.center: float | None = None
         self.interrupted = False
-        self.cost = self.trials = 0
+        self.cost, self.expected = 0, 0.0  # samples; what strata should take by now
 
     def __call__(self, stratum: Stratum, trials: int, first: int, bar: Progress) -> Result:
         engine = open_engine(
             self.model, stratum, self.seed, threads=self.threads, center=self.center, device=self.device
         )
         self.center = engine.center
-        statistics, spans, interrupted = engine.tally(first, trials, _Later(bar, self.trials))
+        watcher = _Samples(bar, stratum.expected_cost(), self.expected)
+        statistics, spans, interrupted = engine.tally(first, trials, watcher)
         made = replace(self.made, estimator=stratum), statistics, {self.seed: spans}, engine.center
         result = Result(*made, engine.elapsed, self.threads, interrupted, self.model)
         self.interrupted |= interrupted
-        self.cost, self.trials = self.cost + result.cost, self.trials + result.trials
+        self.cost, self.expected = self.cost + result.cost, self.expected + trials * stratum.expected_cost()
         return result
 
 
-class _Later:
-    """Tells a bar of trials that come after others."""
+class _Samples:
+    """Tells a bar of samples how many a stratum has taken, at so many a trial, after those before it.
 
-    def __init__(self, bar: Progress, before: int) -> None:
-        self._bar, self._before = bar, before
+    Numbers of one stratum say nothing of the whole, so there is nothing to look at.
+    """
+
+    def __init__(self, bar: Progress, of_trial: float, before: float) -> None:
+        self._bar, self._of_trial, self._before = bar, of_trial, before
 
     def stage(self, name: str) -> None:
         self._bar.stage(name)
 
     def update(self, done: int, look: Look) -> None:
-        self._bar.update(self._before + done, look)
+        self._bar.update(round(self._before + done * self._of_trial), lambda: None)
 
 
 def _given(allocation: object, n: int) -> NDArray[np.int64] | None:

@@ -28,7 +28,7 @@ def drawn(width: int, encoding: str = "utf-8") -> str:
     """All that a run's live view writes on a terminal."""
     out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace")
     console = Console(file=out, force_terminal=True, width=width, height=24, legacy_windows=False, color_system=None)
-    screen = Screen(1000, "note · SUMO(roulette=Harmonic())", console)
+    screen = Screen(1000, "note · SUMO(roulette=Harmonic())", console=console)
     screen._EVERY = 0.0  # type: ignore[misc]
     with screen:
         screen.stage("compiling")
@@ -113,6 +113,23 @@ def test_lines_for_a_log(capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     assert ": 13 % ·" in second
 
 
+def test_a_stage_in_the_middle_does_not_start_the_clock_anew(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+    log = Lines(1000, "note", "samples")
+    now[0] = 5.0
+    log.stage("running")
+    now[0] = 35.0
+    log.update(100, lambda: None)
+    log.stage("compiling")
+    log.stage("running")
+    now[0] = 65.0
+    log.update(200, lambda: None)
+    assert "note: 20 % · 3.33 samples/s · 4 min left" in capsys.readouterr().err
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -147,7 +164,7 @@ def test_a_screen_is_drawn_four_times_a_second_at_most(monkeypatch: pytest.Monke
     now, looks = [100.0], []
     monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    with Screen(1000, "note", console) as screen:
+    with Screen(1000, "note", console=console) as screen:
         screen.stage("running")
         for step in range(200):  # two seconds, as often as a run calls
             now[0] = 100.0 + step / 100.0

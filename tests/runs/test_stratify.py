@@ -18,7 +18,9 @@ from scipy.special import digamma
 from zoo import LAWS, half_empty
 
 import fastsumo as fs
+from fastsumo.engine.interface import Look
 from fastsumo.estimators.serialization import estimator_from_json, estimator_to_json
+from fastsumo.report.progress import Progress
 from fastsumo.runs import strata
 from fastsumo.trial.draw import draw_terms
 from fastsumo.trial.params import make_params
@@ -274,6 +276,22 @@ def test_runs_are_merged_saved_and_loaded(far: fs.Stratified, tmp_path: Path) ->
         far.merge(fs.stratify(NOTE, HARMONIC, cost=3e6, strata=[1, 2], largest_terms=5))
     assert list(both.to_dataframe().columns) == list(both.strata.dtype.names)
     assert len(both.to_dataframe("tail")) == len(both.distances())
+
+
+def test_progress_is_counted_in_samples() -> None:
+    seen: list[int] = []
+
+    class Kept(Progress):
+        def update(self, done: int, look: Look) -> None:
+            assert look() is None  # what one stratum says is not what all say
+            seen.append(done)
+
+    fs.stratify(GAMMA, CAPPED, strata=[1, 16, 100], allocation=[1000, 10, 10], seed=SEED, progress=Kept())
+    assert seen == sorted(seen)
+    expected = sum(
+        n * fs.Stratum(CAPPED, *k).expected_cost() for n, k in [(1000, (1, 15)), (10, (16, 99)), (10, (100, 300))]
+    )
+    assert seen[-1] == round(expected)
 
 
 def test_zero_weights_are_beyond_every_distance() -> None:
