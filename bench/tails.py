@@ -108,7 +108,7 @@ def linear_square(k: ArrayLike) -> Floats:
 
 
 def _mean_linear_square(low: int, high: int) -> float:
-    """``E[a(K) | low <= K <= high]``, ``P(K = k) = 1/(k (k+1))``: a sum; for many `K` that differ little, an integral."""
+    """``E[a(K) | low <= K <= high]``, ``P(K = k) = 1/(k (k+1))``; for many `K` that differ little by an integral."""
     if high < 2**16:
         k = np.arange(low, high + 1.0)
         return float(np.average(linear_square(k), weights=1.0 / (k * (k + 1.0))))
