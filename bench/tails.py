@@ -98,7 +98,7 @@ def linear_square(k: ArrayLike) -> Floats:
     Examples
     --------
     >>> linear_square([1, 2, 3]).round(6)
-    array([0.5     , 0.5     , 0.638889])
+    array([0.5 , 0.5 , 0.75])
     """
     n = np.asarray(k, np.float64)
     harmonic = digamma(n + 1.0) + np.euler_gamma
