@@ -34,7 +34,7 @@ PAPER = fs.SUMO(fs.roulette.HarmonicGeometric())
 HARMONIC = fs.SUMO(fs.roulette.Harmonic())
 DISTANCES = {"paper": 10.0 ** np.arange(1, 16), "harmonic": np.array([10.0, 31.6, 100.0, 316.0, 1e3, 3e3, 1e4])}
 _ONE_BY_ONE = 16  # terms that are a stratum each
-_FEWEST, _MOST = 4, 2_000_000  # trials of a stratum
+_FEWEST, _MOST = 2, 2_000_000  # trials of a stratum
 _EPSILON = 2.0**-10
 
 
