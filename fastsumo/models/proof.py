@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.errors import ModelError
+from fastsumo.jit.copies import exception_of
 from fastsumo.models.model import Model
 from fastsumo.models.plain import by_processor, plain, readonly, writing_is_an_error
 from fastsumo.models.purity import check_purity
@@ -173,12 +174,18 @@ class Proof:
                 if not self._agree(point, value, one):
                     raise ModelError(
                         f"model {self._model.name!r} gives {_said(value)} in plain Python but {_said(one)} when it is "
-                        f"compiled, {self._at(point)}; {_RAISES if isinstance(value, Exception) else _COUNTS}"
+                        f"compiled, {self._at(point)}; {self._why(point, value, one)}"
                     )
 
+    def _why(self, point: Point, value: Any, compiled: float | None) -> str:
+        if isinstance(value, Exception):
+            return _RAISES
+        error = exception_of(self._model.function, *map(readonly, point.arguments)) if compiled is None else None
+        return _COUNTS if error is None else f"{_said(error)}{_line(error)}"
+
     def _agree(self, point: Point, value: Any, compiled: float | None) -> bool:
-        if _agree(value, compiled, 0.0) or (isinstance(value, Exception) and not point.ordinary):
-            return True
+        if _agree(value, compiled, 0.0) or (not point.ordinary and (isinstance(value, Exception) or compiled is None)):
+            return True  # what does not happen, or is an error when it does
         values = list(self._neighbours(point, value))
         finite = [each for each in values if isinstance(each, float) and math.isfinite(each)]
         spread = 4.0 * (max(finite) - min(finite)) if finite else 0.0
