@@ -20,7 +20,7 @@ from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.jit.copies import exception_of
 from fastsumo.models.model import ROW_TRIALS, Model
-from fastsumo.models.plain import plain, readonly
+from fastsumo.models.plain import line_of, plain, readonly
 from fastsumo.models.vectorized import FOR_BATCHES
 from fastsumo.trial.ranges import FURTHEST
 
@@ -69,8 +69,10 @@ def trial_error(
         return error
     found = _found(model, row, noise, status == RAISED)
     if status == RAISED:
-        raised = f"{type(found).__name__}: {found}" if isinstance(found, Exception) else "an exception"
-        error = ModelError(f"model {model.name!r} raised {raised} {near} {where}; see {again}")
+        raised, line = "an exception", ""
+        if isinstance(found, Exception):
+            raised, line = f"{type(found).__name__}: {found}", line_of(found)
+        error = ModelError(f"model {model.name!r} raised {raised} {near} {where}{line}; see {again}")
     else:
         far = isinstance(found, float) and math.isfinite(found)
         what, allowed = "NaN or +inf", "finite numbers and -inf"
@@ -96,9 +98,7 @@ def _no_number(model: Model) -> str:
     return f"it must return one number, the log weight, but returned {returned!r}{hint}"
 
 
-def _found(
-    model: Model, row: int | None, noise: NDArray[np.float64] | None, raises: bool
-) -> float | Exception | None:
+def _found(model: Model, row: int | None, noise: NDArray[np.float64] | None, raises: bool) -> float | Exception | None:
     """What plain Python finds wrong with the model, at the noise or at a few random points: what it raises or gives.
 
     Where it finds nothing, but compiled code ``raises``: what that says.

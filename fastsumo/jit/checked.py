@@ -25,7 +25,7 @@ from fastsumo.jit.indices import out_of_range
 from fastsumo.jit.memory import readonly
 from fastsumo.jit.pipeline import OurCompiler, PartCompiler, with_powers
 from fastsumo.jit.reached import of_library
-from fastsumo.jit.whole import LowerWhole, with_whole_numbers
+from fastsumo.jit.whole import LowerWhole, unlike_numpy, with_whole_numbers
 
 _POINTERS = (types.CPointer, types.RawPointer, types.ArrayCTypes)
 _TEXT = (types.UnicodeType, types.Bytes, types.UnicodeCharSeq, types.CharSeq)
@@ -228,8 +228,11 @@ def _back_door(step: Any, kinds: Any) -> str:
         if function is hash and any(map(_has_text, given)):
             return _ATTRIBUTES["__hash__"]
         writes = function in (np.nditer, np.fill_diagonal) or (function is np.nan_to_num and len(given) > 1)
-        given = given[2:] if function is np.dot else given
+        into = given[2:] if function is np.dot else given
         writes |= function is np.dot
-        if writes and any(isinstance(kind, types.Array) and not kind.mutable for kind in given):
+        if writes and any(isinstance(kind, types.Array) and not kind.mutable for kind in into):
             return f"numpy.{function.__name__} can write into a readonly array, as z, rows of data and params are"
+        return unlike_numpy(function, kinds[step.target.name], given)
+    if isinstance(value, ir.Expr) and value.op in ("binop", "inplace_binop", "unary"):
+        return unlike_numpy(value.fn, kinds[step.target.name], [kinds[each.name] for each in value.list_vars()])
     return ""

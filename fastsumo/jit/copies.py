@@ -67,7 +67,8 @@ def exception_of(function: Callable[..., Any], *arguments: Any) -> Exception | N
         except NumbaError:
             return None
         except Exception as error:
-            return error
+            traceback = error.__traceback__
+            return error.with_traceback(traceback and traceback.tb_next)  # without this line
     return None
 
 

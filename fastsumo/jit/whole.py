@@ -5,7 +5,8 @@ large for one becomes anything. So the code of a model and of its helpers is mad
 look at each operation and each conversion: what its type does not hold is an error, and so is a division by 0.
 
 Numbers of NumPy's smaller types are added in 64 bits by compiled code, but not by NumPy: what NumPy's own type does not
-hold is an error too. Arrays of whole numbers wrap in both, and are left alone.
+hold is an error too. So it is in arrays, and where compiled code gives those another type it is refused. What NumPy
+does in one go, as in `numpy.sum`, wraps with and without a compiler, and is left alone.
 
 Where LLVM sees that a number is in range, as those that count through a vector are, nothing is left of a check.
 """
@@ -25,17 +26,20 @@ from numba.core import cgutils
 from numba.core import ir as code
 from numba.np.numpy_support import as_dtype
 
-_USE = "Python's have no limit, those of compiled code do: use floats"
+_USE = "Python's have no limit, those of compiled code do (int64: 2**63): use floats"
 _NEGATIVE = "a whole number to a negative power is not a whole number: use floats"
 _EXACT = 2**53  # up to here every whole number is a float
+_PYTHONS = (types.int64, types.boolean)  # which NumPy has too
 _COMPARISONS = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
 
 
 def demand(context: Any, builder: Any, fine: Any, kind: type[Exception], message: str) -> None:
-    """Raise, unless something is so; what the model itself catches is left by too, since Python would not raise."""
+    """Raise, unless something is so; a number that is too large where Python goes on, nothing in the model catches."""
     with builder.if_then(builder.not_(fine), likely=False):
-        inside, builder._in_try_block = getattr(builder, "_in_try_block", False), False
-        context.call_conv.return_user_exc(builder, kind, (message,), loc=getattr(context, "line", None))
+        inside = getattr(builder, "_in_try_block", False)
+        builder._in_try_block = inside and kind is not OverflowError
+        line = getattr(context, "line", None)
+        context.call_conv.return_user_exc(builder, kind, (message,), loc=line, func_name="model")
         builder._in_try_block = inside
 
 
@@ -77,7 +81,7 @@ def _truncated(context: Any, builder: Any, x: Any, source: Any, kind: Any) -> An
     below = float(kind.minval) if kind.bitwidth == 64 and kind.signed else float(kind.minval - 1)
     enough = builder.fcmp_ordered(">=" if kind.bitwidth == 64 and kind.signed else ">", x, x.type(below))
     fine = builder.and_(enough, builder.fcmp_ordered("<", x, x.type(float(kind.maxval + 1))))
-    message = f"a float that is NaN, infinite or too large becomes a whole number ({kind}); {_USE}"
+    message = f"a float that {kind} does not hold, or NaN, becomes a whole number; {_USE}"
     demand(context, builder, fine, OverflowError, message)
     convert = builder.fptosi if kind.signed else builder.fptoui
     return convert(x, context.get_value_type(kind))
@@ -213,7 +217,7 @@ _OF_WHOLE: dict[Any, Callable[..., Any]] = {
     **{each: _by("mul") for each in (operator.mul, operator.imul)},
     **dict.fromkeys((operator.lshift, operator.ilshift), _left),
     **dict.fromkeys((operator.rshift, operator.irshift), _right),
-    **dict.fromkeys((operator.pow, operator.ipow, pow), _power),
+    **dict.fromkeys((operator.pow, operator.ipow, pow, np.power), _power),
     **{each: _divided(operator.floordiv) for each in (operator.floordiv, operator.ifloordiv)},
     **{each: _divided(operator.mod) for each in (operator.mod, operator.imod)},
     divmod: _divided(divmod),
@@ -221,6 +225,9 @@ _OF_WHOLE: dict[Any, Callable[..., Any]] = {
     abs: _absolute,
     **dict.fromkeys((math.floor, math.ceil, math.trunc), _itself),
 }
+_OPERATORS = (*_OF_WHOLE, operator.pos)
+_FILLED = (np.array, np.asarray, np.full, np.full_like, np.arange)
+_SUMS = (sum, np.ptp)
 _OF_FLOAT: dict[Any, Callable[..., Any]] = {int: _whole_of_float, round: _rounded}
 
 
@@ -259,6 +266,46 @@ class WholeNumbers:
         return super().cast(builder, val, fromty, toty)  # type: ignore[misc]
 
 
+def unlike_numpy(function: Any, returned: Any, given: list[Any]) -> str:
+    """Why an operation on arrays is refused, or a function: NumPy gives other whole numbers, or raises."""
+    if function in _SUMS and any(_is_small_array(kind) for kind in given):
+        return f"{function.__name__} of an array of NumPy's small whole numbers is another one in NumPy: use numpy.sum"
+    if not isinstance(returned, types.Array) or not isinstance(returned.dtype, types.Integer):
+        return ""
+    dtype = as_dtype(returned.dtype)
+    if function in _FILLED:
+        kinds = [kind for each in given for kind in _inside(each)]
+        if any(isinstance(kind, types.Float) for kind in kinds) or (
+            returned.dtype.bitwidth < 64 and any(kind == types.int64 for kind in kinds)
+        ):
+            return f"numpy.{function.__name__} does not look at what {dtype} holds: use .astype(numpy.{dtype})"
+        return ""
+    elementwise = function in _OPERATORS or isinstance(function, np.ufunc)
+    if elementwise and all(isinstance(kind, types.Array | types.Integer | types.Boolean) for kind in given):
+        kinds = [
+            getattr(kind, "dtype", kind) for kind in given if isinstance(kind, types.Array) or not _is_pythons(kind)
+        ]
+        if np.result_type(*map(as_dtype, kinds)) != dtype:
+            return f"whole numbers in arrays have types of NumPy, but {dtype} when compiled: use .astype(numpy.int64)"
+    return ""
+
+
+def _is_small_array(kind: Any) -> bool:
+    return isinstance(kind, types.Array) and isinstance(kind.dtype, types.Integer) and kind.dtype.bitwidth < 64
+
+
+def _inside(kind: Any) -> list[Any]:
+    """The types of numbers that a type has."""
+    if isinstance(kind, types.BaseTuple):
+        return [each for item in kind.types for each in _inside(item)]
+    return _inside(kind.dtype) if isinstance(kind, types.Sequence | types.Array) else [kind]
+
+
+def _is_pythons(kind: Any) -> bool:
+    """Whether numbers of a type are Python's, which take the type of NumPy's that they come together with."""
+    return kind in _PYTHONS or isinstance(kind, types.Literal)
+
+
 @cache
 def with_whole_numbers(target: Any) -> Any:
     """The same target, taught; what is registered with one is known to both."""
@@ -286,6 +333,13 @@ class LowerWhole:
         if op in _COMPARISONS:
             self._compare(expr.lhs, expr.rhs)
             self._compare(expr.rhs, expr.lhs)
+        if op is operator.contains and any(
+            isinstance(each, types.Float) for each in _inside(self.typeof(expr.lhs.name))
+        ):
+            self._stay_exact(expr.rhs, types.float64)
+        if {types.int64, types.uint64} == {self.typeof(each.name) for each in (expr.lhs, expr.rhs)}:
+            for each in (expr.lhs, expr.rhs):
+                self._stay_exact(each, types.float64)  # which NumPy makes of them
         result = super().lower_binop(resty, expr, op)  # type: ignore[misc]
         self._fit_numpy(result, resty, expr.lhs, expr.rhs)
         return result
@@ -293,6 +347,9 @@ class LowerWhole:
     def lower_expr(self, resty: Any, expr: Any) -> Any:
         if expr.op == "cast" and not self._returns_a_float:
             self._stay_exact(expr.value, resty)
+        if expr.op == "build_list":
+            for each in expr.items:
+                self._stay_exact(each, resty.dtype)
         result = super().lower_expr(resty, expr)  # type: ignore[misc]
         if expr.op == "unary":
             self._fit_numpy(result, resty, expr.value)
@@ -305,7 +362,11 @@ class LowerWhole:
 
     def _lower_call_normal(self, fnty: Any, expr: Any, signature: Any) -> Any:
         function = getattr(fnty, "typing_key", None)
-        if function is round and len(expr.args) == 1 and isinstance(kind := self.typeof(expr.args[0].name), types.Integer):
+        if (
+            function is round
+            and len(expr.args) == 1
+            and isinstance(kind := self.typeof(expr.args[0].name), types.Integer)
+        ):
             return self.context.cast(self.builder, self.loadvar(expr.args[0].name), kind, signature.return_type)
         if function in (min, max):
             for each in expr.args:
@@ -318,13 +379,16 @@ class LowerWhole:
     def _fit_numpy(self, result: Any, kind: Any, *given: Any) -> None:
         """Hold a result to the type that NumPy gives it: Python's numbers, int64 here, take that of the others."""
         kinds = [self.typeof(each.name) for each in given]
-        if not all(isinstance(each, types.Integer) for each in (kind, *kinds)):
+        if not all(isinstance(each, types.Integer | types.Boolean) for each in (kind, *kinds)):
             return
-        own = [as_dtype(each) for each in kinds if not isinstance(each, types.Literal) and each != types.int64]
-        if own and (dtype := np.result_type(*own)).kind in "iu":
-            low, high = (int(getattr(np.iinfo(dtype), name)) for name in ("min", "max"))
-            message = f"a whole number is beyond NumPy's {dtype}; int(...) of what is computed with has 64 bits"
-            fine = in_range(self.builder, result, kind, low, high)
+        own = [as_dtype(each) for each in kinds if not _is_pythons(each)]
+        if not own or (dtype := np.result_type(*own)).kind not in "iu":
+            return
+        low, high = (int(getattr(np.iinfo(dtype), name)) for name in ("min", "max"))
+        message = f"a whole number is beyond NumPy's {dtype}; int(...) of what is computed with has 64 bits"
+        values = [(self.loadvar(each.name), of) for each, of in zip(given, kinds, strict=True) if of == types.int64]
+        for value, of in [(result, kind), *values]:
+            fine = in_range(self.builder, value, of, low, high)
             demand(self.context, self.builder, fine, OverflowError, message)
 
     def _compare(self, var: Any, other: Any) -> None:
