@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from fastsumo.engine.status import BAD_VALUE, RAISED
 from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import Estimator
+from fastsumo.jit.copies import exception_of
 from fastsumo.models.model import ROW_TRIALS, Model
-from fastsumo.models.plain import plain, readonly
+from fastsumo.models.plain import line_of, plain, readonly
 from fastsumo.models.vectorized import FOR_BATCHES
 from fastsumo.trial.ranges import FURTHEST
 
@@ -66,10 +67,12 @@ def trial_error(
         )
         error.trial = at
         return error
-    found = _found(model, row, noise)
+    found = _found(model, row, noise, status == RAISED)
     if status == RAISED:
-        raised = f"{type(found).__name__}: {found}" if isinstance(found, Exception) else "an exception"
-        error = ModelError(f"model {model.name!r} raised {raised} {near} {where}; see {again}")
+        raised, line = "an exception", ""
+        if isinstance(found, Exception):
+            raised, line = f"{type(found).__name__}: {found}", line_of(found)
+        error = ModelError(f"model {model.name!r} raised {raised} {near} {where}{line}; see {again}")
     else:
         far = isinstance(found, float) and math.isfinite(found)
         what, allowed = "NaN or +inf", "finite numbers and -inf"
@@ -95,13 +98,19 @@ def _no_number(model: Model) -> str:
     return f"it must return one number, the log weight, but returned {returned!r}{hint}"
 
 
-def _found(model: Model, row: int | None, noise: NDArray[np.float64] | None) -> float | Exception | None:
-    """What plain Python finds wrong with the model, at the noise or at a few random points: what it raises or gives."""
+def _found(model: Model, row: int | None, noise: NDArray[np.float64] | None, raises: bool) -> float | Exception | None:
+    """What plain Python finds wrong with the model, at the noise or at a few random points: what it raises or gives.
+
+    Where it finds nothing, but compiled code ``raises``: what that says.
+    """
     generator = np.random.default_rng(0)
     draw = generator.standard_normal if model.noise == "normal" else generator.random
     raw = None if row is None or model.data is None else model.data[row]
     try:
         values = model(draw((200, model.noise_dim)) if noise is None else noise[None], raw)
+        if raises and noise is not None:  # whole numbers beyond 64 bits do in compiled code
+            point = noise if model.proposal is None else model.proposal.points(noise[None])[0]
+            return exception_of(model.function, readonly(point), *model.arguments(raw))
     except Exception as error:
         return error
     bad = values[~((np.abs(values) <= FURTHEST) | (values == -np.inf))]

@@ -14,17 +14,18 @@ from numba.core import errors, ir
 from numba.core.compiler import DefaultPassBuilder
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.dispatcher import Dispatcher
+from numba.core.lowering import Lower
 from numba.core.registry import CPUDispatcher
-from numba.core.typed_passes import NopythonTypeInference
-from numba.core.untyped_passes import MakeFunctionToJitFunction, ReconstructSSA
+from numba.core.typed_passes import NativeLowering, NopythonTypeInference
+from numba.core.untyped_passes import MakeFunctionToJitFunction
 from numba.extending import overload
 from numba.np.ufunc.dufunc import DUFunc
 
-from fastsumo.jit.divisions import WholeDivisions
 from fastsumo.jit.indices import out_of_range
 from fastsumo.jit.memory import readonly
 from fastsumo.jit.pipeline import OurCompiler, PartCompiler, with_powers
 from fastsumo.jit.reached import of_library
+from fastsumo.jit.whole import LowerWhole, unlike_numpy, with_whole_numbers
 
 _POINTERS = (types.CPointer, types.RawPointer, types.ArrayCTypes)
 _TEXT = (types.UnicodeType, types.Bytes, types.UnicodeCharSeq, types.CharSeq)
@@ -42,9 +43,7 @@ class ModelCompiler(PartCompiler):
     sizes: tuple[int, ...] = ()
 
     def define_pipelines(self) -> list[Any]:
-        passes = with_powers(DefaultPassBuilder.define_nopython_pipeline(self.state))
-        passes.add_pass_after(WholeDivisions, ReconstructSSA)
-        return [_checked(passes)]
+        return [_checked(with_powers(DefaultPassBuilder.define_nopython_pipeline(self.state)), _LoweringModel)]
 
 
 class HelperCompiler(OurCompiler):
@@ -52,8 +51,11 @@ class HelperCompiler(OurCompiler):
 
     sizes: tuple[int, ...] = ()
 
+    def __init__(self, typingctx: Any, targetctx: Any, *rest: Any) -> None:
+        super().__init__(typingctx, with_whole_numbers(targetctx), *rest)
+
     def define_pipelines(self) -> list[Any]:
-        return [_checked(DefaultPassBuilder.define_nopython_pipeline(self.state))]
+        return [_checked(DefaultPassBuilder.define_nopython_pipeline(self.state), _LoweringHelper)]
 
 
 def helper_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -121,9 +123,32 @@ INSTEAD: dict[int, Any] = {  # by identity
 }
 
 
-def _checked(passes: Any) -> Any:
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LoweringHelper(NativeLowering):  # type: ignore[misc]
+    """Numba's pass, with whole numbers looked at."""
+
+    _name = "lowering_helper"
+
+    class _Lower(LowerWhole, Lower):  # type: ignore[misc]
+        pass
+
+    @property
+    def lowering_class(self) -> Any:
+        return self._Lower
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LoweringModel(_LoweringHelper):
+    _name = "lowering_model"
+
+    class _Lower(LowerWhole, Lower):  # type: ignore[misc]
+        _returns_a_float = True
+
+
+def _checked(passes: Any, lowering: type[NativeLowering]) -> Any:
     passes.add_pass_after(_CheckedClosures, MakeFunctionToJitFunction)
     passes.add_pass_after(_NoBackDoors, NopythonTypeInference)
+    passes.passes = [(lowering if each is NativeLowering else each, why) for each, why in passes.passes]
     passes.finalize()
     return passes
 
@@ -203,8 +228,11 @@ def _back_door(step: Any, kinds: Any) -> str:
         if function is hash and any(map(_has_text, given)):
             return _ATTRIBUTES["__hash__"]
         writes = function in (np.nditer, np.fill_diagonal) or (function is np.nan_to_num and len(given) > 1)
-        given = given[2:] if function is np.dot else given
+        into = given[2:] if function is np.dot else given
         writes |= function is np.dot
-        if writes and any(isinstance(kind, types.Array) and not kind.mutable for kind in given):
+        if writes and any(isinstance(kind, types.Array) and not kind.mutable for kind in into):
             return f"numpy.{function.__name__} can write into a readonly array, as z, rows of data and params are"
+        return unlike_numpy(function, kinds[step.target.name], given)
+    if isinstance(value, ir.Expr) and value.op in ("binop", "inplace_binop", "unary"):
+        return unlike_numpy(value.fn, kinds[step.target.name], [kinds[each.name] for each in value.list_vars()])
     return ""

@@ -8,6 +8,7 @@ with every index checked (`checked.py`). Nothing of the user's is changed.
 from __future__ import annotations
 
 import types
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
@@ -16,6 +17,8 @@ from typing import Any
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaError, NumbaWarning
+from numba.core.registry import CPUDispatcher
 from numba.np.ufunc.dufunc import DUFunc
 
 from fastsumo.jit.checked import INSTEAD, HelperCompiler, checked_helper, checked_ufunc, helper_options
@@ -48,6 +51,25 @@ def thawed(function: Callable[..., Any], on_card: bool = False) -> Iterator[Call
             yield copies.function(function)
         finally:
             _put(before)
+
+
+def exception_of(function: Callable[..., Any], *arguments: Any) -> Exception | None:
+    """What a user's function raises when it is compiled and called; None if it raises nothing, or is not compiled.
+
+    For the words of an error: the code of a model only says that there was one.
+    """
+    options = helper_options({"error_model": "numpy"})
+    with thawed(python_function(function)) as now, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumbaWarning)
+        compiled = CPUDispatcher(now, {}, {**options, "no_cpython_wrapper": False}, pipeline_class=HelperCompiler)
+        try:
+            compiled(*arguments)
+        except NumbaError:
+            return None
+        except Exception as error:
+            traceback = error.__traceback__
+            return error.with_traceback(traceback and traceback.tb_next)  # without this line
+    return None
 
 
 def _put(attributes: list[tuple[Any, dict[str, Any]]]) -> None:

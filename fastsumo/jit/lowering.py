@@ -25,6 +25,8 @@ from numba.core.typed_passes import NativeLowering
 from numba.core.unsafe import eh
 from numba.cpython.builtins import do_minmax
 
+from fastsumo.jit.whole import with_whole_numbers
+
 _LEAST_AND_MOST = {min: operator.lt, max: operator.gt}
 _BY_TYPES = (operator.pow, operator.ipow)  # operators with implementations for constants
 
@@ -142,7 +144,7 @@ def lean(targetctx: Any, checked: bool = False) -> Any:
     """The same target, with our ways; what is registered with one is known to both."""
     other = copy.copy(targetctx)
     other.__class__ = _Target if checked else _Unchecked
-    return other
+    return with_whole_numbers(other) if checked else other
 
 
 class _Lower(Lower):

@@ -25,7 +25,8 @@ IMPORTED = {
     ),
     "numba.core.ccallback": ("CFunc",),
     "numba.core.cgutils": (
-        *("alloca_once", "create_struct_proxy", "get_null_value", "pack_array", "raw_memcpy", "unpack_tuple"),
+        *("alloca_once", "create_struct_proxy", "false_bit", "get_null_value", "pack_array", "raw_memcpy", "true_bit"),
+        "unpack_tuple",
     ),
     "numba.core.codegen": ("JITCodeLibrary",),
     "numba.core.compiler": ("Compiler", "DefaultPassBuilder", "Flags"),
@@ -50,6 +51,7 @@ IMPORTED = {
     "numba.core.unsafe.eh": ("mark_try_block",),
     "numba.core.untyped_passes": ("MakeFunctionToJitFunction", "ReconstructSSA"),
     "numba.cpython.builtins": ("do_minmax",),
+    "numba.np.numpy_support": ("as_dtype",),
     "numba.np.ufunc.dufunc": ("DUFunc",),
 }
 
@@ -59,7 +61,7 @@ ATTRIBUTES = {
     "numba.core.caching.FunctionCache": ("_index_key", "load_overload", "save_overload"),
     "numba.core.ccallback.CFunc": ("_compile_uncached", "address", "compile"),
     "numba.core.callconv.CPUCallConv": (
-        *("_get_arg_packer", "_return_errcode_raw", "call_function", "return_status_propagate"),
+        *("_get_arg_packer", "_return_errcode_raw", "call_function", "return_status_propagate", "return_user_exc"),
     ),
     "numba.core.codegen.JITCodeLibrary": (
         *("_get_module_for_linking", "_optimize_final_module", "_optimize_functions", "add_linking_library"),
@@ -68,6 +70,8 @@ ATTRIBUTES = {
     "numba.core.cpu.CPUContext": (
         *(
             "call_conv",
+            "cast",
+            "compile_internal",
             "get_constant_generic",
             "get_function",
             "get_getattr",
@@ -85,8 +89,15 @@ ATTRIBUTES = {
     "numba.np.ufunc.dufunc.DUFunc": ("add", "disable_compile", "identity", "targetoptions"),
     "numba.core.typing.context.BaseContext": ("_lookup_global", "resolve_function_type", "resolve_setitem"),
     "numba.core.lowering.Lower": (
-        *("_find_singly_assigned_variable", "loadvar", "lower_binop", "lower_expr", "lower_getitem", "lower_setitem"),
-        "lower_normal_function",
+        *(
+            "_find_singly_assigned_variable",
+            "_lower_call_normal",
+            "loadvar",
+            "lower_assign",
+            "lower_binop",
+            "lower_expr",
+        ),
+        *("lower_getitem", "lower_inst", "lower_normal_function", "lower_setitem", "typeof"),
     ),
     "numba.core.typed_passes.NativeLowering": ("lowering_class",),
     "numba.core.types.Function": ("get_impl_key",),

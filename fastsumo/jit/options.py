@@ -23,7 +23,6 @@ from numba.extending import overload
 
 from fastsumo.jit.cache import ContentCache
 from fastsumo.jit.checked import ModelCompiler
-from fastsumo.jit.divisions import quotient, quotient_and_remainder, remainder
 from fastsumo.jit.pipeline import (
     EngineCompiler,
     EntryCompiler,
@@ -47,7 +46,8 @@ INLINED: Any = {"forceinline": True, **_PART}
 
 @overload(power, jit_options=INLINED, prefer_literal=True)
 def _power(x, n):  # type: ignore[no-untyped-def]
-    if isinstance(x, types.Float) and isinstance(n, types.IntegerLiteral) and abs(n.literal_value) <= _LARGEST_POWER:
+    known = isinstance(n, types.IntegerLiteral) and abs(n.literal_value) <= _LARGEST_POWER
+    if known and isinstance(x, types.Float | types.Integer):
         return lambda x, n: whole_power(x, n)
     return lambda x, n: x**n
 
@@ -61,28 +61,6 @@ def _njit(function: Callable[..., Any], **options: Any) -> Any:
 def inlined(function: Callable[..., Any]) -> Any:
     """A small device function that LLVM must inline, so that the loop around it vectorises."""
     return _njit(function, **INLINED)
-
-
-def _divides(function: Callable[..., Any], divided: Callable[..., Any]) -> None:
-    """Have a function of `divisions.py` do what another one does, once a whole divisor is known not to be 0."""
-
-    @overload(function, jit_options=INLINED)
-    def chosen(x, y):  # type: ignore[no-untyped-def]
-        if not all(isinstance(kind, types.Integer | types.Boolean) for kind in (x, y)):
-            return divided
-        compiled = inlined(divided)
-
-        def whole(x, y):  # type: ignore[no-untyped-def]
-            if y == 0:
-                raise ZeroDivisionError("integer division or modulo by zero")
-            return compiled(x, y)
-
-        return whole
-
-
-_divides(quotient, lambda x, y: x // y)
-_divides(remainder, lambda x, y: x % y)
-_divides(quotient_and_remainder, lambda x, y: divmod(x, y))
 
 
 def checked(function: Callable[..., Any], *sizes: int) -> Any:

@@ -9,11 +9,14 @@ import operator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from numba import types
 from numba.core import ir
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.errors import ConstantInferenceError
 from numba.core.ir_utils import build_definitions
 from numba.extending import intrinsic
+
+from fastsumo.jit.whole import constant_power
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
@@ -80,7 +83,11 @@ def multiplied(builder: Any, x: Any, one: Any, n: int) -> Any:
 def whole_power(typingctx, x, n):  # type: ignore[no-untyped-def]
     """``x**n`` for a constant whole ``n``."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return multiplied(builder, args[0], context.get_constant(x, 1.0), n.literal_value)
+    kind = types.unliteral(x)
 
-    return x(x, n), codegen
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if isinstance(kind, types.Integer):
+            return constant_power(context, builder, kind, args[0], n.literal_value)
+        return multiplied(builder, args[0], context.get_constant(kind, 1.0), n.literal_value)
+
+    return kind(kind, n), codegen

@@ -6,6 +6,7 @@ import math
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from fastsumo.errors import ModelError
 from fastsumo.jit.copies import plain as plain
 
+_OURS = str(Path(__file__).parents[1])
 # Functions of `math` that raise, and what NumPy calls those that give infinity or NaN instead.
 _RAISING = dict.fromkeys(
     ("cos", "cosh", "exp", "exp2", "expm1", "fmod", "log", "log10", "log1p", "log2", "sin", "sinh")
@@ -61,3 +63,9 @@ def writing_is_an_error(name: str) -> Iterator[None]:
             f"model {name!r} writes into what it is given ({where}): z, rows of data and params are read-only; "
             "work on a copy, such as z.copy()"
         ) from None
+
+
+def line_of(error: BaseException) -> str:
+    """Where in the user's files an exception was raised, for the end of a message."""
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(_OURS)]
+    return f" ({frames[-1].filename}, line {frames[-1].lineno}: `{frames[-1].line}`)" if frames else ""

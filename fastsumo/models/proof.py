@@ -12,7 +12,6 @@ import math
 import random
 import struct
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import cached_property
@@ -22,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsumo.errors import ModelError
+from fastsumo.jit.copies import exception_of
 from fastsumo.models.model import Model
-from fastsumo.models.plain import by_processor, plain, readonly, writing_is_an_error
+from fastsumo.models.plain import by_processor, line_of, plain, readonly, writing_is_an_error
 from fastsumo.models.purity import check_purity
 from fastsumo.models.vectorized import Batched
 from fastsumo.trial.ranges import FURTHEST
@@ -142,12 +142,12 @@ class Proof:
                 raise
             except RecursionError as error:  # which would end the process, were it compiled
                 raise ModelError(
-                    f"model {self._model.name!r} calls itself without end, {self._at(point)}{_line(error)}"
+                    f"model {self._model.name!r} calls itself without end, {self._at(point)}{line_of(error)}"
                 ) from None
             except IndexError as error:
                 if point.ordinary:
                     batches = "; a function of batches is for vectorized=True" if "too many ind" in str(error) else ""
-                    why = f"raises IndexError: {error}, {self._at(point)}{_line(error)}{batches}"
+                    why = f"raises IndexError: {error}, {self._at(point)}{line_of(error)}{batches}"
                     raise ModelError(f"model {self._model.name!r} {why}") from None
                 return error
             except Exception as error:
@@ -173,12 +173,18 @@ class Proof:
                 if not self._agree(point, value, one):
                     raise ModelError(
                         f"model {self._model.name!r} gives {_said(value)} in plain Python but {_said(one)} when it is "
-                        f"compiled, {self._at(point)}; {_RAISES if isinstance(value, Exception) else _COUNTS}"
+                        f"compiled, {self._at(point)}; {self._why(point, value, one)}"
                     )
 
+    def _why(self, point: Point, value: Any, compiled: float | None) -> str:
+        if isinstance(value, Exception):
+            return _RAISES
+        error = exception_of(self._model.function, *map(readonly, point.arguments)) if compiled is None else None
+        return _COUNTS if error is None else f"{_said(error)}{line_of(error)}"
+
     def _agree(self, point: Point, value: Any, compiled: float | None) -> bool:
-        if _agree(value, compiled, 0.0) or (isinstance(value, Exception) and not point.ordinary):
-            return True
+        if _agree(value, compiled, 0.0) or (not point.ordinary and (isinstance(value, Exception) or compiled is None)):
+            return True  # what does not happen, or is an error when it does
         values = list(self._neighbours(point, value))
         finite = [each for each in values if isinstance(each, float) and math.isfinite(each)]
         spread = 4.0 * (max(finite) - min(finite)) if finite else 0.0
@@ -331,9 +337,3 @@ def _said(value: Any) -> str:
     if value is None:
         return "an exception"
     return f"{type(value).__name__}: {value}" if isinstance(value, Exception) else repr(value)
-
-
-def _line(error: Exception) -> str:
-    """Where in the user's files an exception was raised."""
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename != __file__]
-    return f" ({frames[-1].filename}, line {frames[-1].lineno}: `{frames[-1].line}`)" if frames else ""
