@@ -40,9 +40,9 @@ _one_at_a_time = RLock()  # overloads are one for all threads
 def thawed(function: Callable[..., Any], on_card: bool = False) -> Iterator[Callable[..., Any]]:
     """The function with helpers that were never compiled; within the block overloads that it reaches are so too.
 
-    They are checked, but for a GPU, whose compiler has no checks.
+    They are checked.
     """
-    copies = _Again({}) if on_card else _Checked(INSTEAD)
+    copies = _OnCard({}) if on_card else _Checked(INSTEAD)
     with _one_at_a_time:
         taught = [(template, copies.of_overload(template)) for template in _overloads_of(function)]
         before = [(template, {name: vars(template)[name] for name in now}) for template, now in taught]
@@ -202,24 +202,30 @@ class _Plain(_Copies):
         return self.function(python_function(value))
 
 
-class _Again(_Copies):
-    """Helpers decorated again. Plain functions stay: Numba knows them by identity, if at all."""
+class _Checked(_Copies):
+    """Helpers decorated again, checked, and for whatever they are given, as Python's are.
+
+    Plain functions stay: Numba knows them by identity, if at all.
+    """
 
     def _helper(self, value: Any) -> Any:
         function = self.function(python_function(value))
         return self._made[id(value)][1] if id(value) in self._made else self._decorated(value, function)
 
     def _decorated(self, helper: Any, function: Callable[..., Any]) -> Any:
-        if isinstance(helper, DUFunc):
-            return helper  # which no GPU's compiler knows
-        return type(helper)(function, dict(helper.locals), dict(helper.targetoptions))
+        return checked_ufunc(helper, function) if isinstance(helper, DUFunc) else checked_helper(helper, function)
 
     def of_overload(self, template: Any) -> dict[str, Any]:
         """Attributes of an overload or an intrinsic by which it is compiled as a helper is."""
         now: dict[str, Any] = {"_impl_cache": {}} if "_impl_cache" in vars(template) else {}
         if "_overload_func" in vars(template):
             now["_overload_func"] = staticmethod(self._teaching(template_function(template)))
+        if "_jit_options" in vars(template):
+            now["_jit_options"] = self._options(template._jit_options) | {"pipeline_class": HelperCompiler}
         return now
+
+    def _options(self, options: dict[str, Any]) -> dict[str, Any]:
+        return helper_options(options)
 
     def _teaching(self, overload: Callable[..., Any]) -> Callable[..., Any]:
         """The same overload, whose implementations are copies."""
@@ -233,17 +239,14 @@ class _Again(_Copies):
         return taught
 
 
-class _Checked(_Again):
-    """Those that are checked, and for whatever they are given, as Python's are."""
+class _OnCard(_Checked):
+    """Those for a GPU's compiler, which knows no ufuncs, and refuses to be told of bounds: `ptx.py` tells it."""
 
     def _decorated(self, helper: Any, function: Callable[..., Any]) -> Any:
-        return checked_ufunc(helper, function) if isinstance(helper, DUFunc) else checked_helper(helper, function)
+        return helper if isinstance(helper, DUFunc) else super()._decorated(helper, function)
 
-    def of_overload(self, template: Any) -> dict[str, Any]:
-        now = super().of_overload(template)
-        if "_jit_options" in vars(template):
-            now["_jit_options"] = helper_options(template._jit_options) | {"pipeline_class": HelperCompiler}
-        return now
+    def _options(self, options: dict[str, Any]) -> dict[str, Any]:
+        return super()._options(options) | {"boundscheck": False}
 
 
 def _is_helper(value: Any) -> bool:

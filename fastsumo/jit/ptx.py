@@ -2,7 +2,8 @@
 
 numba-cuda is optional and slow to import, so only these functions import it, when something is to be compiled; no card
 and no driver is needed for that. Multiplications and additions are never fused but where `fma` is spelled out, as on
-a CPU.
+a CPU. A user's function is checked as it is there (`checked.py`), where numba-cuda drops the options that say so: an
+index out of range raises, and so do whole numbers divided by 0. What a kernel makes of that is `calls.attempt`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from llvmlite import ir
@@ -22,6 +23,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastsumo.jit.cache import cache_folder, prune
+from fastsumo.jit.checked import HelperCompiler
 from fastsumo.jit.powers import Nodes, insert_powers
 
 Capability = tuple[int, int]  # compute capability of a card, such as (9, 0)
@@ -124,27 +126,50 @@ def _names_of_old() -> Iterator[None]:
 
 @contextmanager
 def _bent(capability: Capability) -> Iterator[None]:
-    """numba-cuda, with constant powers as multiplications, and asking no driver for the capability of a card."""
+    """numba-cuda, with our compiler, and asking no driver for the capability of a card."""
     from numba.cuda import compiler, dispatcher
 
     class Device:
         compute_capability = capability
 
-    kept = compiler.CUDACompiler, dispatcher.get_current_device
-    compiler.CUDACompiler, dispatcher.get_current_device = _compiler(), lambda: Device
+    asked: list[Any] = []  # what is to be compiled, the last one first of all
+    compile_device = dispatcher.CUDADispatcher.compile_device
+
+    def remembered(called: Any, *what: Any) -> Any:
+        asked.append(called)
+        try:
+            return compile_device(called, *what)
+        finally:
+            asked.pop()
+
+    with (
+        _set(compiler, "CUDACompiler", type("Compiler", (_compiler(),), {"asked": asked})),
+        _set(dispatcher, "get_current_device", lambda: Device),
+        _set(dispatcher.CUDADispatcher, "compile_device", remembered),
+    ):
+        yield
+
+
+@contextmanager
+def _set(owner: Any, name: str, value: Any) -> Iterator[None]:
+    kept = getattr(owner, name)
+    setattr(owner, name, value)
     try:
         yield
     finally:
-        compiler.CUDACompiler, dispatcher.get_current_device = kept
+        setattr(owner, name, kept)
 
 
 @cache
 def _compiler() -> Any:
+    """numba-cuda's, with constant powers as multiplications, and a user's functions checked."""
     from numba.cuda.compiler import CUDACompiler
     from numba.cuda.core import errors, ir_utils
     from numba.cuda.core import ir as code
+    from numba.cuda.core.callconv import PythonErrorModel
     from numba.cuda.core.compiler_machinery import FunctionPass, register_pass
     from numba.cuda.core.untyped_passes import ReconstructSSA
+    from numba.cuda.target import CUDATargetContext
 
     @register_pass(mutates_CFG=False, analysis_only=False)
     class Powers(FunctionPass):  # type: ignore[misc]
@@ -157,7 +182,28 @@ def _compiler() -> Any:
             nodes = Nodes(code.Expr, code.Var, code.Global, code.Assign)
             return insert_powers(state.func_ir, nodes, errors.ConstantInferenceError, ir_utils.build_definitions)
 
+    class Checked(CUDATargetContext):  # type: ignore[misc]
+        enable_boundscheck = True
+
+    class WholeErrors(PythonErrorModel):  # type: ignore[misc]
+        """Whole numbers divided by 0 are an error, others infinity or NaN."""
+
+        def fp_zero_division(self, builder: Any, exc_args: Any = None, loc: Any = None) -> bool:
+            whole = exc_args[0].startswith("integer ")
+            return whole and super().fp_zero_division(builder, exc_args, loc)
+
     class Compiler(CUDACompiler):  # type: ignore[misc]
+        asked: ClassVar[list[Any]]
+
+        def compile_extra(self, func: Any) -> Any:
+            options = self.asked[-1].targetoptions if self.asked and self.asked[-1].py_func is func else {}
+            target = self.state.targetctx
+            target.__class__ = CUDATargetContext  # not that of what it is compiled for
+            if options.get("boundscheck") or options.get("pipeline_class") is HelperCompiler:
+                model = PythonErrorModel if options.get("error_model") == "python" else WholeErrors
+                target.__class__, target.error_model = Checked, model(target.error_model.call_conv)
+            return super().compile_extra(func)
+
         def define_pipelines(self) -> list[Any]:
             [passes] = super().define_pipelines()
             passes.add_pass_after(Powers, ReconstructSSA)

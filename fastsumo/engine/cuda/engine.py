@@ -26,7 +26,6 @@ from fastsumo.engine.cuda.kernels.sizes import (
     DONE,
     FOUND_ASIDE,
     FOUND_CANDIDATES,
-    FOUND_SETTLED,
     FOUND_SIZE,
     FOUND_WAITING,
     GIANT,
@@ -343,25 +342,25 @@ class _Worker:
         begin = first // tile * tile
         tiles = begin + tile * np.flatnonzero(status != DONE)
         left = [(max(int(low), first), min(int(low) + tile, first + n)) for low in tiles]
-        waiting, aside = int(found[FOUND_WAITING]), self._pairs(bench.aside, int(found[FOUND_ASIDE]))
+        waiting, aside = self._fitting(found[FOUND_WAITING]), self._pairs(bench.aside, found[FOUND_ASIDE])
         if engine.long and waiting:
             aside = np.concatenate([aside, self._giants(self._pairs(0, waiting), first, n)])
-        elif waiting != found[FOUND_SETTLED]:
-            pairs = self._pairs(0, waiting)
-            aside = np.concatenate([aside, pairs[pairs[:, 1] > 0]])
         self._note(first, n, joined(left), aside)
 
-    def _pairs(self, skipped: int, count: int) -> Ints:
-        """Trials and `K` that kernels have left to the host."""
+    def _fitting(self, count: Any) -> int:
+        """How many trials there are that kernels have listed, if there was room for all."""
         if count > self.bench.aside:
             raise DeviceError("more long trials in one launch than there is room for")
-        pairs = np.zeros((count, 2), np.int64)
+        return int(count)
+
+    def _pairs(self, skipped: int, count: Any) -> Ints:
+        """Trials and `K` that kernels have left to the host."""
+        pairs = np.zeros((self._fitting(count), 2), np.int64)
         return self.card.read(self.bench.at("aside") + 16 * skipped, pairs) if count else pairs
 
     def _segments(self, first: int, n: int) -> None:
         """Run the stretches of long trials that have records."""
         engine, bench, at = self.engine, self.bench, self.bench.at
-        self.card.fill(at("total"), 8 * bench.segments, 0xFF)
         common = (
             *(engine.params_at, at("found"), at("record"), bench.records, at("owner"), bench.segments),
             *(at("row"), at("total"), at("base"), at("log"), at("state")),
@@ -409,7 +408,7 @@ class _Worker:
                 self._segments(first, n)
                 self.card.read(at("found"), found)
                 self._take_candidates(found, first, n)
-                aside.append(self._pairs(bench.aside, int(found[FOUND_ASIDE])))
+                aside.append(self._pairs(bench.aside, found[FOUND_ASIDE]))
             aside.append(np.array([(trial, terms) for _, trial, terms, _ in waiting], np.int64).reshape(-1, 2))
         return np.concatenate(aside)
 
@@ -539,7 +538,7 @@ class _TallyWorker(_Worker):
             done = without(done, trial)
         self.done = joined(self.done + done)
         self.trials_done += sum(high - low for low, high in done)
-        for low, high in pieces(left) + alone:
+        for low, high in sorted(pieces(left) + alone):  # an error is that of the first trial that has one
             if self.engine.crew.stopped:
                 return
             tallied = self.engine.cpu.tally(low, high - low, Unwatched())
@@ -564,7 +563,7 @@ class _SampleWorker(_Worker):
         where = slice(first - self.first, first - self.first + n)
         self.values[where] = self.card.read(self.values_at, np.empty(n))
         self.terms[where] = self.card.read(self.terms_at, np.empty(n, np.int64))
-        for low, high in pieces(left) + [(trial, trial + 1) for trial in aside[:, 0].tolist()]:
+        for low, high in sorted(pieces(left) + [(trial, trial + 1) for trial in aside[:, 0].tolist()]):
             if self.engine.crew.stopped:
                 return
             place = slice(low - self.first, high - self.first)

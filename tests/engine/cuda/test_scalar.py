@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from fastsumo.engine.cuda.kernels.record import Kind
 from fastsumo.engine.cuda.kernels.tiles import value_of
 from fastsumo.engine.cuda.kernels.weight import weight_of
 from fastsumo.engine.shapes import numbers_of, shape_of
+from fastsumo.jit.copies import plain, thawed
 from fastsumo.trial.draw import terms_of
 from fastsumo.trial.lazy_sums import with_lazy_sums
 from fastsumo.trial.params import make_params, shift_of
@@ -66,6 +68,54 @@ def compare(model: fs.Model, run: Any, estimator: fs.Estimator) -> None:
     assert np.array_equal(terms, expected_terms)
     assert known.mean() > 0.3  # the others are for the extended range
     assert values[known].tobytes() == expected[known].tobytes()
+
+
+TABLE = np.arange(4.0)
+
+
+@njit
+def picked(table, i):  # type: ignore[no-untyped-def]
+    return table[i]
+
+
+def fragile(z, params):  # type: ignore[no-untyped-def]
+    x, at = 6.0 * z[0], int(5.0 * z[1])
+    if x > 5.0:
+        return params[at]  # of three
+    if x > 4.0:
+        return picked(TABLE, at)
+    if x > 3.0:
+        return float(7 // at + 7 % at)
+    if x > 2.0:
+        return (1.0, 2.0)[at]
+    if x > 1.0 and at > 3:
+        raise ValueError("too far")
+    return z[-at]
+
+
+def test_where_a_model_raises_there_is_no_weight() -> None:
+    numbers = np.array([1.0, 2.0, 3.0])
+    model = fs.Model(fragile, 2, numbers, "uniform", log_evidence=0.0)
+    with thawed(fragile) as now:
+        weight = weight_of(now, shape_of(model), simulated.make_cuda(), uniform_pair)
+
+        @njit(error_model="numpy")
+        def run(params, weights, z):  # type: ignore[no-untyped-def]
+            for i in range(weights.size):
+                weights[i] = weight(params, uint64(i), uint64(0))
+                z[i] = uniform_pair(uint64(i), uint64(0), uint64(1), params.key)
+
+        weights, z = np.zeros(500), np.zeros((500, 2))
+        run(make_params(None, fs.ELBO().plan(), SEED).params._replace(numbers_at=numbers.ctypes.data), weights, z)
+    expected, raised = np.zeros(500), set()
+    for i, point in enumerate(z):
+        try:
+            expected[i] = math.exp(plain(fragile)(point, numbers))
+        except (ArithmeticError, LookupError, ValueError):
+            expected[i] = math.nan
+            raised.add(int(6.0 * point[0]))
+    assert raised == {0, 1, 2, 3, 4, 5}
+    np.testing.assert_allclose(weights, expected, rtol=1e-14)
 
 
 @pytest.fixture(scope="module")

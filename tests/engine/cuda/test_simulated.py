@@ -92,6 +92,25 @@ def test_every_kind(cuda: str, estimator: fs.Estimator, trials: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("estimator", "trials"),
+    [(fs.SUMO(HARMONIC(cap=20)), 300), (fs.SUMO(HARMONIC(cap=300), minimum=128), 40), (fs.JVI(140), 20)],
+    ids=repr,
+)
+def test_what_a_model_raises_is_said_as_on_the_cpu(cuda: str, estimator: fs.Estimator, trials: int) -> None:
+    def rare(z, params):  # type: ignore[no-untyped-def]
+        x = abs(z[0])
+        return params[int(x + 0.2) if 2.8 < x < 2.97 else 1]
+
+    model, said = fs.Model(rare, 1, [1.0, 2.0, 3.0], log_evidence=2.0), []
+    for device in ("cpu", cuda):
+        with pytest.raises(fs.ModelError, match="raised IndexError: index 3 is out of bounds") as found:
+            fs.simulate(model, estimator, trials, seed=3, progress=False, device=device, threads=1)
+        said.append((str(found.value), found.value.trial))
+    assert said[0] == said[1]
+
+
+@pytest.mark.slow
 def test_a_block_takes_several_tiles(cuda: str) -> None:
     compare(fs.models.gamma(64.0), fs.IWAE(100), 256 * 6 + 50, 20_000, cuda)  # tiles of 256 trials, for four blocks
 

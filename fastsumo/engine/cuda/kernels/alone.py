@@ -14,7 +14,6 @@ from fastsumo.engine.cuda.kernels.record import Kind, reader
 from fastsumo.engine.cuda.kernels.sizes import (
     ALL,
     FOUND_ASIDE,
-    FOUND_SETTLED,
     FOUND_SIZE,
     FOUND_WAITING,
     STRETCH,
@@ -68,8 +67,7 @@ def alone_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any =
             outside += 0 if is_linear(w) else 1
             x[i] = w
         cuda.syncwarp()
-        missed, there = cuda.ballot_sync(ALL, outside > 0), cuda.popc(cuda.ballot_sync(ALL, True))
-        return missed == 0 and there == 32
+        return cuda.ballot_sync(ALL, outside > 0) == 0
 
     @inlined
     def fold(room, n, lane, multiply):
@@ -227,7 +225,5 @@ def alone_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any =
                 else:
                     place = aside_at + 16 * cuda.atomic.add(found, FOUND_ASIDE, 1)
                     words(place, 1)[0], ints(place, 2)[1] = trial, terms
-                ints(waiting_at + 16 * at, 2)[1] = -terms  # settled
-                cuda.atomic.add(found, FOUND_SETTLED, 1)
 
     return run_alone

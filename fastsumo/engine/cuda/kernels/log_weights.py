@@ -22,7 +22,7 @@ SIGNATURE = types.void(
 
 
 def log_weights_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any = pair_on_card) -> Any:
-    """The kernel. What is outside the linear range, and what the model raises at, is left as it was."""
+    """The kernel. What is outside the linear range, or where the model raises, is left as it was."""
     read, weight = reader(kind), weight_of(function, shape, cuda, pair)
 
     def log_weights(params_at, first, count, n, out_at):

@@ -133,10 +133,9 @@ def weigh_kernel(function: Any, shape: Shape, kind: Any, cuda: Any, pair: Any = 
             for q in range(LANES):
                 total += cuda.shfl_sync(ALL, run, q)
             missed = cuda.ballot_sync(ALL, outside > 0)
-            there = cuda.popc(cuda.ballot_sync(ALL, True))
             if lane == 0:
                 floats(totals_at, segments)[g] = total
-                if missed != 0 or there < 32:
+                if missed != 0:
                     record[BAD] = 1
 
     return weigh
@@ -159,23 +158,18 @@ def base_kernel(kind: Any, cuda: Any) -> Any:
             fresh = record[START] == 0
             high, low = (0.0 if fresh else state[BASE]), (0.0 if fresh else state[BASE_LOW])
             cuda.syncwarp()
-            unknown = 0
             for g in range(0, number, 32):
                 mine = totals[first + g + lane] if g + lane < number else 0.0
-                unknown += 0 if mine == mine else 1
                 own_high, own_low = 0.0, 0.0
                 for q in range(32):  # unrolled; adding 0 changes nothing
                     own_high, own_low = (high if q == lane else own_high), (low if q == lane else own_low)
                     high, low = added(high, low, cuda.shfl_sync(ALL, mine, q))
                 if g + lane < number:
                     bases[2 * (first + g + lane)], bases[2 * (first + g + lane) + 1] = own_high, own_low
-            missed = cuda.ballot_sync(ALL, unknown > 0)
             if lane == 0 and number > 0:
                 state[BASE], state[BASE_LOW], state[LEVEL] = high, low, 0.0
                 if fresh:
                     state[SUM], state[SUM_LOW], state[ALIVE] = 0.0, 0.0, 0.0
-                if missed != 0:
-                    record[BAD] = 1
 
     return base
 

@@ -18,12 +18,12 @@ CANDIDATE = 4  # ... numbers each: |value - center|, value, trial, terms
 NEAR_BINS = 24 * 2 * BINS_PER_OCTAVE  # of the histogram, that a block counts for itself: distances of 2^-16 to 2^8
 FIRST_BIN = (1023 - 16) * 2 * BINS_PER_OCTAVE
 
-DONE, ASIDE = 1, 2  # what became of a tile; anything else means that a thread of it did not end
+DONE, ASIDE = 1, 2  # what became of a tile: it is run, or it is for the CPU
 
 # Counters of a launch.
 FOUND_RECORDS, FOUND_SEGMENTS, FOUND_ROWS = 0, 1, 2
 FOUND_WAITING, FOUND_ASIDE = 3, 4  # trials for the host to share out, or for `alone.py`; and those for the CPU
-FOUND_CANDIDATES, FOUND_SETTLED, FOUND_SIZE = 5, 6, 8
+FOUND_CANDIDATES, FOUND_SIZE = 5, 8
 
 # A record: a stretch of a long trial. Its segments are numbered from SEGMENTS on, and the sums down their lanes are in
 # rows of 16 from ROWS on. OWN: where its state is kept. BAD: whether a weight was outside the linear range.

@@ -1,7 +1,7 @@
 """A tile of trials by one block: draw `K`, sort by falling `K`, run the short trials, add them up; note the long ones.
 
-Threads take 32 neighbours of the sorted trials at a time, which have about as many samples. A thread in which a model
-raises ends at once, so what is not known to be done is taken for not done: the host runs such a tile on a CPU.
+Threads take 32 neighbours of the sorted trials at a time, which have about as many samples. Where a model raises there
+is no weight, as where it returns NaN: the host runs such a tile on a CPU, which says what was raised.
 """
 
 from typing import Any

@@ -3,13 +3,16 @@
 The noise, the proposal's map and the order of operations are those of the lanes in ``engine/cpu/kernels``.
 """
 
+import math
 from typing import Any
 
 from numba import float64, uint64
 
 from fastsumo.engine.shapes import Shape
+from fastsumo.jit.bits import select
+from fastsumo.jit.calls import attempt
 from fastsumo.jit.memory import floats, readonly, row_of
-from fastsumo.jit.options import inlined
+from fastsumo.jit.options import checked, inlined
 from fastsumo.jit.ptx import philox_words
 from fastsumo.models import transforms
 from fastsumo.trial.lazy_sums import linear_weight
@@ -33,14 +36,15 @@ def pair_on_card(trial, sample, block, key):
 
 
 def weight_of(function: Any, shape: Shape, cuda: Any, pair: Any) -> Any:
-    """``weight(params, trial, sample)``, relative to ``2**shift``; NaN for a log weight that is NaN.
+    """``weight(params, trial, sample)``, relative to ``2**shift``; NaN where the log weight is, or the model raises.
 
     ``cuda`` gives local arrays, ``pair`` two uniforms of a trial, a sample, a block and a key.
     """
     dim, noise_dim, params_size = shape.dim, shape.noise_dim, shape.params
     rows, columns = transforms.rows_of(shape.transform, dim, noise_dim), shape.columns
     numbers_size = max(shape.numbers, 1)
-    density, normal = inlined(function), shape.noise == "normal"
+    sizes = (dim, columns, params_size) if columns else (dim, params_size)
+    density, normal = checked(function, *sizes), shape.noise == "normal"
 
     @inlined
     def fill(z, trial, sample, key):
@@ -69,7 +73,8 @@ def weight_of(function: Any, shape: Shape, cuda: Any, pair: Any) -> Any:
             z = cuda.local.array((rows, 1), float64)
             fill(z, trial, sample, params.key)
             numbers = floats(params.numbers_at, numbers_size)[:params_size]
-            return linear_weight(density_at(row_of(z, dim), params, numbers), params.shift)
+            log_weight, raised = attempt(density_at, (row_of(z, dim), params, numbers))
+            return select(raised, math.nan, linear_weight(log_weight, params.shift))
 
         return weight
 
@@ -81,6 +86,7 @@ def weight_of(function: Any, shape: Shape, cuda: Any, pair: Any) -> Any:
         fill(z, trial, sample, params.key)
         numbers = floats(params.numbers_at, numbers_size)
         transform(z, dim, numbers[params_size:], log_q)
-        return linear_weight(density_at(row_of(z, dim), params, numbers[:params_size]) - log_q[0], params.shift)
+        log_density, raised = attempt(density_at, (row_of(z, dim), params, numbers[:params_size]))
+        return select(raised, math.nan, linear_weight(log_density - log_q[0], params.shift))
 
     return weight_by_proposal
