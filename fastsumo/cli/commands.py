@@ -83,7 +83,7 @@ _NAMES = (
 )
 
 
-def run(given: list[str]) -> int:
+def run(given: list[str], own_process: bool = False) -> int:
     """Read the arguments and do what they say; the exit code."""
     if "_ARGCOMPLETE" in os.environ:
         _complete(make_parser(COMMANDS))
@@ -103,7 +103,7 @@ def run(given: list[str]) -> int:
     module = importlib.import_module(f"fastsumo.cli.{COMMANDS[options.command].module}")
     quietly = options.command == "doctor"  # which must run where nothing can be compiled
     shared = None if quietly else importlib.import_module("fastsumo.cli.shared")
-    with contextlib.nullcontext() if shared is None else shared.saying_that_it_compiles(options):
+    with contextlib.nullcontext() if shared is None else shared.compiling(options, own_process):
         code: int = getattr(module, f"{getattr(options, 'action', options.command)}_command")(options)
     sys.stdout.flush()
     return code

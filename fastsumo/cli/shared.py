@@ -8,13 +8,14 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastsumo.base.files import is_database, writable, written_whole
 from fastsumo.base.text import WIDTH
 from fastsumo.estimators.parsing import parse_estimator, parse_roulette
+from fastsumo.jit.beside import two_may_compile
 from fastsumo.jit.cache import told_of_compiling
 from fastsumo.models.parsing import parse_model
 from fastsumo.report.summary import to_json
@@ -134,12 +135,14 @@ def draw(options: argparse.Namespace, shown: Any, file: Path | None) -> None:
 
 
 @contextmanager
-def saying_that_it_compiles(options: argparse.Namespace) -> Iterator[None]:
-    """Say so, once, where something has to be compiled, and no progress on a terminal does."""
-    if sys.stderr.isatty() and options.command in _WATCHED:
-        yield
-        return
-    with told_of_compiling(lambda: note(options, "compiling, which takes some seconds the first time")):
+def compiling(options: argparse.Namespace, own_process: bool) -> Iterator[None]:
+    """Say so, once, where something has to be compiled, and no progress on a terminal does.
+
+    A process of our own may have a second one beside it that compiles too.
+    """
+    watched = sys.stderr.isatty() and options.command in _WATCHED
+    said = told_of_compiling(lambda: note(options, "compiling, which takes some seconds the first time"))
+    with two_may_compile() if own_process else nullcontext(), nullcontext() if watched else said:
         yield
 
 

@@ -14,7 +14,14 @@ _ENGINES = {"cpu": "fastsumo.engine.cpu.engine", "cuda": "fastsumo.engine.cuda.e
 
 
 def open_engine(
-    model: Model, estimator: Estimator, seed: int, *, threads: int, center: float | None = None, device: str = "cpu"
+    model: Model,
+    estimator: Estimator,
+    seed: int,
+    *,
+    threads: int,
+    center: float | None = None,
+    device: str = "cpu",
+    trials: int = 0,
 ) -> Engine:
     """An engine with the model compiled.
 
@@ -28,6 +35,8 @@ def open_engine(
         By default the model's log evidence, or an estimate of it that is a function of the model alone.
     device : str
         "cpu"; or "cuda", "cuda:1", ... for an NVIDIA GPU.
+    trials : int
+        How many will be run next, if that is known: what they take may be compiled beside the model.
 
     Raises
     ------
@@ -48,7 +57,7 @@ def open_engine(
         return open_engine(model, estimator, seed, threads=threads, center=center)
 
     module = importlib.import_module(_ENGINES[kind])
-    engine: Engine = module.open_trials(Wanted(model, estimator, seed, threads, center, number, on_cpu))
+    engine: Engine = module.open_trials(Wanted(model, estimator, seed, threads, center, number, on_cpu, trials))
     return engine
 
 

@@ -32,6 +32,7 @@ class Wanted(NamedTuple):
     center: float | None  # by default the model's log evidence, or an estimate that is a function of the model alone
     card: int  # of the devices of one kind
     on_cpu: Callable[[float | None], Engine]  # opens the same on the CPU, with a centre
+    trials: int = 0  # that will be run next, as far as is known
 
 
 class Watcher(Protocol):

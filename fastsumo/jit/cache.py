@@ -35,6 +35,16 @@ def cache_folder() -> Path | None:
     return folder if folder.is_absolute() else None
 
 
+def is_writable() -> bool:
+    """Whether compiled code can be kept."""
+    folder = cache_folder()
+    if folder is None:
+        return False
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return os.access(folder, os.W_OK)
+
+
 @cache
 def _say_that_nothing_is_kept(why: str) -> None:
     """Once in a process: made an error, it must not stop a run that can do without."""
@@ -112,6 +122,10 @@ class ContentCache:
         )
         inner.enable()
         return inner
+
+    def is_kept(self) -> bool:
+        """Whether there is an entry, be it for other arguments."""
+        return cache_folder() is not None and self._index().exists()
 
     @property
     def cache_path(self) -> str:

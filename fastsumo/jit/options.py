@@ -7,9 +7,11 @@ replayed trial round alike, on every CPU. Where compiled code is kept is in `cac
 from __future__ import annotations
 
 import gc
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -38,6 +40,7 @@ _NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # of what
 REFUSED = (NumbaError, NotImplementedError, AssertionError)  # where code asks of a type what it cannot do
 _LARGEST_POWER = 0x10000  # beyond, Numba takes the general power too
 _compiled_for: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()  # kernels, and the kinds of their arguments
+_one_at_a_time = threading.Lock()
 _NO_HEAP = {"_nrt": False}  # the engine works on memory it is given: no reference counts to compile
 
 _PART: dict[str, Any] = {"pipeline_class": PartCompiler, **_OPTIONS, **_NO_WRAPPERS}
@@ -92,8 +95,12 @@ def kernel(function: Callable[..., Any], *more: str) -> Any:
     ``more`` are modules that the function reaches through its closure and not through the imports of its own.
     """
     dispatcher = _njit(function, **_OPTIONS, **_NO_HEAP, no_cfunc_wrapper=True, pipeline_class=EntryCompiler)
-    dispatcher._cache = ContentCache(function, lambda: source_digest(function.__module__, *more), is_kernel=True)
+    dispatcher._cache = _cache_of(function, *more)
     return dispatcher
+
+
+def _cache_of(function: Callable[..., Any], *more: str) -> ContentCache:
+    return ContentCache(function, lambda: source_digest(function.__module__, *more), is_kernel=True)
 
 
 def compile_for(dispatcher: Any, *arguments: Any) -> None:
@@ -168,7 +175,7 @@ def callback(
     before: Callable[[], None] | None = None,
     proof: Callable[[int], None] | None = None,
 ) -> Any:
-    """A native function with a C address, compiled at once; cached under ``digest`` unless that is None.
+    """A user's native function with a C address, compiled at once; cached under ``digest`` unless that is None.
 
     ``before`` is called if it has to be compiled, and ``proof`` with the address of what was; only what has passed its
     proof is cached. What these raise is raised.
@@ -185,3 +192,24 @@ def callback(
         proof(compiled.address)
     cache.save()
     return compiled
+
+
+def native(function: Callable[..., Any], signature: Any, *more: str) -> Any:
+    """A function of the engine with a C address, which kernels call; compiled at once, once, and cached as they are."""
+    with _one_at_a_time:
+        return _native(function, signature, *more)
+
+
+@cache
+def _native(function: Callable[..., Any], signature: Any, *more: str) -> Any:
+    options = {**_OPTIONS, **_NO_HEAP}
+    compiled: Any = CFunc(function, normalize_signature(signature), {}, options, pipeline_class=EntryCompiler)
+    compiled._cache = _cache_of(function, *more)
+    with _no_collections():
+        compiled.compile()
+    return compiled
+
+
+def is_kept(function: Callable[..., Any], *more: str) -> bool:
+    """Whether a `native` function is in the cache."""
+    return _cache_of(function, *more).is_kept()

@@ -47,9 +47,15 @@ def packed(values: Any) -> np.ndarray:
     return np.frombuffer(struct.pack("=" + letters, *values), np.int64)
 
 
+@cache
+def record_of(named_tuple: Any) -> Record:
+    """The type that named tuples of a type have in kernels."""
+    return Record(named_tuple.__name__, {name: kind for name, (kind, _) in _fields(named_tuple).items()})
+
+
 def register(named_tuple: Any) -> None:
     """Let kernels take named tuples of a type; they are `packed` at their attribute ``address``."""
-    record = Record(named_tuple.__name__, {name: kind for name, (kind, _) in _fields(named_tuple).items()})
+    record = record_of(named_tuple)
     typeof_impl.register(named_tuple)(lambda value, context: record)
 
 

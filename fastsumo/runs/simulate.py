@@ -115,7 +115,7 @@ def run_trials(
     """`simulate` of checked arguments, with a centre of the caller's choice where one is given."""
     with make_progress(progress, count, f"{model.name} · {label(estimator)}") as bar:
         bar.stage("compiling")
-        engine = open_engine(model, estimator, seed, threads=threads, center=center, device=device)
+        engine = open_engine(model, estimator, seed, threads=threads, center=center, device=device, trials=count)
         statistics, spans, interrupted = engine.tally(first, count, bar)
     return Result(
         provenance=Provenance.of(model, estimator),
@@ -166,5 +166,5 @@ def sample(
     count, start = check_run(trials, seed, first_trial)
     check_device(device)
     kind = settled(made, kind)
-    engine = open_engine(made, kind, int(seed), threads=thread_count(threads, made), device=device)
+    engine = open_engine(made, kind, int(seed), threads=thread_count(threads, made), device=device, trials=count)
     return engine.sample(start, count)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastsumo.jit.bits import float_bits
 from fastsumo.jit.memory import floats, ints
-from fastsumo.jit.options import kernel
+from fastsumo.jit.options import compile_for, kernel
 from fastsumo.statistics.exact import LIMBS, SUM_BYTES, Digits, move
 
 OCTAVES = 53  # of K, up to 2^52
@@ -148,6 +148,11 @@ def take(memory: np.ndarray, address: int, trials: int = 0) -> tuple[Digits, NDA
     front[:] = 0
     bins, counts = found[ROWS:].reshape(2, room)[:, first:].copy()
     return sums, bins, counts
+
+
+def compile_taking() -> None:
+    """Compile what `take` takes."""
+    compile_for(collect, 0, 0, 0, 0)
 
 
 @kernel

@@ -7,9 +7,9 @@ buffer and keeps every finished tile. What one thread does is in `workers.py`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,17 +18,18 @@ from fastsumo.base import exact
 from fastsumo.engine.blocks import Blocks, block_size, is_short, rows_of_block, sequences_of_batch
 from fastsumo.engine.cpu.culprit import culprit
 from fastsumo.engine.cpu.feed import Feed
-from fastsumo.engine.cpu.kernels.block import log_weights_of
+from fastsumo.engine.cpu.kernels.block import log_weights_of, trials_are_kept, trials_at
 from fastsumo.engine.cpu.kernels.increments import increments_block
 from fastsumo.engine.cpu.kernels.scratch import Scratch, Work
 from fastsumo.engine.cpu.kernels.weights import compiled, looked_up
-from fastsumo.engine.cpu.split_trials import SPLIT_ABOVE, SplitTrials
+from fastsumo.engine.cpu.split_trials import SPLIT_ABOVE, SplitTrials, compile_split
 from fastsumo.engine.cpu.workers import RowWorker, SampleWorker, TallyWorker
 from fastsumo.engine.crew import Crew
 from fastsumo.engine.faults import compiling, trial_error
 from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched, Wanted, Watcher
 from fastsumo.engine.status import BAD_VALUE, EXTENDED, OK, RAISED
 from fastsumo.estimators.estimators import IWAE, Estimator
+from fastsumo.jit.beside import beside, nothing
 from fastsumo.models.model import Model
 from fastsumo.models.proof import Proof
 from fastsumo.statistics.merger import merged
@@ -57,7 +58,7 @@ def _plan_of(estimator: Estimator) -> tuple[Plan, OwnedParams]:
 
 def open_trials(wanted: Wanted) -> CpuEngine:
     """See `devices.open_engine`."""
-    return CpuEngine(wanted.model, wanted.estimator, wanted.seed, wanted.threads, wanted.center)
+    return CpuEngine(wanted)
 
 
 def require(number: int) -> None:
@@ -69,10 +70,23 @@ def open_rows(model: Model, estimator: Estimator, seed: int, threads: int) -> Cp
     return CpuRowEngine(model, estimator, seed, threads)
 
 
-class OpenModel:
-    """A compiled model under an estimator and a seed: what kernels are told of it, and the threads that may run it."""
+def _compiled_beside(plan: Plan, linear: bool, *more: Callable[[], object]) -> Callable[[], None]:
+    """Have another process compile what runs the trials, and more, if there may be one; a function that waits for it.
 
-    def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int) -> None:
+    It takes as long as all else that a run compiles.
+    """
+    return beside(partial(trials_are_kept, plan.kind, linear), partial(trials_at, plan.kind, linear), *more)
+
+
+class OpenModel:
+    """A compiled model under an estimator and a seed: what kernels are told of it, and the threads that may run it.
+
+    ``linear``: it begins with weights in the linear range. ``wait`` waits for what is compiled beside.
+    """
+
+    def __init__(
+        self, model: Model, estimator: Estimator, seed: int, threads: int, linear: bool, wait: Callable[[], None]
+    ) -> None:
         self.model, self.estimator, self.seed, self.threads = model, estimator, int(seed), threads
         self.plan, of_plan = _plan_of(estimator)
         proof = Proof(model)
@@ -86,8 +100,9 @@ class OpenModel:
         self.params = self._owned.params
         self.crew = Crew()
         self.split: SplitTrials | None = None
-        self.linear = True  # no weight was met so far that is outside the linear range
+        self.linear = linear  # no weight was met so far that is outside the linear range
         self.expects_split = False
+        self.trials_at, self._wait = 0, wait
 
     @property
     def elapsed(self) -> float:
@@ -98,6 +113,11 @@ class OpenModel:
         scratch = Scratch.taken(self.params)
         scratch.feed = Feed(self, scratch) if self.model.vectorized else None
         return scratch
+
+    def find_trials(self) -> None:
+        """Compile what runs the trials now, after all else: it may be compiled beside."""
+        self._wait()
+        self.trials_at = trials_at(self.plan.kind, self.linear)
 
     def extend_range(self) -> None:
         """From now on weights may lie outside the linear range; what that takes is compiled."""
@@ -115,15 +135,19 @@ class OpenModel:
 class CpuEngine(OpenModel):
     """One model, estimator, seed and centre; see `interface.Engine`."""
 
-    def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int, center: float | None) -> None:
-        super().__init__(model, estimator, seed, threads)
-        self.center = self._find_center() if center is None else center
+    def __init__(self, wanted: Wanted) -> None:
+        (plan, of_plan), threads = _plan_of(wanted.estimator), wanted.threads
+        along_samples = plan.kind in (kinds.SUMO, kinds.IWAE)
+        linear = along_samples or plan.kind == kinds.TAYLOR
+        splits = threads > 1 and along_samples and plan.samples(plan.largest) > SPLIT_ABOVE
+        more = [partial(compile_split, of_plan.params)] if splits and _expects_split(plan, wanted.trials) else []
+        wait = _compiled_beside(plan, linear, *more) if threads > 1 and wanted.trials else nothing
+        super().__init__(wanted.model, wanted.estimator, wanted.seed, threads, linear, wait)
+        self.center = self._find_center() if wanted.center is None else wanted.center
         self.params = with_center(self.params, self.center)
-        along_samples = self.plan.kind in (kinds.SUMO, kinds.IWAE)
-        if not along_samples and self.plan.kind != kinds.TAYLOR:
+        if not linear:
             self.extend_range()
-            self.linear = False
-        if threads > 1 and along_samples and self.plan.samples(self.plan.largest) > SPLIT_ABOVE:
+        if splits:
             self.params = self.params._replace(split_above=SPLIT_ABOVE)
             self.split = SplitTrials(self.params, threads)
 
@@ -216,16 +240,17 @@ class CpuEngine(OpenModel):
 
     def _run(self, workers: list[Any], blocks: Blocks, watcher: Watcher) -> bool:
         """Run all blocks; whether Ctrl-C ended it early."""
-        self.expects_split = self.split is not None and blocks.trials * self._split_share() > _FEW
+        self.expects_split = self.split is not None and _expects_split(self.plan, blocks.trials)
         workers[0].compile()
         short = not self.model.vectorized and is_short(self.estimator, self.model, blocks.trials)
         return self.crew.run(workers, blocks, watcher, short and len(workers) == 1)
 
-    def _split_share(self) -> float:
-        """The probability that a trial is split."""
-        if self.plan.kind == kinds.IWAE:
-            return 1.0
-        return min(1.0, float(survival(self.plan.law, SPLIT_ABOVE) / survival(self.plan.law, self.plan.low)))
+
+def _expects_split(plan: Plan, trials: int) -> bool:
+    """Whether a trial among so many is likely to be split."""
+    if plan.kind == kinds.IWAE:
+        return trials > 0
+    return trials * min(1.0, float(survival(plan.law, SPLIT_ABOVE) / survival(plan.law, plan.low))) > _FEW
 
 
 class CpuRowEngine(OpenModel):
@@ -235,7 +260,8 @@ class CpuRowEngine(OpenModel):
     """
 
     def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int) -> None:
-        super().__init__(model, estimator, seed, threads)
+        wait = _compiled_beside(_plan_of(estimator)[0], linear=False) if threads > 1 else nothing
+        super().__init__(model, estimator, seed, threads, linear=False, wait=wait)
         self.extend_range()
 
     def evaluate(self, trials: int, watcher: Watcher) -> RowsDone:

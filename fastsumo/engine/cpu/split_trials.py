@@ -28,6 +28,15 @@ SPLIT_ABOVE = 2**22  # samples; all threads work together on a trial of more
 _CHUNK = 2**19  # samples, 4 MiB of lane sums
 
 
+def compile_split(params: KernelParams) -> None:
+    """Compile what split trials take, before there are threads and a clock."""
+    compile_for(split_sums, params, 0, 0, 0, 0, 0, 0)
+    compile_for(split_bases, 0, 0, 0, 0)
+    compile_for(split_logs, params, 0, 0, 0, 0, 0, 0, 0, 0)
+    compile_for(split_add, 0, 0, 0, 0.0)
+    compile_for(split_value, params, 0, 0)
+
+
 class SplitTrials:
     """The split trials of a run that are under way. Every method may be called by any thread."""
 
@@ -35,14 +44,6 @@ class SplitTrials:
         self._params, self._memory = params, deque(np.empty(_CHUNK) for _ in range(2 * threads + 1))
         self._lock = threading.Lock()
         self._waiting: list[_SplitTrial] = []
-
-    def compile(self, scratch: Scratch) -> None:
-        """Compile what split trials take, before there are threads and a clock."""
-        compile_for(split_sums, self._params, scratch.address, 0, 0, 0, 0, 0)
-        compile_for(split_bases, 0, 0, 0, 0)
-        compile_for(split_logs, self._params, scratch.address, 0, 0, 0, 0, 0, 0, 0)
-        compile_for(split_add, 0, 0, 0, 0.0)
-        compile_for(split_value, self._params, 0, 0)
 
     def add(self, trial: int, terms: int) -> None:
         """A trial that a block has left out."""

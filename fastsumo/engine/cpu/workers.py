@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastsumo.engine.blocks import BLOCK, Blocks
-from fastsumo.engine.cpu.kernels.block import kernels_of
-from fastsumo.engine.cpu.kernels.data_rows import kernel_of
+from fastsumo.engine.cpu.kernels.block import kernels_of, trials_at
+from fastsumo.engine.cpu.kernels.data_rows import run_rows
 from fastsumo.engine.cpu.kernels.scratch import Work
+from fastsumo.engine.cpu.split_trials import compile_split
 from fastsumo.engine.interface import Floats, Ints
 from fastsumo.engine.status import BAD_VALUE, BAD_WEIGHT, EXTENDED, OK, RAISED
 from fastsumo.jit.options import compile_for
@@ -21,7 +22,7 @@ from fastsumo.statistics.row_sums import RowSums, no_trials
 from fastsumo.statistics.snapshot import Snapshot, snapshot_of
 from fastsumo.statistics.spans import Spans
 from fastsumo.statistics.statistics import Statistics
-from fastsumo.statistics.tally import Tally
+from fastsumo.statistics.tally import Tally, compile_taking
 from fastsumo.trial.params import NEVER
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ class Worker:
     def compile(self) -> None:
         """Compile what the run will call, before there are threads."""
         compile_for(*self._kernel_call(0, 0))
-        if self.run.split is not None and self.run.expects_split:
-            self.run.split.compile(self.scratch)
+        self.run.find_trials()
+        if self.run.expects_split:
+            compile_split(self.run.params)
 
     def loop(self, blocks: Blocks) -> None:
         """Work until there is nothing left, the run stops, or the model fails."""
@@ -81,9 +83,9 @@ class Worker:
         self.run.extend_range()
         params = self.run.params._replace(split_above=NEVER)
         addresses = value.ctypes.data, terms.ctypes.data, self.found.ctypes.data
-        sample_block = kernels_of(params.kind, stratified=params.block_bits > 0)[1]
+        sample_block, trials = kernels_of(params.block_bits > 0)[1], trials_at(params.kind, linear=False)
         with self.scratch.serving(Work(self.run.seed, trial, trial + 1)):
-            status = sample_block(params, self.scratch.address, np.uint64(trial), 1, *addresses)[0]
+            status = sample_block(params, trials, self.scratch.address, np.uint64(trial), 1, *addresses)[0]
         self._check(status)
         return float(value[0])
 
@@ -127,7 +129,7 @@ class Worker:
             with self.run.crew.clock.compiling():
                 self.run.extend_range()
                 self.run.linear = False
-                compile_for(*self._kernel_call(0, 0))
+                self.run.find_trials()
             kernel, *arguments = self._kernel_call(first + done, count - done, found)
             status, more, others = kernel(*arguments)
             done, found = done + more, found + others
@@ -136,11 +138,6 @@ class Worker:
     def _kernel_call(self, first: int, count: int, found: int = 0) -> tuple[Any, ...]:
         """The kernel that runs a block, and its arguments; so many split trials of the block were found before."""
         raise NotImplementedError
-
-    def _kernels(self) -> tuple[Any, Any]:
-        """Those that the run calls now."""
-        params = self.run.params
-        return kernels_of(params.kind, self.run.linear, params.block_bits > 0)
 
     def _keep(self, trial: int, terms: int, value: float) -> None:
         """Take a finished split trial."""
@@ -158,6 +155,10 @@ class TallyWorker(Worker):
         super().__init__(run)
         self.center, self.tally = center, Tally.taken()
 
+    def compile(self) -> None:
+        compile_taking()
+        super().compile()
+
     def statistics(self) -> Statistics:
         """What was tallied, and the end of this worker: its tally goes to another one."""
         found = Statistics.of(self.tally, self.run.seed, self.center)
@@ -167,8 +168,9 @@ class TallyWorker(Worker):
 
     def _kernel_call(self, first: int, count: int, found: int = 0, known: int = 0) -> tuple[Any, ...]:
         return (
-            self._kernels()[0],
+            kernels_of(self.run.params.block_bits > 0)[0],
             self.run.params,
+            self.run.trials_at,
             self.scratch.address,
             np.uint64(first),
             count,
@@ -203,8 +205,9 @@ class SampleWorker(Worker):
     def _kernel_call(self, first: int, count: int, found: int = 0) -> tuple[Any, ...]:
         offset = max(first - self.first, 0)
         return (
-            self._kernels()[1],
+            kernels_of(self.run.params.block_bits > 0)[1],
             self.run.params,
+            self.run.trials_at,
             self.scratch.address,
             np.uint64(first),
             count,
@@ -228,6 +231,7 @@ class RowWorker(Worker):
 
     def compile(self) -> None:
         compile_for(*self._kernel_call(0, 1))
+        self.run.find_trials()
 
     def _block(self, first: int, count: int) -> None:
         kernel, *arguments = self._kernel_call(first, count)
@@ -243,4 +247,4 @@ class RowWorker(Worker):
         self.rows = self.run.model.rows(first, first + count)
         where = self.rows.ctypes.data, self.rows.shape[1], first, count, self.trials
         addresses = self.held.ctypes.data, self.held.size, self.sums[first:].ctypes.data
-        return kernel_of(self.run.params.kind), self.run.params, self.scratch.address, *where, *addresses
+        return run_rows, self.run.params, self.run.trials_at, self.scratch.address, *where, *addresses

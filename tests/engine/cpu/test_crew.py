@@ -13,7 +13,7 @@ from zoo import MODELS
 
 import fastsumo as fs
 from fastsumo.engine import crew
-from fastsumo.engine.cpu import workers
+from fastsumo.engine.cpu.engine import OpenModel
 from fastsumo.engine.cpu.workers import TallyWorker
 from fastsumo.report.progress import Progress
 
@@ -70,15 +70,15 @@ def test_what_is_compiled_for_a_run_is_not_in_its_time(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_what_is_compiled_midway_is_not_in_its_time(monkeypatch: pytest.MonkeyPatch, threads: int):
-    late, compile_for = 0.0, workers.compile_for
+    late, find_trials = 0.0, OpenModel.find_trials
 
-    def slowly(*call: Any) -> None:
+    def slowly(run: OpenModel) -> None:
         nonlocal late
-        compile_for(*call)
+        find_trials(run)
         if threading.current_thread() is not threading.main_thread():
             late += 1e6  # seconds
 
-    monkeypatch.setattr(workers, "compile_for", slowly)
+    monkeypatch.setattr(OpenModel, "find_trials", slowly)
     monkeypatch.setattr(crew, "time", SimpleNamespace(perf_counter=lambda: time.perf_counter() + late))
     assert fs.simulate(MODELS["leaps"], fs.IWAE(3), 400_000, threads=threads).elapsed < 1e6
     assert late >= 1e6

@@ -1,8 +1,8 @@
 """A block of consecutive trials on one thread: draw `K`, sort, run short and long trials, and hand the values on.
 
-Values are added to a tally, or written to arrays. Each family of estimators has entry points of its own, so that a run
-compiles what it needs. How trials are run is not written here, nor what threads do with blocks
-(`engine/cpu/workers.py`).
+Values are added to a tally, or written to arrays, by kernels that call what runs the trials of a family of estimators
+by its address: each is compiled once, and a run compiles what it needs. How trials are run is not written here, nor
+what threads do with blocks (`engine/cpu/workers.py`).
 """
 
 import numpy as np
@@ -32,16 +32,21 @@ from fastsumo.engine.cpu.kernels.short import short_trials
 from fastsumo.engine.cpu.kernels.tallying import tally_tile
 from fastsumo.engine.cpu.kernels.taylor import taylor_trials
 from fastsumo.engine.status import OK
+from fastsumo.jit.calls import by_address
 from fastsumo.jit.memory import floats, ints
-from fastsumo.jit.options import device, kernel
+from fastsumo.jit.options import device, is_kept, kernel, native
+from fastsumo.jit.records import record_of
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import draw, draw_alone, draw_stratified, samples_of
+from fastsumo.trial.params import KernelParams
 from fastsumo.trial.sizes import SHORT, TILE
 from fastsumo.vmath import _log_of
 
+_TRIALS = int64(record_of(KernelParams), int64, int64, int64)
+call_trials = by_address(_TRIALS)  # an address of `trials_at` first
 
-@device
-def _linear_prefix_trials(params, scratch, short, n):
+
+def _linear_trials(params, scratch, short, n):
     """Values of the ``n`` trials of a tile, the first ``short`` sorted by falling `K`: IWAE, SUMO, the single term.
 
     The status; `EXTENDED` if there are weights outside the linear range.
@@ -52,13 +57,33 @@ def _linear_prefix_trials(params, scratch, short, n):
     return status
 
 
-@device
-def extended_prefix_trials(params, scratch, short, n):
-    """`_linear_prefix_trials` for the extended range."""
+def _extended_trials(params, scratch, short, n):
+    """`_linear_trials` for the extended range."""
     status = extended_short_trials(params, scratch, short)
     if status == OK:
         status = extended_long_trials(params, scratch, short, n)
     return status
+
+
+_OTHERS = {kinds.JVI: jackknife_trials, kinds.MLMC: mlmc_trials, kinds.TAYLOR: taylor_trials}
+
+
+def trials_at(kind, linear):
+    """The address of what runs a tile's trials of a kind, see `_linear_trials`; found compiled, or compiled.
+
+    That for the ``linear`` range may stop with the status `EXTENDED`: the tile is for the other, which gives the same
+    bits wherever both give any, and is seldom needed and long to compile.
+    """
+    return int(native(_trials_of(kind, linear), _TRIALS, __name__).address)
+
+
+def trials_are_kept(kind, linear):
+    """Whether that is in the cache."""
+    return is_kept(_trials_of(kind, linear), __name__)
+
+
+def _trials_of(kind, linear):
+    return _OTHERS[kind].py_func if kind in _OTHERS else _linear_trials if linear else _extended_trials
 
 
 @device
@@ -127,10 +152,10 @@ def _sorted(draw):
 draw_sorted, _draw_alone, _draw_stratified = _sorted(draw), _sorted(draw_alone), _sorted(draw_stratified)
 
 
-def _kernels(name, run_trials, draw_sorted):
-    """The two entry points of a family of trials; ``run_trials`` has the signature of `_linear_prefix_trials`."""
+def _kernels(draw_sorted, name=""):
+    """The two entry points of a way to draw."""
 
-    def tally(params, scratch, first, n, center, tally, split_at, known):
+    def tally(params, trials_at, scratch, first, n, center, tally, split_at, known):
         """Add the trials ``first .. first + n - 1`` to the tally. Status, trials done, how many were set aside.
 
         Tiles begin at multiples of `TILE`. Number and `K` of trials to be split are set aside in ``split_at``, (n, 2).
@@ -142,7 +167,7 @@ def _kernels(name, run_trials, draw_sorted):
         while done < n:
             start, size = _next_tile(first, done, n)
             short, kept, aside = draw_sorted(params, scratch, start, size, split_at, found)
-            status = run_trials(params, scratch, short, kept)
+            status = call_trials(trials_at, (params, scratch, short, kept))
             if status != OK:
                 return status, done, found
             found = aside
@@ -150,14 +175,14 @@ def _kernels(name, run_trials, draw_sorted):
             done += size
         return OK, done, found
 
-    def sample(params, scratch, first, n, values_at, terms_at, split_at):
+    def sample(params, trials_at, scratch, first, n, values_at, terms_at, split_at):
         """Values and `K` of the trials ``first .. first + n - 1``, by trial. The same three numbers."""
         values, terms = floats(values_at, n), ints(terms_at, n)
         found, done = 0, 0
         while done < n:
             start, size = _next_tile(first, done, n)
             short, kept, aside = draw_sorted(params, scratch, start, size, split_at, found)
-            status = run_trials(params, scratch, short, kept)
+            status = call_trials(trials_at, (params, scratch, short, kept))
             if status != OK:
                 return status, done, found
             found = aside
@@ -170,30 +195,19 @@ def _kernels(name, run_trials, draw_sorted):
             done += size
         return OK, done, found
 
-    tally.__name__, sample.__name__ = f"tally_{name}", f"sample_{name}"  # what they are cached under
+    tally.__name__, sample.__name__ = f"{name}tally", f"{name}sample"  # what they are cached under
     return kernel(tally), kernel(sample)
 
 
-def _family(name, run_trials):
-    """Kernels of a family by whether trials are stratified; who is not asked for is not compiled."""
-    return _kernels(name, run_trials, _draw_alone), _kernels(f"{name}_stratified", run_trials, _draw_stratified)
+_ALONE, _STRATIFIED = _kernels(_draw_alone), _kernels(_draw_stratified, "stratified_")
 
 
-_LINEAR, _EXTENDED = _family("linear", _linear_prefix_trials), _family("extended", extended_prefix_trials)
-_FAMILIES = {
-    kinds.JVI: _family("jackknife", jackknife_trials),
-    kinds.MLMC: _family("mlmc", mlmc_trials),
-    kinds.TAYLOR: _family("taylor", taylor_trials),
-}
+def kernels_of(stratified):
+    """The kernels, of one signature each, that add a block to a tally and write its values.
 
-
-def kernels_of(kind, linear=False, stratified=False):
-    """The kernels for a kind of trial, of one signature each: to add a block to a tally, and to write its values.
-
-    Those for the ``linear`` range may stop at a tile with the status `EXTENDED`: the tile is for the others, which give
-    the same bits wherever both give any, and are seldom needed and long to compile.
+    Those of trials that are stratified are compiled if a run has such.
     """
-    return _FAMILIES.get(kind, _LINEAR if linear else _EXTENDED)[stratified]
+    return _STRATIFIED if stratified else _ALONE
 
 
 @kernel

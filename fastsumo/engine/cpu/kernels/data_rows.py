@@ -7,10 +7,8 @@ are for is in `statistics/row_sums.py`.
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.engine.cpu.kernels.block import draw_sorted, extended_prefix_trials
+from fastsumo.engine.cpu.kernels.block import call_trials, draw_sorted
 from fastsumo.engine.cpu.kernels.buffer import weigh_extended
-from fastsumo.engine.cpu.kernels.jackknife import jackknife_trials
-from fastsumo.engine.cpu.kernels.mlmc import mlmc_trials
 from fastsumo.engine.cpu.kernels.scratch import (
     group_sums_in,
     mantissas_in,
@@ -22,7 +20,6 @@ from fastsumo.engine.cpu.kernels.scratch import (
     trial_numbers_in,
     values_in,
 )
-from fastsumo.engine.cpu.kernels.taylor import taylor_trials
 from fastsumo.engine.status import OK
 from fastsumo.jit.bits import fabs
 from fastsumo.jit.memory import floats
@@ -177,14 +174,14 @@ def _error_by_groups(params, scratch, n, out):
 
 
 @device
-def _row(run_trials, params, scratch, first, n, top_at, room, out):
+def _row(params, trials_at, scratch, first, n, top_at, room, out):
     """The trials of one row, from number ``first`` on. The status."""
     done, held = 0, 0
     group_sums_in(scratch, 0, GROUPS)[:] = 0.0
     while done < n:
         size = min(n - done, TILE)
         short, kept, _ = draw_sorted(params, scratch, first + uint64(done), size, 0, 0)
-        status = run_trials(params, scratch, short, kept)
+        status = call_trials(trials_at, (params, scratch, short, kept))
         if status != OK:
             return status
         held = _add(params, scratch, kept, out, top_at, room, held)
@@ -195,8 +192,8 @@ def _row(run_trials, params, scratch, first, n, top_at, room, out):
     return OK
 
 
-@device
-def _rows(run_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
+@kernel
+def run_rows(params, trials_at, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
     """Rows ``first .. first + rows - 1``, a record of `row_sums` each. The status, and how many rows are done.
 
     Counter of trial ``t`` of row ``i``: ``(i << 32) + t``. The pilot is the row's last possible trial under the key 0.
@@ -212,36 +209,7 @@ def _rows(run_trials, params, scratch, rows_at, columns, first, rows, trials, to
         own = _at(params, params.key, row_at, shift)
         if params.kind == kinds.TAYLOR:
             own = _around(own, center, chi_square)
-        status = _row(run_trials, own, scratch, begin, trials, top_at, room, out)
+        status = _row(own, trials_at, scratch, begin, trials, top_at, room, out)
         if status != OK:
             return status, r
     return OK, rows
-
-
-@kernel
-def prefix_rows(params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
-    """`_rows` of kinds.IWAE, kinds.SUMO, the single term."""
-    return _rows(extended_prefix_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at)
-
-
-@kernel
-def jackknife_rows(params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
-    """`_rows` of the jackknife."""
-    return _rows(jackknife_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at)
-
-
-@kernel
-def mlmc_rows(params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
-    """`_rows` of multilevel Monte Carlo."""
-    return _rows(mlmc_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at)
-
-
-@kernel
-def taylor_rows(params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at):
-    """`_rows` of Taylor's series."""
-    return _rows(taylor_trials, params, scratch, rows_at, columns, first, rows, trials, top_at, room, out_at)
-
-
-def kernel_of(kind):
-    """The kernel for a kind of trial."""
-    return {kinds.JVI: jackknife_rows, kinds.MLMC: mlmc_rows, kinds.TAYLOR: taylor_rows}.get(kind, prefix_rows)
