@@ -25,6 +25,7 @@ from numba.extending import (
     register_model,
 )
 
+from fastsumo.jit.memory import strided
 from fastsumo.jit.powers import multiplied
 
 WIDTH = 16  # lanes of a vector: two registers of AVX-512, so that one works while the other waits
@@ -271,22 +272,7 @@ def _loop_metadata(module: ir.Module, whole: bool) -> Any:
 POINTS = types.Array(LANES, 1, "A", readonly=True)
 
 
-@intrinsic
-def points(typingctx, address, dim, stride):  # type: ignore[no-untyped-def]
-    """The coordinates of `WIDTH` samples as an array of lanes; their first coordinates begin at the address."""
-
-    def codegen(context, builder, signature, args):
-        array = context.make_array(POINTS)(context, builder)
-        array.data = builder.inttoptr(args[0], array.data.type)
-        array.shape = cgutils.pack_array(builder, [args[1]])
-        array.strides = cgutils.pack_array(builder, [args[2]])
-        array.itemsize = context.get_constant(types.intp, 8)  # that of the array which it stands for
-        array.nitems = args[1]
-        array.meminfo = cgutils.get_null_value(array.meminfo.type)
-        array.parent = cgutils.get_null_value(array.parent.type)
-        return array._getvalue()
-
-    return POINTS(types.int64, types.int64, types.int64), codegen
+points = strided(POINTS)  # of `WIDTH` samples
 
 
 @intrinsic

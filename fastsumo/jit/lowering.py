@@ -13,7 +13,7 @@ import operator
 from functools import cache
 from typing import Any
 
-from llvmlite.ir import Constant, IntType, Undefined
+from llvmlite.ir import Constant, Function, FunctionType, IntType, IRBuilder, Undefined
 from numba import types
 from numba.core import callconv, cgutils, ir
 from numba.core.analysis import compute_use_defs
@@ -31,6 +31,7 @@ _LEAST_AND_MOST = {min: operator.lt, max: operator.gt}
 _BY_TYPES = (operator.pow, operator.ipow)  # operators with implementations for constants
 
 
+RAISED = 1
 _QUIET: set[str] = set()  # functions, by their names in LLVM, that never raise an exception
 _TRUE, _FALSE = (Constant(IntType(1), truth) for truth in (1, 0))
 _IS_FINE = callconv.Status(callconv.RETCODE_OK, _TRUE, _FALSE, _FALSE, _FALSE, _FALSE, _FALSE, None)
@@ -71,6 +72,18 @@ class _Target(CPUContext):
         if isinstance(ty, types.Dispatcher):  # which function it is, its type says
             return self.get_dummy_value()
         return super().get_constant_generic(builder, ty, val)
+
+    def create_cfunc_wrapper(self, library: Any, fndesc: Any, env: Any, call_helper: Any) -> None:
+        """A C function, which returns `RAISED` for an exception that nobody could take."""
+        module, kind = self.create_module("cfunc_wrapper"), self.get_value_type(fndesc.restype)
+        called = FunctionType(kind, [self.get_value_type(each) for each in fndesc.argtypes])
+        function = Function(module, called, fndesc.llvm_cfunc_wrapper_name)
+        callee = self.declare_function(module, fndesc)
+        builder = IRBuilder(function.append_basic_block())
+        given = fndesc.restype, fndesc.argtypes, function.args
+        status, found = self.call_conv.call_function(builder, callee, *given, attrs=("noinline",))
+        builder.ret(builder.select(status.is_error, Constant(kind, RAISED), found))
+        library.add_ir_module(module)
 
     def post_lowering(self, mod: Any, library: Any) -> None:
         if self.enable_nrt:

@@ -4,6 +4,8 @@ What lies where is not known here (`engine/cpu/kernels/scratch.py`). The caller 
 bounds.
 """
 
+from functools import cache
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -89,28 +91,47 @@ def address_past(offset):
     return moved
 
 
+@cache
 def copied(n):
-    """An intrinsic ``array -> array`` of a copy of the first ``n`` numbers, float64, for the function at hand alone.
+    """An intrinsic ``address -> array`` of a copy of ``n`` numbers, float64, for the function at hand alone.
 
     LLVM sees that nothing else writes to the copy, so that what depends on it alone is computed before a loop and not
-    in every lane of it. Nobody may write to it. Beyond `_MOST_COPIED` numbers the result is the array itself, cut.
+    in every lane of it. Nobody may write to it. Beyond `_MOST_COPIED` numbers the result is an array over the address.
     """
     kind = types.Array(types.float64, 1, "C", aligned=True, readonly=True)
 
     @intrinsic
-    def copied_from(typingctx, array):
+    def copied_from(typingctx, address):
         def codegen(context, builder, signature, args):
             size, item = context.get_constant(types.int64, n), context.get_constant(types.intp, _BYTES)
-            where = context.make_array(array)(context, builder, args[0]).data
+            where = args[0]
             if n <= _MOST_COPIED:
                 copy = cgutils.alloca_once(builder, ir.ArrayType(ir.DoubleType(), n))
-                cgutils.raw_memcpy(builder, copy, builder.bitcast(where, copy.type), size, item)
+                cgutils.raw_memcpy(builder, copy, builder.inttoptr(where, copy.type), size, item)
                 where = copy
             return _array(context, builder, kind, where, [size], [item])
 
-        return kind(array), codegen
+        return kind(types.int64), codegen
 
     return copied_from
+
+
+def strided(kind):
+    """An intrinsic ``(address, at, n, stride) -> array`` of an array's type, of ``n`` numbers so many bytes apart.
+
+    The first is number ``at`` of those side by side at an address: LLVM makes vectors only of what begins at one that
+    is the same for all.
+    """
+
+    @intrinsic
+    def strided_at(typingctx, address, at, n, stride):
+        def codegen(context, builder, signature, args):
+            first = builder.gep(builder.inttoptr(args[0], ir.DoubleType().as_pointer()), [args[1]])
+            return _array(context, builder, kind, first, [args[2]], [args[3]])
+
+        return kind(*[types.int64] * 4), codegen
+
+    return strided_at
 
 
 @intrinsic

@@ -11,8 +11,8 @@ IMPORTED = {
     "llvmlite": ("__version__",),
     "llvmlite.binding": ("Target", "create_pass_builder", "create_pipeline_tuning_options", "get_host_cpu_name"),
     "llvmlite.ir": (
-        *("ArrayType", "Constant", "DoubleType", "FunctionType", "IntType", "LiteralStructType", "MDValue", "Module"),
-        "PointerType",
+        *("ArrayType", "Constant", "DoubleType", "Function", "FunctionType", "IRBuilder", "IntType"),
+        *("LiteralStructType", "MDValue", "Module", "PointerType"),
         *("Type", "Undefined", "VectorType"),
     ),
     "numba.cloudpickle": (
@@ -68,15 +68,8 @@ ATTRIBUTES = {
         *("add_llvm_module", "finalize", "get_asm_str", "get_pointer_to_function", "has_dynamic_globals"),
     ),
     "numba.core.cpu.CPUContext": (
-        *(
-            "call_conv",
-            "cast",
-            "compile_internal",
-            "get_constant_generic",
-            "get_function",
-            "get_getattr",
-            "get_returned_value",
-        ),
+        *("call_conv", "cast", "compile_internal", "create_cfunc_wrapper", "create_module", "declare_function"),
+        *("get_constant_generic", "get_function", "get_getattr", "get_returned_value"),
         *("pair_first", "pair_second", "post_lowering"),
     ),
     "numba.core.compiler.Compiler": ("define_pipelines",),

@@ -25,6 +25,7 @@ from numba.extending import overload
 
 from fastsumo.jit.cache import ContentCache
 from fastsumo.jit.checked import ModelCompiler
+from fastsumo.jit.lowering import RAISED as RAISED
 from fastsumo.jit.pipeline import (
     EngineCompiler,
     EntryCompiler,
@@ -41,7 +42,8 @@ REFUSED = (NumbaError, NotImplementedError, AssertionError)  # where code asks o
 _LARGEST_POWER = 0x10000  # beyond, Numba takes the general power too
 _compiled_for: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()  # kernels, and the kinds of their arguments
 _one_at_a_time = threading.Lock()
-_NO_HEAP = {"_nrt": False}  # the engine works on memory it is given: no reference counts to compile
+_NO_HEAP = {"_nrt": False}  # the engine works on memory it is given: no reference counts to compile ...
+_HEAP = {"_nrt": True}  # ... unlike these, whoever calls them
 
 _PART: dict[str, Any] = {"pipeline_class": PartCompiler, **_OPTIONS, **_NO_WRAPPERS}
 INLINED: Any = {"forceinline": True, **_PART}
@@ -66,6 +68,11 @@ def inlined(function: Callable[..., Any]) -> Any:
     return _njit(function, **INLINED)
 
 
+def allocating(function: Callable[..., Any]) -> Any:
+    """A function that LLVM must inline likewise, and that takes memory for arrays of its own."""
+    return _njit(function, **INLINED, **_HEAP)
+
+
 def checked(function: Callable[..., Any], *sizes: int) -> Any:
     """A user's function of vectors of these sizes, inlined likewise.
 
@@ -73,7 +80,7 @@ def checked(function: Callable[..., Any], *sizes: int) -> Any:
     compiled if it is a constant. Those in its helpers are checked if it is a copy (`copies.py`).
     """
     compiler = type("OneModel", (ModelCompiler,), {"sizes": sizes})
-    return _njit(function, **{**INLINED, "boundscheck": True, "pipeline_class": compiler})
+    return _njit(function, **{**INLINED, **_HEAP, "boundscheck": True, "pipeline_class": compiler})
 
 
 def device(function: Callable[..., Any], compiler: type[EngineCompiler] = EngineCompiler) -> Any:
@@ -177,11 +184,12 @@ def callback(
 ) -> Any:
     """A user's native function with a C address, compiled at once; cached under ``digest`` unless that is None.
 
+    It returns `RAISED` where the function raises, which is the only way of it to tell, and works on memory it is given.
     ``before`` is called if it has to be compiled, and ``proof`` with the address of what was; only what has passed its
     proof is cached. What these raise is raised.
     """
     compiled: Any = _Callback(
-        function, normalize_signature(signature), {}, dict(_OPTIONS), pipeline_class=SettledCompiler
+        function, normalize_signature(signature), {}, {**_OPTIONS, **_NO_HEAP}, pipeline_class=SettledCompiler
     )
     compiled.before = before
     compiled._cache = cache = _Unsaved(None if digest is None else ContentCache(function, lambda: digest))

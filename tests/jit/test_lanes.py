@@ -230,7 +230,7 @@ def weights_of(model: fs.Model, by_lanes: bool | None, count: int, linear: bool 
     row = np.zeros(1) if model.row is None else model.row
     trials, samples = np.full(count, 5, np.uint64), np.arange(count, dtype=np.uint64)
     out, numbers = np.full((2, count + 2 * lanes.WIDTH), 7.5), np.append(model.packed(), 0.0)
-    address, size = ctypes.c_int64, weights.chunk_of(shape)
+    address, size = ctypes.c_int64, chunks.chunk_of(shape)
     noise = np.zeros((shape.noise_dim, size))
     fill = ctypes.CFUNCTYPE(address, *[address] * 7)(weights._noise(shape.noise).address)
     call = ctypes.CFUNCTYPE(address, *[address] * 5, ctypes.c_double, *[address] * 2)(callback.address)

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from fastsumo.engine.blocks import BLOCK
 from fastsumo.engine.cpu.kernels.batches import choose, draw_points, lay_out, map_of, settle
+from fastsumo.engine.cpu.kernels.chunks import chunk_of
 from fastsumo.engine.cpu.kernels.look_up import FIELDS, PLACES, TRIALS
 from fastsumo.engine.cpu.kernels.scratch import Scratch, Work
-from fastsumo.engine.cpu.kernels.weights import chunk_of, noise_address
+from fastsumo.engine.cpu.kernels.weights import noise_address
 from fastsumo.engine.faults import trial_error
 from fastsumo.engine.shapes import shape_of
 from fastsumo.engine.status import BAD_WEIGHT

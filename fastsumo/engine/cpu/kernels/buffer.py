@@ -6,6 +6,7 @@ the samples are always in it. What is compiled of a model, and called here, is i
 
 from numba import int64
 
+from fastsumo.engine.cpu.kernels.chunks import FAILED, OUTSIDE, WEIGHED
 from fastsumo.engine.cpu.kernels.scratch import (
     mantissas_at,
     mantissas_in,
@@ -17,7 +18,7 @@ from fastsumo.engine.cpu.kernels.scratch import (
     weights_at,
     weights_in,
 )
-from fastsumo.engine.cpu.kernels.weights import FAILED, OUTSIDE, WEIGHED, call_noise, call_weights
+from fastsumo.engine.cpu.kernels.weights import call_noise, call_weights
 from fastsumo.engine.status import BAD_WEIGHT, EXTENDED, OK, RAISED, STOPPED
 from fastsumo.jit.memory import words
 from fastsumo.jit.options import device

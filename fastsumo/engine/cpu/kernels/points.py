@@ -10,23 +10,22 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import carray, types
+from numba import types
 
-from fastsumo.engine.cpu.kernels.chunks import arguments_of
+from fastsumo.engine.cpu.kernels.chunks import arguments_at, arguments_of
 from fastsumo.engine.faults import compiling
 from fastsumo.errors import ModelError
 from fastsumo.jit import options
 from fastsumo.jit.copies import thawed
 from fastsumo.jit.fingerprint import by_content, fingerprint
-from fastsumo.jit.memory import readonly, table_at
+from fastsumo.jit.memory import copied, floats
 from fastsumo.jit.sources import compiler_settings, source_digest
 from fastsumo.models.proof import Proof
 
 if TYPE_CHECKING:
     from fastsumo.models.model import Model
 
-_FLOATS = types.CPointer(types.float64)
-_SIGNATURE = types.int64(types.int64, types.int64, _FLOATS, _FLOATS, _FLOATS)
+_SIGNATURE = types.int64(*[types.int64] * 5)
 _CALL = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 6)
 
 
@@ -94,29 +93,14 @@ def _compile(function: Any, shape: tuple[int, int, int], digest: str | None, pro
 
 def _compile_now(function: Any, shape: tuple[int, int, int], digest: str | None, proof: Proof) -> Any:
     dim, params_size, columns = shape
-    columns_size = max(columns, 1)
     density = options.checked(function, *arguments_of(dim, columns, params_size))
 
-    if columns:
-
-        @options.inlined
-        def density_at(x, i, row, params):
-            return 1.0 * density(readonly(x[:, i]), readonly(row), readonly(params))
-    else:
-
-        @options.inlined
-        def density_at(x, i, row, params):
-            return 1.0 * density(readonly(x[:, i]), readonly(params))
+    arguments, params_of, row_of = arguments_at(dim, columns, False), copied(params_size), copied(columns)
 
     def values(points_at, n, numbers_at, row_at, out_at):
-        numbers, row = carray(numbers_at, (params_size + 1,)), carray(row_at, (columns_size,))
-        out = carray(out_at, (n,))
-        x, params = table_at(points_at, dim, n), numbers[:params_size]
-        try:
-            for i in range(n):
-                out[i] = density_at(x, i, row, params)
-        except Exception:
-            return 1
+        out, row, params = floats(out_at, n), row_of(row_at), params_of(numbers_at)
+        for i in range(n):
+            out[i] = 1.0 * density(*arguments(points_at, i, 8 * n, row, params))
         return 0
 
     return options.callback(

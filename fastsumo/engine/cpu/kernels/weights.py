@@ -18,19 +18,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import types
 
-from fastsumo.engine.cpu.kernels.chunks import Chunk, arguments_of, has_loop, try_lanes, weigher
+from fastsumo.engine.cpu.kernels.chunks import FAILED, arguments_of, chunk_of, has_loop, try_lanes, weigher
 from fastsumo.engine.cpu.kernels.look_up import look_up
 from fastsumo.engine.shapes import Shape, numbers_of, shape_of
 from fastsumo.errors import SlowModelWarning
 from fastsumo.jit import options
-from fastsumo.jit.bits import fabs
 from fastsumo.jit.calls import by_address
 from fastsumo.jit.copies import thawed
 from fastsumo.jit.fingerprint import by_content, fingerprint
-from fastsumo.jit.lanes import WIDTH
-from fastsumo.jit.memory import copied, floats, table_at, words
+from fastsumo.jit.memory import table_at, words
 from fastsumo.jit.sources import compiler_settings, source_digest
-from fastsumo.models import transforms
 from fastsumo.trial.lazy_sums import with_lazy_sums
 from fastsumo.trial.philox import fill_normals, fill_uniforms
 from fastsumo.trial.ranges import LARGEST_LINEAR, LARGEST_SHIFT, LOG_2, SMALLEST_LINEAR
@@ -39,9 +36,7 @@ if TYPE_CHECKING:
     from fastsumo.models.model import Model
     from fastsumo.models.proof import Proof
 
-_BUFFER = 4096  # float64 numbers of noise worked on at a time: 32 KiB, a first-level cache
 _GIVEN = "given"  # noise that is no noise
-_MOST, _FEWEST = 1024, 64  # samples that they are for
 
 _NOISE = types.int64(
     types.int64,  # address of trials, uint64
@@ -69,7 +64,6 @@ _CALL = ctypes.CFUNCTYPE(
     *[ctypes.c_int64] * 2,
 )
 _NOISE_CALL = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 4, ctypes.c_uint64, *[ctypes.c_int64] * 3)
-WEIGHED, FAILED, OUTSIDE = 0, 1, 2  # what that returns; OUTSIDE: some weight is not in the linear range
 
 
 @dataclass(frozen=True)
@@ -181,11 +175,6 @@ def _compile_now(function: Any, shape: Shape, digest: str | None, linear: bool, 
     return found
 
 
-def chunk_of(shape: Shape) -> int:
-    """How many samples' noise is worked on at a time."""
-    return max(_FEWEST, min(_MOST, _BUFFER // shape.noise_dim)) // WIDTH * WIDTH
-
-
 @lru_cache
 def _noise(kind: str) -> Any:
     """The function that fills a chunk with noise of a kind."""
@@ -204,21 +193,19 @@ def _noise(kind: str) -> Any:
 def _callback(
     function: Any, shape: Shape, digest: str | None, linear: bool, by_lanes: bool, proof: Proof | None = None
 ) -> Any:
-    chunk = Chunk(shape.dim, shape.columns, shape.params, chunk_of(shape))
     density = options.checked(function, *arguments_of(shape.dim, shape.columns, shape.params))
 
     def before() -> None:
         if proof is not None:
             proof.look()
         if by_lanes:
-            try_lanes(density, chunk)
+            try_lanes(density, shape)
 
     def check(address: int) -> None:
         if proof is not None:
             proof.compare(partial(_values_at, address, shape, linear))
 
-    weights = _weights(density, shape, chunk, linear, by_lanes)
-    return options.callback(weights, _WEIGHTS, digest, before, check)
+    return options.callback(weigher(density, shape, linear, by_lanes), _WEIGHTS, digest, before, check)
 
 
 def _values_at(
@@ -287,34 +274,6 @@ def first_failure(
             )
             return begin, noise[:, 0].copy()
     return None
-
-
-def _weights(density: Any, shape: Shape, chunk: Chunk, linear: bool, by_lanes: bool) -> Any:
-    """The function to compile, with the model's function and the sizes as constants in its closure."""
-    samples, noise_dim = chunk.samples, shape.noise_dim
-    rows = transforms.rows_of(shape.transform, shape.dim, shape.noise_dim)
-    numbers_size, columns_size = max(shape.numbers, 1), max(shape.columns, 1)
-    row_of = copied(shape.columns)
-    transform = getattr(transforms, shape.transform) if shape.transform else None
-    weigh_chunk = weigher(density, transform, chunk, linear, by_lanes)
-
-    def weights(noise_at, n, given, numbers_at, row_at, shift, result_at, power_at):
-        if linear and not fabs(shift) < LARGEST_SHIFT:
-            return OUTSIDE
-        numbers, row = floats(numbers_at, numbers_size), row_of(floats(row_at, columns_size))
-        noise, result, power = table_at(noise_at, noise_dim, samples), floats(result_at, n), floats(power_at, n)
-        if rows > noise_dim:
-            table = np.empty((rows, samples))
-            table[:noise_dim] = noise
-            noise = table
-        try:
-            outside = weigh_chunk(noise, given != 0, numbers, row, shift, result, power)
-        except Exception:
-            return FAILED
-        return OUTSIDE if outside else WEIGHED
-
-    weights.__name__ = "linear_weights" if linear else "extended_weights"  # what it is cached under
-    return weights
 
 
 call_noise = by_address(_NOISE)  # its address first, like ...
