@@ -71,7 +71,9 @@ def growth_table(found: fs.Stratified, controlled: Sequence[tuple[int, float, fl
             if before is None
             else f"{(variance - before[0]) / 4:.4f} ± {math.sqrt(error**2 - before[1] ** 2) / 4:.1g}"
         )
-        rows.append([short(float(last + 1)), plain, f"{variance:.5f} ± {error:.1g}", added])
+        rows.append(
+            [short(float(last + 1)), plain, f"{variance:.{-math.floor(math.log10(error))}f} ± {error:.1g}", added]
+        )
         before = variance, error
     head = ["K below", "variance, by strata", "with a control variate"]
     return table([[*head, f"an octave adds (first order: χ² log 2 = {chi2 * math.log(2.0):.4f})"], *rows])
