@@ -609,6 +609,17 @@ def test_what_would_never_end_is_not_compiled() -> None:
     fails(lambda: look(lambda z, params: endless(int(3.0 * z[0]))), fs.ModelError, "'mine' calls itself without end")
 
 
+def test_where_no_trial_comes_an_exception_of_compiled_code_is_none_of_the_proof() -> None:
+    """It is an error when one comes there."""
+    proof = Proof(fs.Model(lambda z, params: z[0], 1, name="mine"))
+
+    def compare(least: float) -> None:
+        proof.compare(lambda points, *_: [None if abs(z[0]) > least else float(z[0]) for z in points])
+
+    compare(6.0)
+    fails(lambda: compare(4.0), fs.ModelError, "but an exception when it is compiled")
+
+
 @pytest.mark.parametrize(
     ("function", "compiled", "is_right"),
     [
