@@ -38,7 +38,7 @@ def demand(context: Any, builder: Any, fine: Any, kind: type[Exception], message
     """Raise, unless something is so; a number that is too large where Python goes on, nothing in the model catches."""
     with builder.if_then(builder.not_(fine), likely=False):
         inside = getattr(builder, "_in_try_block", False)
-        builder._in_try_block = inside and kind is not OverflowError
+        builder._in_try_block = inside if kind is not OverflowError else False
         line = getattr(context, "line", None)
         context.call_conv.return_user_exc(builder, kind, (message,), loc=line, func_name="model")
         builder._in_try_block = inside
@@ -373,6 +373,11 @@ class LowerWhole:
             and isinstance(kind := self.typeof(expr.args[0].name), types.Integer)
         ):
             return self.context.cast(self.builder, self.loadvar(expr.args[0].name), kind, signature.return_type)
+        if function is range and len(expr.args) > 1:  # whose length is a difference
+            start, stop = (self.typeof(each.name) for each in expr.args[:2])
+            first, last = (self.loadvar(each.name) for each in expr.args[:2])
+            if start == stop == types.int64:
+                operated(self.context, self.builder, types.int64, "sub", last, first)
         if function in (min, max):
             for each in expr.args:
                 self._stay_exact(each, signature.return_type)
@@ -384,7 +389,9 @@ class LowerWhole:
     def _fit_numpy(self, result: Any, kind: Any, *given: Any) -> None:
         """Hold a result to the type that NumPy gives it: Python's numbers, int64 here, take that of the others."""
         kinds = [self.typeof(each.name) for each in given]
-        if not all(isinstance(each, types.Integer | types.Boolean) for each in (kind, *kinds)):
+        if not (
+            isinstance(kind, types.Integer) and all(isinstance(each, types.Integer | types.Boolean) for each in kinds)
+        ):
             return
         own = [as_dtype(each) for each in kinds if not _is_pythons(each)]
         if not own or (dtype := np.result_type(*own)).kind not in "iu":

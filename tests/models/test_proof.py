@@ -156,15 +156,34 @@ def unwritten(values):  # type: ignore[no-untyped-def]
     return memory.sum()
 
 
+@numba.njit(error_model="numpy")
+def over_nothing(n):  # type: ignore[no-untyped-def]
+    return 7 // n
+
+
+@numba.vectorize
+def cubed(n):  # type: ignore[no-untyped-def]
+    return n * n * n
+
+
 READERS = [
     *("reads_too_far_too(params)", "TABLE[int(z[0] + 7.0)]", "(lambda v: v[4])(params)", "taught(params)"),
     *("looks_up(z[0])", "looks_up(z).sum()", "applied(lambda v: v[4], params)", "declared(params)"),
     *("1.0 * (7 // int(params[1]))", "1.0 * (7 % int(params[1]))", "1.0 * divmod(7, int(params[1]))[0]"),
+    *(
+        "1.0 * over_nothing(int(params[1]))",
+        "1.0 * cubed(2**22)",
+        "0.5 * int(z[0] + 1e19)",
+        "2.0 * int(z[0] + 4e9) ** 3",
+    ),
 ]
 
 
 def test_whatever_reads_is_checked() -> None:
-    """All in one function, behind a question of params, where no point of a proof is; whole numbers over 0 too."""
+    """All in one function, behind a question of params, where no point of a proof is.
+
+    So are whole numbers: over 0, or too large for 64 bits.
+    """
     lines = [f" if params[0] == {i}.0:\n  return {text}\n" for i, text in enumerate(READERS)]
     exec(f"def model(z, params):\n{''.join(lines)} return unwritten(z) + 7 % 3 + z[0] % 2.0", scope := dict(globals()))
     shape = weights.Shape("normal", "", 1, 1, 2, 2, 0)
@@ -558,6 +577,23 @@ def test_a_wrong_number_is_an_error() -> None:
         lambda: proof.compare(values), fs.ModelError, r"gives \S+ in plain Python but \S+ when it is compiled, at z = "
     )
     fails(lambda: proof.compare(lambda *given: [None] * len(given[0])), fs.ModelError, "but an exception when")
+
+
+def test_a_whole_number_that_is_too_large_is_an_error_that_says_where() -> None:
+    """One that hardly a trial meets, and no point of a proof."""
+
+    def log_density(x, row, params):  # type: ignore[no-untyped-def]
+        rare = int(x[0] * row[0]) if 0.123 < x[0] < 0.1233 else 0
+        return float(rare * rare * rare % 7) - x[0] ** 2
+
+    proposal = fs.proposals.Gaussian([0.0], 1.0)
+    model = fs.importance(log_density, proposal, data=np.full((3, 1), 1e8), name="mine")
+    text = fails(
+        lambda: fs.evaluate(model, fs.IWAE(2), 10_000), fs.ModelError, "'mine' raised OverflowError: a product"
+    )
+    assert "beyond int64" in text
+    assert "`return float(rare * rare * rare % 7) - x[0] ** 2`" in text
+    assert "use floats" in text
 
 
 @numba.njit
