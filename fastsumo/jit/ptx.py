@@ -3,7 +3,8 @@
 numba-cuda is optional and slow to import, so only these functions import it, when something is to be compiled; no card
 and no driver is needed for that. Multiplications and additions are never fused but where `fma` is spelled out, as on
 a CPU. A user's function is checked as it is there (`checked.py`), where numba-cuda drops the options that say so: an
-index out of range raises, and so do whole numbers divided by 0. What a kernel makes of that is `calls.attempt`.
+index out of range raises, and so do whole numbers that its types do not hold. What a kernel makes of that is
+`calls.attempt`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from numba.extending import intrinsic
 from fastsumo.jit.cache import cache_folder, prune
 from fastsumo.jit.checked import HelperCompiler
 from fastsumo.jit.powers import Nodes, insert_powers
+from fastsumo.jit.whole import LowerWhole, WholeNumbers
 
 Capability = tuple[int, int]  # compute capability of a card, such as (9, 0)
 Bounds = tuple[int, int] | None
@@ -163,12 +165,13 @@ def _set(owner: Any, name: str, value: Any) -> Iterator[None]:
 @cache
 def _compiler() -> Any:
     """numba-cuda's, with constant powers as multiplications, and a user's functions checked."""
-    from numba.cuda.compiler import CUDACompiler
+    from numba.cuda.compiler import CUDACompiler, CUDANativeLowering
     from numba.cuda.core import errors, ir_utils
     from numba.cuda.core import ir as code
     from numba.cuda.core.callconv import PythonErrorModel
     from numba.cuda.core.compiler_machinery import FunctionPass, register_pass
     from numba.cuda.core.untyped_passes import ReconstructSSA
+    from numba.cuda.lowering import CUDALower
     from numba.cuda.target import CUDATargetContext
 
     @register_pass(mutates_CFG=False, analysis_only=False)
@@ -182,15 +185,25 @@ def _compiler() -> Any:
             nodes = Nodes(code.Expr, code.Var, code.Global, code.Assign)
             return insert_powers(state.func_ir, nodes, errors.ConstantInferenceError, ir_utils.build_definitions)
 
-    class Checked(CUDATargetContext):  # type: ignore[misc]
+    class Target(CUDATargetContext):  # type: ignore[misc]
+        @property
+        def call_conv(self) -> Any:  # as Numba has it; here it warns
+            return self.fndesc.call_conv
+
+    class Checked(WholeNumbers, Target):  # type: ignore[misc]
         enable_boundscheck = True
+        compiled: ClassVar[dict[Any, Any]] = {}  # for this target
 
-    class WholeErrors(PythonErrorModel):  # type: ignore[misc]
-        """Whole numbers divided by 0 are an error, others infinity or NaN."""
+    class Lower(LowerWhole, CUDALower):  # type: ignore[misc]
+        def lower_assign(self, ty: Any, inst: Any) -> Any:
+            if isinstance(inst.value, code.Var):
+                self._stay_exact(inst.value, ty)
+            return super().lower_assign(ty, inst)
 
-        def fp_zero_division(self, builder: Any, exc_args: Any = None, loc: Any = None) -> bool:
-            whole = exc_args[0].startswith("integer ")
-            return whole and super().fp_zero_division(builder, exc_args, loc)
+    @register_pass(mutates_CFG=True, analysis_only=False)
+    class Lowering(CUDANativeLowering):  # type: ignore[misc]
+        _name = "checked_lowering"
+        lowering_class = Lower
 
     class Compiler(CUDACompiler):  # type: ignore[misc]
         asked: ClassVar[list[Any]]
@@ -198,15 +211,18 @@ def _compiler() -> Any:
         def compile_extra(self, func: Any) -> Any:
             options = self.asked[-1].targetoptions if self.asked and self.asked[-1].py_func is func else {}
             target = self.state.targetctx
-            target.__class__ = CUDATargetContext  # not that of what it is compiled for
+            target.__class__ = Checked if isinstance(target, Checked) else Target
             if options.get("boundscheck") or options.get("pipeline_class") is HelperCompiler:
-                model = PythonErrorModel if options.get("error_model") == "python" else WholeErrors
-                target.__class__, target.error_model = Checked, model(target.error_model.call_conv)
+                target.__class__, target.cached_internal_func = Checked, Checked.compiled
+                if options.get("error_model") == "python":
+                    target.error_model = PythonErrorModel(target.error_model.call_conv)
             return super().compile_extra(func)
 
         def define_pipelines(self) -> list[Any]:
             [passes] = super().define_pipelines()
             passes.add_pass_after(Powers, ReconstructSSA)
+            if isinstance(self.state.targetctx, Checked):
+                passes.passes = [(Lowering if each is CUDANativeLowering else each, why) for each, why in passes.passes]
             passes.finalize()
             return [passes]
 

@@ -28,6 +28,7 @@ from numba.np.numpy_support import as_dtype
 
 _USE = "Python's have no limit, those of compiled code do (int64: 2**63): use floats"
 _NEGATIVE = "a whole number to a negative power is not a whole number: use floats"
+_WHOLE = 2.0**52  # from here on every float is whole
 _EXACT = 2**53  # up to here every whole number is a float
 _PYTHONS = (types.int64, types.boolean)  # which NumPy has too
 _COMPARISONS = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
@@ -203,8 +204,12 @@ def _whole_of_float(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 def _rounded(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    rint = builder.module.declare_intrinsic("llvm.rint", [args[0].type])
-    return _truncated(context, builder, builder.call(rint, args), sig.args[0], sig.return_type)
+    x = context.cast(builder, args[0], sig.args[0], types.float64)
+    least, most = x.type(-_WHOLE), x.type(_WHOLE)
+    far = builder.select(builder.fcmp_ordered("<", x, x.type(0.0)), least, most)
+    small = builder.and_(builder.fcmp_ordered(">", x, least), builder.fcmp_ordered("<", x, most))
+    whole = builder.fsub(builder.fadd(x, far), far)  # as llvm.rint does, which a GPU's compiler has not
+    return _truncated(context, builder, builder.select(small, whole, x), types.float64, sig.return_type)
 
 
 def _itself(context: Any, builder: Any, sig: Any, args: Any) -> Any:

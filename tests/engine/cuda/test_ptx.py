@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ import pytest
 
 import fastsumo as fs
 from fastsumo.engine.cuda import programs
+from fastsumo.engine.cuda.kernels import weight
 from fastsumo.engine.cuda.kernels.record import Kind
-from fastsumo.jit import ptx
+from fastsumo.jit import options, ptx
 from fastsumo.trial.params import make_params
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed: pip install 'fastsumo[cuda]'")
 HARMONIC = fs.roulette.Harmonic
 NOTE = fs.models.note()
+NAN = "0d7FF8000000000000"
 
 
 def kind_of(estimator: fs.Estimator) -> Kind:
@@ -41,8 +44,86 @@ def test_a_kernel_with_a_model_and_its_cache(tmp_path: Path, monkeypatch: pytest
     check(text, (9, 0))
     assert "mul.wide.u32" in text
     assert "__nv_" not in text  # no function of NVIDIA's library, whose bits are its own
+    assert NAN not in text  # nothing in the model can raise
     monkeypatch.setattr(ptx, "_compile", None)
     assert ptx.ptx_of(*arguments) == text
+
+
+@numba.njit
+def picked(table, i):  # type: ignore[no-untyped-def]
+    return table[i]
+
+
+def indexed(z, params):  # type: ignore[no-untyped-def]
+    return params[int(z[0])]
+
+
+def indexed_by_a_helper(z, params):  # type: ignore[no-untyped-def]
+    return picked(params, 3 if z[0] > 3.5 else 1)
+
+
+def divided(z, params):  # type: ignore[no-untyped-def]
+    return 7.0 - 7 // int(z[0])
+
+
+def multiplied(z, params):  # type: ignore[no-untyped-def]
+    return 2.0**-60 * (int(z[0]) * 2**60)
+
+
+def raising(z, params):  # type: ignore[no-untyped-def]
+    if z[0] > 3.5:
+        raise ValueError("too far")
+    return z[0]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [indexed_by_a_helper, *(pytest.param(f, marks=pytest.mark.slow) for f in (indexed, divided, multiplied, raising))],
+)
+def test_what_raises_is_no_weight(function: Any) -> None:
+    model = fs.Model(function, 1, [1.0, 2.0, 3.0], log_evidence=0.0)
+    assert NAN in programs.compile_log_weights(model, kind_of(fs.ELBO()), (9, 0))
+
+
+def instructions(text: str) -> Counter[str]:
+    return Counter(re.findall(r"^[ \t]+(?:@!?%\w+[ \t]+)?([a-z][\w.]*)[^;\n]*;", text, re.MULTILINE))
+
+
+def sixteen(x, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for j in range(16):
+        total += (x[j] - params[j]) ** 2
+    return -0.5 * total
+
+
+def by_size(z, row, params):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for j in range(z.size):
+        total += row[0] * z[j] + row[-1]
+    return total - params[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("capability", [(8, 0), (9, 0)], ids=str)
+@pytest.mark.parametrize(
+    "model",
+    [
+        NOTE,
+        fs.importance(sixteen, fs.proposals.Gaussian(np.zeros(16), 1.2), np.arange(16.0)),
+        fs.Model(by_size, 9, [1.0, 2.0], data=np.ones((2, 3))),
+    ],
+    ids=["note", "sixteen", "by size"],
+)
+def test_checks_that_nothing_can_fail_cost_nothing(model: fs.Model, capability: Any, monkeypatch: Any) -> None:
+    found = []
+    for compiled in (weight.checked, lambda function, *sizes: options.inlined(function)):
+        monkeypatch.setattr(weight, "checked", compiled)
+        kernels = programs.sources(model, kind_of(fs.SUMO(HARMONIC())), True)
+        for name in (programs.TILES, programs.WEIGH):
+            source = kernels[name][0]
+            found.append(instructions(ptx.ptx_of(source.make, source.signature, capability, None, source.bounds)))
+    assert found[:2] == found[2:]
+    assert min(sum(each.values()) for each in found) > 400
 
 
 SHIFT = 1.375

@@ -85,7 +85,7 @@ def fragile(z, params):  # type: ignore[no-untyped-def]
     if x > 4.0:
         return picked(TABLE, at)
     if x > 3.0:
-        return float(7 // at + 7 % at)
+        return float(7 // at)
     if x > 2.0:
         return (1.0, 2.0)[at]
     if x > 1.0 and at > 3:
