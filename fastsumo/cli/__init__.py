@@ -51,7 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for stream, redirect in ((sys.stdout, contextlib.redirect_stdout), (sys.stderr, contextlib.redirect_stderr)):
             if stream is None:  # closed by who started this program; print would take the other one
                 stack.enter_context(redirect(stack.enter_context(open(os.devnull, "w", encoding="utf-8"))))
-        return _run(given, own_process)
+        code = _run(given, own_process)
+    if own_process:
+        gc.freeze()  # the process ends, and needs not go through all once more
+    return code
 
 
 def _run(given: list[str], own_process: bool) -> int:

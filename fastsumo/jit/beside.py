@@ -16,6 +16,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from numba.core.registry import cpu_target
+
 from fastsumo.jit.cache import is_writable
 
 _children: set[int] | None = None  # processes that compile; None where there may be none
@@ -43,6 +45,7 @@ def beside(done: Callable[[], bool], *jobs: Callable[[], object]) -> Callable[[]
     """
     if _children is None or not _can_fork() or not is_writable() or done():
         return nothing
+    cpu_target.target_context.refresh()  # loads half of Numba, which both need
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads, from Python 3.12 on: those of BLAS, that idle
         child = os.fork()

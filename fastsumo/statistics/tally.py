@@ -5,6 +5,7 @@ What is added, and in which order, is the engines'; `Statistics` is the lasting 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,7 @@ def take(memory: np.ndarray, address: int, trials: int = 0) -> tuple[Digits, NDA
     return sums, bins, counts
 
 
+@cache
 def compile_taking() -> None:
     """Compile what `take` takes."""
     compile_for(collect, 0, 0, 0, 0)

@@ -5,6 +5,8 @@ by its address: each is compiled once, and a run compiles what it needs. How tri
 what threads do with blocks (`engine/cpu/workers.py`).
 """
 
+from functools import cache
+
 import numpy as np
 from numba import int64, uint64
 
@@ -68,6 +70,7 @@ def _extended_trials(params, scratch, short, n):
 _OTHERS = {kinds.JVI: jackknife_trials, kinds.MLMC: mlmc_trials, kinds.TAYLOR: taylor_trials}
 
 
+@cache
 def trials_at(kind, linear):
     """The address of what runs a tile's trials of a kind, see `_linear_trials`; found compiled, or compiled.
 
