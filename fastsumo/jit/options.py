@@ -59,14 +59,14 @@ def _njit(function: Callable[..., Any], **options: Any) -> Any:
     return numba.njit(**options)(function)
 
 
+def allocating(function: Callable[..., Any]) -> Any:
+    """A function that LLVM must inline, and that takes memory for arrays of its own."""
+    return _njit(function, **INLINED, **_HEAP)
+
+
 def inlined(function: Callable[..., Any]) -> Any:
     """A small device function that LLVM must inline, so that the loop around it vectorises."""
     return _njit(function, **INLINED)
-
-
-def allocating(function: Callable[..., Any]) -> Any:
-    """A function that LLVM must inline likewise, and that takes memory for arrays of its own."""
-    return _njit(function, **INLINED, **_HEAP)
 
 
 def _divides(function: Callable[..., Any], divided: Callable[..., Any]) -> None:
