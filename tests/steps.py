@@ -31,6 +31,6 @@ def after_each_store(act: Callable[[int], object], patch: pytest.MonkeyPatch | N
     (patch.setattr if patch else setattr)(Coordinator, "_transact", watched)
 
 
-def chunks_of(trials: int) -> None:
+def chunks_of(trials: int, patch: pytest.MonkeyPatch | None = None) -> None:
     """Have chunks of so many trials in this process, with ``chunk_seconds`` that are not reached."""
-    Coordinator._fitting = lambda *_, **__: trials  # type: ignore[method-assign, assignment]
+    (patch.setattr if patch else setattr)(Coordinator, "_fitting", lambda *_, **__: trials)

@@ -31,7 +31,7 @@ _LEAST_AND_MOST = {min: operator.lt, max: operator.gt}
 _BY_TYPES = (operator.pow, operator.ipow)  # operators with implementations for constants
 
 
-RAISED = 1
+RAISED = 1  # what a C function returns in place of an exception
 _QUIET: set[str] = set()  # functions, by their names in LLVM, that never raise an exception
 _TRUE, _FALSE = (Constant(IntType(1), truth) for truth in (1, 0))
 _IS_FINE = callconv.Status(callconv.RETCODE_OK, _TRUE, _FALSE, _FALSE, _FALSE, _FALSE, _FALSE, None)
@@ -74,7 +74,7 @@ class _Target(CPUContext):
         return super().get_constant_generic(builder, ty, val)
 
     def create_cfunc_wrapper(self, library: Any, fndesc: Any, env: Any, call_helper: Any) -> None:
-        """A C function, which returns `RAISED` for an exception that nobody could take."""
+        """Numba's would print the exception, and return whatever is there."""
         module, kind = self.create_module("cfunc_wrapper"), self.get_value_type(fndesc.restype)
         called = FunctionType(kind, [self.get_value_type(each) for each in fndesc.argtypes])
         function = Function(module, called, fndesc.llvm_cfunc_wrapper_name)

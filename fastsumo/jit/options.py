@@ -25,7 +25,6 @@ from numba.extending import overload
 
 from fastsumo.jit.cache import ContentCache
 from fastsumo.jit.checked import ModelCompiler
-from fastsumo.jit.lowering import RAISED as RAISED
 from fastsumo.jit.pipeline import (
     EngineCompiler,
     EntryCompiler,
@@ -42,11 +41,11 @@ REFUSED = (NumbaError, NotImplementedError, AssertionError)  # where code asks o
 _LARGEST_POWER = 0x10000  # beyond, Numba takes the general power too
 _compiled_for: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()  # kernels, and the kinds of their arguments
 _one_at_a_time = threading.Lock()
-_NO_HEAP = {"_nrt": False}  # the engine works on memory it is given: no reference counts to compile ...
-_HEAP = {"_nrt": True}  # ... unlike these, whoever calls them
+_NO_HEAP = {"_nrt": False}  # the engine works on memory it is given: no reference counts to compile
 
 _PART: dict[str, Any] = {"pipeline_class": PartCompiler, **_OPTIONS, **_NO_WRAPPERS}
 INLINED: Any = {"forceinline": True, **_PART}
+_HEAP = {"_nrt": True}  # what is compiled with arrays of its own, whoever calls it
 
 
 @overload(power, jit_options=INLINED, prefer_literal=True)
@@ -63,14 +62,14 @@ def _njit(function: Callable[..., Any], **options: Any) -> Any:
     return numba.njit(**options)(function)
 
 
+def allocating(function: Callable[..., Any]) -> Any:
+    """A function that LLVM must inline, and that takes memory for arrays of its own."""
+    return _njit(function, **INLINED, **_HEAP)
+
+
 def inlined(function: Callable[..., Any]) -> Any:
     """A small device function that LLVM must inline, so that the loop around it vectorises."""
     return _njit(function, **INLINED)
-
-
-def allocating(function: Callable[..., Any]) -> Any:
-    """A function that LLVM must inline likewise, and that takes memory for arrays of its own."""
-    return _njit(function, **INLINED, **_HEAP)
 
 
 def checked(function: Callable[..., Any], *sizes: int) -> Any:
@@ -184,7 +183,7 @@ def callback(
 ) -> Any:
     """A user's native function with a C address, compiled at once; cached under ``digest`` unless that is None.
 
-    It returns `RAISED` where the function raises, which is the only way of it to tell, and works on memory it is given.
+    It returns `lowering.RAISED` where the function raises, and works on memory it is given.
     ``before`` is called if it has to be compiled, and ``proof`` with the address of what was; only what has passed its
     proof is cached. What these raise is raised.
     """

@@ -216,6 +216,7 @@ def test_the_c_peer_is_the_same_on_any_number_of_threads(c_outcome: Outcome) -> 
     assert alone.samples == c_outcome.samples
 
 
+@pytest.mark.slow
 def test_the_two_c_peers_agree(c_outcome: Outcome) -> None:
     other = c_log_weight.trials(50_000, None, SEED, 2)
     np.testing.assert_allclose(other.values, c_outcome.values[:50_000], rtol=1e-9, atol=1e-9)

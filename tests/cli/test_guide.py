@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from commands import complaint, output
+from zoo import slow
 
 from fastsumo import cli
 from fastsumo.guide import pages, scripts
 
 
-@pytest.mark.parametrize("columns", [60, 100])
+@pytest.mark.parametrize("columns", [60, slow(100)])
 @pytest.mark.parametrize("name", [pages.INDEX, *pages.names()])
 def test_pages_fit(
     name: str, columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

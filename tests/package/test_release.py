@@ -49,6 +49,7 @@ def test_the_wheel_is_the_package_and_no_more(built: Path) -> None:
     assert "fastsumo = fastsumo.cli:main" in points
 
 
+@pytest.mark.slow
 def test_the_wheel_runs_alone(built: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(built / f"{NAME}-py3-none-any.whl") as wheel:
         wheel.extractall(tmp_path)

@@ -172,6 +172,7 @@ def test_a_screen_is_drawn_four_times_a_second_at_most(monkeypatch: pytest.Monke
     assert 7 <= len(looks) <= 9
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="a terminal of POSIX")
 def test_a_real_terminal_is_left_clean(tmp_path: Path) -> None:
     """The live view is gone when the result is printed, and the cursor is back."""

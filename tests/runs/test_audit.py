@@ -33,6 +33,21 @@ def by_rows(row: Row, law: fs.roulette.Roulette = HARMONIC, minimum: int = 1, st
     return function
 
 
+def by_paths(law: fs.roulette.Roulette, dtype: Any) -> Any:
+    """A function of all rows that is right, in one precision or another."""
+
+    def function(log_weights: Any, terms: Any) -> Any:
+        w = log_weights.astype(dtype)
+        path = np.logaddexp.accumulate(w, axis=1) - np.log(np.arange(1, w.shape[1] + 1, dtype=dtype))
+        with np.errstate(invalid="ignore"):
+            step = np.diff(path, axis=1)
+        j = np.arange(1, step.shape[1] + 1)
+        inverse = (1.0 / law.survival(j)).astype(dtype)
+        return path[:, 0] + np.where(j <= terms[:, None], step * inverse, dtype(0)).sum(axis=1)
+
+    return function
+
+
 def iwae(w: Any, k: int) -> float:
     """``log((w_1 + ... + w_k) / k)``"""
     top = max(w[:k])
@@ -159,15 +174,7 @@ def test_what_is_drawn_inside_is_told() -> None:
 
 @pytest.mark.parametrize("law", [HARMONIC, PAPER, fs.roulette.PowerLaw(1.5)], ids=repr)
 def test_single_precision_passes_at_any_scale(law: fs.roulette.Roulette) -> None:
-    def function(log_weights: Any, terms: Any) -> Any:
-        w = log_weights.astype(np.float32)
-        path = np.logaddexp.accumulate(w, axis=1) - np.log(np.arange(1, w.shape[1] + 1, dtype=np.float32))
-        with np.errstate(invalid="ignore"):
-            step = np.diff(path, axis=1)
-        j = np.arange(1, step.shape[1] + 1)
-        inverse = (1.0 / law.survival(j)).astype(np.float32)
-        return path[:, 0] + np.where(j <= terms[:, None], step * inverse, np.float32(0)).sum(axis=1)
-
+    function = by_paths(law, np.float32)
     assert function(np.zeros((2, 3)), np.array([1, 2])).dtype == np.float32
     assert fs.audit(function, law).passed
 
@@ -212,7 +219,7 @@ def test_draws_of_another_law_are_told(law: fs.roulette.Roulette) -> None:
         "does not follow the law": lambda n: rng.geometric(0.9, n),
     }
     for words, draw in wrong.items():
-        found = fs.audit(by_rows(right, law), law, draw=draw)
+        found = fs.audit(by_paths(law, np.float64), law, draw=draw)
         assert words in " ".join(found.text.split()), found.text
     assert sum(fs.audit(by_rows(right, law), law, draw=lambda n, s=s: law.sample(n, s)).passed for s in range(20)) == 20  # type: ignore[misc]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from bits import same_bits
-from steps import PLACE
+from steps import PLACE, after_each_store, chunks_of
 from zoo import breaks, slow
 
 import fastsumo as fs
@@ -130,8 +130,22 @@ def test_cells_added_while_a_process_runs_are_run_too(study: Study) -> None:
     assert study[0].trials == 4_000_000
 
 
+def test_control_c_keeps_finished_chunks(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    def press(stored: int) -> None:
+        if stored == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    study.add(NOTE, CAPPED, 10**10)
+    after_each_store(press, monkeypatch)
+    chunks_of(2**17, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        study.run(threads=2, progress=False, chunk_seconds=1e5)
+    finished_chunks_are_kept(study)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_control_c_keeps_finished_chunks(study: Study) -> None:
+def test_sigint_of_a_process_keeps_finished_chunks(study: Study) -> None:
     study.add(NOTE, CAPPED, 10**10)
     child = Child(study, pause=2)
     child.go()
@@ -140,6 +154,10 @@ def test_control_c_keeps_finished_chunks(study: Study) -> None:
     child.go()
     child.process.send_signal(signal.SIGINT)
     assert child.end() == ("interrupted\n", "", 130)
+    finished_chunks_are_kept(study)
+
+
+def finished_chunks_are_kept(study: Study) -> None:
     kept = study[0]
     assert 0 < kept.trials < 10**10
     assert kept.interrupted

@@ -18,8 +18,9 @@ from fastsumo.engine.cpu.kernels.lane_weights import lane_extended, lane_linear
 from fastsumo.engine.shapes import Shape
 from fastsumo.jit.bits import fabs, float_bits
 from fastsumo.jit.lanes import POINTS, WIDTH, points, put, take
+from fastsumo.jit.lowering import RAISED
 from fastsumo.jit.memory import copied, floats, strided, table_at
-from fastsumo.jit.options import RAISED, allocating, inlined
+from fastsumo.jit.options import allocating, inlined
 from fastsumo.jit.reached import nested, of_library, python_function, reached
 from fastsumo.models import transforms
 from fastsumo.trial.lazy_sums import extended_weight, linear_weight
