@@ -73,7 +73,7 @@ ATTRIBUTES = {
             "get_getattr",
             "get_returned_value",
         ),
-        *("pair_first", "pair_second", "post_lowering"),
+        *("pair_first", "pair_second", "post_lowering", "refresh"),
     ),
     "numba.core.compiler.Compiler": ("define_pipelines",),
     "numba.core.compiler.Flags": ("copy",),
