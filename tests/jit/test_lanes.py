@@ -350,7 +350,7 @@ def test_what_lanes_cannot_do(function: Callable[..., Any]) -> None:
 def test_nothing_is_asked_of_lanes_that_has_one_answer(question: str) -> None:
     scope: dict[str, Any] = {"math": math, "np": np}
     exec(f"def asks(z, params):\n total = 0.0\n for v in z:\n  total += {question}\n return total", scope)
-    with pytest.raises(REFUSED):  # the error is Numba's, and another one up to 0.64
+    with pytest.raises(REFUSED):  # a TypingError, or NotImplementedError up to Numba 0.66
         weights_of(fs.Model(scope["asks"], 3, PARAMS), True, 1)
 
 
