@@ -68,10 +68,9 @@ ATTRIBUTES = {
         *("add_llvm_module", "finalize", "get_asm_str", "get_pointer_to_function", "has_dynamic_globals"),
     ),
     "numba.core.cpu.CPUContext": (
-        *("call_conv", "cast", "compile_internal", "get_constant_generic", "get_function", "get_getattr"),
-        "get_returned_value",
-        *("pair_first", "pair_second", "post_lowering"),
-        *("create_cfunc_wrapper", "create_module", "declare_function"),
+        *("call_conv", "cast", "compile_internal", "create_cfunc_wrapper", "create_module", "declare_function"),
+        *("get_constant_generic", "get_function", "get_getattr", "get_returned_value", "pair_first", "pair_second"),
+        *("post_lowering", "refresh"),
     ),
     "numba.core.compiler.Compiler": ("define_pipelines",),
     "numba.core.compiler.Flags": ("copy",),

@@ -35,6 +35,7 @@ from fastsumo.models.proof import Proof
 from fastsumo.statistics.merger import merged
 from fastsumo.statistics.row_sums import no_trials
 from fastsumo.statistics.spans import joined, without
+from fastsumo.statistics.tally import compile_taking
 from fastsumo.trial import kinds
 from fastsumo.trial.draw import draw_terms
 from fastsumo.trial.increments import width_of
@@ -141,7 +142,7 @@ class CpuEngine(OpenModel):
         linear = along_samples or plan.kind == kinds.TAYLOR
         splits = threads > 1 and along_samples and plan.samples(plan.largest) > SPLIT_ABOVE
         more = [partial(compile_split, of_plan.params)] if splits and _expects_split(plan, wanted.trials) else []
-        wait = _compiled_beside(plan, linear, *more) if threads > 1 and wanted.trials else nothing
+        wait = _compiled_beside(plan, linear, *more, compile_taking) if threads > 1 and wanted.trials else nothing
         super().__init__(wanted.model, wanted.estimator, wanted.seed, threads, linear, wait)
         self.center = self._find_center() if wanted.center is None else wanted.center
         self.params = with_center(self.params, self.center)

@@ -156,8 +156,8 @@ class TallyWorker(Worker):
         self.center, self.tally = center, Tally.taken()
 
     def compile(self) -> None:
-        compile_taking()
         super().compile()
+        compile_taking()
 
     def statistics(self) -> Statistics:
         """What was tallied, and the end of this worker: its tally goes to another one."""
