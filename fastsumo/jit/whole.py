@@ -225,7 +225,10 @@ _OF_WHOLE: dict[Any, Callable[..., Any]] = {
     abs: _absolute,
     **dict.fromkeys((math.floor, math.ceil, math.trunc), _itself),
 }
-_OPERATORS = (*_OF_WHOLE, operator.pos)
+_ELEMENTWISE = (  # what can leave the range of a type
+    *_OF_WHOLE,
+    *(np.add, np.subtract, np.multiply, np.floor_divide, np.left_shift, np.negative, np.square, np.absolute),
+)
 _FILLED = (np.array, np.asarray, np.full, np.full_like, np.arange)
 _SUMS = (sum, np.ptp)
 _OF_FLOAT: dict[Any, Callable[..., Any]] = {int: _whole_of_float, round: _rounded}
@@ -280,12 +283,11 @@ def unlike_numpy(function: Any, returned: Any, given: list[Any]) -> str:
         ):
             return f"numpy.{function.__name__} does not look at what {dtype} holds: use .astype(numpy.{dtype})"
         return ""
-    elementwise = function in _OPERATORS or isinstance(function, np.ufunc)
-    if elementwise and all(isinstance(kind, types.Array | types.Integer | types.Boolean) for kind in given):
-        kinds = [
-            getattr(kind, "dtype", kind) for kind in given if isinstance(kind, types.Array) or not _is_pythons(kind)
-        ]
-        if np.result_type(*map(as_dtype, kinds)) != dtype:
+    if function in _ELEMENTWISE and all(
+        isinstance(kind, types.Array | types.Integer | types.Boolean) for kind in given
+    ):
+        kinds = [1 if _is_pythons(kind) else as_dtype(getattr(kind, "dtype", kind)) for kind in given]
+        if np.result_type(*kinds) != dtype:
             return f"whole numbers in arrays have types of NumPy, but {dtype} when compiled: use .astype(numpy.int64)"
     return ""
 
