@@ -2,7 +2,8 @@
 
 Python's whole numbers have no limits; compiled ones have 64 bits and wrap, and a float that is NaN, infinite or too
 large for one becomes anything. So the code of a model and of its helpers is made by a target, and with a lowering, that
-look at each operation and each conversion: what its type does not hold is an error, and so is a division by 0.
+look at each operation and each conversion: what its type does not hold is an error, and so is a division by 0. A list
+that would change what is put into it is refused.
 
 Numbers of NumPy's smaller types are added in 64 bits by compiled code, but not by NumPy: what NumPy's own type does not
 hold is an error too. So it is in arrays, and where compiled code gives those another type it is refused. What NumPy
@@ -78,9 +79,9 @@ def constant_power(context: Any, builder: Any, kind: Any, x: Any, n: int) -> Any
 def _truncated(context: Any, builder: Any, x: Any, source: Any, kind: Any) -> Any:
     """A float as a whole number of a type, if it is one but for its fraction."""
     x = context.cast(builder, x, source, types.float64)
-    below = float(kind.minval) if kind.bitwidth == 64 and kind.signed else float(kind.minval - 1)
-    enough = builder.fcmp_ordered(">=" if kind.bitwidth == 64 and kind.signed else ">", x, x.type(below))
-    fine = builder.and_(enough, builder.fcmp_ordered("<", x, x.type(float(kind.maxval + 1))))
+    low, high = float(kind.minval - 1), float(kind.maxval + 1)
+    above = builder.fcmp_ordered(">=" if low == kind.minval else ">", x, x.type(low))  # -2**63 - 1 is no float
+    fine = builder.and_(above, builder.fcmp_ordered("<", x, x.type(high)))
     message = f"a float that {kind} does not hold, or NaN, becomes a whole number; {_USE}"
     demand(context, builder, fine, OverflowError, message)
     convert = builder.fptosi if kind.signed else builder.fptoui
