@@ -161,6 +161,12 @@ def over_nothing(n):  # type: ignore[no-untyped-def]
     return 7 // n
 
 
+@numba.njit(locals={"half": numba.int64})
+def rounded_down(x):  # type: ignore[no-untyped-def]
+    half = 0.5 * x
+    return 2.0 * half
+
+
 @numba.vectorize
 def cubed(n):  # type: ignore[no-untyped-def]
     return n * n * n
@@ -185,7 +191,10 @@ def test_whatever_reads_is_checked() -> None:
     So are whole numbers: over 0, or too large for 64 bits.
     """
     lines = [f" if params[0] == {i}.0:\n  return {text}\n" for i, text in enumerate(READERS)]
-    exec(f"def model(z, params):\n{''.join(lines)} return unwritten(z) + 7 % 3 + z[0] % 2.0", scope := dict(globals()))
+    exec(
+        f"def model(z, params):\n{''.join(lines)} return unwritten(z) + 7 % 3 + rounded_down(z[0] + 1.0) - 1.0",
+        scope := dict(globals()),
+    )
     shape = weights.Shape("normal", "", 1, 1, 2, 2, 0)
     with thawed(scope["model"]) as now:
         made = weights._callback(now, shape, None, False, False)
