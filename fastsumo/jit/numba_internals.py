@@ -69,7 +69,9 @@ ATTRIBUTES = {
     ),
     "numba.core.cpu.CPUContext": (
         *(
+            "active_code_library",
             "call_conv",
+            "call_internal_no_propagate",
             "cast",
             "compile_internal",
             "get_constant_generic",
@@ -100,5 +102,6 @@ ATTRIBUTES = {
         *("lower_getitem", "lower_inst", "lower_normal_function", "lower_setitem", "typeof"),
     ),
     "numba.core.typed_passes.NativeLowering": ("lowering_class",),
+    "numba.core.types.Dispatcher": ("dispatcher", "get_call_type"),
     "numba.core.types.Function": ("get_impl_key",),
 }
