@@ -25,11 +25,12 @@ from fastsumo.jit.indices import out_of_range
 from fastsumo.jit.memory import readonly
 from fastsumo.jit.pipeline import OurCompiler, PartCompiler, with_powers
 from fastsumo.jit.reached import of_library
-from fastsumo.jit.whole import LowerWhole, unlike_numpy, with_whole_numbers
+from fastsumo.jit.whole import LowerWhole, unlike_list, unlike_numpy, with_whole_numbers
 
 _POINTERS = (types.CPointer, types.RawPointer, types.ArrayCTypes)
 _TEXT = (types.UnicodeType, types.Bytes, types.UnicodeCharSeq, types.CharSeq)
 _UNCHECKED = (np.lib.stride_tricks.as_strided, np.take_along_axis)
+_LIST = "a list of whole numbers or of truth values is given other numbers, and would change them: begin with floats"
 _ATTRIBUTES = {
     "getitem_unchecked": "an index of getitem_unchecked is not checked: use one in brackets",
     "__hash__": "hashes differ from process to process",
@@ -64,9 +65,8 @@ def helper_options(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def checked_helper(helper: Any, function: Callable[..., Any]) -> Any:
-    """A function that is compiled as a helper is, and checked."""
-    options = helper_options(helper.targetoptions)
-    return type(helper)(function, dict(helper.locals), options, pipeline_class=HelperCompiler)
+    """A function that is compiled as a helper is, and checked; of no other types than those that it is given."""
+    return type(helper)(function, {}, helper_options(helper.targetoptions), pipeline_class=HelperCompiler)
 
 
 class _Ufunc(DUFunc):  # type: ignore[misc]
@@ -213,6 +213,8 @@ def _back_door(step: Any, kinds: Any) -> str:
     if isinstance(value, ir.Expr) and value.op == "getattr" and value.attr in _ATTRIBUTES:
         return _ATTRIBUTES[value.attr]
     target = step.target if isinstance(step, ir.SetItem | ir.StaticSetItem) else None
+    if target is not None and unlike_list(kinds[target.name], kinds[step.value.name]):
+        return _LIST
     if isinstance(value, ir.Expr) and value.op in ("getitem", "static_getitem"):
         target = value.value
     if target is not None and isinstance(kinds[target.name], types.NumpyFlatType):
@@ -234,5 +236,8 @@ def _back_door(step: Any, kinds: Any) -> str:
             return f"numpy.{function.__name__} can write into a readonly array, as z, rows of data and params are"
         return unlike_numpy(function, kinds[step.target.name], given)
     if isinstance(value, ir.Expr) and value.op in ("binop", "inplace_binop", "unary"):
-        return unlike_numpy(value.fn, kinds[step.target.name], [kinds[each.name] for each in value.list_vars()])
+        given = [kinds[each.name] for each in value.list_vars()]
+        if value.op == "inplace_binop" and unlike_list(given[0], getattr(given[1], "dtype", None)):
+            return _LIST
+        return unlike_numpy(value.fn, kinds[step.target.name], given)
     return ""

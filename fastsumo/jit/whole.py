@@ -295,6 +295,17 @@ def unlike_numpy(function: Any, returned: Any, given: list[Any]) -> str:
     return ""
 
 
+def unlike_list(kind: Any, given: Any) -> bool:
+    """Whether this is a list that would change a number that is put into it; one of Python's takes it as it is."""
+    if not isinstance(kind, types.List):
+        return False
+    return any(
+        (isinstance(held, types.Integer | types.Boolean) and isinstance(each, types.Float))
+        or (held == types.boolean and isinstance(each, types.Integer))
+        for held, each in zip(_inside(kind.dtype), _inside(given), strict=False)
+    )
+
+
 def _is_small_array(kind: Any) -> bool:
     return isinstance(kind, types.Array) and isinstance(kind.dtype, types.Integer) and kind.dtype.bitwidth < 64
 

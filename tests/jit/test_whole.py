@@ -13,7 +13,7 @@ from numba import types
 
 from fastsumo.engine.cpu.kernels import weights
 from fastsumo.jit.checked import HelperCompiler
-from fastsumo.jit.whole import unlike_numpy
+from fastsumo.jit.whole import unlike_list, unlike_numpy
 
 LARGEST = 2**63 - 1
 WHOLE = [*range(-3, 4), 31, 63, 64, 65, -64, 2**31, 2**32, 3037000499, 3037000500, -3037000500, 2**53, 2**53 + 1]
@@ -185,6 +185,20 @@ def test_arrays_that_have_other_types_in_numpy_are_refused() -> None:
         (sum, types.int64, [large]),
     ):
         assert not unlike_numpy(function, returned, given), function
+
+
+def test_lists_that_would_change_what_they_are_given_are_refused() -> None:
+    whole, truths, pairs = (types.List(kind) for kind in (types.int64, types.boolean, types.UniTuple(types.int64, 2)))
+    for kind, given in (
+        (whole, types.float64),
+        (truths, types.int64),
+        (truths, types.float64),
+        (pairs, types.UniTuple(types.float64, 2)),
+    ):
+        assert unlike_list(kind, given), kind
+    floats, array = types.List(types.float64), types.Array(types.int64, 1, "C")
+    for kind, given in ((whole, types.boolean), (floats, types.int64), (array, types.float64), (whole, types.int64)):
+        assert not unlike_list(kind, given), kind
 
 
 def test_whole_numbers_by_lanes() -> None:

@@ -161,6 +161,12 @@ def over_nothing(n):  # type: ignore[no-untyped-def]
     return 7 // n
 
 
+@numba.njit(locals={"half": numba.int64})
+def rounded_down(x):  # type: ignore[no-untyped-def]
+    half = 0.5 * x
+    return 2.0 * half
+
+
 @numba.vectorize
 def cubed(n):  # type: ignore[no-untyped-def]
     return n * n * n
@@ -185,7 +191,10 @@ def test_whatever_reads_is_checked() -> None:
     So are whole numbers: over 0, or too large for 64 bits.
     """
     lines = [f" if params[0] == {i}.0:\n  return {text}\n" for i, text in enumerate(READERS)]
-    exec(f"def model(z, params):\n{''.join(lines)} return unwritten(z) + 7 % 3 + z[0] % 2.0", scope := dict(globals()))
+    exec(
+        f"def model(z, params):\n{''.join(lines)} return unwritten(z) + 7 % 3 + rounded_down(z[0] + 1.0) - 1.0",
+        scope := dict(globals()),
+    )
     shape = weights.Shape("normal", "", 1, 1, 2, 2, 0)
     with thawed(scope["model"]) as now:
         made = weights._callback(now, shape, None, False, False)
@@ -607,6 +616,17 @@ def logistic(x: float, far: float) -> float:
 
 def test_what_would_never_end_is_not_compiled() -> None:
     fails(lambda: look(lambda z, params: endless(int(3.0 * z[0]))), fs.ModelError, "'mine' calls itself without end")
+
+
+def test_where_no_trial_comes_an_exception_of_compiled_code_is_none_of_the_proof() -> None:
+    """It is an error when one comes there."""
+    proof = Proof(fs.Model(lambda z, params: z[0], 1, name="mine"))
+
+    def compare(least: float) -> None:
+        proof.compare(lambda points, *_: [None if abs(z[0]) > least else float(z[0]) for z in points])
+
+    compare(6.0)
+    fails(lambda: compare(4.0), fs.ModelError, "but an exception when it is compiled")
 
 
 @pytest.mark.parametrize(
