@@ -68,9 +68,8 @@ ATTRIBUTES = {
         *("add_llvm_module", "finalize", "get_asm_str", "get_pointer_to_function", "has_dynamic_globals"),
     ),
     "numba.core.cpu.CPUContext": (
-        *("call_conv", "cast", "compile_internal", "create_cfunc_wrapper", "create_module", "declare_function"),
-        *("get_constant_generic", "get_function", "get_getattr", "get_returned_value", "pair_first", "pair_second"),
-        *("post_lowering", "refresh"),
+        *("active_code_library", "call_conv", "call_internal_no_propagate", "cast", "compile_internal"),
+        *("get_getattr", "get_returned_value", "pair_first", "pair_second", "post_lowering", "refresh"),
     ),
     "numba.core.compiler.Compiler": ("define_pipelines",),
     "numba.core.compiler.Flags": ("copy",),
@@ -93,5 +92,6 @@ ATTRIBUTES = {
         *("lower_getitem", "lower_inst", "lower_normal_function", "lower_setitem", "typeof"),
     ),
     "numba.core.typed_passes.NativeLowering": ("lowering_class",),
+    "numba.core.types.Dispatcher": ("dispatcher", "get_call_type"),
     "numba.core.types.Function": ("get_impl_key",),
 }

@@ -122,6 +122,12 @@ def _placed(params, trial, u, words):
 
 
 @inlined
+def placed(params, trial, u):
+    """The roulette uniform of one trial, whose own is ``u``, where trials are stratified."""
+    return _placed(params, trial, u, _words_of(trial >> uint64(params.block_bits), params.key))
+
+
+@inlined
 def terms_of(params, u):
     """`K` of one trial from its roulette uniform."""
     if params.kind == kinds.IWAE or params.kind == kinds.JVI:

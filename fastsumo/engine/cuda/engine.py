@@ -96,8 +96,6 @@ class CudaEngine:
         self.plan = self.estimator.plan()
         if self.plan.kind == kinds.JVI and self.plan.order > 1:
             raise ValueError(f"{self.estimator!r} has no form for a GPU, where the jackknife is of order 1")
-        if self.plan.stratified > 1:
-            raise ValueError(f"{self.estimator!r} has no form for a GPU, where no uniforms are stratified")
         self.crew = Crew()
         self.card = card(wanted.card)
         self.card.use()

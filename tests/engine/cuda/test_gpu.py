@@ -31,6 +31,8 @@ NOTE = fs.models.note()
         fs.JVI(200),
         fs.ELBO(),
         fs.SingleTerm(HARMONIC(1000)),
+        fs.SUMO(HARMONIC(), stratified=8),
+        fs.MLMC(stratified=1024),
     ],
     ids=repr,
 )

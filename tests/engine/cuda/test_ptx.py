@@ -165,6 +165,7 @@ def test_a_model_that_has_no_form_for_a_gpu() -> None:
     [
         fs.IWAE(300),
         fs.SUMO(HARMONIC()),
+        fs.SUMO(HARMONIC(), stratified=64),
         fs.SUMO(fs.roulette.HarmonicGeometric()),
         fs.SUMO(fs.roulette.PowerLaw(1.2)),
         fs.SUMO(fs.roulette.Table([1.0, 0.5, 0.2])),

@@ -16,7 +16,7 @@ from fastsumo.engine.cuda.kernels.tiles import value_of
 from fastsumo.engine.cuda.kernels.weight import weight_of
 from fastsumo.engine.shapes import numbers_of, shape_of
 from fastsumo.jit.copies import plain, thawed
-from fastsumo.trial.draw import terms_of
+from fastsumo.trial.draw import placed, terms_of
 from fastsumo.trial.lazy_sums import with_lazy_sums
 from fastsumo.trial.params import make_params, shift_of
 from fastsumo.trial.philox import uniform_pair
@@ -48,7 +48,8 @@ def scalar_trials(model: fs.Model, family: fs.Estimator) -> Any:
     def run(params, values, terms, known):  # type: ignore[no-untyped-def]
         for i in range(values.size):
             trial = uint64(FIRST + i)
-            terms[i] = terms_of(params, uniform_pair(trial, uint64(0), uint64(0), params.key)[0])
+            u = uniform_pair(trial, uint64(0), uint64(0), params.key)[0]
+            terms[i] = terms_of(params, placed(params, trial, u) if params.block_bits > 0 else u)
             if terms[i] <= params.longest_short:
                 values[i], known[i] = value(params, trial, terms[i])
 
@@ -131,6 +132,7 @@ def prefixes() -> Any:
         fs.SUMO(HARMONIC()),
         fs.SUMO(HARMONIC(cap=80), minimum=5),
         fs.SUMO(HARMONIC(cap=80), start=0),
+        fs.SUMO(HARMONIC(), stratified=32),
         fs.SUMO(fs.roulette.HarmonicGeometric(8, 0.2)),
         fs.SUMO(fs.roulette.PowerLaw(1.3)),
         fs.SUMO(fs.roulette.Geometric(0.1)),

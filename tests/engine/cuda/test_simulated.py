@@ -92,6 +92,13 @@ def test_every_kind(cuda: str, estimator: fs.Estimator, trials: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("size", [4, 64, 8192])
+def test_stratified_trials(cuda: str, size: int) -> None:
+    estimator = fs.SUMO(HARMONIC(cap=300), stratified=size)
+    compare(NOTE, estimator, 290, 8150, cuda)  # from the midst of a block, over the end of a tile
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("estimator", "trials"),
     [(fs.SUMO(HARMONIC(cap=20)), 300), (fs.SUMO(HARMONIC(cap=300), minimum=128), 40), (fs.JVI(140), 20)],

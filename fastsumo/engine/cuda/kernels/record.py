@@ -19,24 +19,25 @@ class Kind(NamedTuple):
     product: bool
     harmonic: bool  # P(K >= k) = 1 / k to the end
     table: bool  # the law is a table
+    stratified: bool
 
     @classmethod
     def of(cls, params: KernelParams) -> "Kind":
         """That of a run."""
         table = params.table_size > 0
         harmonic = not table and params.power == 1.0 and params.head >= FINITE_HEAD
-        return cls(params.kind, params.product, harmonic, table)
+        return cls(params.kind, params.product, harmonic, table, params.block_bits > 0)
 
 
 def reader(kind: Kind):
     """A function that reads params from an address; what is compiled in are constants in them."""
-    what, product, harmonic, table = kind
+    what, product, harmonic, table, stratified = kind
 
     @inlined
     def read(address):
         n, x, w = ints(address, _SIZE), floats(address, _SIZE), words(address, _SIZE)
         power, head = (1.0 if harmonic else x[_AT.power]), (math.inf if harmonic else x[_AT.head])
-        table_size = n[_AT.table_size] if table else 0
+        table_size, block_bits = (n[_AT.table_size] if table else 0), (n[_AT.block_bits] if stratified else 0)
         return KernelParams(
             n[_AT.noise_at],
             n[_AT.noise_dim],
@@ -73,7 +74,7 @@ def reader(kind: Kind):
             n[_AT.block],
             x[_AT.log_center],
             x[_AT.inverse_center],
-            n[_AT.block_bits],
+            block_bits,
         )
 
     return read

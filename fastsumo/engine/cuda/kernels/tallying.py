@@ -51,6 +51,8 @@ from fastsumo.trial.bins import octave_of, period_of
 from fastsumo.trial.draw import samples_of
 from fastsumo.trial.sizes import TILE
 
+_FEW = (TILE // GROUPS).bit_length() - 1  # log2 of the trials of a block of which a tile has one for each group
+
 
 class Tallying(NamedTuple):
     """Functions that add to a tally: ``tally_alone`` one trial, the others the short trials of tiles."""
@@ -126,7 +128,7 @@ def tallying(cuda: Any) -> Tallying:
             square = d * d
             young = (trial | uint64(TILE - 1)) < uint64(2 * TILE)
             period = period_of(trial if young else trial & ~uint64(TILE - 1))
-            group = int64(trial & uint64(GROUPS - 1))
+            group = int64((trial >> uint64(params.block_bits)) & uint64(GROUPS - 1))
             sums_at = tally + OCTAVE_SUMS_AT + octave * POWERS * SUM_BYTES
             cuda.atomic.add(ints(tally + HISTOGRAM_AT, 2 * BINS), place_of(d, fabs(d)), 1)
             keep(first_tally, found_at, candidates_at, fabs(d), value, trial, terms)
@@ -184,8 +186,10 @@ def tallying(cuda: Any) -> Tallying:
         if t == 0 and kept > 0:
             cuda.atomic.max(ints(first_tally + COUNTERS_AT, 4), LARGEST_TERMS, int64(short[int64(order[0])]))
         cuda.syncthreads()
+        if params.block_bits > _FEW:
+            return add_blocks(params, center, tally, start, size, kept, longest, values, order, short, places, t)
         invert(order, kept)
-        return add_group(center, tally, start, size, kept, longest, values, order, short, places, t)
+        return add_group(params, center, tally, start, size, kept, longest, values, order, short, places, t)
 
     @inlined
     def add_bins(tally, bins):
@@ -242,30 +246,56 @@ def tallying(cuda: Any) -> Tallying:
         cuda.syncthreads()
 
     @inlined
-    def add_group(center, tally, start, size, kept, longest, values, order, short, places, group):
+    def distance(center, value, terms, kept, longest, places):
+        """Of a short trial: its distance, 0 if it has none; 1 if it has one; whether no other is of its octave."""
+        octave = octave_of(terms)
+        low, high, there = int64(1) << octave, (int64(2) << octave) - 1, value > -np.inf
+        alone = begin_of(places, kept, longest, low - 1) - begin_of(places, kept, longest, high) == 1
+        return (value - center if there else 0.0), (1 if there else 0), alone
+
+    @inlined
+    def add_group(params, center, tally, start, size, kept, longest, values, order, short, places, group):
         """The sum of the trials of one group in the order of their places, and how many; those alone are added here."""
         members, found = cuda.local.array(GROUP_SIZE, int32), 0
-        at = int64((uint64(group) - start) & uint64(GROUPS - 1))
-        for i in range(at, size, GROUPS):
-            if short[i] > 0:
-                member, q = (int64(order[i]) << 12) | i, found
-                while q > 0 and members[q - 1] > member:
-                    members[q] = members[q - 1]
-                    q -= 1
-                members[q] = member
-                found += 1
+        bits, block = params.block_bits, int64(1) << params.block_bits
+        ahead = (uint64(group) - (start >> uint64(bits))) & uint64(GROUPS - 1)
+        at = (int64(ahead) << bits) - int64(start & uint64(block - 1))  # where its first block begins, maybe before 0
+        for begin in range(at, size, GROUPS * block):
+            for i in range(max(begin, 0), min(begin + block, size)):
+                if short[i] > 0:
+                    member, q = (int64(order[i]) << 12) | i, found
+                    while q > 0 and members[q - 1] > member:
+                        members[q] = members[q - 1]
+                        q -= 1
+                    members[q] = member
+                    found += 1
         total, trials = 0.0, 0
         for q in range(found):
-            member = int64(members[q])
-            value = values[member >> 12]
-            if value > -np.inf:
-                d, octave = value - center, octave_of(int64(short[member & (TILE - 1)]))
-                low, high = int64(1) << octave, (int64(2) << octave) - 1
-                trials += 1
-                if begin_of(places, kept, longest, low - 1) - begin_of(places, kept, longest, high) == 1:
-                    deposit(tally, tally + GROUP_SUMS_AT + group * SUM_BYTES, d)
-                else:
-                    total += d
+            place, i = int64(members[q]) >> 12, int64(members[q]) & (TILE - 1)
+            d, there, alone = distance(center, values[place], int64(short[i]), kept, longest, places)
+            trials += there
+            if alone:
+                deposit(tally, tally + GROUP_SUMS_AT + group * SUM_BYTES, d)
+            else:
+                total += d
+        return total, trials
+
+    @inlined
+    def add_blocks(params, center, tally, start, size, kept, longest, values, order, short, places, group):
+        """`add_group` where the stratified blocks are so large that the tile has at most one of each group."""
+        bits, total, trials = uint64(params.block_bits), 0.0, 0
+        first = start >> bits
+        block = first + ((uint64(group) - first) & uint64(GROUPS - 1))
+        if block <= (start + uint64(size - 1)) >> bits:
+            for p in range(kept):
+                i = int64(order[p])
+                if (start + uint64(i)) >> bits == block:
+                    d, there, alone = distance(center, values[p], int64(short[i]), kept, longest, places)
+                    trials += there
+                    if alone:
+                        deposit(tally, tally + GROUP_SUMS_AT + group * SUM_BYTES, d)
+                    else:
+                        total += d
         return total, trials
 
     @inlined

@@ -44,7 +44,7 @@ from fastsumo.engine.shapes import Shape
 from fastsumo.jit.memory import floats, halves, ints, octets, quarters, words
 from fastsumo.jit.options import inlined
 from fastsumo.trial import kinds
-from fastsumo.trial.draw import samples_of, terms_of
+from fastsumo.trial.draw import placed, samples_of, terms_of
 from fastsumo.trial.scalar import jackknife_value, level_value, prefix_value, series_value
 from fastsumo.trial.segments import depth_of
 from fastsumo.trial.sizes import LANES, SEGMENT, TILE
@@ -86,11 +86,12 @@ def tile_kernel(function: Any, shape: Shape, kind: Kind, cuda: Any, pair: Any = 
     """The kernel, for a model's function and a kind of trial."""
     read = reader(kind)
     value_of_trial = value_of(kind)(weight_of(function, shape, cuda, pair))
-    by_segments = kind.kind not in kinds.ALONE
+    by_segments, stratified = kind.kind not in kinds.ALONE, kind.stratified
 
     @inlined
     def draw(params, trial):
-        return terms_of(params, pair(trial, uint64(0), uint64(0), params.key)[0])
+        u = pair(trial, uint64(0), uint64(0), params.key)[0]
+        return terms_of(params, placed(params, trial, u) if stratified else u)
 
     @inlined
     def note_long(params, trial, terms, found_at, records_at, records, owners_at, segments, rows, aside_at, room):
