@@ -160,9 +160,10 @@ def vector_bits() -> int:
         def loop(x, y):  # type: ignore[no-untyped-def]
             for i in range(x.size):
                 y[i] = exp(x[i])
+            return x.size
 
         array = types.float64[::1]
-        assembly = assembly_of(loop, types.void(array, array))
+        assembly = assembly_of(loop, types.int64(array, array))
     except Exception:  # such as NUMBA_DISABLE_JIT, of which there is advice
         return 0
     packed = [line for line in assembly.splitlines() if re.search(r"\bv?(mul|fmadd\w*)pd|\bfml?a?\b.*\.2d", line)]

@@ -23,7 +23,7 @@ def cpu_name() -> str:
 
 
 def assembly_of(function: Callable[..., Any], signature: Any) -> str:
-    """What a function of a signature of types becomes on this machine."""
+    """What a function of a signature of types, which returns a number, becomes on this machine."""
     return str(options.callback(function, signature, None)._library.get_asm_str())
 
 

@@ -183,7 +183,7 @@ def callback(
 ) -> Any:
     """A user's native function with a C address, compiled at once; cached under ``digest`` unless that is None.
 
-    It returns `lowering.RAISED` where the function raises, and works on memory it is given.
+    It returns a number, `lowering.RAISED` where the function raises, and works on memory it is given.
     ``before`` is called if it has to be compiled, and ``proof`` with the address of what was; only what has passed its
     proof is cached. What these raise is raised.
     """

@@ -6,7 +6,9 @@ model calls vmath.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import cache, partial
+from itertools import islice
 from typing import Any
 
 import expressions
@@ -58,13 +60,20 @@ def strictly(function: Any, params: Any, *ways: Any) -> float:
     return float(np.mean([proof._agree(value, each, 0.0) for (_, value), each in zip(own, found, strict=True)]))
 
 
+def batched(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Those of one function."""
+    left = iter(texts)
+    while group := list(islice(left, TOGETHER)):
+        yield group
+
+
 def test_legal_models_agree_with_python() -> None:
-    lines = [text for name, text in legal.ONE_LINE.items() if name not in COSTLY]
-    chosen = "".join(f" if params[4] == {i}:\n  return 1.0 * ({text})\n" for i, text in enumerate(lines))
-    exec(f"def together(z, params):\n{chosen} return z[0]", scope := dict(vars(legal)))
-    way = compiled(scope["together"], 5, False, False)
-    for i, text in enumerate(lines):
-        assert strictly(scope["together"], np.append(legal.PARAMS, i), way) > 0.9, text
+    for lines in batched(text for name, text in legal.ONE_LINE.items() if name not in COSTLY):
+        chosen = "".join(f" if params[4] == {i}:\n  return 1.0 * ({text})\n" for i, text in enumerate(lines))
+        exec(f"def together(z, params):\n{chosen} return z[0]", scope := dict(vars(legal)))
+        way = compiled(scope["together"], 5, False, False)
+        for i, text in enumerate(lines):
+            assert strictly(scope["together"], np.append(legal.PARAMS, i), way) > 0.9, text
 
 
 @pytest.mark.slow
@@ -79,8 +88,7 @@ def test_a_legal_model_agrees_with_python_as_the_engine_compiles_it(name: str) -
 
 def agree(written: list[str], lazy: bool, by_lanes: bool, linear: bool = False) -> None:
     shares = []
-    for first in range(0, len(written), TOGETHER):
-        group = written[first : first + TOGETHER]
+    for group in batched(written):
         function = expressions.together(group)
         made = with_lazy_sums(function) if lazy else function
         way = compiled(made, 5, by_lanes, linear)
