@@ -69,6 +69,7 @@ ATTRIBUTES = {
     ),
     "numba.core.cpu.CPUContext": (
         *("active_code_library", "call_conv", "call_internal_no_propagate", "cast", "compile_internal"),
+        *("create_cfunc_wrapper", "create_module", "declare_function", "get_constant_generic", "get_function"),
         *("get_getattr", "get_returned_value", "pair_first", "pair_second", "post_lowering", "refresh"),
     ),
     "numba.core.compiler.Compiler": ("define_pipelines",),
