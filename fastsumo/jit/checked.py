@@ -5,6 +5,7 @@ The function of a model, and copies of its helpers (`copies.py`): what the user'
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ from numba.np.ufunc.dufunc import DUFunc
 from fastsumo.jit.indices import out_of_range
 from fastsumo.jit.memory import readonly
 from fastsumo.jit.pipeline import OurCompiler, PartCompiler, with_powers
+from fastsumo.jit.powers import power
 from fastsumo.jit.reached import of_library
 from fastsumo.jit.whole import LowerWhole, unlike_list, unlike_numpy, with_whole_numbers
 
@@ -234,7 +236,7 @@ def _back_door(step: Any, kinds: Any) -> str:
         writes |= function is np.dot
         if writes and any(isinstance(kind, types.Array) and not kind.mutable for kind in into):
             return f"numpy.{function.__name__} can write into a readonly array, as z, rows of data and params are"
-        return unlike_numpy(function, kinds[step.target.name], given)
+        return unlike_numpy(operator.pow if function is power else function, kinds[step.target.name], given)
     if isinstance(value, ir.Expr) and value.op in ("binop", "inplace_binop", "unary"):
         given = [kinds[each.name] for each in value.list_vars()]
         if value.op == "inplace_binop" and unlike_list(given[0], getattr(given[1], "dtype", None)):

@@ -2,7 +2,8 @@
 
 Python's whole numbers have no limits; compiled ones have 64 bits and wrap, and a float that is NaN, infinite or too
 large for one becomes anything. So the code of a model and of its helpers is made by a target, and with a lowering, that
-look at each operation and each conversion: what its type does not hold is an error, and so is a division by 0.
+look at each operation and each conversion: what its type does not hold is an error, and so is a division by 0. A list
+that would change what is put into it is refused.
 
 Numbers of NumPy's smaller types are added in 64 bits by compiled code, but not by NumPy: what NumPy's own type does not
 hold is an error too. So it is in arrays, and where compiled code gives those another type it is refused. What NumPy
@@ -79,9 +80,9 @@ def constant_power(context: Any, builder: Any, kind: Any, x: Any, n: int) -> Any
 def _truncated(context: Any, builder: Any, x: Any, source: Any, kind: Any) -> Any:
     """A float as a whole number of a type, if it is one but for its fraction."""
     x = context.cast(builder, x, source, types.float64)
-    below = float(kind.minval) if kind.bitwidth == 64 and kind.signed else float(kind.minval - 1)
-    enough = builder.fcmp_ordered(">=" if kind.bitwidth == 64 and kind.signed else ">", x, x.type(below))
-    fine = builder.and_(enough, builder.fcmp_ordered("<", x, x.type(float(kind.maxval + 1))))
+    low, high = float(kind.minval - 1), float(kind.maxval + 1)
+    above = builder.fcmp_ordered(">=" if low == kind.minval else ">", x, x.type(low))  # -2**63 - 1 is no float
+    fine = builder.and_(above, builder.fcmp_ordered("<", x, x.type(high)))
     message = f"a float that {kind} does not hold, or NaN, becomes a whole number; {_USE}"
     demand(context, builder, fine, OverflowError, message)
     convert = builder.fptosi if kind.signed else builder.fptoui
@@ -230,7 +231,10 @@ _OF_WHOLE: dict[Any, Callable[..., Any]] = {
     abs: _absolute,
     **dict.fromkeys((math.floor, math.ceil, math.trunc), _itself),
 }
-_OPERATORS = (*_OF_WHOLE, operator.pos)
+_ELEMENTWISE = (  # what can leave the range of a type
+    *_OF_WHOLE,
+    *(np.add, np.subtract, np.multiply, np.floor_divide, np.left_shift, np.negative, np.square, np.absolute),
+)
 _FILLED = (np.array, np.asarray, np.full, np.full_like, np.arange)
 _SUMS = (sum, np.ptp)
 _OF_FLOAT: dict[Any, Callable[..., Any]] = {int: _whole_of_float, round: _rounded}
@@ -285,12 +289,11 @@ def unlike_numpy(function: Any, returned: Any, given: list[Any]) -> str:
         ):
             return f"numpy.{function.__name__} does not look at what {dtype} holds: use .astype(numpy.{dtype})"
         return ""
-    elementwise = function in _OPERATORS or isinstance(function, np.ufunc)
-    if elementwise and all(isinstance(kind, types.Array | types.Integer | types.Boolean) for kind in given):
-        kinds = [
-            getattr(kind, "dtype", kind) for kind in given if isinstance(kind, types.Array) or not _is_pythons(kind)
-        ]
-        if np.result_type(*map(as_dtype, kinds)) != dtype:
+    if function in _ELEMENTWISE and all(
+        isinstance(kind, types.Array | types.Integer | types.Boolean) for kind in given
+    ):
+        kinds = [1 if _is_pythons(kind) else as_dtype(getattr(kind, "dtype", kind)) for kind in given]
+        if np.result_type(*kinds) != dtype:
             return f"whole numbers in arrays have types of NumPy, but {dtype} when compiled: use .astype(numpy.int64)"
     return ""
 

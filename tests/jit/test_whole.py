@@ -180,6 +180,7 @@ def test_arrays_that_have_other_types_in_numpy_are_refused() -> None:
         (np.multiply, large, [large, two]),
         (np.multiply, small, [small, small]),
         (np.multiply, floats, [small, types.float64]),
+        (np.multiply, large, [types.Array(types.boolean, 1, "C"), types.int64]),
         (np.array, large, [types.List(types.int64)]),
         (np.sum, types.int64, [small]),
         (sum, types.int64, [large]),
