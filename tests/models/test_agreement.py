@@ -15,7 +15,7 @@ import expressions
 import legal
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from zoo import slow
 
 import fastsumo as fs
@@ -101,7 +101,14 @@ def written(bodies: Any, count: int) -> list[str]:
     """So many different bodies, always the same; they are compiled together, so nothing is shrunk."""
     found: dict[str, None] = {}
 
-    @settings(max_examples=2 * count, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
+    @settings(
+        max_examples=2 * count,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow],  # the machine may be busy
+    )
     @given(bodies)
     def collect(body: str) -> None:
         found[body] = None
