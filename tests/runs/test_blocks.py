@@ -264,5 +264,3 @@ def test_refused_before_anything_runs() -> None:
         fs.stratify(GAMMA, BLOCKS, cost=1e5)
     with pytest.raises(ValueError, match="strata are of independent trials"):
         fs.Stratum(BLOCKS, 1, 2)
-    with pytest.raises(ValueError, match="no form for a GPU, where no uniforms are stratified"):
-        run(1000, device="cuda")
