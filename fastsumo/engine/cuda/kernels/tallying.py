@@ -246,12 +246,18 @@ def tallying(cuda: Any) -> Tallying:
         cuda.syncthreads()
 
     @inlined
-    def distance(center, value, terms, kept, longest, places):
-        """Of a short trial: its distance, 0 if it has none; 1 if it has one; whether no other is of its octave."""
+    def add_member(center, tally, group, value, terms, kept, longest, places):
+        """Of a short trial: what it adds to the sum of its group, and to the number of trials that have a value.
+
+        If no other of the tile is of its octave, it is added here.
+        """
         octave = octave_of(terms)
         low, high, there = int64(1) << octave, (int64(2) << octave) - 1, value > -np.inf
-        alone = begin_of(places, kept, longest, low - 1) - begin_of(places, kept, longest, high) == 1
-        return (value - center if there else 0.0), (1 if there else 0), alone
+        d = value - center if there else 0.0
+        if begin_of(places, kept, longest, low - 1) - begin_of(places, kept, longest, high) == 1:
+            deposit(tally, tally + GROUP_SUMS_AT + group * SUM_BYTES, d)
+            d = 0.0
+        return d, (1 if there else 0)
 
     @inlined
     def add_group(params, center, tally, start, size, kept, longest, values, order, short, places, group):
@@ -272,12 +278,8 @@ def tallying(cuda: Any) -> Tallying:
         total, trials = 0.0, 0
         for q in range(found):
             place, i = int64(members[q]) >> 12, int64(members[q]) & (TILE - 1)
-            d, there, alone = distance(center, values[place], int64(short[i]), kept, longest, places)
-            trials += there
-            if alone:
-                deposit(tally, tally + GROUP_SUMS_AT + group * SUM_BYTES, d)
-            else:
-                total += d
+            d, there = add_member(center, tally, group, values[place], int64(short[i]), kept, longest, places)
+            total, trials = total + d, trials + there
         return total, trials
 
     @inlined
@@ -290,12 +292,8 @@ def tallying(cuda: Any) -> Tallying:
             for p in range(kept):
                 i = int64(order[p])
                 if (start + uint64(i)) >> bits == block:
-                    d, there, alone = distance(center, values[p], int64(short[i]), kept, longest, places)
-                    trials += there
-                    if alone:
-                        deposit(tally, tally + GROUP_SUMS_AT + group * SUM_BYTES, d)
-                    else:
-                        total += d
+                    d, there = add_member(center, tally, group, values[p], int64(short[i]), kept, longest, places)
+                    total, trials = total + d, trials + there
         return total, trials
 
     @inlined
