@@ -141,7 +141,7 @@ class CpuEngine(OpenModel):
         along_samples = plan.kind in (kinds.SUMO, kinds.IWAE)
         linear = along_samples or plan.kind == kinds.TAYLOR
         splits = threads > 1 and along_samples and plan.samples(plan.largest) > SPLIT_ABOVE
-        more = [partial(compile_split, of_plan.params)] if splits and _expects_split(plan, wanted.trials) else []
+        more = [partial(_compile_split_if_expected, plan, of_plan.params, wanted.trials)] if splits else []
         wait = _compiled_beside(plan, linear, *more, compile_taking) if threads > 1 and wanted.trials else nothing
         super().__init__(wanted.model, wanted.estimator, wanted.seed, threads, linear, wait)
         self.center = self._find_center() if wanted.center is None else wanted.center
@@ -252,6 +252,12 @@ def _expects_split(plan: Plan, trials: int) -> bool:
     if plan.kind == kinds.IWAE:
         return trials > 0
     return trials * min(1.0, float(survival(plan.law, SPLIT_ABOVE) / survival(plan.law, plan.low))) > _FEW
+
+
+def _compile_split_if_expected(plan: Plan, params: KernelParams, trials: int) -> None:
+    """For the process beside, so that no run that needs none takes the time to know."""
+    if _expects_split(plan, trials):
+        compile_split(params)
 
 
 class CpuRowEngine(OpenModel):
