@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numba
 import numpy as np
 import pytest
 
 from fastsumo.engine.cpu.kernels.exponentials import extended_weights, linear_weights
 from fastsumo.engine.cpu.kernels.log_weights import ONE, TWO
 from fastsumo.engine.status import EXTENDED, OK
-from fastsumo.jit.options import kernel
 from fastsumo.trial.ranges import LOG_2, RANGE
 
 SHIFT = -7.0
@@ -27,12 +27,12 @@ POWERS = [
 OUTSIDE = [-RANGE - 0.01, RANGE + 0.01, -2000.0, 2000.0]
 
 
-@kernel
+@numba.njit
 def linear(first_at, second_at, terms, n, shift):
     return linear_weights(first_at, second_at, terms, n, shift)
 
 
-@kernel
+@numba.njit
 def extended(first_at, second_at, terms, n, shift):
     return extended_weights(first_at, second_at, terms, n, shift)
 
@@ -62,12 +62,12 @@ def test_linear_weights(count):
 
 
 @pytest.mark.parametrize("place", [0, 5, 40])
-def test_one_weight_outside_is_enough(place):
+@pytest.mark.parametrize("others", [POWERS, [0.0]], ids=["all over the range", "in its midst"])
+def test_one_weight_outside_is_enough(place, others):
     for each in (*map(log_weight, OUTSIDE), *NONE):
-        first = np.resize(log_weight(np.array(POWERS)), 41)
+        first, second = np.resize(log_weight(np.array(others)), 41), np.full(41, -math.inf)
         first[place] = each
         assert called(linear, first)[0] == EXTENDED, each
-        second = np.full(41, -math.inf)
         assert called(linear, second, first)[0] == EXTENDED, each
     assert called(linear, [-math.inf, log_weight(3.0)])[0] == OK
 
