@@ -108,10 +108,11 @@ def _fill_pairs(trials, samples, block, key, first, second):
 def _turn(first, second, n):
     """Pairs of uniforms into pairs of normals, in place; half the instructions that it has among other loops."""
     for i in range(n):
-        first[i] = sqrt(_minus_two_log(first[i]))
+        first[i] = _minus_two_log(first[i])
     for i in range(n):
+        radius = sqrt(first[i])
         sine, cosine = _sincos_turns(second[i])
-        first[i], second[i] = first[i] * cosine, first[i] * sine
+        first[i], second[i] = radius * cosine, radius * sine
 
 
 @device
