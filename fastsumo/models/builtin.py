@@ -88,8 +88,8 @@ def gamma(shape: float) -> Model:
     0.6666666666666666
     """
     a = checks.real("shape", shape, 0.0)
-    dim = round(2 * a)
-    if dim != 2 * a or not 1 <= dim <= 8190:
+    dim = round(2 * a) if a <= 4095 else 0
+    if dim != 2 * a or dim < 1:
         raise ValueError(f"shape must be a multiple of 1/2 from 1/2 to 4095, got {shape!r}")
 
     def laplace(t: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -168,7 +168,7 @@ def gaussian_scale(sigma: float) -> Model:
     >>> gaussian_scale(0.5).weight_tail_index
     1.3333333333333333
     """
-    s = checks.real("sigma", sigma, 0.0)
+    s = checks.real("sigma", sigma, 0.0, 1e150)  # its square is a number
     square = s * s
     made = Model(
         _gaussian_scale_log_weight,

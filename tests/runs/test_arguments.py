@@ -190,6 +190,8 @@ MODEL_ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: fs.models.gamma(-1), ValueError, "shape must be"),
     (lambda: fs.models.lognormal(0.0), ValueError, "sigma must be"),
     (lambda: fs.models.gaussian_scale(NAN), ValueError, "sigma must be"),
+    (lambda: fs.models.gaussian_scale(1e308), ValueError, r"sigma must be a number in \(0, 1e\+150\), got 1e\+308"),
+    (lambda: fs.models.gamma(1e308), ValueError, "shape must be a multiple of 1/2 from 1/2 to 4095, got 1e\\+308"),
     (lambda: fs.proposals.Gaussian([], 1.0), ValueError, "at least one coordinate"),
     (lambda: fs.proposals.Gaussian([0.0], -1.0), ValueError, "variances must be positive"),
     (lambda: fs.proposals.Gaussian([0.0], NAN), ValueError, "covariance must be finite"),
