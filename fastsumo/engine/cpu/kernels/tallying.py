@@ -113,8 +113,6 @@ def _tally_run(tally, scratch, begin, end, octave, params, center):
         group_counts[group] += 1
         if size > threshold:
             _keep(tally, size, value, trial[i], terms[i])
-        if young:
-            _add_period(tally, period_of(trial[i]), 1, d, square, size)
     limits[SMALLEST], limits[LARGEST], counters[LARGEST_TERMS] = smallest, largest, most
     octave_counts = ints(tally + OCTAVE_COUNTS_AT + 16 * octave, 2)
     octave_counts[0] += trials
@@ -126,6 +124,11 @@ def _tally_run(tally, scratch, begin, end, octave, params, center):
     _add(tally, sums_at + 3 * SUM_BYTES, s4)
     if not young:
         _add_period(tally, period_of(trial[0] & ~uint64(TILE - 1)), trials, s1, s2, furthest)
+        return
+    for i in range(n):
+        d = values[i] - center
+        if values[i] > -np.inf:
+            _add_period(tally, period_of(trial[i]), 1, d, d * d, fabs(d))
 
 
 @device
