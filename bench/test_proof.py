@@ -42,7 +42,7 @@ MODELS = {
 def test_proof(benchmark: Any, name: str) -> None:
     model = MODELS[name]()
     found = weights.compiled(model, Proof(model))
-    values = partial(weights._values_at, found.linear_at, found.shape, True)
+    values = partial(weights._values_at, found.log_weights_at, found.shape)
 
     def prove() -> int:
         proof = Proof(model)

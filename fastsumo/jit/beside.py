@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,8 @@ from numba.core.registry import cpu_target
 
 from fastsumo.jit.cache import is_writable
 
+_LONGEST = 60.0  # seconds that are waited for a process, some ten times what it takes
+_GLANCE = 0.01  # seconds between two looks whether it has ended
 _children: set[int] | None = None  # processes that compile; None where there may be none
 
 
@@ -78,6 +81,14 @@ def _do(jobs: tuple[Callable[[], object], ...]) -> None:
 
 
 def _wait(child: int) -> None:
-    if _children and child in _children:
-        os.waitpid(child, 0)
-        _children.remove(child)
+    """Wait for a process, but not forever: one that hangs is ended, and all that it would do is done here."""
+    if not (_children and child in _children):
+        return
+    end = time.monotonic() + _LONGEST
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            break
+        time.sleep(_GLANCE)
+    _children.remove(child)

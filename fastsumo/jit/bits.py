@@ -33,6 +33,16 @@ def bits_float(typingctx, i):
 
 
 @intrinsic
+def unsigned_shift(typingctx, i, n):
+    """``i >> n`` with zeros from above (int64): one vector instruction of AVX2, where `>>` takes four."""
+
+    def codegen(context, builder, signature, args):
+        return builder.lshr(*args)
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
 def fma(typingctx, a, b, c):
     """``a * b + c`` rounded once. Explicit, so that no compiler flag decides where it happens."""
 

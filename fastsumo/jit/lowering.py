@@ -31,7 +31,7 @@ _LEAST_AND_MOST = {min: operator.lt, max: operator.gt}
 _BY_TYPES = (operator.pow, operator.ipow)  # operators with implementations for constants
 
 
-RAISED = 1  # what a C function returns in place of an exception
+RAISED = -1  # what a C function returns in place of an exception
 _QUIET: set[str] = set()  # functions, by their names in LLVM, that never raise an exception
 _TRUE, _FALSE = (Constant(IntType(1), truth) for truth in (1, 0))
 _IS_FINE = callconv.Status(callconv.RETCODE_OK, _TRUE, _FALSE, _FALSE, _FALSE, _FALSE, _FALSE, None)

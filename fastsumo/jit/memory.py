@@ -13,6 +13,7 @@ from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 
 _BYTES = 8  # of a number, where nothing else is said
+_LINE = 64  # bytes of a cache line
 _MOST_COPIED = 2048  # numbers, 16 KiB of a thread's stack
 
 
@@ -114,6 +115,24 @@ def copied(n):
         return kind(types.int64), codegen
 
     return copied_from
+
+
+@cache
+def local(n):
+    """An intrinsic ``() -> array`` of ``n`` numbers on the stack, float64, not set, for the function at hand alone."""
+    kind = types.Array(types.float64, 1, "C", aligned=True)
+
+    @intrinsic
+    def local_array(typingctx):
+        def codegen(context, builder, signature, args):
+            room = cgutils.alloca_once(builder, ir.ArrayType(ir.DoubleType(), n))
+            room.align = _LINE
+            size, item = context.get_constant(types.int64, n), context.get_constant(types.intp, _BYTES)
+            return _array(context, builder, kind, room, [size], [item])
+
+        return kind(), codegen
+
+    return local_array
 
 
 def strided(kind):

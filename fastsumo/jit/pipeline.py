@@ -122,11 +122,11 @@ class _Part(JITCodeLibrary):
 class _Apart(_Part):
     """Code that is called from where it goes, and never put in the place of the call."""
 
-    def add_llvm_module(self, module: Any) -> None:
-        super().add_llvm_module(module)
+    def add_ir_module(self, module: Any) -> None:
         for function in module.functions:
-            if not function.is_declaration:
-                function.add_function_attribute("noinline")
+            if function.blocks:
+                function.attributes.add("noinline")
+        super().add_ir_module(module)
 
 
 class _Settled(_Code):

@@ -1,6 +1,7 @@
 """From a model's log weight to the weight; a log of a sum of two exponentials is never taken at all.
 
-`linear_weight` gives it for the linear range, `extended_weight` for the extended one (`ranges.py` says which is which).
+`linear_weight` gives it for the linear range, `extended_of_number` and `extended_of_sum` give it for the extended one
+(`ranges.py` says which is which).
 
 A mixture ends in ``logaddexp(a, b)``, minus `log q`, and the engine then wants its exponential. So within a model
 `logaddexp` gives a pair, ``a`` and ``b``: two exponentials in place of two and a logarithm. All that can be done with
@@ -31,11 +32,6 @@ _DIGITS, _LOG2_E, _ROUND = 2.0**50, 1.4426950408889634, 1.5 * 2.0**52  # see `vm
 
 def lazy_logaddexp(a: float, b: float) -> Any:
     """What a model's `logaddexp` becomes when it is compiled: ``log(exp(a) + exp(b))``, not evaluated."""
-    raise NotImplementedError("compiled code only")
-
-
-def extended_weight(log_weight: Any) -> tuple[float, float]:
-    """``(mantissa, power)`` of the exponential; the mantissa is NaN where the log weight is NaN or +inf."""
     raise NotImplementedError("compiled code only")
 
 
@@ -84,44 +80,37 @@ def _sub(x, y):
     return None
 
 
-@overload(extended_weight, jit_options=INLINED)
-def _extended_weight(log_weight):
-    if log_weight is PAIR:
-        return lambda log_weight: _extended_of_sum(log_weight.a, log_weight.b)
-    if _is_number(log_weight) or isinstance(log_weight, types.Boolean):
-        return lambda log_weight: _extended_of_number(1.0 * log_weight)
-    return None
-
-
 @overload(linear_weight, jit_options=INLINED)
 def _linear_weight(log_weight, shift):
     if log_weight is PAIR:
         return lambda log_weight, shift: _linear_of_sum(log_weight.a, log_weight.b, shift)
     if _is_number(log_weight) or isinstance(log_weight, types.Boolean):
-        return lambda log_weight, shift: _linear_of_number(1.0 * log_weight, shift)
+        return lambda log_weight, shift: linear_of_number(1.0 * log_weight, shift)
     return None
 
 
 @inlined
-def _linear_of_number(x, shift):
+def linear_of_number(x, shift):
+    """`linear_weight` of a number."""
     weight = _exp_over(x, shift, _LINEAR_LIMIT)
     return select(x == -math.inf, 0.0, weight)
 
 
 @inlined
 def _linear_of_sum(a, b, shift):
-    weight = _exp_over(a, shift, _LINEAR_LIMIT) + _exp_over(b, shift, _LINEAR_LIMIT)
-    return select(select(a > b, a, b) == -math.inf, 0.0, weight)
+    return linear_of_number(a, shift) + linear_of_number(b, shift)
 
 
 @inlined
-def _extended_of_number(x):
+def extended_of_number(x):
+    """``(mantissa, power)`` of the exponential of a log weight; the mantissa is NaN where that is NaN or +inf."""
     mantissa, power = _any_parts(x)
     return select(is_log_weight(x), mantissa, math.nan), power
 
 
 @inlined
-def _extended_of_sum(a, b):
+def extended_of_sum(a, b):
+    """That of a sum of two exponentials."""
     left, left_power = _any_parts(a)
     right, right_power = _any_parts(b)
     rise = right_power - left_power

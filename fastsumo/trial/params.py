@@ -35,7 +35,7 @@ class Weigher(Protocol):
     @property
     def chunk(self) -> int: ...
     @property
-    def linear_at(self) -> int: ...
+    def log_weights_at(self) -> int: ...
     @property
     def numbers(self) -> NDArray[np.float64]: ...
     @property
@@ -48,8 +48,7 @@ class _Fields(NamedTuple):
     noise_at: int  # of the function that fills a chunk with noise
     noise_dim: int  # numbers of noise a sample
     chunk: int  # samples of a chunk, and the space between two numbers of one
-    linear_at: int  # of the model's function for weights in the linear range
-    extended_at: int  # of that for the extended range; 0 as long as there was no need to compile it
+    log_weights_at: int  # of the model's function
     key: np.uint64
     numbers_at: int
     row_at: int
@@ -120,8 +119,7 @@ def params_of(plan: Plan) -> OwnedParams:
         noise_at=0,
         noise_dim=0,
         chunk=0,
-        linear_at=0,
-        extended_at=0,
+        log_weights_at=0,
         key=np.uint64(0),
         numbers_at=_NONE.ctypes.data,
         row_at=_NONE.ctypes.data,
@@ -168,7 +166,7 @@ def with_model(owned: OwnedParams, weigher: Weigher | None, seed: int) -> OwnedP
         noise_at=weigher.noise_at,
         noise_dim=weigher.noise_dim,
         chunk=weigher.chunk,
-        linear_at=weigher.linear_at,
+        log_weights_at=weigher.log_weights_at,
         numbers_at=numbers.ctypes.data,
         row_at=row.ctypes.data,
     )

@@ -7,7 +7,7 @@ both exist they have the same digits, since powers of 2 round nothing. How they 
 
 import math
 
-from numba import uint32
+from numba import uint32, uint64
 
 from fastsumo.jit.bits import fabs, float_bits
 from fastsumo.jit.options import inlined
@@ -17,6 +17,8 @@ LOG_2 = 0.6931471805599453
 RANGE = 300.0  # powers of 2 around the shift, up and down, for which weights, their sums and ratios are linear
 SMALLEST_LINEAR, LARGEST_LINEAR = 2.0**-RANGE, 2.0**RANGE
 _FAR = 1000.0  # powers of 2
+_SAFE_BITS = 61  # of a float64: those that its exponent changes in 2**9 powers of 2, and those below
+_SAFE = uint64((1023 - 255) << 52)  # the bits of the first of these, which are well within the range
 NO_RANGE = uint32(0xFFFFFFFF), uint32(0)
 _LOWEST, _HIGHEST = uint32(((1023 - int(RANGE)) << 20) - 1), uint32((1023 + int(RANGE)) << 20)
 LARGEST_SHIFT = 2.0**40  # beyond, log weights have too few digits for linear weights
@@ -50,6 +52,18 @@ def widened(lowest, highest, weight):
 def are_linear(lowest, highest):
     """Whether all weights of a range are linear; the very largest that is counts as none."""
     return (lowest >= _LOWEST) & (highest < _HIGHEST)
+
+
+@inlined
+def marks_of(weight):
+    """Bits of which the upper ones are 0 for most of the linear range; in two instructions, and for none outside it."""
+    return uint64(float_bits(weight)) - _SAFE
+
+
+@inlined
+def is_safely_linear(marks):
+    """Whether all weights are in the linear range, if the marks of any ("or") say so; where not, `count_outside`."""
+    return marks >> uint64(_SAFE_BITS) == 0
 
 
 @inlined

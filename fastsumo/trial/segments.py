@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import int64
 
-from fastsumo.jit.bits import bits_float, float_bits
+from fastsumo.jit.bits import bits_float, float_bits, unsigned_shift
 from fastsumo.jit.options import device, inlined
 from fastsumo.trial import kinds
 from fastsumo.trial.coefficients import reciprocal_any
@@ -58,7 +58,7 @@ def added(high: float, low: float, x: float) -> Any:
 def mantissa_of(x: Any) -> Any:
     """Mantissa in [1, 2) and power of 2 of a positive number."""
     bits = float_bits(x)
-    return bits_float((bits & _MANTISSA_BITS) | _ONE), (bits >> 52) - 1023
+    return bits_float((bits & _MANTISSA_BITS) | _ONE), unsigned_shift(bits, 52) - 1023
 
 
 @inlined

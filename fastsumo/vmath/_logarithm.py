@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from fastsumo.jit.bits import bits_float, fabs, float_bits, fma, select
+from fastsumo.jit.bits import bits_float, fabs, float_bits, fma, select, unsigned_shift
 from fastsumo.jit.options import inlined
 from fastsumo.vmath._call import compiled_as, elementwise
 from fastsumo.vmath._exponential import _exp
@@ -71,7 +71,7 @@ def _split(x):
     """``(e, f)`` with ``x = 2**e (1 + f)``, ``1 + f`` in [sqrt(1/2), sqrt(2)); x positive, normal, finite."""
     bits = float_bits(x) + (_ONE - _ROOT_HALF)
     # The exponent becomes the low bits of 2**52 + exponent: no conversion instruction, which AVX2 lacks.
-    e = bits_float((bits >> 52) | 0x4330000000000000) - 4503599627371519.0
+    e = bits_float(unsigned_shift(bits, 52) | 0x4330000000000000) - 4503599627371519.0
     return e, bits_float((bits & _MANTISSA) + _ROOT_HALF) - 1.0
 
 
@@ -164,7 +164,7 @@ def _log1p(x):
     v = u - 1.0
     lost = (1.0 - (u - v)) + (x - v)  # u + lost == 1 + x exactly (Knuth's two-sum)
     bits = float_bits(u) + (_ONE - _ROOT_HALF)
-    exponent = bits >> 52
+    exponent = unsigned_shift(bits, 52)
     e = bits_float(exponent | 0x4330000000000000) - 4503599627371519.0
     f = bits_float((bits & _MANTISSA) + _ROOT_HALF) - 1.0
     # For e = 0 this sum is x itself, so no relative accuracy is lost near 0.

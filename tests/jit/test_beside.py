@@ -19,6 +19,7 @@ ROOT = str(Path(fs.__file__).parents[1])
 PRELUDE = """
 import os, sys, threading, time
 from pathlib import Path
+import fastsumo.jit.beside as beside_module
 from fastsumo.jit.beside import beside, nothing, two_may_compile
 cache = Path(os.environ["FASTSUMO_CACHE_DIR"])
 def job():
@@ -79,7 +80,7 @@ def test_when_there_is_no_other_process(tmp_path: Path) -> None:
     )
 
 
-def test_it_may_fail_and_ends_with_the_command(tmp_path: Path) -> None:
+def test_it_may_fail_or_hang_and_ends_with_the_command(tmp_path: Path) -> None:
     found = _run(
         tmp_path / "cache",
         """
@@ -87,6 +88,8 @@ def test_it_may_fail_and_ends_with_the_command(tmp_path: Path) -> None:
         with two_may_compile():
             beside(lambda: False, fail, job)()
             assert not (cache / "done").exists()
+            beside_module._LONGEST = 0.1
+            beside(lambda: False, lambda: time.sleep(1e6))()  # ends, if not by itself
             beside(lambda: False, lambda: time.sleep(1e6))
         try:
             os.waitpid(-1, 0)

@@ -17,7 +17,7 @@ from zoo import slow
 
 import fastsumo as fs
 from fastsumo import vmath
-from fastsumo.engine.cpu.kernels import chunks, weights
+from fastsumo.engine.cpu.kernels import chunks, log_weights, weights
 from fastsumo.jit import lanes
 from fastsumo.jit.options import REFUSED
 from fastsumo.trial.lazy_sums import with_lazy_sums
@@ -25,7 +25,6 @@ from fastsumo.vmath import exp, log, log_sigmoid, logaddexp
 
 TABLE = np.arange(12.0).reshape(4, 3) / 7.0
 PARAMS = np.linspace(-0.7, 0.9, 12)
-SHIFT = -2.0  # of plain weights
 
 
 @numba.njit
@@ -221,37 +220,38 @@ QUESTIONS = [
 ]
 
 
-def weights_of(model: fs.Model, by_lanes: bool | None, count: int, linear: bool = False) -> Any:
-    """Mantissas and powers, or linear weights and nothing, that compiled code writes.
+def log_weights_of(model: fs.Model, by_lanes: bool | None, count: int) -> Any:
+    """Log weights that compiled code writes, and their second terms if there are any; and how many it says there are.
 
     ``by_lanes`` None is for that which the engine would choose.
     """
     shape = shape_of(model)
-    callback = compiled(model.function, shape, by_lanes, linear)
+    callback = compiled(model.function, shape, by_lanes)
     row = np.zeros(1) if model.row is None else model.row
     trials, samples = np.full(count, 5, np.uint64), np.arange(count, dtype=np.uint64)
     out, numbers = np.full((2, count + 2 * lanes.WIDTH), 7.5), np.append(model.packed(), 0.0)
     address, size = ctypes.c_int64, chunks.chunk_of(shape)
     noise = np.zeros((shape.noise_dim, size))
     fill = ctypes.CFUNCTYPE(address, *[address] * 7)(weights._noise(shape.noise).address)
-    call = ctypes.CFUNCTYPE(address, *[address] * 5, ctypes.c_double, *[address] * 2)(callback.address)
+    call = ctypes.CFUNCTYPE(address, *[address] * 7)(callback.address)
     for start in range(0, count, size):
         n = min(size, count - start)
         pairs = [each[start:].ctypes.data for each in (trials, samples)]
         fill(*pairs, n, 3, noise.ctypes.data, *noise.shape)
         results = [each[start:].ctypes.data for each in out]
-        found = call(noise.ctypes.data, n, 0, numbers.ctypes.data, row.ctypes.data, SHIFT, *results)
-        assert found == 0 or linear
+        terms = call(noise.ctypes.data, n, 0, numbers.ctypes.data, row.ctypes.data, *results)
+        assert terms in (log_weights.ONE, log_weights.TWO)
+    assert np.all(out[terms:] == 7.5)
     assert np.all(out[:, count:] == 7.5)
-    found = out[: 2 - linear, :count]
+    found = out[:terms, :count]
     return np.where(np.isnan(found), np.nan, found)  # of a NaN, which is an error, the sign does not count
 
 
 @functools.cache
-def compiled(function: Callable[..., Any], shape: weights.Shape, by_lanes: bool | None, linear: bool) -> Any:
+def compiled(function: Callable[..., Any], shape: weights.Shape, by_lanes: bool | None) -> Any:
     if by_lanes is None:
-        return weights._compile.__wrapped__(function, shape, None, linear)
-    return weights._callback(with_lazy_sums(function) or function, shape, None, linear, by_lanes)
+        return weights._compile.__wrapped__(function, shape, None)
+    return weights._callback(with_lazy_sums(function) or function, shape, None, by_lanes)
 
 
 def shape_of(model: fs.Model) -> weights.Shape:
@@ -260,19 +260,12 @@ def shape_of(model: fs.Model) -> weights.Shape:
     return weights.Shape(model.noise, transform, *sizes)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("function", TOGETHER, ids=lambda f: f.__name__)
-def test_the_same_bits_together(function: Callable[..., Any]) -> None:
-    by_lanes, one_by_one = (weights_of(together(function), way, 300) for way in (True, False))
-    assert by_lanes.tobytes() == one_by_one.tobytes()
-    assert np.unique(one_by_one, axis=1).shape[1] > 20
-
-
-def test_the_same_bits_of_linear_weights_together() -> None:
+def test_the_same_bits_together() -> None:
     """One test, so that one worker compiles what they share."""
     for function in TOGETHER:
-        by_lanes, one_by_one = (weights_of(together(function), way, 300, linear=True) for way in (True, False))
+        by_lanes, one_by_one = (log_weights_of(together(function), way, 300) for way in (True, False))
         assert by_lanes.tobytes() == one_by_one.tobytes(), function.__name__
+        assert np.unique(one_by_one, axis=1).shape[1] > 20, function.__name__
 
 
 @pytest.mark.slow
@@ -282,31 +275,23 @@ def test_the_same_bits_of_linear_weights_together() -> None:
 def test_the_same_bits(function: Callable[..., Any]) -> None:
     model = fs.Model(function, 3, PARAMS)
     assert chunks.has_loop(function)
-    by_lanes, one_by_one = weights_of(model, True, 300), weights_of(model, False, 300)
+    by_lanes, one_by_one = log_weights_of(model, True, 300), log_weights_of(model, False, 300)
     assert by_lanes.tobytes() == one_by_one.tobytes()
     assert function is constant or np.unique(one_by_one, axis=1).shape[1] > 20
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("function", [chain, mixture, edges], ids=lambda f: f.__name__)
-def test_the_same_bits_of_linear_weights(function: Callable[..., Any]) -> None:
-    model = fs.Model(function, 3, PARAMS)
-    by_lanes, one_by_one = (weights_of(model, way, 300, linear=True) for way in (True, False))
-    assert by_lanes.tobytes() == one_by_one.tobytes()
-
-
-@pytest.mark.slow
 def test_edges_are_what_they_should_be() -> None:
-    mantissa = weights_of(fs.Model(edges, 3, PARAMS), True, 300)[0]
-    assert all(kind.any() for kind in (np.isnan(mantissa), mantissa == 0.0, mantissa > 0.0))
-    assert np.isnan(weights_of(together(too_large), True, 300)[0]).any()
+    found = log_weights_of(fs.Model(edges, 3, PARAMS), True, 300)[0]
+    assert all(kind.any() for kind in (np.isnan(found), np.isneginf(found), np.isfinite(found)))
+    assert np.isposinf(log_weights_of(together(too_large), True, 300)[0]).any()
 
 
 def test_remainders() -> None:
     model = fs.Model(chain, 3, PARAMS)
-    every = weights_of(model, False, 2500, linear=True)
+    every = log_weights_of(model, False, 2500)
     for count in (1, lanes.WIDTH - 1, lanes.WIDTH, lanes.WIDTH + 1, 2500):
-        assert weights_of(model, True, count, linear=True).tobytes() == every[:, :count].tobytes(), count
+        assert log_weights_of(model, True, count).tobytes() == every[:, :count].tobytes(), count
 
 
 _TRIANGLE = [[1.3, 0.2, 0.0], [0.2, 0.9, 0.1], [0.0, 0.1, 1.1]]
@@ -322,28 +307,28 @@ _STUDENT = fs.proposals.StudentT([0.0, 0.1, 0.0], [1.0, 2.0, 0.5], 4.0)
 )
 def test_proposals(function: Callable[..., Any], proposal: fs.proposals.Proposal) -> None:
     model = fs.importance(function, proposal, params=PARAMS)
-    assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
+    assert log_weights_of(model, True, 300).tobytes() == log_weights_of(model, False, 300).tobytes()
 
 
 @pytest.mark.slow
 def test_rows_of_data() -> None:
     model = fs.models.random_effects_logistic(rows=2, observations=9).at_row(1)
-    assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
+    assert log_weights_of(model, True, 300).tobytes() == log_weights_of(model, False, 300).tobytes()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dim", [31, 100])
 def test_chunks_of_any_dimension(dim: int) -> None:
     model = fs.Model(chain, dim, PARAMS)
-    assert weights_of(model, True, 300).tobytes() == weights_of(model, False, 300).tobytes()
+    assert log_weights_of(model, True, 300).tobytes() == log_weights_of(model, False, 300).tobytes()
 
 
 @pytest.mark.parametrize("function", [branch, *map(slow, FALL_BACK[1:])], ids=lambda f: f.__name__)
 def test_what_lanes_cannot_do(function: Callable[..., Any]) -> None:
     model = fs.Model(function, 3, PARAMS)
     with pytest.raises(TypingError):
-        weights_of(model, True, 1)
-    assert weights_of(model, None, 300).tobytes() == weights_of(model, False, 300).tobytes()
+        log_weights_of(model, True, 1)
+    assert log_weights_of(model, None, 300).tobytes() == log_weights_of(model, False, 300).tobytes()
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -351,7 +336,7 @@ def test_nothing_is_asked_of_lanes_that_has_one_answer(question: str) -> None:
     scope: dict[str, Any] = {"math": math, "np": np}
     exec(f"def asks(z, params):\n total = 0.0\n for v in z:\n  total += {question}\n return total", scope)
     with pytest.raises(REFUSED):  # a TypingError, or NotImplementedError up to Numba 0.66
-        weights_of(fs.Model(scope["asks"], 3, PARAMS), True, 1)
+        log_weights_of(fs.Model(scope["asks"], 3, PARAMS), True, 1)
 
 
 @pytest.mark.slow
@@ -362,7 +347,7 @@ def test_no_warning_of_the_compiler_is_shown(recwarn: pytest.WarningsRecorder) -
             total += np.dot(z, z)
         return total
 
-    weights_of(fs.Model(dots, 3), None, 1)
+    log_weights_of(fs.Model(dots, 3), None, 1)
     assert list(recwarn) == []
 
 
@@ -383,13 +368,13 @@ def tried(monkeypatch: pytest.MonkeyPatch, model: fs.Model) -> list[bool]:
     """Whether each attempt of the engine at compiling a model was by lanes; what is not is not compiled here."""
     attempts, compile_weights = [], weights._callback
 
-    def spy(function: Any, shape: Any, digest: Any, linear: bool, by_lanes: bool, proof: Any = None) -> Any:
+    def spy(function: Any, shape: Any, digest: Any, by_lanes: bool, proof: Any = None) -> Any:
         attempts.append(by_lanes)
-        return compile_weights(function, shape, digest, linear, by_lanes) if by_lanes else None
+        return compile_weights(function, shape, digest, by_lanes) if by_lanes else None
 
     with monkeypatch.context() as patch:
         patch.setattr(weights, "_callback", spy)
-        weights._compile.__wrapped__(model.function, shape_of(model), None, True)
+        weights._compile.__wrapped__(model.function, shape_of(model), None)
     return attempts
 
 

@@ -32,7 +32,7 @@ def users(x, y):
 
 own = numba.njit("void(float64[::1], float64[::1])")(users)
 model = weights.compiled(fs.models.note())
-codes = [model._linear._library.get_asm_str(),
+codes = [model._log_weights._library.get_asm_str(),
          next(iter(own.inspect_asm().values()))]
 print(*("zmm" in code for code in codes), "·", machine.vectors_chosen())
 """

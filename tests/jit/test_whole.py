@@ -211,9 +211,7 @@ def test_whole_numbers_by_lanes() -> None:
         return total + product % 5
 
     shape = weights.Shape("normal", "", 3, 3, 1, 1, 0)
-    made = weights._callback(model, shape, None, False, by_lanes=True)
+    made = weights._callback(model, shape, None, by_lanes=True)
     zeros = np.zeros((1, 3)), None
-    values = [
-        weights._values_at(made.address, shape, False, *zeros, np.array([x]), np.zeros(1)) for x in (2.0, 1e6, 1e19)
-    ]
+    values = [weights._values_at(made.address, shape, *zeros, np.array([x])) for x in (2.0, 1e6, 1e19)]
     assert values == [[0.0], [None], [None]]

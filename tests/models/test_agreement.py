@@ -31,12 +31,12 @@ COSTLY = {  # to compile
 }
 
 
-def compiled(function: Any, params: int, by_lanes: bool, linear: bool) -> Any:
+def compiled(function: Any, params: int, by_lanes: bool) -> Any:
     """What a function gives at points, compiled in a way that the engine has."""
     shape = weights.Shape("normal", "", 3, 3, params, params, 0)
     with thawed(function) as now:
-        made = weights._callback(now, shape, None, linear, by_lanes)
-    found = partial(weights._values_at, made.address, shape, linear)
+        made = weights._callback(now, shape, None, by_lanes)
+    found = partial(weights._values_at, made.address, shape)
     found.made = made  # type: ignore[attr-defined]  # keeps it alive
     return found
 
@@ -55,8 +55,7 @@ def strictly(function: Any, params: Any, *ways: Any) -> float:
     for way in ways:
         looked.compare(way)
     own = [(point, value) for point, value in looked._found if point.params is model.params]
-    near = np.array([value if isinstance(value, float) else np.nan for _, value in own])
-    found = ways[0](np.stack([point.z for point, _ in own]), None, model.params, near)
+    found = ways[0](np.stack([point.z for point, _ in own]), None, model.params)
     return float(np.mean([proof._agree(value, each, 0.0) for (_, value), each in zip(own, found, strict=True)]))
 
 
@@ -71,7 +70,7 @@ def test_legal_models_agree_with_python() -> None:
     for lines in batched(text for name, text in legal.ONE_LINE.items() if name not in COSTLY):
         chosen = "".join(f" if params[4] == {i}:\n  return 1.0 * ({text})\n" for i, text in enumerate(lines))
         exec(f"def together(z, params):\n{chosen} return z[0]", scope := dict(vars(legal)))
-        way = compiled(scope["together"], 5, False, False)
+        way = compiled(scope["together"], 5, False)
         for i, text in enumerate(lines):
             assert strictly(scope["together"], np.append(legal.PARAMS, i), way) > 0.9, text
 
@@ -81,17 +80,16 @@ def test_legal_models_agree_with_python() -> None:
 def test_a_legal_model_agrees_with_python_as_the_engine_compiles_it(name: str) -> None:
     model = fs.Model(legal.MODELS[name], legal.DIM, legal.PARAMS, name=name)
     found = weights.compiled(model, proof.Proof(model))
-    assert found.linear_at
-    assert found.extended_at
+    assert found.log_weights_at
     assert fs.sample(model, fs.IWAE(2), 100)[0].size == 100
 
 
-def agree(written: list[str], lazy: bool, by_lanes: bool, linear: bool = False) -> None:
+def agree(written: list[str], lazy: bool, by_lanes: bool) -> None:
     shares = []
     for group in batched(written):
         function = expressions.together(group)
         made = with_lazy_sums(function) if lazy else function
-        way = compiled(made, 5, by_lanes, linear)
+        way = compiled(made, 5, by_lanes)
         shares += [strictly(function, np.append(expressions.PARAMS, i), way) for i in range(len(group))]
     assert np.mean(shares) > 0.97
     assert min(shares) > 0.5, written[int(np.argmin(shares))]
@@ -133,7 +131,7 @@ def test_what_hypothesis_writes_by_lanes(which: slice) -> None:
 
 @taken
 def test_what_hypothesis_writes_as_sums(which: slice) -> None:
-    agree(written(expressions.bodies_for_sums(1), 90)[which], True, False, linear=True)
+    agree(written(expressions.bodies_for_sums(1), 90)[which], True, False)
 
 
 @pytest.mark.slow
@@ -149,4 +147,4 @@ def test_what_hypothesis_writes_as_sums(which: slice) -> None:
 def test_much_more_of_what_hypothesis_writes(bodies: Any, count: int, lazy: bool, by_lanes: bool) -> None:
     texts = written(bodies, count)
     for i in range(0, count, 50):
-        agree(texts[i : i + 50], lazy, by_lanes, linear=i % 100 == 0)
+        agree(texts[i : i + 50], lazy, by_lanes)

@@ -272,7 +272,7 @@ def test_constant_powers(place: int) -> None:
 def test_a_square_is_a_multiplication() -> None:
     def multiplications(function: Any) -> int:
         shape = weights.Shape("uniform", "", 1, 1, 0, 0, 0)
-        code = weights._callback(function, shape, None, True, False)._library.get_asm_str()
+        code = weights._callback(function, shape, None, False)._library.get_asm_str()
         return code.count("mulpd")
 
     square = multiplications(lambda z, params: z[0] ** 2)

@@ -182,7 +182,7 @@ def test_other_numbers_need_no_compilation() -> None:
     ]
     for first, second in pairs:
         model = fs.importance(bowl, first, [0.3])
-        assert compiled(model).linear_at == compiled(model.with_proposal(second)).linear_at
+        assert compiled(model).log_weights_at == compiled(model.with_proposal(second)).log_weights_at
 
 
 def test_parameters_by_name() -> None:

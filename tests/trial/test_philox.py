@@ -44,6 +44,11 @@ def fourth_normal(z, params):  # type: ignore[no-untyped-def]
     return z[3]
 
 
+@fs.model(dim=5)
+def fifth_normal(z, params):  # type: ignore[no-untyped-def]
+    return z[4]
+
+
 @fs.model(dim=2, noise="uniform")
 def a_pair(z, params):  # type: ignore[no-untyped-def]
     return z[0] + 1024.0 * z[1]
@@ -84,14 +89,25 @@ def test_sample_indices_beyond_32_bits(model, block, first):
     np.testing.assert_allclose(out, twin, rtol=0, atol=4e-16)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 8, 15, 16, 17, 1023, 1025])
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 15, 16, 17, 255, 256, 257, 512, 1023, 1025])
 def test_any_number_of_samples_is_drawn_whole(count):
-    """Two counters go side by side, eight or sixteen are one vector, and some are left over."""
-    run = open_engine(a_pair, fs.ELBO(), 4, threads=1)
-    out, scratch = np.empty(count), Scratch(run.params)
-    log_weights_of(run.params, scratch.address, np.uint64(11), 0, count, out.ctypes.data)
+    """Two counters go side by side, eight or sixteen are one vector, and some are left over.
+
+    Of an odd number of numbers the last go by pieces of 256.
+    """
+
+    def drawn(model):
+        run = open_engine(model, fs.ELBO(), 4, threads=1)
+        out, scratch = np.empty(count), Scratch(run.params)
+        log_weights_of(run.params, scratch.address, np.uint64(11), 0, count, out.ctypes.data)
+        return out
+
     first, second = naive.uniforms(4, 11, np.arange(count), 1)
-    np.testing.assert_allclose(out, first + 1024.0 * second, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(drawn(a_pair), first + 1024.0 * second, rtol=0, atol=1e-12)
+    u1, u2 = naive.uniforms(4, 11, np.arange(count), 3)
+    np.testing.assert_allclose(drawn(fifth_uniform), u1, rtol=0, atol=4e-16)
+    normal = np.sqrt(-2.0 * np.log(u1)) * np.cos(2.0 * np.pi * u2)
+    np.testing.assert_allclose(drawn(fifth_normal), normal, rtol=0, atol=1e-14)
 
 
 def test_uniforms_are_never_zero_or_one():

@@ -27,7 +27,7 @@ from fastsumo.engine.cpu.workers import RowWorker, SampleWorker, TallyWorker
 from fastsumo.engine.crew import Crew
 from fastsumo.engine.faults import compiling, trial_error
 from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched, Wanted, Watcher
-from fastsumo.engine.status import BAD_VALUE, EXTENDED, OK, RAISED
+from fastsumo.engine.status import BAD_VALUE, OK, RAISED
 from fastsumo.estimators.estimators import IWAE, Estimator
 from fastsumo.jit.beside import beside, nothing
 from fastsumo.models.model import Model
@@ -120,11 +120,6 @@ class OpenModel:
         self._wait()
         self.trials_at = trials_at(self.plan.kind, self.linear)
 
-    def extend_range(self) -> None:
-        """From now on weights may lie outside the linear range; what that takes is compiled."""
-        with compiling(self.model):
-            self.params = self.params._replace(extended_at=self._compiled.extended_at)
-
     def error(self, trial: int, status: int) -> Exception:
         """What is wrong with a trial."""
         found = None
@@ -146,8 +141,6 @@ class CpuEngine(OpenModel):
         super().__init__(wanted.model, wanted.estimator, wanted.seed, threads, linear, wait)
         self.center = self._find_center() if wanted.center is None else wanted.center
         self.params = with_center(self.params, self.center)
-        if not linear:
-            self.extend_range()
         if splits:
             self.params = self.params._replace(split_above=SPLIT_ABOVE)
             self.split = SplitTrials(self.params, threads)
@@ -184,7 +177,6 @@ class CpuEngine(OpenModel):
         return log_weights
 
     def increments(self, marks: Ints, n: int, count: int) -> Iterator[Floats]:
-        self.extend_range()
         self.estimator = IWAE(n)  # whose log weights are seen: an error says how
         size, width, local = sequences_of_batch(n), width_of(marks.size, n), threading.local()
         starts = range(0, count, size)
@@ -226,9 +218,6 @@ class CpuEngine(OpenModel):
         where = scratch.address, np.uint64(trial), 0, count, out.ctypes.data
         with scratch.serving(Work(int(params.key), trial, trial + 1, count, strict=False)):
             status = log_weights_of(params, *where)
-            if status == EXTENDED:
-                self.extend_range()
-                status = log_weights_of(params._replace(extended_at=self.params.extended_at), *where)
         scratch.give_back()
         return out, status
 
@@ -269,7 +258,6 @@ class CpuRowEngine(OpenModel):
     def __init__(self, model: Model, estimator: Estimator, seed: int, threads: int) -> None:
         wait = _compiled_beside(_plan_of(estimator)[0], linear=False) if threads > 1 else nothing
         super().__init__(model, estimator, seed, threads, linear=False, wait=wait)
-        self.extend_range()
 
     def evaluate(self, trials: int, watcher: Watcher) -> RowsDone:
         assert self.model.data is not None

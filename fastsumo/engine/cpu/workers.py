@@ -80,7 +80,6 @@ class Worker:
     def _alone(self, trial: int) -> float:
         """The value of one trial, whatever its size, on this thread."""
         value, terms = np.empty(1), np.empty(1, np.int64)
-        self.run.extend_range()
         params = self.run.params._replace(split_above=NEVER)
         addresses = value.ctypes.data, terms.ctypes.data, self.found.ctypes.data
         sample_block, trials = kernels_of(params.block_bits > 0)[1], trials_at(params.kind, linear=False)
@@ -127,7 +126,6 @@ class Worker:
         status, done, found = kernel(*arguments)
         if status == EXTENDED:
             with self.run.crew.clock.compiling():
-                self.run.extend_range()
                 self.run.linear = False
                 self.run.find_trials()
             kernel, *arguments = self._kernel_call(first + done, count - done, found)

@@ -89,9 +89,8 @@ def test_a_trial_of_a_billion_samples():
     values, terms = fs.sample(model, estimator, 1, seed, threads=2, first_trial=trial)
     samples = int(terms[0]) + 1
     assert samples > 1.5e9
-    weigher, out = compiled(model), np.empty(2**22)
-    owned = make_params(weigher, estimator.plan(), seed)
-    params = owned.params._replace(extended_at=weigher.extended_at)
+    out, owned = np.empty(2**22), make_params(compiled(model), estimator.plan(), seed)
+    params = owned.params
     scratch = Scratch(params)
     total, logs, origin = np.longdouble(0.0), np.longdouble(0.0), math.log(2.0 * math.pi)
     for first in range(0, samples, out.size):

@@ -198,7 +198,6 @@ def test_values_do_not_depend_on_their_neighbours(name, law):
 @pytest.mark.parametrize(("name", "plain"), [("note", True), ("mostly zeros", True), ("leaps", False), ("high", True)])
 def test_kernels_for_plain_weights_and_for_any_give_the_same_bits(name, plain, estimator):
     runs = [open_engine(MODELS[name], estimator, SEED, threads=1) for _ in range(2)]
-    runs[1].extend_range()
     runs[1].linear = False
     (values, terms), (values_of_any, terms_of_any) = (run.sample(3, 9_000) for run in runs)
     assert runs[0].linear == plain

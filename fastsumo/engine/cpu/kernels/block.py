@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.engine.cpu.kernels.buffer import weigh_extended, weigh_linear
+from fastsumo.engine.cpu.kernels.buffer import weigh_extended
 from fastsumo.engine.cpu.kernels.extended import extended_long_trials, extended_short_trials
 from fastsumo.engine.cpu.kernels.jackknife import jackknife_trials
 from fastsumo.engine.cpu.kernels.long import long_trials
@@ -28,7 +28,6 @@ from fastsumo.engine.cpu.kernels.scratch import (
     terms_in,
     trial_numbers_in,
     values_in,
-    weights_in,
 )
 from fastsumo.engine.cpu.kernels.short import short_trials
 from fastsumo.engine.cpu.kernels.tallying import tally_tile
@@ -215,28 +214,19 @@ def kernels_of(stratified):
 
 @kernel
 def log_weights_of(params, scratch, trial, first, n, out_at):
-    """The log weights ``first .. first + n - 1`` of one trial; NaN where one is NaN or +inf. The status.
-
-    By the model's function for the extended range if the run has it, else by that for the linear range: `EXTENDED` if
-    some weight is outside of it. Where both give any, the bits are the same.
-    """
-    done = 0
-    out, linear = floats(out_at, n), params.extended_at == 0
+    """The log weights ``first .. first + n - 1`` of one trial; NaN where one is NaN or +inf. The status."""
+    done, out = 0, floats(out_at, n)
     while done < n:
         size = min(n - done, BUFFER)
         trials, samples = pair_trials_in(scratch, 0, size), pair_samples_in(scratch, 0, size)
         for i in range(size):
             trials[i], samples[i] = trial, uint64(first + done + i)
-        pairs_at = pair_trials_at(scratch, 0)
-        status = (
-            weigh_linear(params, scratch, pairs_at, size) if linear else weigh_extended(params, scratch, pairs_at, size)
-        )
+        status = weigh_extended(params, scratch, pair_trials_at(scratch, 0), size)
         if status != OK:
             return status
-        weight = weights_in(scratch, 0, size) if linear else mantissas_in(scratch, 0, size)
-        power = powers_in(scratch, 0, size)
+        mantissa, power = mantissas_in(scratch, 0, size), powers_in(scratch, 0, size)
         for i in range(size):
-            log_weight = _log_of(weight[i], params.shift if linear else power[i])
-            out[done + i] = log_weight if weight[i] > 0.0 else (-np.inf if weight[i] == 0.0 else np.nan)
+            log_weight = _log_of(mantissa[i], power[i])
+            out[done + i] = log_weight if mantissa[i] > 0.0 else (-np.inf if mantissa[i] == 0.0 else np.nan)
         done += size
     return OK

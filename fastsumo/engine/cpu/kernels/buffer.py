@@ -6,7 +6,8 @@ the samples are always in it. What is compiled of a model, and called here, is i
 
 from numba import int64
 
-from fastsumo.engine.cpu.kernels.chunks import FAILED, OUTSIDE, WEIGHED
+from fastsumo.engine.cpu.kernels.chunks import FAILED
+from fastsumo.engine.cpu.kernels.exponentials import extended_weights, linear_weights
 from fastsumo.engine.cpu.kernels.scratch import (
     mantissas_at,
     mantissas_in,
@@ -18,24 +19,51 @@ from fastsumo.engine.cpu.kernels.scratch import (
     weights_at,
     weights_in,
 )
-from fastsumo.engine.cpu.kernels.weights import call_noise, call_weights
+from fastsumo.engine.cpu.kernels.weights import call_log_weights, call_noise
 from fastsumo.engine.status import BAD_WEIGHT, EXTENDED, OK, RAISED, STOPPED
 from fastsumo.jit.memory import words
 from fastsumo.jit.options import device
 from fastsumo.trial.ranges import is_linear, to_linear
 
 
+def _weigher(to_weights):
+    """``weigh(params, scratch, trials_at, n, first_at, second_at)``, with one of `exponentials.py`. The status."""
+
+    @device
+    def weigh(params, scratch, trials_at, n, first_at, second_at):
+        report, noise_at = report_in(scratch, 0, 2), noise_place_in(scratch, 0, 1)[0]
+        samples_at, size, start, status = pair_samples_at(scratch, 0), params.chunk, 0, OK
+        while start < n and status == OK:
+            m, at = min(size, n - start), 8 * start
+            pairs = trials_at + at, samples_at + at, m, params.key
+            call_noise(params.noise_at, (*pairs, noise_at, params.noise_dim, size))
+            first, second = first_at + at, second_at + at
+            given = noise_at, m, 0, params.numbers_at, params.row_at
+            terms = call_log_weights(params.log_weights_at, (*given, first, second))
+            status = RAISED if terms == FAILED else to_weights(first, second, terms, m, params.shift)
+            start += m
+        if report[1]:
+            return STOPPED
+        if status == RAISED:
+            report[0] = int64(words(trials_at, 1)[0])
+        return status
+
+    return weigh
+
+
+_linear, _extended = _weigher(linear_weights), _weigher(extended_weights)
+
+
 @device
 def weigh_linear(params, scratch, trials_at, n):
     """Weights of ``n`` pairs for the linear range. The status, `EXTENDED` if some are outside of it."""
-    return _call(params.linear_at, params, scratch, trials_at, n, weights_at(scratch, 0))
+    return _linear(params, scratch, trials_at, n, weights_at(scratch, 0), powers_at(scratch, 0))
 
 
 @device
 def weigh_extended(params, scratch, trials_at, n):
-    """Mantissas and powers of ``n`` pairs, unchecked. The status; `EXTENDED` if nothing is compiled for it."""
-    address = params.extended_at
-    return _call(address, params, scratch, trials_at, n, mantissas_at(scratch, 0)) if address else EXTENDED
+    """Mantissas and powers of ``n`` pairs, unchecked. The status."""
+    return _extended(params, scratch, trials_at, n, mantissas_at(scratch, 0), powers_at(scratch, 0))
 
 
 @device
@@ -59,23 +87,3 @@ def weigh_both(params, scratch, trials_at, n):
                 report_in(scratch, 0, 2)[0] = int64(words(trials_at, n)[i])
                 return BAD_WEIGHT
     return EXTENDED if outside else OK
-
-
-@device
-def _call(address, params, scratch, trials_at, n, result_at):
-    """Call the model's function for ``n`` trials and the first ``n`` samples of the buffer. The status."""
-    report, noise_at = report_in(scratch, 0, 2), noise_place_in(scratch, 0, 1)[0]
-    samples_at, power_at = pair_samples_at(scratch, 0), powers_at(scratch, 0)
-    size, start, found = params.chunk, 0, WEIGHED
-    while start < n and found == WEIGHED:
-        m, at = min(size, n - start), 8 * start
-        call_noise(params.noise_at, (trials_at + at, samples_at + at, m, params.key, noise_at, params.noise_dim, size))
-        model = params.numbers_at, params.row_at, params.shift
-        found = call_weights(address, (noise_at, m, 0, *model, result_at + at, power_at + at))
-        start += m
-    if report[1]:
-        return STOPPED
-    if found == FAILED:
-        report[0] = int64(words(trials_at, 1)[0])
-        return RAISED
-    return EXTENDED if found == OUTSIDE else OK

@@ -1,7 +1,8 @@
-"""From a chunk of noise to the weights of its samples, one by one or by lanes.
+"""From a chunk of noise to the log weights of its samples, one by one or by lanes.
 
 LLVM makes SIMD of a loop over samples only if the model has no loop inside; a model that has one is compiled for
-several samples at a time (`jit/lanes.py`, `lane_weights.py`), where it can be.
+several samples at a time (`jit/lanes.py`, `log_weights.py`), where it can be. Weights are another loop
+(`exponentials.py`): a CPU has the more of short steps under way at a time.
 """
 
 from __future__ import annotations
@@ -14,24 +15,20 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from fastsumo.engine.cpu.kernels.lane_weights import lane_extended, lane_linear
+from fastsumo.engine.cpu.kernels.log_weights import write, write_lanes
 from fastsumo.engine.shapes import Shape
-from fastsumo.jit.bits import fabs, float_bits
-from fastsumo.jit.lanes import POINTS, WIDTH, points, put, take
+from fastsumo.jit.lanes import POINTS, WIDTH, points, take
 from fastsumo.jit.lowering import RAISED
 from fastsumo.jit.memory import copied, floats, strided, table_at
 from fastsumo.jit.options import allocating, inlined
 from fastsumo.jit.reached import nested, of_library, python_function, reached
 from fastsumo.models import transforms
-from fastsumo.trial.lazy_sums import extended_weight, linear_weight
-from fastsumo.trial.ranges import LARGEST_LINEAR, LARGEST_SHIFT, SMALLEST_LINEAR, count_outside
 from fastsumo.vmath import logsumexp
 
 _BUFFER = 4096  # float64 numbers of noise worked on at a time: 32 KiB, a first-level cache
 _MOST, _FEWEST = 1024, 64  # samples that they are for
-WEIGHED, FAILED, OUTSIDE = 0, RAISED, 2  # what a model's function returns; OUTSIDE: not all are in the linear range
+FAILED = RAISED  # what a model's function returns in place of how many terms log weights have
 _point = strided(types.Array(types.float64, 1, "A", readonly=True))
-_SMALLEST_LINEAR_BITS, _LARGEST_LINEAR_BITS = np.array([SMALLEST_LINEAR, LARGEST_LINEAR]).view(np.int64).tolist()
 
 
 def chunk_of(shape: Shape) -> int:
@@ -44,8 +41,8 @@ def arguments_of(dim: int, columns: int, params: int) -> tuple[int, ...]:
     return (dim, columns, params) if columns else (dim, params)
 
 
-def weigher(density: Any, shape: Shape, linear: bool, by_lanes: bool) -> Any:
-    """The function to compile for a model: for its arguments see `weights._WEIGHTS`.
+def log_weigher(density: Any, shape: Shape, by_lanes: bool) -> Any:
+    """The function to compile for a model: for its arguments see `weights._LOG_WEIGHTS`.
 
     ``density`` takes points, a row of data if there are columns, and params. All else is the same for all models of a
     shape, and compiled once for them.
@@ -54,21 +51,19 @@ def weigher(density: Any, shape: Shape, linear: bool, by_lanes: bool) -> Any:
     params_of, row_of = copied(shape.params), copied(shape.columns)
     begin = _mapping(shape) if shape.transform else _nothing
     arguments = arguments_at(shape.dim, shape.columns, by_lanes)
-    start, weigh, end = _weighing(bool(shape.transform), linear, by_lanes)
+    relative, put = _relative(bool(shape.transform), by_lanes), write_lanes if by_lanes else write
 
-    def weights(noise_at, n, given, numbers_at, row_at, shift, result_at, power_at):
-        if linear and not fabs(shift) < LARGEST_SHIFT:
-            return OUTSIDE
+    def log_weights(noise_at, n, given, numbers_at, row_at, first_at, second_at):
         params, row = params_of(numbers_at), row_of(row_at)
-        begin(noise_at, n, given, numbers_at, result_at if linear else power_at)
-        seen = start
+        begin(noise_at, n, given, numbers_at, first_at)
+        terms = 0
         for k in range((n + (step - 1)) // step):
-            log_weight = density(*arguments(noise_at, step * k, stride, row, params))
-            seen = weigh(seen, log_weight, shift, step * k, n, result_at, power_at)
-        return end(seen, n, result_at)
+            i = step * k
+            log_weight = density(*arguments(noise_at, i, stride, row, params))
+            terms = put(relative(log_weight, first_at, i, n), i, n, first_at, second_at)
+        return terms
 
-    weights.__name__ = "linear_weights" if linear else "extended_weights"  # what it is cached under
-    return weights
+    return log_weights
 
 
 @inlined
@@ -124,77 +119,13 @@ def arguments_at(dim: int, columns: int, by_lanes: bool) -> Any:
 
 
 @cache
-def _weighing(has_proposal: bool, linear: bool, by_lanes: bool) -> Any:
-    """What is done with log weights: ``start``, ``weigh(seen, log_weight, shift, i, n, result_at, power_at)``, ``end``.
-
-    ``result`` becomes weights for the linear range, or mantissas, and ``power`` powers; before, one of them holds the
-    log densities of a proposal. ``end(seen, n, result_at)`` is what is returned.
-    """
-    if by_lanes and has_proposal:
-
-        @inlined
-        def relative(log_weight, log_q_at, i, n):
-            return log_weight - take(log_q_at + 8 * i, n - i)
-    elif has_proposal:
-
-        @inlined
-        def relative(log_weight, log_q_at, i, n):
-            return log_weight - floats(log_q_at, n)[i]
-    else:
-
-        @inlined
-        def relative(log_weight, log_q_at, i, n):
-            return log_weight
-
-    start: Any = 0
-    if linear and by_lanes:
-
-        @inlined
-        def weigh(seen, log_weight, shift, i, n, result_at, power_at):
-            put(result_at + 8 * i, n - i, lane_linear(relative(log_weight, result_at, i, n), shift))
-            return seen
-
-        @inlined
-        def end(seen, n, result_at):
-            return OUTSIDE if count_outside(floats(result_at, n)) else WEIGHED
-    elif linear:
-        start = _LARGEST_LINEAR_BITS, _SMALLEST_LINEAR_BITS  # smallest and largest weight so far
-
-        @inlined
-        def weigh(seen, log_weight, shift, i, n, result_at, power_at):
-            found = linear_weight(relative(log_weight, result_at, i, n), shift)
-            floats(result_at, n)[i] = found
-            return min(seen[0], float_bits(found)), max(seen[1], float_bits(found))
-
-        @inlined
-        def end(seen, n, result_at):
-            are = seen[0] >= _SMALLEST_LINEAR_BITS and seen[1] <= _LARGEST_LINEAR_BITS
-            return WEIGHED if are or count_outside(floats(result_at, n)) == 0 else OUTSIDE
-    elif by_lanes:
-
-        @inlined
-        def weigh(seen, log_weight, shift, i, n, result_at, power_at):
-            mantissa, power = lane_extended(relative(log_weight, power_at, i, n))
-            put(result_at + 8 * i, n - i, mantissa)
-            put(power_at + 8 * i, n - i, power)
-            return seen
-
-        @inlined
-        def end(seen, n, result_at):
-            return WEIGHED
-    else:
-
-        @inlined
-        def weigh(seen, log_weight, shift, i, n, result_at, power_at):
-            found = extended_weight(relative(log_weight, power_at, i, n))
-            floats(result_at, n)[i], floats(power_at, n)[i] = found
-            return seen
-
-        @inlined
-        def end(seen, n, result_at):
-            return WEIGHED
-
-    return start, weigh, end
+def _relative(has_proposal: bool, by_lanes: bool) -> Any:
+    """``relative(log_weight, log_q_at, i, n)``: less the log density of a proposal, if there is one."""
+    if not has_proposal:
+        return inlined(lambda log_weight, log_q_at, i, n: log_weight)
+    if by_lanes:
+        return inlined(lambda log_weight, log_q_at, i, n: log_weight - take(log_q_at + 8 * i, n - i))
+    return inlined(lambda log_weight, log_q_at, i, n: log_weight - floats(log_q_at, n)[i])
 
 
 def try_lanes(density: Any, shape: Shape) -> None:

@@ -69,7 +69,7 @@ LAYOUT: tuple[dict[str, Any], ...] = (
     {"pair_trials": _WORD},  # trials of the pairs (trial, sample)
     {"pair_samples": _WORD},
     {"mantissas": _FLOAT},  # weights in the extended range ...
-    {"powers": _FLOAT},
+    {"powers": _FLOAT},  # second terms of log weights before, in either range
     {
         "weights": _FLOAT,  # ... and in the linear range
         "lane_sums": _FLOAT,  # long.py: weights of a segment, summed down its lanes in place

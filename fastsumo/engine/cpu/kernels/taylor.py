@@ -73,7 +73,7 @@ def taylor_trials(params, scratch, short, n):
 def _weigh_any(params, scratch, trials_at, n):
     """Linear weights of ``n`` pairs, those outside the linear range as well as one float64 can have them."""
     status = weigh_both(params, scratch, trials_at, n)
-    return OK if status == EXTENDED and params.extended_at else status
+    return OK if status == EXTENDED else status
 
 
 @device

@@ -1,15 +1,14 @@
-"""What is compiled of a model: from a chunk of noise to the weights of its samples; and the calls to that.
-
-Weights come for the linear range or for the extended one (`trial/ranges.py`). What is done with them is elsewhere.
+"""What is compiled of a model: from a chunk of noise to the log weights of its samples; and the calls to that.
 
 The engine knows a model only as addresses: of the function that fills a chunk with noise, which models share, and of
-these two, so it is compiled once for all models; they are cached under a hash of everything that was inlined into them
-(`jit/fingerprint.py`), and the one for the extended range is compiled when it is needed.
+this one, so it is compiled once for all models; that is cached under a hash of everything that was inlined into it
+(`jit/fingerprint.py`). What becomes of log weights is in `exponentials.py`.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 import warnings
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -18,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import types
 
-from fastsumo.engine.cpu.kernels.chunks import FAILED, arguments_of, chunk_of, has_loop, try_lanes, weigher
+from fastsumo.engine.cpu.kernels.chunks import FAILED, arguments_of, chunk_of, has_loop, log_weigher, try_lanes
+from fastsumo.engine.cpu.kernels.log_weights import TWO
 from fastsumo.engine.cpu.kernels.look_up import look_up
 from fastsumo.engine.shapes import Shape, numbers_of, shape_of
 from fastsumo.errors import SlowModelWarning
@@ -30,7 +30,8 @@ from fastsumo.jit.memory import table_at, words
 from fastsumo.jit.sources import compiler_settings, source_digest
 from fastsumo.trial.lazy_sums import with_lazy_sums
 from fastsumo.trial.philox import fill_normals, fill_uniforms
-from fastsumo.trial.ranges import LARGEST_LINEAR, LARGEST_SHIFT, LOG_2, SMALLEST_LINEAR
+from fastsumo.trial.ranges import FURTHEST
+from fastsumo.vmath import logaddexp
 
 if TYPE_CHECKING:
     from fastsumo.models.model import Model
@@ -47,28 +48,22 @@ _NOISE = types.int64(
     types.int64,  # how many rows
     types.int64,  # numbers of a row, of which the first are filled
 )
-_WEIGHTS = types.int64(
+_LOG_WEIGHTS = types.int64(
     types.int64,  # address of the chunk of noise, which is used up; or of points
     types.int64,  # for how many samples
     types.int64,  # 1 if they are points, that are taken as they are, without a proposal
     types.int64,  # address of the numbers of the model, float64, see Model.packed
     types.int64,  # of the row of data, float64
-    types.float64,  # shift: linear weights are relative to 2**shift
-    types.int64,  # address of the result, float64: linear weights, or mantissas (NaN for a log weight NaN or +inf)
-    types.int64,  # of powers of 2, float64; not used for linear weights
+    types.int64,  # address of the log weights, float64
+    types.int64,  # of their second terms, if they have two; else not used
 )
-_CALL = ctypes.CFUNCTYPE(
-    ctypes.c_int64,
-    *[ctypes.c_int64] * 5,
-    ctypes.c_double,
-    *[ctypes.c_int64] * 2,
-)
+_CALL = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 8)
 _NOISE_CALL = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 4, ctypes.c_uint64, *[ctypes.c_int64] * 3)
 
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """A model as the engine sees it: its numbers, and the addresses of its compiled functions, which it keeps alive."""
+    """A model as the engine sees it: its numbers, and the address of its compiled function, which it keeps alive."""
 
     numbers: np.ndarray
     row: np.ndarray  # the one row of data of a model made by `Model.at_row`
@@ -92,32 +87,27 @@ class CompiledModel:
         return chunk_of(self.shape)
 
     @property
-    def linear_at(self) -> int:
-        """Of the function for the linear range; compiled or read from the cache at the first call."""
-        return int(self._linear.address)
-
-    @property
-    def extended_at(self) -> int:
-        """Of that for the extended range, likewise."""
-        return int(self._extended.address)
+    def log_weights_at(self) -> int:
+        """Of the model's function; compiled or read from the cache at the first call."""
+        return int(self._log_weights.address)
 
     @cached_property
-    def _linear(self) -> Any:
-        return by_content(_compile, self.digest)(self.function, self.shape, self.digest, True, self.proof)
+    def _log_weights(self) -> Any:
+        return by_content(_compile, self.digest)(self.function, self.shape, self.digest, self.proof)
 
-    @cached_property
-    def _extended(self) -> Any:
-        return by_content(_compile, self.digest)(self.function, self.shape, self.digest, False, self.proof)
+    def values_at(self, points: np.ndarray) -> np.ndarray | None:
+        """The function at points (n, dim): log weights, or log densities if there is a proposal; None if one raises."""
+        return _at_points(self.log_weights_at, self.shape, points, self.numbers, self.row, logaddexp)
 
 
 def compiled(model: Model, proof: Proof | None = None) -> CompiledModel:
-    """The model with its function compiled for the linear range, proved if there is a proof, and its numbers."""
+    """The model with its function compiled, proved if there is a proof, and its numbers."""
     (numbers, row), shape = numbers_of(model), shape_of(model)
     function = getattr(model.function, "py_func", model.function)
     proved = () if proof is None else (type(proof).__module__,)  # code is as good as the proof that it passed
     digest = fingerprint(function, source_digest(__name__, *proved), compiler_settings(), shape)
     found = CompiledModel(numbers, row, function, shape, digest, proof)
-    assert found.linear_at
+    assert found.log_weights_at
     return found
 
 
@@ -137,7 +127,7 @@ def noise_address(kind: str) -> int:
 
 
 @lru_cache(maxsize=256)
-def _compile(function: Any, shape: Shape, digest: str | None, linear: bool, proof: Proof | None = None) -> Any:
+def _compile(function: Any, shape: Shape, digest: str | None, proof: Proof | None = None) -> Any:
     """The compiled function, proved; the cache keeps it alive.
 
     Tried in turn: by lanes, if that promises anything, and with lazy sums. The function may do more than lanes can, or
@@ -146,24 +136,24 @@ def _compile(function: Any, shape: Shape, digest: str | None, linear: bool, proo
     than it could.
     """
     with thawed(function) as now:
-        return _compile_now(now, shape, digest, linear, proof)
+        return _compile_now(now, shape, digest, proof)
 
 
-def _compile_now(function: Any, shape: Shape, digest: str | None, linear: bool, proof: Proof | None) -> Any:
+def _compile_now(function: Any, shape: Shape, digest: str | None, proof: Proof | None) -> Any:
     lazy = with_lazy_sums(function)
     sums = [function] if lazy is None else [lazy, function]
     ways = [(each, by_lanes) for by_lanes in ((True, False) if has_loop(function) else (False,)) for each in sums]
     broken: Exception | None = None
     for each, by_lanes in ways[:-1]:
         try:
-            found = _callback(each, shape, digest, linear, by_lanes, proof)
+            found = _callback(each, shape, digest, by_lanes, proof)
             break
         except options.REFUSED:
             continue
         except Exception as error:
             broken = broken or error
     else:
-        found = _callback(ways[-1][0], shape, digest, linear, False, proof)
+        found = _callback(ways[-1][0], shape, digest, False, proof)
     if broken is not None:
         name, why = getattr(function, "__qualname__", "?"), f"{type(broken).__name__}: {broken}".splitlines()[0]
         warnings.warn(
@@ -190,9 +180,7 @@ def _noise(kind: str) -> Any:
     return options.callback(noise, _NOISE, source_digest(__name__, kind))
 
 
-def _callback(
-    function: Any, shape: Shape, digest: str | None, linear: bool, by_lanes: bool, proof: Proof | None = None
-) -> Any:
+def _callback(function: Any, shape: Shape, digest: str | None, by_lanes: bool, proof: Proof | None = None) -> Any:
     density = options.checked(function, *arguments_of(shape.dim, shape.columns, shape.params))
 
     def before() -> None:
@@ -203,49 +191,54 @@ def _callback(
 
     def check(address: int) -> None:
         if proof is not None:
-            proof.compare(partial(_values_at, address, shape, linear))
+            proof.compare(partial(_values_at, address, shape))
 
-    return options.callback(weigher(density, shape, linear, by_lanes), _WEIGHTS, digest, before, check)
+    return options.callback(log_weigher(density, shape, by_lanes), _LOG_WEIGHTS, digest, before, check)
 
 
 def _values_at(
-    address: int,
-    shape: Shape,
-    linear: bool,
-    z: np.ndarray,
-    row: np.ndarray | None,
-    params: np.ndarray,
-    near: np.ndarray,
+    address: int, shape: Shape, z: np.ndarray, row: np.ndarray | None, params: np.ndarray
 ) -> list[float | None]:
-    """What the compiled function gives at points: see `proof.Compiled`. Linear weights are known where expected."""
+    """What the compiled function gives at points: see `proof.Compiled`."""
     numbers = np.append(params, np.zeros(max(shape.numbers, 1) - params.size))
     held = np.zeros(1) if row is None else np.ascontiguousarray(row)
-    shifts = np.where(np.abs(near) < 0.5 * LARGEST_SHIFT, np.rint(near / LOG_2), 0.0)
+    together = _at_points(address, shape, z, numbers, held)
+    if together is not None:
+        return list(together.tolist())
+    alone = [_at_points(address, shape, point[None], numbers, held) for point in z]
+    return [None if each is None else float(each[0]) for each in alone]
 
-    def called(points: np.ndarray, shift: float) -> np.ndarray | None:
-        count = len(points)
-        chunk, weight, power = (
-            np.zeros((shape.noise_dim, chunk_of(shape))),
-            np.full(count, np.nan),
-            np.full(count, shift),
-        )
-        chunk[: shape.dim, :count] = points.T
-        given = chunk.ctypes.data, count, 1, numbers.ctypes.data, held.ctypes.data
-        if _CALL(address)(*given, shift, weight.ctypes.data, power.ctypes.data) == FAILED:
+
+def _at_points(
+    address: int, shape: Shape, points: np.ndarray, numbers: np.ndarray, row: np.ndarray, add: Any = np.logaddexp
+) -> np.ndarray | None:
+    """What the compiled function gives at points (n, dim), without a proposal's log density; None if one raises."""
+    chunk = np.zeros((shape.noise_dim, chunk_of(shape)))
+    values = np.empty(len(points))
+    for start in range(0, len(points), chunk.shape[1]):
+        some = points[start : start + chunk.shape[1]]
+        chunk[: shape.dim, : len(some)] = some.T
+        found = _called(address, chunk, len(some), 1, numbers, row, add)
+        if found is None:
             return None
-        known = (
-            (weight == 0.0) | ((weight >= SMALLEST_LINEAR) & (weight <= LARGEST_LINEAR)) if linear else weight >= 0.0
-        )
-        with np.errstate(all="ignore"):
-            return np.where(known, np.log(weight) + power * LOG_2, np.nan)
+        values[start : start + len(some)] = found
+    return values
 
-    found: list[float | None] = [None] * len(z)
-    for shift in np.unique(shifts).tolist():
-        together = called(z, shift)
-        for i in np.flatnonzero(shifts == shift).tolist():
-            alone = called(z[i : i + 1], shift) if together is None else together[i : i + 1]
-            found[i] = None if alone is None else float(alone[0])
-    return found
+
+def _called(
+    address: int, chunk: np.ndarray, n: int, given: int, numbers: np.ndarray, row: np.ndarray, add: Any = np.logaddexp
+) -> np.ndarray | None:
+    """Log weights of the first ``n`` samples of a chunk, which is used up; None if one raises.
+
+    ``add`` is the log of the sum of two exponentials.
+    """
+    first, second = np.empty((2, chunk.shape[1]))
+    where = chunk.ctypes.data, n, given, numbers.ctypes.data, row.ctypes.data
+    terms = _CALL(address)(*where, first.ctypes.data, second.ctypes.data)
+    if terms == FAILED:
+        return None
+    with np.errstate(all="ignore"):
+        return np.asarray(add(first[:n], second[:n])) if terms == TWO else first[:n]
 
 
 def first_failure(
@@ -253,15 +246,13 @@ def first_failure(
 ) -> tuple[int, np.ndarray] | None:
     """The place of the first (trial, sample) for which the model raises or has no log weight, and its noise."""
     size, shape = compiled.chunk, compiled.shape
-    noise, mantissa, power = np.zeros((shape.noise_dim, size)), np.zeros(size), np.zeros(size)
-    held = compiled.row if row is None else np.ascontiguousarray(row)
-    numbers = compiled.numbers.ctypes.data, held.ctypes.data, 0.0, mantissa.ctypes.data, power.ctypes.data
+    noise, held = np.zeros((shape.noise_dim, size)), compiled.row if row is None else np.ascontiguousarray(row)
 
     def fails(begin: int, end: int) -> bool:
         pairs = trials[begin:].ctypes.data, samples[begin:].ctypes.data, end - begin
         _NOISE_CALL(compiled.noise_at)(*pairs, key, noise.ctypes.data, *noise.shape)
-        raised = _CALL(compiled.extended_at)(noise.ctypes.data, end - begin, 0, *numbers) == FAILED
-        return raised or not np.all(mantissa[: end - begin] >= 0.0)
+        found = _called(compiled.log_weights_at, noise, end - begin, 0, compiled.numbers, held)
+        return found is None or not np.all((np.abs(found) <= FURTHEST) | (found == -math.inf))
 
     for begin in range(0, trials.size, size):
         end = min(begin + size, trials.size)
@@ -277,4 +268,4 @@ def first_failure(
 
 
 call_noise = by_address(_NOISE)  # its address first, like ...
-call_weights = by_address(_WEIGHTS)  # ... that of a model's compiled function
+call_log_weights = by_address(_LOG_WEIGHTS)  # ... that of a model's compiled function

@@ -29,10 +29,10 @@ def branching_chain(z, params):  # type: ignore[no-untyped-def]
 def test_what_breaks_on_the_way_is_told_and_the_trials_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     compile_weights = weights._callback
 
-    def faulty(function: Any, shape: Any, digest: Any, linear: bool, by_lanes: bool, proof: Any) -> Any:
+    def faulty(function: Any, shape: Any, digest: Any, by_lanes: bool, proof: Any) -> Any:
         if by_lanes:
             raise KeyError("a fault of ours")
-        return compile_weights(function, shape, None, linear, by_lanes, proof)
+        return compile_weights(function, shape, None, by_lanes, proof)
 
     expected = fs.sample(fs.Model(chain, 3), fs.IWAE(5), 100)
     weights._compile.cache_clear()
