@@ -2,7 +2,8 @@
 
 A change here is a change of what seeds give, which a version must not bring by accident. `digests.json` has the hashes;
 where one is meant to change, ``python tests/engine/test_digests.py --write`` writes it anew; without ``--write`` that
-program says which differ on a machine, such as one with a CPU of another kind. All models are written with `vmath`.
+program says which differ on a machine, such as one with a CPU of another kind, or one that is emulated (half
+an hour in Bochs 3, whose ``sapphire_rapids`` has AVX-512). All models are written with `vmath`.
 """
 
 from __future__ import annotations
