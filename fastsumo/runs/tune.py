@@ -333,7 +333,7 @@ class _Tuning:
     def result(self, found: Model, before: Quality, after: Quality) -> Tuned:
         """What was found, or what was given where that is better on fresh samples."""
         message = self.message
-        heavy = far_out(found).has_square is False or far_out(self.model).has_square is False
+        heavy = far_out(found).has_square is False
         if self.worse(before, after):
             found, after = self.model, before
             message = "nothing better was found, and the model is the one that was given"
@@ -350,8 +350,10 @@ class _Tuning:
         """Whether what was found is no better: by what was asked for, or by the variance of SUMO."""
         if self.objective == "elbo":
             return after.elbo < before.elbo - _WORSE * math.hypot(before.elbo_error, after.elbo_error)
-        settled = math.isfinite(before.chi_square_error) and math.isfinite(after.chi_square_error)
-        if settled and self.objective == "chi-square":
+        was_settled, is_settled = (math.isfinite(each.chi_square_error) for each in (before, after))
+        if is_settled and not was_settled:
+            return False  # what a proposal misses of the target, a variance of its own samples does not show
+        if is_settled and self.objective == "chi-square":
             slack = _WORSE * math.hypot(before.chi_square_error, after.chi_square_error)
             if after.chi_square > before.chi_square + slack:
                 return True

@@ -99,7 +99,8 @@ def test_a_mode_that_the_proposal_does_not_see_is_not_lost():
     found = fs.tune(start, samples=20_000)
     assert abs(found.proposal.mean[0]) < 1.0
     assert 40.0 < found.proposal.covariance[0, 0] < 120.0
-    assert fs.simulate(found.model, fs.MLMC(), 100_000).mean == pytest.approx(math.log(4 * math.pi), abs=0.05)
+    trials = fs.simulate(found.model, fs.MLMC(), 400_000)
+    assert abs(trials.mean - math.log(4 * math.pi)) < 4.5 * trials.std_error < 0.2
 
 
 def banana(x, params):  # type: ignore[no-untyped-def]
@@ -161,8 +162,8 @@ def test_student_t_proposals():
 
 @pytest.mark.slow
 def test_objectives_order_as_they_should():
-    """Each objective is best at its own."""
-    model = fs.importance(banana, Gaussian([0.0, 0.0], 4.0))
+    """Each objective is best at its own; under a normal this target's weights have no variance."""
+    model = fs.importance(banana, StudentT([0.0, 0.0], 4.0, df=5.0))
     found = {name: fs.tune(model, name, samples=2**14) for name in ("chi-square", "elbo", "sumo-variance")}
     assert found["elbo"].after.elbo > found["chi-square"].after.elbo + 0.05
     chi = found["chi-square"].after
