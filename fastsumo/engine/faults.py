@@ -22,7 +22,7 @@ from fastsumo.jit.copies import exception_of
 from fastsumo.models.model import ROW_TRIALS, Model
 from fastsumo.models.plain import line_of, plain, readonly
 from fastsumo.models.vectorized import FOR_BATCHES
-from fastsumo.trial.ranges import FURTHEST
+from fastsumo.trial.ranges import are_log_weights
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def _found(model: Model, row: int | None, noise: NDArray[np.float64] | None, rai
             return exception_of(model.function, readonly(point), *model.arguments(raw))
     except Exception as error:
         return error
-    bad = values[~((np.abs(values) <= FURTHEST) | (values == -np.inf))]
+    bad = values[~are_log_weights(values)]
     return float(bad[0]) if bad.size else None
 
 

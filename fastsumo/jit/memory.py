@@ -13,7 +13,7 @@ from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 
 _BYTES = 8  # of a number, where nothing else is said
-_LINE = 64  # bytes of a cache line
+LINE = 64  # bytes of a cache line: a vector that lies across two costs two accesses
 _MOST_COPIED = 2048  # numbers, 16 KiB of a thread's stack
 
 
@@ -126,7 +126,7 @@ def local(n):
     def local_array(typingctx):
         def codegen(context, builder, signature, args):
             room = cgutils.alloca_once(builder, ir.ArrayType(ir.DoubleType(), n))
-            room.align = _LINE
+            room.align = LINE
             size, item = context.get_constant(types.int64, n), context.get_constant(types.intp, _BYTES)
             return _array(context, builder, kind, room, [size], [item])
 

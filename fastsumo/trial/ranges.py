@@ -7,7 +7,9 @@ both exist they have the same digits, since powers of 2 round nothing. How they 
 
 import math
 
+import numpy as np
 from numba import uint32, uint64
+from numpy.typing import NDArray
 
 from fastsumo.jit.bits import fabs, float_bits
 from fastsumo.jit.options import inlined
@@ -29,6 +31,11 @@ FURTHEST = 2.0**500  # log weights are at most so far from 0, so that squares of
 def is_log_weight(x):
     """Whether a trial can have the log weight: not NaN, nor +inf, nor a finite number beyond `FURTHEST`."""
     return (fabs(x) <= FURTHEST) | (x == -math.inf)
+
+
+def are_log_weights(x: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """`is_log_weight` of each number of an array, in Python."""
+    return (np.abs(x) <= FURTHEST) | (x == -np.inf)
 
 
 @inlined

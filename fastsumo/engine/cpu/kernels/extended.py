@@ -8,7 +8,7 @@ until a segment is not in it, and one sample after the other from there on. Colu
 
 import numpy as np
 
-from fastsumo.engine.cpu.kernels.buffer import weigh_both
+from fastsumo.engine.cpu.kernels.buffer import weigh_any
 from fastsumo.engine.cpu.kernels.long import add_log, along_samples, take_segment
 from fastsumo.engine.cpu.kernels.scratch import (
     first_logs_in,
@@ -52,13 +52,6 @@ def extended_short_trials(params, scratch, n):
         if status == OK:
             _finish(params, scratch, n)
     return status
-
-
-@device
-def _weigh(params, scratch, trials_at, n):
-    """`weigh_both`, after which any weight will do: the status is not `EXTENDED`."""
-    status = weigh_both(params, scratch, trials_at, n)
-    return OK if status == EXTENDED else status
 
 
 @device
@@ -187,5 +180,5 @@ def _take_sequentially(params, mantissas, powers, state, start, count, terms):
     state[BASE], state[BASE_LOW], state[LEVEL], state[SEQUENTIAL] = total, 0.0, power, 1.0
 
 
-_run = sample_by_sample(_weigh, _add)
-extended_long_trials = along_samples(_weigh, _take_segment)
+_run = sample_by_sample(weigh_any, _add)
+extended_long_trials = along_samples(weigh_any, _take_segment)

@@ -46,10 +46,7 @@ def _sub(x, y):
 
 
 def write(log_weight: Any, i: int, n: int, first_at: int, second_at: int) -> int:
-    """Write the log weight of sample ``i`` of ``n``, to the second array, too, if it has `TWO` terms; how many it has.
-
-    It may be of lanes, and is then of the samples from ``i`` on.
-    """
+    """Write the log weight of sample ``i`` of ``n``, to the second array too if it has `TWO` terms; and how many."""
     raise NotImplementedError("compiled code only")
 
 
@@ -73,7 +70,7 @@ def _write(log_weight, i, n, first_at, second_at):
 
 
 def write_lanes(log_weight: Any, i: int, n: int, first_at: int, second_at: int) -> int:
-    """`write` for lanes, or what is the same in all of them."""
+    """`write` for lanes, or what is the same in all of them: of the samples from ``i`` on."""
     raise NotImplementedError("compiled code only")
 
 

@@ -14,14 +14,13 @@ from numba import types
 from numpy.typing import NDArray
 
 from fastsumo.engine.cpu.kernels.look_up import RECORD
-from fastsumo.jit.memory import address_past, numbers_past
+from fastsumo.jit.memory import LINE, address_past, numbers_past
 from fastsumo.trial import kinds
 from fastsumo.trial.params import KernelParams
 from fastsumo.trial.sizes import LANES, SHORT, TILE
 
 BUFFER = 2048  # log weights asked for in one call
 NUMBERS = TILE + 2 * LANES  # in one region, 8 bytes each: no multiple of 4096 bytes, which caches dislike
-_ALIGNMENT = 64  # bytes: a vector that lies across two cache lines costs two accesses
 
 _FLOAT, _INT, _WORD = types.float64, types.int64, types.uint64
 
@@ -167,8 +166,8 @@ _idle: dict[tuple[int, int], list[Scratch]] = {}  # some that were used, by size
 
 def _aligned(size: int) -> NDArray[np.float64]:
     """Memory that begins a cache line."""
-    memory = np.zeros(size + _ALIGNMENT // 8)
-    return memory[-memory.ctypes.data % _ALIGNMENT // 8 :][:size]
+    memory = np.zeros(size + LINE // 8)
+    return memory[-memory.ctypes.data % LINE // 8 :][:size]
 
 
 class Work(NamedTuple):

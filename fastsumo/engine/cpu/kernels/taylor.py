@@ -9,7 +9,7 @@ value, and the run says so.
 import numpy as np
 from numba import int64, uint64
 
-from fastsumo.engine.cpu.kernels.buffer import weigh_both, weigh_linear
+from fastsumo.engine.cpu.kernels.buffer import weigh_any, weigh_linear
 from fastsumo.engine.cpu.kernels.columns import fold_sum
 from fastsumo.engine.cpu.kernels.scratch import (
     BUFFER,
@@ -70,13 +70,6 @@ def taylor_trials(params, scratch, short, n):
 
 
 @device
-def _weigh_any(params, scratch, trials_at, n):
-    """Linear weights of ``n`` pairs, those outside the linear range as well as one float64 can have them."""
-    status = weigh_both(params, scratch, trials_at, n)
-    return OK if status == EXTENDED else status
-
-
-@device
 def _add(params, scratch, sample, lane, n, offset):
     """Add a weight to the blocks of ``n`` lanes; where that ends them, go on with products and sums."""
     part, k = weights_in(scratch, offset, n), sample // params.block + 1
@@ -120,7 +113,7 @@ def _alone(params, scratch, trial, terms):
             trials[i], numbers[i] = trial, uint64(start + i)
         status = weigh_linear(params, scratch, pair_trials_at(scratch, 0), n)
         if status == EXTENDED:
-            status = _weigh_any(params, scratch, pair_trials_at(scratch, 0), n)
+            status = weigh_any(params, scratch, pair_trials_at(scratch, 0), n)
         if status != OK:
             return status
         _take(params, scratch, state, start, n)
@@ -150,4 +143,4 @@ def _take(params, scratch, state, start, n):
     state[_PRODUCT], state[_SUM], state[_SUM_LOW] = product, high, low
 
 
-_run_linear, _run_any = sample_by_sample(weigh_linear, _add), sample_by_sample(_weigh_any, _add)
+_run_linear, _run_any = sample_by_sample(weigh_linear, _add), sample_by_sample(weigh_any, _add)

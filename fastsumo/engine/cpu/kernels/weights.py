@@ -8,7 +8,6 @@ this one, so it is compiled once for all models; that is cached under a hash of 
 from __future__ import annotations
 
 import ctypes
-import math
 import warnings
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -30,7 +29,7 @@ from fastsumo.jit.memory import table_at, words
 from fastsumo.jit.sources import compiler_settings, source_digest
 from fastsumo.trial.lazy_sums import with_lazy_sums
 from fastsumo.trial.philox import fill_normals, fill_uniforms
-from fastsumo.trial.ranges import FURTHEST
+from fastsumo.trial.ranges import are_log_weights
 from fastsumo.vmath import logaddexp
 
 if TYPE_CHECKING:
@@ -252,7 +251,7 @@ def first_failure(
         pairs = trials[begin:].ctypes.data, samples[begin:].ctypes.data, end - begin
         _NOISE_CALL(compiled.noise_at)(*pairs, key, noise.ctypes.data, *noise.shape)
         found = _called(compiled.log_weights_at, noise, end - begin, 0, compiled.numbers, held)
-        return found is None or not np.all((np.abs(found) <= FURTHEST) | (found == -math.inf))
+        return found is None or not np.all(are_log_weights(found))
 
     for begin in range(0, trials.size, size):
         end = min(begin + size, trials.size)
