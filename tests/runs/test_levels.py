@@ -132,6 +132,21 @@ def test_a_bad_weight_names_its_trial():
         fs.levels(broken, 63, 500)
 
 
+def test_what_a_model_raises_is_said():
+    """Also where it is not the first sample of a trial that it raises for."""
+
+    @fs.model(dim=1)
+    def broken(z, params):
+        if z[0] > 3.3:
+            raise ArithmeticError("far out")
+        return -z[0]
+
+    with pytest.raises(fs.ModelError, match=r"raised ArithmeticError: far out in trial 30 of seed 0") as caught:
+        fs.levels(broken, 63, 500)
+    with pytest.raises(fs.ModelError, match=r"far out in trial 30 of seed 0"):
+        fs.replay(broken, fs.IWAE(64), caught.value.trial)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [((0, 10), "max_terms"), ((10, 1), "samples"), ((10, 10, -1), "seed"), ((2.5, 10), "max_terms")],

@@ -120,12 +120,14 @@ class OpenModel:
         self._wait()
         self.trials_at = trials_at(self.plan.kind, self.linear)
 
-    def error(self, trial: int, status: int) -> Exception:
-        """What is wrong with a trial."""
-        found = None
+    def error(self, trial: int, status: int, estimator: Estimator | None = None) -> Exception:
+        """What is wrong with a trial, of the run's estimator or of another that took the same log weights."""
+        estimator, found = estimator or self.estimator, None
         if status != BAD_VALUE:
-            found = culprit(self.model, self._compiled, self.params, self.plan, trial)
-        return trial_error(self.model, self.estimator, self.seed, trial, status, found)
+            plan, of_plan = _plan_of(estimator)
+            params = with_model(of_plan, self._compiled, self.seed).params
+            found = culprit(self.model, self._compiled, params, plan, trial)
+        return trial_error(self.model, estimator, self.seed, trial, status, found)
 
 
 class CpuEngine(OpenModel):
@@ -177,7 +179,6 @@ class CpuEngine(OpenModel):
         return log_weights
 
     def increments(self, marks: Ints, n: int, count: int) -> Iterator[Floats]:
-        self.estimator = IWAE(n)  # whose log weights are seen: an error says how
         size, width, local = sequences_of_batch(n), width_of(marks.size, n), threading.local()
         starts = range(0, count, size)
 
@@ -190,7 +191,7 @@ class CpuEngine(OpenModel):
             with local.scratch.serving(Work(self.seed, first, first + len(rows), n)):
                 status, done = increments_block(self.params, *where, *addresses, width)
             if status != OK:
-                raise self.error(first + int(done), status)
+                raise self.error(first + int(done), status, IWAE(n))
             return rows
 
         with ThreadPoolExecutor(self.threads) as pool:

@@ -26,6 +26,7 @@ from fastsumo.engine.cpu.kernels.weights import noise_address
 from fastsumo.engine.faults import trial_error
 from fastsumo.engine.shapes import shape_of
 from fastsumo.engine.status import BAD_WEIGHT
+from fastsumo.estimators.estimators import IWAE
 from fastsumo.jit.options import compile_for
 from fastsumo.models.batch import BATCHES, STRETCH
 from fastsumo.models.model import ROW_TRIALS
@@ -167,7 +168,8 @@ class Feed:
             noise, trials = np.empty((1, model.noise_dim)), np.empty(1, np.uint64)
             draw_points(*self._noise, 0, *self._room, table.record, begin + at, 1, noise, _NO_NUMBERS, trials)
             trial = int(trials[0])
-            raise trial_error(model, run.estimator, run.seed, trial, BAD_WEIGHT, (trial, noise[0]))
+            estimator = run.estimator if self._work.samples is None else IWAE(self._work.samples)
+            raise trial_error(model, estimator, run.seed, trial, BAD_WEIGHT, (trial, noise[0]))
 
 
 class _Table:

@@ -152,7 +152,6 @@ class CudaEngine:
     def increments(self, marks: Ints, n: int, count: int) -> Iterator[Floats]:
         """Weights are drawn on the card; the logs of their sums are the CPU's, whose libraries decide the last bits."""
         self.card.use()
-        self.estimator = IWAE(n)  # whose log weights are seen: an error says how
         kernel = self.card.load(programs.compile_log_weights(self.model, self.kind, self.card.capability))
         size, width = sequences_of_batch(n), width_of(marks.size, n)
         room, blocks = self.card.room(8 * size * n), 16 * self.card.processors
@@ -162,7 +161,7 @@ class CudaEngine:
                 log_weights = self.cpu.log_weights(trial, n)
             addresses = log_weights.ctypes.data, n, marks.ctypes.data, marks.size, out.ctypes.data, width
             if fill_line(*addresses):
-                raise trial_error(self.model, self.estimator, self.seed, trial, BAD_WEIGHT)
+                raise trial_error(self.model, IWAE(n), self.seed, trial, BAD_WEIGHT)
 
         with ThreadPoolExecutor(self.threads) as pool:
             for first in range(0, count, size):
