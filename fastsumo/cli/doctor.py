@@ -62,10 +62,10 @@ def examine() -> dict[str, Any]:
     -------
     dict
         Ready for JSON: ``fastsumo``, ``python``, ``system``, ``cpu``, ``vector_bits`` (0 where loops are not
-        vectorised), ``vectors_chosen`` (by whom), ``threads``, ``cores``, ``libraries`` and ``optional`` by name (a
-        version, or None), ``cache`` (folder, files, bytes, writable), ``cards`` (NVIDIA GPUs, or why there are none),
-        ``vectorized`` (memory of a vectorised model a thread, in MB), ``mpi_launcher``,
-        ``settings`` (environment variables that matter here), ``mend`` (advice).
+        vectorised, None where none could be compiled), ``vectors_chosen`` (by whom), ``threads``, ``cores``,
+        ``libraries`` and ``optional`` by name (a version, or None), ``cache`` (folder, files, bytes, writable),
+        ``cards`` (NVIDIA GPUs, or why there are none), ``vectorized`` (memory of a vectorised model a thread, in MB),
+        ``mpi_launcher``, ``settings`` (environment variables that matter here), ``mend`` (advice).
 
     Examples
     --------
@@ -125,7 +125,9 @@ def advice(facts: dict[str, Any]) -> list[str]:
             f"{cache['folder']} cannot be written: every process compiles anew. Set FASTSUMO_CACHE_DIR to a folder "
             "that can."
         )
-    if bits == 0 and not off:
+    if bits is None and not off:
+        found.append("A loop of exponentials cannot be compiled, and nothing will run: see what `fastsumo run` says.")
+    if bits == 0:
         slow = "Loops are not vectorised: trials run several times slower than this CPU can."
         found.append(f"{slow} Look at the NUMBA_ variables, and at the version of Numba.")
     if not is_tried(facts["libraries"]["numba"]):
@@ -150,8 +152,11 @@ def advice(facts: dict[str, Any]) -> list[str]:
     return found
 
 
-def vector_bits() -> int:
-    """Width of the registers that a compiled loop of exponentials really uses; 0 where it is not vectorised."""
+def vector_bits() -> int | None:
+    """Width of the registers that a compiled loop of exponentials really uses; 0 where it is not vectorised.
+
+    None where it cannot be compiled.
+    """
     try:
         from numba import types
 
@@ -165,7 +170,7 @@ def vector_bits() -> int:
         array = types.float64[::1]
         assembly = assembly_of(loop, types.int64(array, array))
     except Exception:  # such as NUMBA_DISABLE_JIT, of which there is advice
-        return 0
+        return None
     packed = [line for line in assembly.splitlines() if re.search(r"\bv?(mul|fmadd\w*)pd|\bfml?a?\b.*\.2d", line)]
     return next((bits for pattern, bits in _REGISTERS if any(re.search(pattern, line) for line in packed)), 0)
 
@@ -173,6 +178,7 @@ def vector_bits() -> int:
 def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     bits, cache, optional = facts["vector_bits"], facts["cache"], facts["optional"]
     width = f"{bits} bits, {bits // 64} numbers at a time" if bits else "none: one number at a time"
+    seen = "unknown: no loop could be compiled" if bits is None else f"{width} (seen in a loop that was just compiled)"
     writable = "writable" if cache["writable"] else "NOT writable"
     size = f"{cache['files']:,} files, {cache['bytes'] / 1e6:.1f} MB, {writable}"
     here = [f"{name} {version}" for name, version in optional.items() if version]
@@ -182,7 +188,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("fastsumo", f"{facts['fastsumo']} in Python {facts['python']} ({facts['executable']})"),
         ("system", facts["system"]),
         ("CPU", facts["cpu"]),
-        ("vectors", f"{width} (seen in a loop that was just compiled)"),
+        ("vectors", seen),
         ("", facts["vectors_chosen"]),
         ("threads", f"{facts['threads']} of {facts['cores']} cores; fastsumo has threads of its own"),
         ("libraries", ", ".join(f"{name} {version or 'ABSENT'}" for name, version in facts["libraries"].items())),

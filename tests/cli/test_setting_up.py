@@ -132,6 +132,7 @@ WELL: dict[str, Any] = {
         ({"settings": {"NUMBA_DISABLE_JIT": "1"}}, "NUMBA_DISABLE_JIT is set"),
         ({"settings": {"NUMBA_CPU_NAME": "generic"}}, "NUMBA_CPU_NAME=generic decides"),
         ({"vector_bits": 0}, "not vectorised"),
+        ({"vector_bits": None}, "cannot be compiled"),
         ({"libraries": {"numba": "0.66.0"}}, "those of 0.67 or later"),
         ({"libraries": {"numba": "0.999.0"}}, "Numba 0.999.0 was not tried"),
         ({"threads": 2}, "2 of 8 cores"),
@@ -146,12 +147,19 @@ def test_advice(ill: dict[str, Any], says: str) -> None:
     assert says in line
 
 
+def test_a_compiler_turned_off_is_one_thing_to_mend() -> None:
+    off = {"settings": {"NUMBA_DISABLE_JIT": "1"}, "vector_bits": None}
+    (line,) = doctor.advice(WELL | off)
+    assert "NUMBA_DISABLE_JIT is set" in line
+
+
 def test_doctor_runs_where_nothing_can_be_compiled() -> None:
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
     words = [sys.executable, "-m", "fastsumo"]
     done = subprocess.run([*words, "doctor"], capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("NUMBA_DISABLE_JIT is set") == 1
+    assert "unknown: no loop could be compiled" in done.stdout
     done = subprocess.run([*words, "run", "note"], capture_output=True, text=True, env=environment)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert "NUMBA_DISABLE_JIT turns the compiler off: unset it" in done.stderr
@@ -161,17 +169,17 @@ def test_vectors_are_seen_in_the_compiled_loop() -> None:
     """In a process with the instructions of an older CPU, and in one without compiler."""
     code = "from fastsumo.cli.doctor import vector_bits; print(vector_bits())"
 
-    def bits(**settings: str) -> int:
+    def bits(**settings: str) -> str:
         environment = os.environ | {"PYTHONPATH": str(Path(fs.__file__).parents[1])} | settings
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300
         )
         assert done.returncode == 0, done.stderr
-        return int(done.stdout)
+        return done.stdout.strip()
 
-    assert bits(NUMBA_DISABLE_JIT="1") == 0
+    assert bits(NUMBA_DISABLE_JIT="1") == "None"
     if doctor.vector_bits() == 512:
-        assert bits(NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES="+avx,+avx2,+fma") == 256
+        assert bits(NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES="+avx,+avx2,+fma") == "256"
 
 
 # ---- bench
