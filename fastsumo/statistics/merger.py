@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastsumo.statistics.exact import LIMBS, Digits, exact_value, rounded, to_float
 from fastsumo.statistics.packed import Parts, pack, parts_of, unpack
-from fastsumo.statistics.statistics import COUNTS, EXTREME, EXTREMES, Statistics, largest_first
+from fastsumo.statistics.statistics import COUNTS, EXTREME, EXTREMES, Statistics, furthest_of
 from fastsumo.statistics.tally import HEAD, PERIODS, ROWS, arrays_in, take
 from fastsumo.tails._summary import error_by_groups
 
@@ -86,6 +86,7 @@ class StatisticsMerger:
             bins=bins,
             bin_counts=bin_counts,
             kept=self._extremes[0],
+            unsorted_around=self.center,
             **self._limits,
         )
 
@@ -96,8 +97,8 @@ class StatisticsMerger:
     def threshold(self) -> float:
         """Distance below which no further trial can be among the extremes; -1 where any can."""
         self._settle()
-        furthest = self._extremes[0]
-        return float(abs(furthest["value"][-1] - self.center)) if furthest.size == EXTREMES else -1.0
+        kept = self._extremes[0]
+        return float(np.abs(kept["value"] - self.center).min()) if kept.size == EXTREMES else -1.0
 
     def estimate(self, grouped: bool = False) -> tuple[float, float]:
         """Mean of the finite trials and its standard error, by the groups where only these are independent."""
@@ -126,7 +127,8 @@ class StatisticsMerger:
         bins, counts = bins[order], counts[order]
         first = np.flatnonzero(np.diff(bins, prepend=-1))
         self._histograms = [(bins[first], np.add.reduceat(counts, first) if first.size else counts)]
-        self._extremes = [largest_first(np.concatenate(self._extremes), self.center)]
+        records = np.concatenate([each.view(np.uint8) for each in self._extremes])  # else they are joined by field
+        self._extremes = [furthest_of(records.view(EXTREME), self.center)]
 
 
 def merged(parts: list[Statistics], center: float) -> Statistics:

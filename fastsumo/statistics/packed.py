@@ -44,7 +44,7 @@ def parts_of(statistics: Statistics) -> Parts:
         statistics.bins,
         statistics.bin_counts,
         {name: getattr(statistics, name) for name in LIMITS},
-        statistics.extremes,
+        statistics.kept,
     )
 
 

@@ -30,6 +30,7 @@ from fastsumo.statistics.tally import (
     ROWS,
     SMALLEST,
     ZERO_WEIGHT,
+    furthest,
 )
 from fastsumo.tails import Histogram
 from fastsumo.tails._summary import error_by_groups
@@ -64,11 +65,11 @@ class Statistics:
     @classmethod
     def of(cls, tally: Any, seed: int, center: float) -> Statistics:
         """The lasting form of a tally, which has no sums and no histogram afterwards, and else is as it was."""
+        tally.compact(EXTREMES)
         found = int(tally.counters[FOUND])
         kept = np.empty(found, EXTREME)
         kept["trial"], kept["terms"] = tally.candidate_trials[:found], tally.candidate_terms[:found]
         kept["value"], kept["seed"] = tally.candidates[:found, 1], seed
-        many = found > EXTREMES
         sums, bins, bin_counts = tally.take()
         return cls(
             sums,
@@ -83,8 +84,8 @@ class Statistics:
             int(tally.counters[ZERO_WEIGHT]),
             int(tally.counters[LARGEST_TERMS]),
             int(tally.counters[OVERFLOWED]),
-            largest_first(kept, center) if many else kept,
-            None if many else center,
+            kept,
+            center,
         )
 
     @property
@@ -177,16 +178,21 @@ class Statistics:
         return Histogram(center, low[order], high[order], self.bin_counts[order])
 
 
-def largest_first(extremes: NDArray[Any], center: float) -> NDArray[Any]:
-    """The `EXTREMES` trials furthest from the centre, ties by seed and trial number."""
+def furthest_of(extremes: NDArray[Any], center: float) -> NDArray[Any]:
+    """The `EXTREMES` trials furthest from the centre, in no order; ties by seed and trial number."""
+    if extremes.size <= EXTREMES:
+        return extremes
     distance = np.abs(extremes["value"] - center)
-    if extremes.size > EXTREMES:
-        cut = np.partition(distance, extremes.size - EXTREMES)[extremes.size - EXTREMES]
-        extremes, distance = extremes[distance >= cut], distance[distance >= cut]
+    return extremes.take(furthest(distance, extremes["trial"], extremes["seed"]))
+
+
+def largest_first(extremes: NDArray[Any], center: float) -> NDArray[Any]:
+    """Trials by their distance from the centre, the largest first; ties by seed and trial number."""
+    distance = np.abs(extremes["value"] - center)
     order = _falling(distance)
     if np.any(np.diff(distance[order]) >= 0.0):  # seldom; sorting by one key is ten times as fast
         order = np.lexsort((extremes["trial"], extremes["seed"], -distance))
-    return extremes.take(order[:EXTREMES])  # records: by `take` thirty times as fast as by an index
+    return extremes.take(order)  # records: by `take` thirty times as fast as by an index
 
 
 def _falling(distance: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -114,20 +114,32 @@ class Tally:
         self.period_largest[:] = -1.0
         self.limits[:] = np.inf, -np.inf, -1.0
 
-    def compact(self) -> None:
-        """Where there are many candidates: keep the extremes only, and raise the threshold for later ones."""
+    def compact(self, most: int = 2 * EXTREMES) -> None:
+        """Where there are more candidates: keep the extremes only, and raise the threshold for later ones."""
         found = int(self.counters[FOUND])
-        if found <= 2 * EXTREMES:
+        if found <= most:
             return
-        sizes = self.candidates[:found, 0]
-        threshold = np.partition(sizes, found - EXTREMES)[found - EXTREMES]
-        kept = np.flatnonzero(sizes >= threshold)
-        if kept.size > EXTREMES:
-            kept = kept[np.lexsort((self.candidate_trials[kept], -sizes[kept]))[:EXTREMES]]
+        distances = self.candidates[:found, 0]
+        kept = furthest(distances, self.candidate_trials[:found])
+        self.limits[THRESHOLD] = distances[kept].min()
         for column in (self.candidates, self.candidate_trials, self.candidate_terms):
             column[:EXTREMES] = column[kept]
         self.counters[FOUND] = EXTREMES
-        self.limits[THRESHOLD] = threshold
+
+
+def furthest(distances: NDArray[np.float64], *ties: NDArray[Any]) -> NDArray[np.int64]:
+    """Places of the `EXTREMES` largest distances, in no order; of equal ones, of those that ``ties`` put first.
+
+    The last of the ties counts first.
+    """
+    n = distances.size
+    if n <= EXTREMES:
+        return np.arange(n)
+    cut = np.partition(distances, n - EXTREMES)[n - EXTREMES]
+    places = np.flatnonzero(distances >= cut)
+    if places.size > EXTREMES:
+        places = places[np.lexsort((*(tie[places] for tie in ties), -distances[places]))[:EXTREMES]]
+    return places
 
 
 def arrays_in(memory: np.ndarray) -> dict[str, Any]:

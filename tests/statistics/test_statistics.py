@@ -18,7 +18,7 @@ import fastsumo as fs
 from fastsumo.statistics.exact import LIMBS, exact_value
 from fastsumo.statistics.merger import merged
 from fastsumo.statistics.statistics import EXTREMES, Statistics
-from fastsumo.statistics.tally import BIN_SHIFT, BINS, ROWS, Tally
+from fastsumo.statistics.tally import BIN_SHIFT, BINS, ROWS, Tally, furthest
 
 TRIALS = 30_011
 
@@ -174,6 +174,16 @@ def test_sums_of_tiles_are_added_without_rounding():
     assert total is not None
     assert total.power_sums()[0] == sum(map(Fraction, values))
     assert total.power_sums()[1] == sum(Fraction(v * v) for v in values)
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, 7_000])
+def test_the_furthest_of_equal_distances_are_the_first(more):
+    """By seed, and then by number."""
+    rng = np.random.default_rng(1)
+    n = EXTREMES + more
+    distances, seeds, trials = rng.integers(0, 4, n).astype(float), rng.integers(0, 3, n), rng.permutation(n)
+    order = sorted(range(n), key=lambda i: (-distances[i], seeds[i], trials[i]))
+    assert sorted(furthest(distances, trials, seeds).tolist()) == sorted(order[:EXTREMES])
 
 
 @pytest.mark.slow
