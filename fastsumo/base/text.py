@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from functools import partial
 from typing import NamedTuple
 
 WIDTH = 80
@@ -48,6 +49,8 @@ def labelled(rows: list[tuple[str, str]], width: int = WIDTH) -> str:
 def table(columns: list[Column], width: int = WIDTH) -> str:
     """Aligned columns, numbers to the right; the least important are left out until the rest fits.
 
+    Before that, words of the first column that take more than half of the width go on in lines of their own.
+
     Examples
     --------
     >>> print(table([Column("K", ["1", "2 to 3"], left=True), Column("trials", ["50", "7"])]))
@@ -56,16 +59,20 @@ def table(columns: list[Column], width: int = WIDTH) -> str:
     2 to 3       7
     """
     shown = list(columns)
-    while len(shown) > 1 and sum(map(_width, shown)) + len(_GAP) * (len(shown) - 1) > width:
+    while _least(shown, width) > width and len(shown) > 1:
         shown.remove(max(reversed(shown), key=lambda column: column.rank))
+    if shown[0].left:
+        room = max(width // 2, width - sum(len(_GAP) + _width(column) for column in shown[1:]))
+        shown[0] = _wrapped(shown[0], room)
     lines = []
     for row in range(-1, len(shown[0].cells)):
-        cells = [column.head if row < 0 else column.cells[row] for column in shown]
+        first, *more = (shown[0].head if row < 0 else shown[0].cells[row]).split("\n")
+        cells = [first, *(column.head if row < 0 else column.cells[row] for column in shown[1:])]
         padded = [
             f"{cell:<{_width(column)}}" if column.left else f"{cell:>{_width(column)}}"
             for cell, column in zip(cells, shown, strict=True)
         ]
-        lines.append(_GAP.join(padded).rstrip()[:width])
+        lines += [line.rstrip()[:width] for line in (_GAP.join(padded), *more)]
     return "\n".join(lines)
 
 
@@ -140,5 +147,18 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
+def _least(columns: list[Column], width: int) -> int:
+    """The width that columns need, the first as narrow as it may become."""
+    narrow = _wrapped(columns[0], width // 2) if columns[0].left else columns[0]
+    return sum(map(_width, [narrow, *columns[1:]])) + len(_GAP) * (len(columns) - 1)
+
+
+def _wrapped(column: Column, width: int) -> Column:
+    """A column of words with what is too long in lines below."""
+    fill = partial(textwrap.fill, width=width, subsequent_indent="  ", break_on_hyphens=False)
+    return column._replace(cells=[fill(cell) for cell in column.cells])
+
+
 def _width(column: Column) -> int:
-    return max(len(column.head), *(len(cell) for cell in column.cells))
+    """Of the widest line in a column."""
+    return max(len(line) for cell in (column.head, *column.cells) for line in cell.split("\n"))

@@ -41,3 +41,23 @@ def test_tables_leave_out_the_least_important() -> None:
         "b       22        y",
     ]
     assert table(columns, 12).splitlines() == ["name  kept", "a        1", "b       22"]
+
+
+def test_a_long_name_costs_no_column() -> None:
+    columns = [
+        Column("name", ["Taylor(Geometric(p=0.75), block=6)", "b"], left=True),
+        Column("kept", ["1", "22"]),
+        Column("dropped", ["x", "y"], rank=1),
+    ]
+    assert table(columns, 40).splitlines() == [
+        "name                       kept  dropped",
+        "Taylor(Geometric(p=0.75),     1        x",
+        "  block=6)",
+        "b                            22        y",
+    ]
+    assert table(columns, 24).splitlines() == [
+        "name                kept",
+        "Taylor(Geometric(p     1",
+        "  =0.75), block=6)",
+        "b                     22",
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,11 @@ from commands import complaint, output
 from zoo import slow
 
 from fastsumo import cli
+from fastsumo.cli.guide import COLUMNS
 from fastsumo.guide import pages, scripts
 
 
-@pytest.mark.parametrize("columns", [60, slow(100)])
+@pytest.mark.parametrize("columns", [40, slow(60), slow(80)])
 @pytest.mark.parametrize("name", [pages.INDEX, *pages.names()])
 def test_pages_fit(
     name: str, columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -23,6 +26,18 @@ def test_pages_fit(
     assert max(map(len, shown.splitlines())) <= columns
     assert "](" not in shown
     assert "\x1b" not in shown
+    assert "(#" not in shown
+    for row in re.findall(r"^\|(.*)\|$", pages.read(name), re.MULTILINE):
+        for word in re.sub(r"\\(?=\|)|[`*]|\]\(.*?\)|\[|---:|---", "", row).split():
+            assert word.strip("|") in shown, word
+
+
+@pytest.mark.parametrize("name", pages.names())
+def test_a_page_is_shown_whole(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", str(COLUMNS))
+    page = re.sub(r"<!--.*?-->|^```\w+$|\]\(.*?\)", " ", pages.read(name), flags=re.MULTILINE)
+    missing = Counter(re.findall(r"\w+", page)) - Counter(re.findall(r"\w+", output(capsys, "guide", name)))
+    assert not missing
 
 
 def test_the_list_names_the_pages(capsys: pytest.CaptureFixture[str]) -> None:
