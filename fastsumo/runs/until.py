@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastsumo.base import checks
-from fastsumo.estimators.estimators import Taylor
+from fastsumo.estimators.estimators import MLMC, Taylor
 from fastsumo.estimators.labels import label
 from fastsumo.theory import last_sample, tail
 
@@ -94,12 +94,12 @@ def refuse_infinite_variance(model: Model, estimator: Estimator) -> None:
         raise ValueError(
             f"the values of {label(estimator)} on {model.name!r} have the tail index {found.index:.4g}{why}, so their "
             "variance is infinite and no number of trials brings the standard error down. "
-            f"{_MEND_WEIGHTS if found.of_weights else _advice(estimator)}"
+            f"{_MEND_WEIGHTS if found.of_weights else _advice(model, estimator)}"
         )
 
 
 _ADVICE = (
-    "Cap the law of K, take a lighter one such as fs.roulette.PowerLaw(0.75, cap=...), or use fs.MLMC(); "
+    "Cap the law of K, take a lighter one such as fs.roulette.PowerLaw(0.75, cap=...), or use {}; "
     "or run a fixed number of trials and read Result.interval(method='median-of-means')."
 )
 _SERIES_ADVICE = (
@@ -113,8 +113,10 @@ _MEND_WEIGHTS = (
 )
 
 
-def _advice(estimator: Estimator) -> str:
-    return _SERIES_ADVICE if isinstance(estimator, Taylor) else _ADVICE
+def _advice(model: Model, estimator: Estimator) -> str:
+    if isinstance(estimator, Taylor):
+        return _SERIES_ADVICE
+    return _ADVICE.format("fs.MLMC()" if tail(model, MLMC()).exists(2.0) else "what fs.taylor_law(model) finds")
 
 
 def _first_chunk(estimator: Estimator) -> int:
@@ -141,5 +143,5 @@ def _refuse_heavy_pilot(model: Model, estimator: Estimator, result: Result) -> N
             f"{result.trials} trials gives the tail index {index.estimate:.3g} ({index.low:.3g} to "
             f"{index.high:.3g}, 95 %). Warning: this is an estimate; declare chi_square on the model, or "
             "weight_tail_index and weight_zero_index, to overrule it. "
-            f"{_advice(estimator)}"
+            f"{_advice(model, estimator)}"
         )

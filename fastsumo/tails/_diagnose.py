@@ -326,15 +326,18 @@ def _advice(d: Diagnosis, can_change_law: bool) -> str:
         return "No other law of K is needed for the variance."
     if not can_change_law:
         return "Truncate the estimator at a known bias, or use one with a finite variance."
-    dyadic = "Dyadic levels, fs.MLMC(), have finite variance and finite cost if the weights have finite variance"
+    other = (
+        "Taylor's series, fs.taylor_law, has a finite variance at a finite cost if the weights have a finite variance, "
+        "and so have dyadic levels, fs.MLMC, if they have no heavy tail near zero either"
+    )
     if d.index_source == "predicted" and d.regime == "infinite variance":
-        dyadic += "; if it is the weights that are heavy, mend the proposal first, as no law of K will help"
+        other += "; if it is the weights that are heavy, mend the proposal first, as no law of K will help"
     if not math.isnan(d.cap):
         return (
-            f"{dyadic}. Or cap the law at {d.cap:.3g} terms: the bias is then about a quarter of the wanted "
-            f"error, and the variance finite, about {d.cap_variance:.3g}."
+            f"{other}. Or cap the law at {d.cap:.3g} terms: the bias is then about a quarter of the wanted "
+            f"error, and the variance finite, to first order {d.cap_variance:.3g}."
         )
-    return f"{dyadic}. Or cap the law: the variance is then finite, and the target is the bound at the cap."
+    return f"{other}. Or cap the law: the mean is then IWAE's, and the variance finite unless the weights are heavy."
 
 
 def paragraphs(d: Diagnosis) -> list[str]:

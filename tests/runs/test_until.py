@@ -52,6 +52,13 @@ def test_until_refuses_an_infinite_variance(estimator, index):
         fs.simulate(NOTE, estimator, until={"std_error": 0.1})
 
 
+def test_until_names_what_has_a_variance_on_this_model():
+    often_near_zero = fs.Model(lambda z, params: z[0], 1, chi_square=0.8, weight_tail_index=9.0, weight_zero_index=1.25)
+    assert fs.theory.predict(often_near_zero, fs.MLMC()).variance.kind == "infinite"
+    with pytest.raises(ValueError, match=r"tail index 2, so .*use what fs.taylor_law\(model\) finds"):
+        fs.simulate(often_near_zero, fs.SUMO(), until={"std_error": 0.1})
+
+
 def test_until_looks_at_the_trials_where_nothing_is_known_of_the_weights():
     @fs.model(dim=3, params=[0.0])
     def heavy(z, params):
