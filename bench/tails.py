@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -195,22 +194,18 @@ def harmonic(cost: float, largest: int, device: str | None, at: float | None = N
 def report(cost: float, largest: int, growth_to: int, device: str | None, at: float | None = None) -> str:
     """All tables, as Markdown; of the harmonic law's tail alone where it is aimed at one distance."""
     parts = []
-    began = time.perf_counter()
     if at is not None:
         aimed = harmonic(cost, largest, device, at)
         title = f"The harmonic law at x = {at:g}: {short(aimed.cost)} samples up to K = {short(largest)}"
-        return f"{title}, {time.perf_counter() - began:.0f} s.\n\n{tail_table(aimed, np.array([at]), True)}"
+        return f"{title}.\n\n{tail_table(aimed, np.array([at]), True)}"
     paper = fs.stratify(fs.models.note(), PAPER, cost=7.3e7, seed=SEED, device=device)
     title = f"The paper's law, `HarmonicGeometric(80, 0.1)`: {short(paper.cost)} samples in {len(paper.strata)} strata"
-    parts.append(f"{title}, {time.perf_counter() - began:.0f} s.\n\n{tail_table(paper, DISTANCES['paper'], False)}")
-    began = time.perf_counter()
+    parts.append(f"{title}.\n\n{tail_table(paper, DISTANCES['paper'], False)}")
     plain = harmonic(cost, largest, device)
     title = f"The harmonic law: {short(plain.cost)} samples in {len(plain.strata)} strata up to K = {short(largest)}"
-    parts.append(f"{title}, {time.perf_counter() - began:.0f} s.\n\n{tail_table(plain, DISTANCES['harmonic'], True)}")
-    began = time.perf_counter()
+    parts.append(f"{title}.\n\n{tail_table(plain, DISTANCES['harmonic'], True)}")
     growth = growth_table(plain, controlled_growth(cost, growth_to - 1, device or "cpu"))
-    title = f"How the variance of a plain trial grows with the largest `K`, {time.perf_counter() - began:.0f} s"
-    parts.append(f"{title}.\n\n{growth}")
+    parts.append(f"How the variance of a plain trial grows with the largest `K`.\n\n{growth}")
     return "\n\n".join(parts)
 
 

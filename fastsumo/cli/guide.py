@@ -23,7 +23,7 @@ from fastsumo.guide import pages, scripts, site
 COLUMNS = 102  # code and output in the pages are no wider
 _FIGURE = re.compile(r"^!\[([^\]]*)\]\((\w+\.\w+)\)$", re.MULTILINE)
 
-_LINK = re.compile(r"\[[^\[\]]*\]\((\w+)\.md(?:#[^)]*)?\)")
+_LINK = re.compile(r"\[([^\[\]]*)\]\((\w+)\.md(?:#[^)]*)?\)")
 _ANCHOR = re.compile(r"\[([^\[\]]*)\]\(#[^)]*\)")
 _GAP = 2  # between columns of a table, and at its ends together
 
@@ -43,10 +43,16 @@ def _for_terminal(page: str) -> str:
     """Markdown laid out; what is no terminal gets it without colours."""
     console = Console(width=min(COLUMNS, shutil.get_terminal_size((COLUMNS, 24)).columns))
     text = _ANCHOR.sub(r"\1", page)
-    text = _LINK.sub(r"`\1`", _FIGURE.sub(r"*Figure (the code above draws it, as \2): \1.*", text))
+    text = _LINK.sub(_reference, _FIGURE.sub(r"*Figure (the code above draws it, as \2): \1.*", text))
     with console.capture() as captured:
         console.print(_Page(text, hyperlinks=False))
     return "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
+
+
+def _reference(link: re.Match[str]) -> str:
+    """A link to a page, in words."""
+    text, name = link.groups()
+    return f"`{name}`" if text == name else f"{text} (`{name}`)"
 
 
 class _WholeTable(TableElement):
