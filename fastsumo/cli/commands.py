@@ -75,7 +75,7 @@ _NAMES = (
     "\n"
     "MODEL      note, gamma:1.5, lognormal:1, gaussian_scale:0.8 and others of fastsumo.models; "
     "path/to/file.py:name or module:name for your own (file.py alone, where it has one model)\n"
-    "ESTIMATOR  sumo, sumo:minimum=2, iwae:k=5, elbo, jvi:k=5, mlmc, single-term, "
+    "ESTIMATOR  sumo, sumo:minimum=2, iwae:k=5, elbo, jvi:k=5, mlmc, single-term, taylor, "
     "sumo:harmonic:cap=80 (brackets do as well: 'sumo(harmonic(cap=80))')\n"
     "ROULETTE   harmonic, harmonic:cap=80, harmonic-geometric:alpha=80,rate=0.1, "
     "power-law:s=1.5, geometric:p=0.1, table:1,0.5\n"

@@ -70,6 +70,11 @@ class IWAE(Estimator):
     k : int
         Importance samples a trial.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above.
+
     Examples
     --------
     >>> import fastsumo as fs
@@ -117,6 +122,11 @@ class JVI(Estimator):
         Importance samples a trial, from ``order + 1`` to 2^24, or to 2048 for order 2: a trial is kept in
         memory, and one of order 2 takes time like ``k^2``.
     order : {1, 2}
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above.
 
     Examples
     --------
@@ -178,10 +188,11 @@ class _Roulette(Estimator):
 
 @dataclass(frozen=True, repr=False)
 class SUMO(_Roulette):
-    """Russian roulette over the increments of IWAE (Luo et al., ICLR 2020); unbiased for `log Z`.
+    """Russian roulette over the increments of IWAE (Luo et al., ICLR 2020); unbiased for `log Z`, but for a cap.
 
-    ``L_m + sum_{j=1..K} (L_{m+j} - L_{m+j-1}) / P(K >= j)`` with ``m = minimum``; the value is ``-inf``
-    where the first ``m`` weights are all zero.
+    ``L_m + sum_{j=1..K} (L_{m+j} - L_{m+j-1}) / P(K >= j)`` with ``m = minimum``, ``m + K`` samples; the value is
+    ``-inf`` where the first ``m`` weights are all zero. Under a law with cap ``C`` the mean is that of ``L_{m+C}``.
+    Without one the variance may be infinite, and under a geometric tail there is no mean: `fs.theory.predict` says so.
 
     Parameters
     ----------
@@ -191,11 +202,17 @@ class SUMO(_Roulette):
         Samples that every trial begins with.
     start : {1, 0}
         0 for the convention of Ishikawa & Goda (UAI 2021), which counts ``L_m`` itself as the first of the
-        `K` terms: ``L_m + sum_{j=2..K} (L_{m+j-1} - L_{m+j-2}) / P(K >= j)``, ``m + K - 1`` samples. The
-        same increments with the weights ``2, 3, ...`` instead of ``1, 2, ...`` under the harmonic law.
+        `K` terms: ``L_m + sum_{j=2..K} (L_{m+j-1} - L_{m+j-2}) / P(K >= j)``, ``m + K - 1`` samples, with
+        the mean of ``L_{m+C-1}`` under a cap ``C``. The same increments with the weights ``2, 3, ...`` instead of
+        ``1, 2, ...`` under the harmonic law.
     stratified : int
         Trials of a block over which the uniforms that draw `K` are stratified, a power of two up to 65536; 1 for
         independent trials. See Notes.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above.
 
     Notes
     -----
@@ -262,6 +279,11 @@ class SingleTerm(_Roulette):
     stratified : int
         As of `SUMO`.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above.
+
     Examples
     --------
     >>> import fastsumo as fs
@@ -299,7 +321,8 @@ class MLMC(_Roulette):
     Level ``l`` takes ``n = base * 2^l`` samples and has the difference ``D_l = L(all n) - [L(first half) +
     L(second half)] / 2``, level 0 the value ``D_0 = L_base``; the level drawn has a probability
     ``p_l`` proportional to ``ratio^l`` (Blanchet & Glynn, WSC 2015; Ishikawa & Goda, UAI 2021). Variance
-    and cost are both finite for ratios in ``(1/4, 1/2)``. One of
+    and cost are both finite for ratios in ``(1/4, 1/2)`` where the weights have a finite variance, and ``base`` times
+    their `Model.weight_zero_index` is above 2. One of
 
     - ``first=True, kind="single"``: ``L_base + D_l / p_l``, ``l >= 1``, ``base + base 2^l`` samples:
       the first ``base`` are for ``L_base`` alone;
@@ -322,6 +345,11 @@ class MLMC(_Roulette):
     kind : {"single", "sum"}
     stratified : int
         As of `SUMO`; whole blocks are near MLMC proper with ``n p_l`` trials at each level ``l``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above.
 
     Examples
     --------
@@ -394,6 +422,11 @@ class Taylor(Estimator):
         model alone. The rounding leaves the mean as it is, as any centre would, and changes the variance by 0.2 % at
         most, up or down, while a number of few digits can be read; it is in the result. In `fs.evaluate` every row has
         one of its own.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above.
 
     Examples
     --------
@@ -509,6 +542,11 @@ class Stratum(Estimator):
     estimator : SUMO, SingleTerm, MLMC or Taylor
     low, high : int
         The least and the largest `K`; ``high`` is brought down to the cap of the law, where it has one.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above.
 
     Examples
     --------

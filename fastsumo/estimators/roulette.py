@@ -129,6 +129,11 @@ class Harmonic(Roulette):
     cap : int, optional
         ``K <= cap``, the weights below it unchanged. Without it ``E[K]`` is infinite.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above.
+
     Examples
     --------
     >>> Harmonic().survival([1, 2, 10]), round(Harmonic(cap=80).expected_terms(), 4)
@@ -156,6 +161,11 @@ class HarmonicGeometric(Roulette):
         Probability of stopping at each step of the tail, in (0, 1].
     cap : int, optional
         ``K <= cap``, the weights below it unchanged.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above.
 
     Examples
     --------
@@ -187,6 +197,11 @@ class PowerLaw(Roulette):
     cap : int, optional
         ``K <= cap``, the weights below it unchanged.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above.
+
     Examples
     --------
     >>> PowerLaw(2.0).survival([1, 2, 10]), round(PowerLaw(2.0).expected_terms(), 6)
@@ -215,6 +230,11 @@ class Geometric(Roulette):
     cap : int, optional
         ``K <= cap``, the weights below it unchanged.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above.
+
     Examples
     --------
     >>> Geometric(0.5).survival([1, 2, 3, 4])
@@ -241,6 +261,11 @@ class Table(Roulette):
     survival : sequence of float
         ``P(K >= 1), P(K >= 2), ...``: starts at 1, never increases, never negative; trailing zeros are
         dropped.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above.
 
     Examples
     --------

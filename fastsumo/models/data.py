@@ -53,8 +53,7 @@ def linear_gaussian(
         Standard deviation of what ``z`` does not explain.
     proposal : {"exact", "widened", "mean-field"}
         The posterior; the posterior with its standard deviations times ``width``; the independent normals nearest to
-        the
-        posterior in the sense of variational inference, ``q(z_j) = N(m_j, 1 / M_jj)`` with its precision ``M``.
+        the posterior in the sense of variational inference, ``q(z_j) = N(m_j, 1 / M_jj)`` with its precision ``M``.
     data : array_like, shape (rows, columns)
     width : float
         Of "widened"; at least 0.75.
@@ -70,8 +69,7 @@ def linear_gaussian(
     ``log p(x, z) = log p(x, m) - (z - m)' M (z - m) / 2`` with ``M = I + W' W / noise^2`` and ``M m = W' (x - b) /
     noise^2`` (Tipping & Bishop, JRSS B 61, 1999). With ``z = m + C U e``, ``C C'`` the proposal's covariance and ``U``
     the eigenvectors of ``C' M C``, the log weight is ``log p(x, m)`` plus a sum over squares of ``e``. Where the
-    proposal
-    is too narrow in some direction the weights have a power tail, and ``chi_square`` may be infinite.
+    proposal is too narrow in some direction the weights have a power tail, and ``chi_square`` may be infinite.
 
     Examples
     --------

@@ -475,6 +475,12 @@ def model(
     callable
         Takes the function, gives its `Model`.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above. What is wrong with the function itself is a
+        `ModelError` or a TypeError before its first trial.
+
     Notes
     -----
     What Numba compiles in nopython mode will do; the functions of `fastsumo.vmath`, arithmetic, ``min``, ``max`` and
@@ -583,6 +589,12 @@ def importance(
     Returns
     -------
     Model
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above. What is wrong with the function itself is a
+        `ModelError` or a TypeError before its first trial.
 
     Examples
     --------

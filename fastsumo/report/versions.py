@@ -20,7 +20,7 @@ _OPTIONAL = ("pandas", "pyarrow", "xarray", "arviz", "torch", "jax", "numba-cuda
 def show_versions(file: TextIO | None = None) -> None:
     """Print versions of fastsumo, Python and the libraries in use, and what machine this is.
 
-    Nothing is imported for it. What there is to mend on a machine says ``fastsumo doctor``.
+    Nothing is imported for it. ``fastsumo doctor`` says what there is to mend on a machine.
 
     Parameters
     ----------

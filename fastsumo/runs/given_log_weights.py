@@ -134,6 +134,11 @@ def sumo_coefficients(
         In the form of the log weights; 0 for weights of zero and beyond the ``K + minimum`` that are used. Where the
         value is -inf, they are the derivatives of the part of the sum over prefixes that have weight.
 
+    Raises
+    ------
+    ValueError, TypeError
+        As in `sumo`.
+
     Examples
     --------
     >>> import numpy as np
@@ -170,6 +175,11 @@ def iwae(
     -------
     ndarray of float64, shape (rows,)
 
+    Raises
+    ------
+    ValueError, TypeError
+        As in `sumo`.
+
     Examples
     --------
     >>> iwae([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]], k=2)
@@ -204,6 +214,11 @@ def jvi(log_weights: Any, order: int = 1, *, offsets: ArrayLike | None = None, t
     ndarray of float64, shape (rows,)
         -inf where the weights without one (or two) of them are all zero.
 
+    Raises
+    ------
+    ValueError, TypeError
+        As in `sumo`.
+
     Examples
     --------
     >>> jvi([[1.0, 1.0, 1.0]])
@@ -234,6 +249,11 @@ def cumulative_iwae(log_weights: Any, *, offsets: ArrayLike | None = None, threa
     -------
     ndarray of float64, or list of them
         In the form of the log weights; -inf up to a row's first weight that is not zero.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `sumo`.
 
     Examples
     --------
@@ -346,6 +366,11 @@ def taylor_coefficients(
     ndarray of float64, or list of them
         In the form of the log weights; 0 for weights of zero and beyond the ``K * block`` that are used.
 
+    Raises
+    ------
+    ValueError, TypeError
+        As in `taylor`.
+
     Examples
     --------
     >>> import numpy as np
@@ -389,6 +414,11 @@ def draw_terms(
     Returns
     -------
     ndarray of int64, shape (rows,)
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as above.
 
     Examples
     --------

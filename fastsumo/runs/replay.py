@@ -100,6 +100,13 @@ def replay(
     -------
     Trial
 
+    Raises
+    ------
+    fastsumo.ModelError
+        If the model cannot be compiled or raises; a NaN or +inf is shown, not raised.
+    ValueError, TypeError
+        If an argument is not as above.
+
     Examples
     --------
     >>> import fastsumo as fs

@@ -466,8 +466,10 @@ class Result:
         ----------
         level : float
             In (0, 1).
-        method : {"median-of-means", "normal", "catoni", "trimmed", "self-normalised", "index-2", "subsampling"}
-            "normal" is right only where the variance is finite and the number of trials large.
+        method : str
+            "median-of-means", "normal", "catoni", "trimmed", "self-normalised", "index-2", "subsampling" or
+            "one-sided". "normal" is right only where the variance is finite and the number of trials large; what the
+            others assume is in `fastsumo.tails.mean_interval`.
         **options
             Passed to `fastsumo.tails.mean_interval`.
 

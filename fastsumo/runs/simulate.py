@@ -155,6 +155,11 @@ def sample(
     terms : ndarray of int64, shape (trials,)
         `K` of each trial; the number of samples for `IWAE`.
 
+    Raises
+    ------
+    fastsumo.ModelError, fastsumo.DeviceError, ValueError, TypeError
+        As in `simulate`.
+
     Examples
     --------
     >>> import fastsumo as fs

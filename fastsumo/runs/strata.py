@@ -1,6 +1,6 @@
 """Strata of `K`: how its range is parted, and how many trials each part gets. Nothing is run here.
 
-MATHS of both: with ``p_j = P(K in j)``, ``c_j`` the cost of a trial there and ``s_j`` its standard deviation,
+The formulas of both: with ``p_j = P(K in j)``, ``c_j`` the cost of a trial there and ``s_j`` its standard deviation,
 ``sum p_j mean_j`` has the variance ``sum p_j^2 s_j^2 / n_j``, least at a given cost for ``n_j ~ p_j s_j / sqrt(c_j)``
 (Neyman, 1934); never above that of plain trials at the same cost (Vihola, Operations Research 2018).
 """

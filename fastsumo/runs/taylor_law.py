@@ -46,7 +46,7 @@ def taylor_law(model: Model, cost: float | None = None) -> Taylor:
 
     Notes
     -----
-    For a block ``b`` and a cost ``C``, ``p = b / C``, and the variance is finite where ``E y^2 < 1 - p`` (MATHS of
+    For a block ``b`` and a cost ``C``, ``p = b / C``, and the variance is finite where ``E y^2 < 1 - p`` (see
     `fs.Taylor`); its least over the centre is found numerically, for whole ``b``. Laws that are not geometric save some
     percent more, where the cost is near its least also much more (``P(K >= k)`` in proportion to the root of what term
     ``k`` adds to the variance); they would have to end somewhere, and so be biased.

@@ -214,6 +214,7 @@ def tune(
     samples : int
         Points, or SUMO trials, of one evaluation of the objective. The ELBO takes an eighth of them.
     seed : int
+        From 0 to ``2**63``.
     max_iterations : int
 
     Returns

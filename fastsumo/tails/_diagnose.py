@@ -372,10 +372,14 @@ def _tail_words(d: Diagnosis) -> str:
 
 
 def _moment_words(d: Diagnosis) -> str:
-    names = {1: "The mean", 2: "the variance", 3: "the third moment", 4: "the fourth"}
-    verdicts = [f"{names[p]} {verdict}" for p, verdict in d.moments.items()]
+    names = {1: "the mean", 2: "the variance", 3: "the third moment", 4: "the fourth"}
+    verdicts = [
+        f"whether {names[p]} exists {verdict}" if verdict == _OPEN else f"{names[p]} {verdict}"
+        for p, verdict in d.moments.items()
+    ]
     tested = f"p = {d.test.p_at_most:.2g} for an index of at most 2, {d.test.p_at_least:.2g} for at least 2"
-    return f"{', '.join(verdicts)} ({d.index_source} index; {tested})."
+    said = f"{', '.join(verdicts)} ({d.index_source} index; {tested})."
+    return said[0].upper() + said[1:]
 
 
 def _single_words(d: Diagnosis) -> str:

@@ -17,6 +17,7 @@ import matplotlib as mpl
 import pytest
 
 import fastsumo as fs
+from fastsumo.estimators.estimators import Estimator
 
 MODULES = ("models", "proposals", "roulette", "tails", "theory", "vmath", "plot")
 NOT_RUN = ("fastsumo.__main__", "fastsumo.cli.new_model")  # a command, and a template
@@ -61,6 +62,14 @@ def _parameters(value: Any) -> set[str]:
     return {name for name in inspect.signature(value).parameters if name != "self" and not name.startswith("_")}
 
 
+def _may_fail(name: str) -> bool:
+    """Functions of `fs` itself, estimators and laws that take something."""
+    value = PUBLIC[name]
+    kind = inspect.isclass(value) and issubclass(value, (Estimator, fs.roulette.Roulette))
+    own = inspect.isfunction(value) and name.count(".") == 1 and name != "fs.show_versions"
+    return bool((own or kind) and _parameters(value))
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 def test_a_public_name_says_what_it_is(name: str) -> None:
     text = inspect.getdoc(PUBLIC[name]) or ""
@@ -85,6 +94,11 @@ def test_a_public_function_says_what_it_gives(name: str) -> None:
     returned = inspect.signature(PUBLIC[name]).return_annotation
     if not name.startswith("fs.vmath.") and returned not in (None, "None", inspect.Signature.empty):
         assert "Returns" in _sections(inspect.getdoc(PUBLIC[name]) or "")
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if _may_fail(name)])
+def test_a_public_name_says_what_it_raises(name: str) -> None:
+    assert "Raises" in _sections(inspect.getdoc(PUBLIC[name]) or "")
 
 
 @pytest.mark.parametrize("name", [name for name, value in PUBLIC.items() if inspect.isclass(value)])

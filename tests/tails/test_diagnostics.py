@@ -352,3 +352,9 @@ def test_an_index_that_may_be_one_has_an_interval_without_end():
     assert found.interval.low < found.mean
     assert math.isinf(found.trials_needed) or math.isnan(found.trials_needed)
     assert "no end on the heavy side" in " ".join(found.text.split())
+
+
+def test_what_cannot_be_told_is_whether_a_moment_exists() -> None:
+    verdict = tails.diagnose(np.random.default_rng(0).standard_cauchy(20_000))
+    assert verdict.moments[1] == "cannot be told"
+    assert "whether the mean exists cannot be told" in " ".join(verdict.text.lower().split())
