@@ -51,7 +51,7 @@ def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("runner", PROGRAMS)
 def test_startup(race_of: Any, warm_cache: Path, tmp_path: Path, runner: str, quick: bool) -> None:
     if quick and "result" in runner:
-        pytest.skip("compiles for long; tests/test_cache.py counts compilations")
+        pytest.skip("compiles for long; tests/jit/test_cache.py counts compilations")
 
     def make(name: str) -> Runner:
         def run(size: int) -> Work:
@@ -67,7 +67,7 @@ def test_startup(race_of: Any, warm_cache: Path, tmp_path: Path, runner: str, qu
 def test_cold(race_of: Any, tmp_path: Path, runner: str, quick: bool) -> None:
     """``everything`` is the first run after installation; a later model is compiled beside a warm engine."""
     if quick:
-        pytest.skip("compiles for long; tests/test_cache.py counts compilations")
+        pytest.skip("compiles for long; tests/jit/test_cache.py counts compilations")
 
     def make(name: str) -> Runner:
         cache = tmp_path / name

@@ -1,8 +1,9 @@
 """The command ``fastsumo``: `main`, its exit codes, and errors as one line. No option lives here.
 
 `commands` has their table, `arguments` what may be typed, `shared` what several of them need; the commands themselves
-are in `trials` (run, replay, show), `estimators` (compare, levels, theory), `pages` (report), `studies` (study),
-`guide` (guide, examples), `setting_up` (init, bench, completion) and `doctor`, and are imported when one runs.
+are in `trials` (run, tail, show, merge, replay), `estimators` (compare, levels, theory, evaluate, tune), `pages`
+(report), `studies` (study), `guide` (guide, examples), `setting_up` (init, bench, completion) and `doctor`, and are
+imported when one runs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a word such as ``iwae:k=5`` stands for among estimators and laws of `K`; their ``repr`` is read too.
 
-The grammar is in `base/words.py`. Nothing in the package is told by such a word but what a person typed: on the command
-line, in the TOML file of a study, or into `Study.add`.
+The grammar is in `base/words.py`. Such words come from people only: on the command line, in the TOML file of a study,
+or in a call of what a user calls, as `fs.simulate`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""`simulate`, `sample` and `replay`: what they take, what is wrong with it, and what they give. `running` runs."""
+"""`simulate` and `sample`: what they take, what is wrong with it, and what they give; the engine runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,6 @@ from fastsumo.runs.arguments import check_run, settled, thread_count, what_to_ru
 from fastsumo.runs.provenance import Provenance
 from fastsumo.runs.result import Result
 from fastsumo.runs.until import simulate_until
-
-if TYPE_CHECKING:
-    from fastsumo.runs.result import Result
 
 _MOST_UNTIL = 2**50  # trials, where only a standard error is asked for
 

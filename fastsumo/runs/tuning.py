@@ -1,8 +1,7 @@
 """The numbers behind `tune`: families of proposals, wide references, and the proposal of least chi-square.
 
 Here chi-square is always measured from points of a fixed wide reference, never from the proposal that is tuned: points
-of
-a proposal that misses a mode know nothing of it, and make the worst proposal look the best.
+of a proposal that misses a mode know nothing of it, and make the worst proposal look the best.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Increments of IWAE and its dyadic antithetic differences along one long sequence of log weights a trial.
 
-Only for `runs/levels.py`, which takes their moments; no estimator is run. A running maximum keeps any weights in range.
+For `runs/levels.py` and `runs/optimal.py`, which take their moments; no estimator is run. A running maximum keeps any
+weights in range.
 """
 
 import numpy as np

@@ -68,7 +68,6 @@ _HOME = 2.0  # seconds after which they are brought home in any case: a card tha
 _LOOK = 0.25  # seconds between two looks at the statistics on the card
 _PIECE = 1 << 18  # trials, a multiple of every tile, that the CPU runs at a time
 _SEGMENT_ROWS = SEGMENT // LANES
-Part = tuple[int, int, int, int]  # of a giant trial: where its state is, its number, its K, samples that are done
 _TILE_BYTES = 11 * TILE + 4 * KEYS + 8  # of what is kept of a tile between kernels
 _WARPS = 128 // 32  # of a block of the kernels for long trials
 

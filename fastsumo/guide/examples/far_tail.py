@@ -2,7 +2,7 @@
 
     python far_tail.py
 
-Plain trials would need 10¹⁶ samples for the last line of the first table. It writes `far_tail.png`.
+Plain trials would need 10¹⁹ samples for the last line of the first table and its error. It writes `far_tail.png`.
 """
 
 import matplotlib.pyplot as plt

@@ -1,4 +1,5 @@
 """What is compiled: scratch memory, weights of samples, and the arithmetic of trials, for one thread each.
 
-`block.py` is where a run enters; `long.py`, `short.py`, `mlmc.py` and `jackknife.py` are kinds of trials.
+`block.py` is where a run enters; `long.py`, `short.py`, `mlmc.py`, `jackknife.py` and `taylor.py` are kinds of
+trials.
 """

@@ -1,4 +1,4 @@
-"""Lines of increments (`trial/increments.py`) of trials whose weights are drawn here. Only for `runs/levels.py`."""
+"""Lines of increments (`trial/increments.py`) of trials whose weights are drawn here, for `levels` and `optimal`."""
 
 from numba import uint64
 
