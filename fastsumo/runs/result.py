@@ -662,7 +662,8 @@ class Result:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, ``.npz`` by convention; written as a whole or not at all.
 
-        A file of that name is replaced, as `numpy.save` does; a link is followed. The command line asks first.
+        A file of that name is replaced, as `numpy.save` does; a link is followed. The command line asks
+        first, or wants ``--force``.
 
         Parameters
         ----------

@@ -244,7 +244,7 @@ class Stratified:
     def quantile(self, q: ArrayLike) -> float | NDArray[np.float64]:
         """Quantiles of a plain trial's value, from the histograms: ``value - center`` is right to 0.8 %.
 
-        What is ``missing`` is left out. How far the quantile may be from that of the law says `quantile_interval`. For
+        What is ``missing`` is left out. `quantile_interval` says how far the quantile may be from that of the law. For
         probabilities within 1e-12 of 1 and 0 take `tail`, which has no difference of nearly equal numbers.
 
         Parameters

@@ -111,8 +111,8 @@ class Study:
         trials : int
             Of each cell.
         seeds : iterable of int
-            Such as ``[7]`` or ``range(100)``. A number alone, which is how many there are in a TOML file, is an error:
-            once it was the one seed.
+            Such as ``[7]`` or ``range(100)``. A number alone is an error, since it might be meant as the one seed or,
+            as in a TOML file, as how many there are.
         name : str, optional
             To tell apart models of the same name.
         anew : bool
