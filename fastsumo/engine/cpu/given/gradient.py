@@ -16,7 +16,6 @@ from fastsumo.engine.cpu.given.parts import (
     SEGMENT,
     SHIFT,
     SHORT,
-    add,
     coefficients,
     find_bad,
     first_weight,
@@ -29,6 +28,7 @@ from fastsumo.engine.cpu.given.parts import (
 )
 from fastsumo.jit.bits import fma
 from fastsumo.jit.options import device, kernel
+from fastsumo.trial.segments import added
 from fastsumo.vmath import exp, log
 
 
@@ -112,7 +112,7 @@ def _long_gradient(values, start, n, minimum, law, scratch, bases, out):
         bases[2 * segment], bases[2 * segment + 1] = high, low
         for i in range(count):
             prefix[i] = weights[i]
-        high, low = add(high, low, pairwise(prefix, count))
+        high, low = added(high, low, pairwise(prefix, count))
     high, low = 0.0, 0.0
     for segment in range(segments - 1, -1, -1):
         s = segment * SEGMENT
@@ -125,7 +125,7 @@ def _long_gradient(values, start, n, minimum, law, scratch, bases, out):
         for i in range(count):
             behind[count - 1 - i] = ratio[i] / prefix[i] if prefix[i] > 0.0 else 0.0
         sum_ = prefix_sums(behind, count, high, low)
-        high, low = add(high, low, sum_)
+        high, low = added(high, low, sum_)
         for i in range(count):
             weights[i] *= behind[count - 1 - i]
     return True

@@ -18,7 +18,6 @@ from fastsumo.engine.cpu.given.parts import (
     SEGMENT,
     SHIFT,
     SHORT,
-    add,
     find_bad,
     largest,
     log_scaled,
@@ -31,6 +30,7 @@ from fastsumo.engine.cpu.given.parts import (
 from fastsumo.jit.bits import bits_float, float_bits
 from fastsumo.jit.options import device, kernel
 from fastsumo.trial.ranges import LOG_2
+from fastsumo.trial.segments import added
 from fastsumo.vmath import _log_positive, exp, log
 
 _UNIT = 2.0**-SHIFT  # its scaled logarithm is 0
@@ -109,7 +109,7 @@ def _jackknife(values, start, n, order, scratch):
         bad, _ = relative(values, start + s, count, origin, SHIFT, RISE, weights)
         if bad:
             return np.nan
-        high, low = add(high, low, pairwise(weights, count))
+        high, low = added(high, low, pairwise(weights, count))
     level = log_scaled((high + low) / n, SHIFT)
     without_one = _without_one(values, start, n, origin, high, low, scratch)
     if without_one == -np.inf:
@@ -130,7 +130,7 @@ def _without_one(values, start, n, origin, high, low, scratch):
         part = _sum_log_rest(values, start, n, s, -1, origin, high, low, scratch)
         if part == -np.inf:
             return part
-        sums, sums_low = add(sums, sums_low, part)
+        sums, sums_low = added(sums, sums_low, part)
     return (sums + sums_low) / n - log(n - 1.0)
 
 
@@ -139,12 +139,12 @@ def _without_two(values, start, n, origin, high, low, scratch):
     """Mean over ``i < j`` of ``L^(-ij)``, relative to the origin."""
     sums, sums_low = 0.0, 0.0
     for i in range(n - 1):
-        rest, rest_low = add(high, low, -weight_of(float64(values[start + i]) - origin, SHIFT))
+        rest, rest_low = added(high, low, -weight_of(float64(values[start + i]) - origin, SHIFT))
         for s in range(i + 1, n, SEGMENT):
             part = _sum_log_rest(values, start, n, s, i, origin, rest, rest_low, scratch)
             if part == -np.inf:
                 return part
-            sums, sums_low = add(sums, sums_low, part)
+            sums, sums_low = added(sums, sums_low, part)
     return (sums + sums_low) / (0.5 * n * (n - 1.0)) - log(n - 2.0)
 
 

@@ -198,14 +198,6 @@ def prefix_sums(x, n, high, low):
     return before
 
 
-@inlined
-def add(high, low, x):
-    """``high + low + x`` as a sum of two float64 (Knuth's two-sum): 10^9 additions lose nothing."""
-    total = high + x
-    part = total - high
-    return total, low + ((high - (total - part)) + (x - part))
-
-
 @device
 def pairwise(x, n):
     """Sum of ``x[:n]`` by halves, each a vector addition; ``x`` is used up."""

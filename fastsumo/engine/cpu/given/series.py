@@ -9,9 +9,10 @@ factors before, times ``sum_{k >= i} y_{i+1} ... y_k / (k P(K >= k))``.
 import numpy as np
 from numba import float64, int64, uint64
 
-from fastsumo.engine.cpu.given.parts import BUFFER, SHORT, add, find_bad, reciprocal_any, weight_of
+from fastsumo.engine.cpu.given.parts import BUFFER, SHORT, find_bad, reciprocal_any, weight_of
 from fastsumo.jit.bits import fma
 from fastsumo.jit.options import device, kernel
+from fastsumo.trial.segments import added
 
 _HIGHEST = 700.0  # log of a weight over c, beyond which products mean nothing
 _LARGEST = np.finfo(np.float64).max
@@ -85,7 +86,7 @@ def _go_on(weights, block, start, law, counts, state):
         if left == 0:
             k, left = k + 1, block
             product *= fma(-part, inverse, 1.0)
-            high, low = add(high, low, _count_of(k, law, counts) * product)
+            high, low = added(high, low, _count_of(k, law, counts) * product)
             part = 0.0
     return part, product, high, low
 

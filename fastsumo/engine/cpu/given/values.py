@@ -20,7 +20,6 @@ from fastsumo.engine.cpu.given.parts import (
     SEGMENT,
     SHIFT,
     SHORT,
-    add,
     coefficients,
     find_bad,
     first_weight,
@@ -38,6 +37,7 @@ from fastsumo.engine.cpu.given.parts import (
 from fastsumo.jit.bits import bits_float, float_bits, fma
 from fastsumo.jit.options import device, inlined, kernel
 from fastsumo.trial.ranges import LOG_2
+from fastsumo.trial.segments import added
 from fastsumo.vmath import _log_positive, exp, log, log1p
 
 
@@ -163,7 +163,7 @@ def _long_sumo(values, start, n, minimum, law, harmonic, scratch):
         if steep:
             return _slow_sumo(values, start, n, minimum, law)
         sum_ = prefix_sums(prefix, count, high, low)
-        high, low = add(high, low, sum_)
+        high, low = added(high, low, sum_)
         for i in range(count):
             prefix[i] /= s + i + 1
         if product:
@@ -173,7 +173,7 @@ def _long_sumo(values, start, n, minimum, law, harmonic, scratch):
             for i in range(count):
                 weights[i] *= log_scaled(prefix[i], SHIFT)
             part = pairwise(weights, count)
-        total, total_low = add(total, total_low, part)
+        total, total_low = added(total, total_low, part)
     if at >= minimum:
         return -np.inf
     if product:
@@ -252,7 +252,7 @@ def _long_iwae(values, start, n, scratch):
         bad, _ = relative(values, start + s, count, origin, SHIFT, RISE, weights)
         if bad:
             return np.nan
-        high, low = add(high, low, pairwise(weights, count))
+        high, low = added(high, low, pairwise(weights, count))
     return origin + log_scaled((high + low) / n, SHIFT)
 
 
@@ -307,7 +307,7 @@ def _long_path(values, start, n, scratch, out):
         if steep:
             return _slow_path(values, start, n, out)
         sum_ = prefix_sums(prefix, count, high, low)
-        high, low = add(high, low, sum_)
+        high, low = added(high, low, sum_)
         levels = out[s : s + count]
         for i in range(count):
             levels[i] = origin + log_scaled(prefix[i] / (s + i + 1), SHIFT) if prefix[i] > 0.0 else -np.inf
