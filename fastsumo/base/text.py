@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import textwrap
 from functools import partial
+from itertools import zip_longest
 from typing import NamedTuple
 
 WIDTH = 80
@@ -49,7 +50,7 @@ def labelled(rows: list[tuple[str, str]], width: int = WIDTH) -> str:
 def table(columns: list[Column], width: int = WIDTH) -> str:
     """Aligned columns, numbers to the right; the least important are left out until the rest fits.
 
-    Before that, words of the first column that take more than half of the width go on in lines of their own.
+    Before that, words that take more than half of the width go on in lines of their own.
 
     Examples
     --------
@@ -58,21 +59,21 @@ def table(columns: list[Column], width: int = WIDTH) -> str:
     1           50
     2 to 3       7
     """
-    shown = list(columns)
-    while _least(shown, width) > width and len(shown) > 1:
-        shown.remove(max(reversed(shown), key=lambda column: column.rank))
-    if shown[0].left:
-        room = max(width // 2, width - sum(len(_GAP) + _width(column) for column in shown[1:]))
-        shown[0] = _wrapped(shown[0], room)
+    kept, half = list(columns), width // 2
+    while len(kept) > 1 and _total([_wrapped(column, half) for column in kept]) > width:
+        kept.remove(max(reversed(kept), key=lambda column: column.rank))
+    shown = [_wrapped(column, half) for column in kept]
+    for i, column in enumerate(kept):
+        shown[i] = _wrapped(column, max(half, _width(shown[i]) + width - _total(shown)))
     lines = []
-    for row in range(-1, len(shown[0].cells)):
-        first, *more = (shown[0].head if row < 0 else shown[0].cells[row]).split("\n")
-        cells = [first, *(column.head if row < 0 else column.cells[row] for column in shown[1:])]
-        padded = [
-            f"{cell:<{_width(column)}}" if column.left else f"{cell:>{_width(column)}}"
-            for cell, column in zip(cells, shown, strict=True)
-        ]
-        lines += [line.rstrip()[:width] for line in (_GAP.join(padded), *more)]
+    for row in range(-1, len(kept[0].cells)):
+        cells = [(column.head if row < 0 else column.cells[row]).split("\n") for column in shown]
+        for parts in zip_longest(*cells, fillvalue=""):
+            padded = [
+                f"{part:<{_width(column)}}" if column.left else f"{part:>{_width(column)}}"
+                for part, column in zip(parts, shown, strict=True)
+            ]
+            lines.append(_GAP.join(padded).rstrip()[:width])
     return "\n".join(lines)
 
 
@@ -147,16 +148,17 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
-def _least(columns: list[Column], width: int) -> int:
-    """The width that columns need, the first as narrow as it may become."""
-    narrow = _wrapped(columns[0], width // 2) if columns[0].left else columns[0]
-    return sum(map(_width, [narrow, *columns[1:]])) + len(_GAP) * (len(columns) - 1)
+def _total(columns: list[Column]) -> int:
+    """The width of columns side by side."""
+    return sum(map(_width, columns)) + len(_GAP) * (len(columns) - 1)
 
 
 def _wrapped(column: Column, width: int) -> Column:
-    """A column of words with what is too long in lines below."""
+    """A column with words that are too long in several lines; numbers stay as they are."""
+    if not column.left:
+        return column
     fill = partial(textwrap.fill, width=width, subsequent_indent="  ", break_on_hyphens=False)
-    return column._replace(cells=[fill(cell) for cell in column.cells])
+    return column._replace(cells=[cell if len(cell) <= width else fill(cell) for cell in column.cells])
 
 
 def _width(column: Column) -> int:

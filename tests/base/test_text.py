@@ -61,3 +61,10 @@ def test_a_long_name_costs_no_column() -> None:
         "  =0.75), block=6)",
         "b                     22",
     ]
+    behind = [Column("cell", ["0", "1"]), columns[0], *columns[1:]]
+    assert table(behind, 46).splitlines() == [
+        "cell  name                       kept  dropped",
+        "   0  Taylor(Geometric(p=0.75),     1        x",
+        "        block=6)",
+        "   1  b                            22        y",
+    ]
