@@ -25,7 +25,7 @@ _FIGURE = re.compile(r"^!\[([^\]]*)\]\((\w+\.\w+)\)$", re.MULTILINE)
 
 _LINK = re.compile(r"\[([^\[\]]*)\]\((\w+)\.md(?:#[^)]*)?\)")
 _ANCHOR = re.compile(r"\[([^\[\]]*)\]\(#[^)]*\)")
-_GAP = 2  # between columns of a table, and at its ends together
+_GAP = 2  # between columns of a table, and at its ends
 
 
 def guide_command(options: argparse.Namespace) -> int:
@@ -68,7 +68,7 @@ class _WholeTable(TableElement):
         ]
         widths = [max(span.minimum for span in column) for column in spans]
         wanted = [max(span.maximum for span in column) for column in spans]
-        room = options.max_width - sum(widths) - _GAP * len(widths)
+        room = options.max_width - sum(widths) - _GAP * (len(widths) + 1)
         if room < 0:
             for row in rows:
                 yield Text()
