@@ -389,7 +389,8 @@ class Model:
         if isinstance(self.function, Batched):
             self._takes_params = self.function.takes_params(self.name, self.data is not None, self.params.size)
             return
-        expected = ("z", "params") if self.data is None else ("z", "row", "params")
+        point = "z" if self.proposal is None else "x"
+        expected = (point, "params") if self.data is None else (point, "row", "params")
         code = getattr(self.function, "__code__", None)
         if code and not vars(self.function) and (code.co_argcount, code.co_kwonlyargcount) == (len(expected), 0):
             return  # as most do; a signature takes as long to look at as a hundred trials

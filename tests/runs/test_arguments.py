@@ -228,6 +228,8 @@ def test_the_wrong_arity(function, data, compilations):
     text = fails(lambda: fs.Model(function, 1, data=data, name="mine"), TypeError, re.escape(expected))
     assert "model 'mine' must take" in text
     assert "its signature is mine(" in text
+    density = fs.proposals.Gaussian([0.0], 1.0)
+    fails(lambda: fs.importance(function, density, data=data), TypeError, re.escape(expected.replace("(z", "(x")))
     assert compilations.passes == 0
 
 
