@@ -40,7 +40,10 @@ def comparison(found: SideBySide, figure: Figure | SubFigure | None = None) -> F
     figure = figure_or_new(figure, (11.0, 1.8 + 0.4 * many), 0.9 + 0.21 * many)
     bias, work, tail = figure.subplots(*((3, 1) if is_narrow(figure) else (1, 3)), sharey=True)
     places = range(len(found.rows))
-    errors = [3.0 * row.bias_error for row in found.rows]
+    open_ended = [place for place, row in enumerate(found.rows) if not math.isfinite(row.bias_error)]
+    errors = [0.0 if place in open_ended else 3.0 * row.bias_error for place, row in enumerate(found.rows)]
+    for place in open_ended:
+        bias.axhline(place, color=BLUE, lw=0.8, ls="--")
     bias.errorbar([row.bias for row in found.rows], places, xerr=errors, fmt="o", color=BLUE, capsize=2)
     bias.axvline(0.0, color="black", lw=0.8)
     bias.set(xlabel="bias (nats), ± 3 std. errors", yticks=list(places))
@@ -53,13 +56,13 @@ def comparison(found: SideBySide, figure: Figure | SubFigure | None = None) -> F
     tail.set(xscale="log", xlabel="tail index, 95 %")
     tail.axvline(2.0, color=GREY, lw=0.8, ls=":")
     label_few_decades(tail.xaxis, work.xaxis)
-    _name_marks(figure, any(map(_is_infinite, found.rows)))
+    _name_marks(figure, any(map(_is_infinite, found.rows)), bool(open_ended))
     letters([bias, work, tail])
     figure.suptitle(plain(f"{found.model}, {found.budget:g} importance samples each"), fontsize="medium", wrap=True)
     return figure
 
 
-def _name_marks(figure: Figure | SubFigure, infinite: bool) -> None:
+def _name_marks(figure: Figure | SubFigure, infinite: bool, open_ended: bool) -> None:
     """What the marks of all panels mean, below them."""
     from matplotlib.lines import Line2D
 
@@ -67,7 +70,15 @@ def _name_marks(figure: Figure | SubFigure, infinite: bool) -> None:
     marks.append(Line2D([], [], marker="|", ms=10, ls="", color="black", label="theory"))
     if infinite:
         marks.append(Line2D([], [], marker="X", ls="", color=ORANGE, label="infinite in theory"))
-    figure.legend(handles=marks, loc="outside lower center", ncols=3, frameon=False, fontsize=SMALL)
+    if open_ended:
+        marks.append(Line2D([], [], color=BLUE, lw=0.8, ls="--", label="no error of the bias is known"))
+    figure.legend(
+        handles=marks,
+        loc="outside lower center",
+        ncols=2 if len(marks) > 3 and is_narrow(figure) else len(marks),
+        frameon=False,
+        fontsize=SMALL,
+    )
 
 
 def _is_infinite(row: Compared) -> bool:

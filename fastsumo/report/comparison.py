@@ -59,6 +59,8 @@ def _measured(value: float, error: float, mark: str) -> str:
 def notes(found: SideBySide) -> list[str]:
     """What the numbers do not say for themselves."""
     said = [f"{label(row.estimator)}: {row.words}" for row in found.rows if row.words]
+    if math.isinf(found.reference_error):
+        said.append("biases are differences from the reference, whose own bias or variance is not known to be finite")
     if any(row.prediction.variance.kind == "infinite" for row in found.rows):
         said.append("* no more than what these trials gave: another run may differ by any factor")
     if any("±" in cell and "?" in cell for column in columns(found) for cell in column.cells):

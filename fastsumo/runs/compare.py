@@ -316,7 +316,7 @@ def _reference(
     if evidence is not None:
         return evidence, 0.0, "quadrature"
     errors = [_total_error(model, e, r) for e, r in zip(estimators, results, strict=True)]
-    best = min(range(len(errors)), key=errors.__getitem__)
+    best = min(range(len(errors)), key=lambda i: (errors[i], results[i].std_error))
     return results[best].mean, errors[best], estimators[best]
 
 
@@ -327,11 +327,10 @@ def _total_error(model: Model, estimator: Estimator, result: Result) -> float:
     if isinstance(estimator, Taylor) and estimator.plan().law.capped:
         return math.inf
     chi2, last = float(chi_square(model)), last_sample(estimator)
-    bias = 0.5 * chi2 / last
     if isinstance(estimator, JVI):
         bias = (chi2 / estimator.k) ** (estimator.order + 1)
-    if math.isinf(last) and not math.isfinite(bias):
-        bias = 0.0
+    else:
+        bias = 0.0 if math.isinf(last) else 0.5 * chi2 / last
     return math.inf if math.isnan(bias) else math.hypot(result.std_error, bias)
 
 

@@ -106,6 +106,18 @@ def test_frame_without_pandas(found, monkeypatch):
         found.to_dataframe()
 
 
+def test_no_reference_has_an_error_where_no_bias_is_known():
+    heavy = fs.Model(lambda z, params: 0.3 * (z[0] * z[0] + z[1] * z[1] + z[2] * z[2]), 3, name="heavy")
+    found = fs.compare(heavy, [fs.IWAE(10), fs.JVI(10), fs.MLMC()], cost=1e4)
+    assert math.isinf(found[0].prediction.chi_square.value)
+    assert math.isinf(found.reference_error)
+    assert [math.isinf(row.bias_error) for row in found].count(True) == 2
+    assert "whose own bias or variance is not known" in found.text(132)
+    figure = found.plot()
+    assert [line.get_linestyle() for line in figure.axes[0].lines].count("--") == 2
+    assert "no error of the bias is known" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
 def test_reference_by_quadrature_and_by_the_best_estimator():
     plain = fs.Model(NOTE.function, 2, proposal=NOTE.proposal, name="plain")
     by_quadrature = fs.compare(plain, [fs.IWAE(4)], cost=1e4)
