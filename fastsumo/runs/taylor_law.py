@@ -66,7 +66,8 @@ def taylor_law(model: Model, cost: float | None = None) -> Taylor:
     chi2 = float(known)
     if not math.isfinite(chi2):
         why = f"; {known.why}" if known.why else ""
-        raise ValueError(f"taylor_law needs a finite chi-square, and that of {model.name!r} is {known!r}{why}")
+        mend = "" if math.isinf(chi2) else "; declare it, chi_square=..., where you know it (fs.tune measures it)"
+        raise ValueError(f"taylor_law needs a finite chi-square, and that of {model.name!r} is {known!r}{why}{mend}")
     least = 1.0 + chi2
     budget = _USUAL * least if cost is None else checks.real("cost", cost, 1.0)
     if not budget > least:
