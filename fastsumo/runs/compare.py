@@ -143,7 +143,8 @@ class Comparison:
     budget : float
         Importance samples that each estimator was given.
     reference, reference_error : float
-        What biases are taken from, and its error: standard error and first-order bias together.
+        What biases are taken from, and its error: standard error and first-order bias together; infinite where no
+        estimator's variance and bias are both known to be finite.
     reference_source : str
         "known", "quadrature", or the estimator that it is the mean of.
     rows : tuple of Row
