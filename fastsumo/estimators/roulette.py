@@ -122,7 +122,7 @@ class Roulette(Labelled):
 
 @dataclass(frozen=True, repr=False)
 class Harmonic(Roulette):
-    """``P(K >= k) = 1 / k``, the best trade of variance and cost for a given cap.
+    """``P(K >= k) = 1 / k``: under a cap, near the law of least variance at its cost (see `optimal`).
 
     Parameters
     ----------
