@@ -303,6 +303,8 @@ def _mean(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -> Qu
         return Quantity(evidence, "exact", 0.0 if weights is None else weights.error)
     if not float(chi2) <= DEPTH * parts[0][1] * (0.2 if isinstance(estimator, JVI) else 1.0):
         return UNKNOWN
+    if not _is_near_its_limit(model, int(min(parts[0][1], MOST_SAMPLES)), float(chi2)):
+        return UNKNOWN
     return Quantity(evidence - (0.0 if isinstance(estimator, JVI) else 0.5 * float(chi2) / parts[0][1]), "first-order")
 
 
@@ -389,7 +391,7 @@ def _is_near_its_limit(model: Model, k: int, chi2: float) -> bool:
     """Whether ``Var L_k`` of weights that are drawn allows for its limit ``chi2 / k``: weights near zero spoil it."""
     log_weights = drawn_log_weights(model)
     groups = log_weights[: log_weights.size // k * k].reshape(-1, k)
-    if len(groups) < 64:
+    if len(groups) < 64 or chi2 == 0.0:
         return True
     top = groups.max(axis=1)
     spread = float(np.var(top + np.log(np.mean(np.exp(groups - top[:, None]), axis=1))))
