@@ -82,7 +82,7 @@ def _name_marks(figure: Figure | SubFigure, infinite: bool, open_ended: bool) ->
 
 
 def _is_infinite(row: Compared) -> bool:
-    return row.prediction.variance.kind == "infinite"
+    return bool(row.prediction.variance_times_cost.kind == "infinite")
 
 
 def _draw_work(axes: Axes, row: Compared, place: int) -> None:

@@ -28,7 +28,8 @@ def cost(results: Iterable[Run], *, labels: Sequence[str] | None = None, ax: Axe
     """Variance of a trial against the importance samples that it takes, on average; grey lines join equal products.
 
     Half the product is twice as good: as many samples then give half the variance of the mean. Marks without filling
-    are runs whose variance is infinite in theory, or whose tail index is at most 2 as far as it was measured.
+    are runs whose variance or expected cost is infinite in theory, or whose tail index is at most 2 as far as it was
+    measured.
 
     Parameters
     ----------
@@ -86,6 +87,8 @@ def _number(axes: Axes, shown: list[Run], runs: list[Run]) -> None:
 
 
 def _is_infinite(run: Run) -> bool:
+    if math.isinf(run.provenance.estimator.expected_cost()):
+        return True
     law = tail_law(run.tail_source)
     if law is not None:
         return law.index <= 2.0

@@ -45,6 +45,12 @@ def center_name(source: Source) -> str:
     return r"$\log Z$" if source.center == source.log_evidence else f"{source.center:.6g}"
 
 
+def minus_center(source: Source) -> str:
+    """What is done to values to have deviations."""
+    name = center_name(source)
+    return f"+ {name[1:]}" if name.startswith("-") else f"− {name}"
+
+
 def has_constant(law: PowerTail | None) -> bool:
     """Whether theory knows the tail's constant too."""
     return law is not None and math.isfinite(law.constant)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastsumo.base.floats import own_errstate
 from fastsumo.tails import histogram_quantile
 
-from ._source import center_name, says_nothing
+from ._source import minus_center, says_nothing
 from ._style import BLUE, GREY, ORANGE, legend, new_axes, nothing
 from .protocols import Run
 
@@ -49,7 +49,7 @@ def histogram(result: Run, *, ax: Axes | None = None) -> Axes:
     'log'
     """
     axes = new_axes(ax)
-    axes.set(xlabel=f"value − {center_name(result)} (nats)", ylabel="density (1/nat)")
+    axes.set(xlabel=f"value {minus_center(result)} (nats)", ylabel="density (1/nat)")
     edges, heights, scale, far = _density(result)
     if len(heights) == 0:
         return nothing(axes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from typing import Any
 
 from fastsumo.base.text import NARROWEST, Column, short, table, with_error
 from fastsumo.estimators.labels import label
@@ -28,7 +29,7 @@ def title(found: SideBySide) -> str:
 
 def columns(found: SideBySide) -> list[Column]:
     """One line for each estimator; a star where no more can be said than what these trials gave."""
-    rows = [(row, "*" if row.prediction.variance.kind == "infinite" else "") for row in found.rows]
+    rows = [(row, _star(row.prediction.variance)) for row in found.rows]
     return [
         Column("estimator", [label(row.estimator) for row, _ in rows], left=True),
         Column("trials", [short(row.result.trials) for row, _ in rows], rank=2),
@@ -39,12 +40,24 @@ def columns(found: SideBySide) -> list[Column]:
         ),
         Column(
             "var x cost",
-            [_measured(row.variance_times_cost, row.variance_times_cost_error, mark) for row, mark in rows],
+            [
+                _measured(
+                    row.variance_times_cost,
+                    row.variance_times_cost_error,
+                    _star(row.prediction.variance_times_cost),
+                )
+                for row, _ in rows
+            ],
         ),
         Column("tail", [_measured(row.tail_index, row.tail_error, "") for row, _ in rows], rank=1),
         Column("theory", [f"{row.predicted_tail_index:.3g}" for row, _ in rows], rank=3),
         Column("largest", [f"{100.0 * row.largest_share:.2g} %" for row, _ in rows], rank=3),
     ]
+
+
+def _star(quantity: Any) -> str:
+    """Of what is infinite in theory."""
+    return "*" if quantity.kind == "infinite" else ""
 
 
 def _measured(value: float, error: float, mark: str) -> str:
@@ -61,7 +74,7 @@ def notes(found: SideBySide) -> list[str]:
     said = [f"{label(row.estimator)}: {row.words}" for row in found.rows if row.words]
     if math.isinf(found.reference_error):
         said.append("biases are differences from the reference, whose own bias or variance is not known to be finite")
-    if any(row.prediction.variance.kind == "infinite" for row in found.rows):
+    if any(_star(row.prediction.variance_times_cost) for row in found.rows):
         said.append("* no more than what these trials gave: another run may differ by any factor")
     if any("±" in cell and "?" in cell for column in columns(found) for cell in column.cells):
         said.append("? no error can be told: the fourth moment is infinite, or it is not known whether it exists")

@@ -83,8 +83,8 @@ class Row(Shown):
     variance_times_cost, variance_times_cost_error : float
         Sample variance of a trial's value, times the samples that a trial took on average; and the standard error of
         the first times the second, which is taken as known. NaN, unknown, where the fourth moment of
-        the values is infinite, or may be: see `Result.variance_error`. Of stratified trials the square of the standard
-        error of the mean, times all samples; its own error is unknown.
+        the values is infinite, or may be, see `Result.variance_error`, and where a trial's expected cost is infinite.
+        Of stratified trials the square of the standard error of the mean, times all samples; its own error is unknown.
     tail_index, tail_error, tail_low, tail_high : float
         Hill estimate from the ``k`` largest deviations, its standard error ``tail_index / sqrt(k)`` and its interval;
         NaN where there are too few.
@@ -341,6 +341,8 @@ def _has_infinite_variance(model: Model, estimator: Estimator) -> bool:
 
 def _variance_times_cost(result: Result) -> tuple[float, float]:
     """And its standard error."""
+    if math.isinf(result.provenance.estimator.expected_cost()):
+        return result.variance * result.cost / result.trials, math.nan
     if result.stratified > 1:
         return result.std_error**2 * result.cost, math.nan
     return result.variance * result.cost / result.trials, result.variance_error * result.cost / result.trials
@@ -385,6 +387,8 @@ def _words(prediction: Prediction, result: Result, own: bool) -> str:
         said.append("whether there is a variance is not known")
     elif prediction.tail_index.value <= 4.0:
         said.append("the fourth moment is infinite: the sample variance converges slowly")
+    if prediction.cost.kind == "infinite" and prediction.variance.kind != "infinite":
+        said.append("the expected cost is infinite: variance x cost means nothing")
     if math.isinf(float(prediction.chi_square)) and not math.isfinite(prediction.estimator.expected_cost()):
         said.append("the weights themselves have no variance")
     if result.zero_weight_trials:

@@ -290,15 +290,16 @@ class _Sums:
             self.center = np.where(finite, rows, 0.0).sum(axis=0) / counts
         offset = np.where(finite, rows - self.center, 0.0)
         square = offset * offset
-        powers = [finite, offset, square, square * offset, square * square]
-        self.batches.append(tuple(np.sum(power, axis=0, dtype=np.float64) for power in powers))
+        with np.errstate(over="ignore", invalid="ignore"):
+            powers = [finite, offset, square, square * offset, square * square]
+            self.batches.append(tuple(np.sum(power, axis=0, dtype=np.float64) for power in powers))
         self.missing = getattr(self, "missing", 0) + int(finite.size - np.count_nonzero(finite))
 
     def table(self) -> NDArray[Any]:
         """Mean, its error, variance, its error and kurtosis of every column."""
-        n, s1, s2, s3, s4 = (np.sum([batch[p] for batch in self.batches], axis=0) for p in range(5))
-        table = np.zeros(n.size, np.dtype(_NUMBERS))
         with np.errstate(all="ignore"):
+            n, s1, s2, s3, s4 = (np.sum([batch[p] for batch in self.batches], axis=0) for p in range(5))
+            table = np.zeros(n.size, np.dtype(_NUMBERS))
             mean = s1 / n
             m2 = s2 / n - mean**2
             m4 = s4 / n - 4.0 * mean * s3 / n + 6.0 * mean**2 * s2 / n - 3.0 * mean**4

@@ -521,6 +521,7 @@ class Result:
         if law is not None and not {"index", "constant"} & options.keys():
             options |= {"index": law.index} | ({} if math.isnan(law.constant) else {"constant": law.constant})
         options.setdefault("can_change_law", isinstance(self.provenance.estimator, (SUMO, SingleTerm)))
+        options.setdefault("is_capped", self.provenance.estimator.plan().law.capped)
         if self.zero_weight_trials:
             message = f"{self.zero_weight_trials} trials have the value -inf, and so has the mean: these are the others"
             warnings.warn(message, tails.TailWarning, stacklevel=2)

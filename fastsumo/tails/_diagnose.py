@@ -141,6 +141,7 @@ def diagnose(
     constant: float | None = None,
     wanted_error: float | None = None,
     can_change_law: bool = True,
+    is_capped: bool = False,
 ) -> Diagnosis:
     """Say which moments exist, which interval to use, how many trials are needed and what would help.
 
@@ -156,6 +157,8 @@ def diagnose(
         Half-length of interval that is wanted; a tenth of the present one where None.
     can_change_law : bool
         Whether the sample is of a roulette estimator, so that another law of K is an advice.
+    is_capped : bool
+        Whether that law has a cap, so that another is no advice.
 
     Returns
     -------
@@ -212,7 +215,7 @@ def diagnose(
         "text": "",
     }
     draft = Diagnosis(**parts)
-    return with_advice(draft, _advice(draft, can_change_law))
+    return with_advice(draft, _advice(draft, can_change_law, is_capped))
 
 
 def with_advice(found: Diagnosis, advice: str) -> Diagnosis:
@@ -319,7 +322,7 @@ def _constant_test(known: Summary, constant: float, index: float) -> TailConstan
     return tail_constant_test(known, constant, index=index if math.isfinite(index) else 2.0)
 
 
-def _advice(d: Diagnosis, can_change_law: bool) -> str:
+def _advice(d: Diagnosis, can_change_law: bool, is_capped: bool) -> str:
     if d.regime == "undetermined":
         return "More trials: these do not show a tail."
     if d.regime == "finite variance":
@@ -332,6 +335,8 @@ def _advice(d: Diagnosis, can_change_law: bool) -> str:
     )
     if d.index_source == "predicted" and d.regime == "infinite variance":
         other += "; if it is the weights that are heavy, mend the proposal first, as no law of K will help"
+    if is_capped:
+        return f"{other}. Or a lower cap: this one makes the variance finite, but few trials have come near it."
     if not math.isnan(d.cap):
         return (
             f"{other}. Or cap the law at {d.cap:.3g} terms: the bias is then about a quarter of the wanted "

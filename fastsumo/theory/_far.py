@@ -26,9 +26,11 @@ Floats = NDArray[np.float64]
 
 _NOTHING = 1e-9  # a slope that is none
 _SAME = 0.02  # how far two slopes may be apart ...
+_BELOW = 0.999  # of a moment, up to which an index says that there is none; at the edge factors of logs decide
 _MOVES = 0.1  # ... and how far they must be, to go to 0 or to infinity
 _RADII = np.append(np.arange(1.5, 9.1, 0.75), [12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 96.0])  # logs
 _SEARCHED = 9.5  # up to this radius ridges are looked for
+_HUGE = -1e6  # a log weight beyond which the next may be too large for a number
 _RARE = 1e4  # minus the log of a mass that falls faster than a power by then
 _KEPT, _TRIES = 12, 12  # of the search: directions that are kept, and tries from each
 _ROUNDS = 30, 8  # where the function takes arrays, and where it does not
@@ -78,6 +80,8 @@ class FarOut(Shown):
         ``b`` in ``P(log w < -x) ~ x^-b``.
     has_square : bool or None
         Whether ``E w^2`` is finite, as far as the tails go.
+    has_mean : bool or None
+        The same of ``E w``, which is the evidence.
 
     Examples
     --------
@@ -90,6 +94,7 @@ class FarOut(Shown):
     weight: Index
     near_zero: Index
     has_square: bool | None
+    has_mean: bool | None = None
 
 
 @own_errstate
@@ -125,7 +130,8 @@ def far_out(model: Model) -> FarOut:
         near_zero = Index(model.weight_zero_index, model.weight_zero_index)
     if has_square and not weight.low >= 2.0:
         weight = Index(2.0, max(weight.high, 2.0))
-    return FarOut(weight, near_zero, has_square)
+    is_declared = (model.log_evidence, model.weight_tail_index, model.chi_square) != (None, None, None)
+    return FarOut(weight, near_zero, has_square, True if is_declared else seen.has_mean)
 
 
 @lru_cache(maxsize=64)
@@ -165,10 +171,13 @@ def _end(log_mass: Floats, log_weight: Floats, y: Floats) -> FarOut:
     near_zero = LIGHT
     if np.count_nonzero(below) >= 8 and weight[below][-1] < weight[below][0]:
         near_zero = _index(rare[below], np.log(-weight[below]))
-    square = weights.above(2.0)
-    if square is not True and here[-1] and weights.low <= 2.0 <= weights.high * 1.0001:
-        square = _borderline(y[here], 2.0 * weight[here] - rare[here])
-    return FarOut(weights, near_zero, square)
+    moments = []
+    for order in (1.0, 2.0):
+        finite = weights.above(order)
+        if finite is not True and here[-1] and weights.low <= order <= weights.high * 1.0001:
+            finite = _borderline(y[here], order * weight[here] - rare[here])
+        moments.append(finite)
+    return FarOut(weights, near_zero, moments[1], moments[0])
 
 
 def _index(rare: Floats, value: Floats) -> Index:
@@ -199,12 +208,12 @@ def _rounded(index: float, error: float) -> Index:
     return Index(float(index * (1.0 - 3.0 * error)), float(index * (1.0 + 3.0 * error)))
 
 
-def _borderline(y: Floats, log_square: Floats) -> bool | None:
-    """Whether ``exp(log_square)`` can be integrated over ``y``, where rare points and large weights balance."""
+def _borderline(y: Floats, log_power: Floats) -> bool | None:
+    """Whether ``exp(log_power)`` can be integrated over ``y``, where rare points and large weights balance."""
     some = (y > 5.0) & (y < 12.0)
     if np.count_nonzero(some) < 8:
         some = np.ones(y.size, dtype=bool)
-    at, h = y[some], log_square[some]
+    at, h = y[some], log_power[some]
     half = at.size // 2
     near, far = (h[half] - h[0]) / (at[half] - at[0]), (h[-1] - h[half]) / (at[-1] - at[half])
     if min(near, far) > -1e-3:
@@ -214,11 +223,11 @@ def _borderline(y: Floats, log_square: Floats) -> bool | None:
 
 def _worst(ends: list[FarOut]) -> FarOut:
     """Of several ways out, what rules."""
-    squares = [end.has_square for end in ends]
-    square = False if False in squares else None if None in squares else True
+    moments = [[end.has_mean for end in ends], [end.has_square for end in ends]]
+    mean, square = (False if False in each else None if None in each else True for each in moments)
     indices = ([end.weight for end in ends], [end.near_zero for end in ends])
     weight, near_zero = (Index(min(i.low for i in each), min(i.high for i in each)) for each in indices)
-    return FarOut(weight, near_zero, square)
+    return FarOut(weight, near_zero, square, mean)
 
 
 def _spheres(space: Coordinates) -> FarOut:
@@ -235,13 +244,13 @@ def _spheres(space: Coordinates) -> FarOut:
         far = np.repeat(directions, 4, axis=0)
         weights = space.log_weight(space.outwards(far, np.tile(radii[-4:], len(directions))))
         bounded = bool(np.all(np.isneginf(weights)))  # a target without tails
-        return FarOut(LIGHT, near_zero, True) if bounded else FarOut(ANY, near_zero, None)
+        return FarOut(LIGHT, near_zero, True, True) if bounded else FarOut(ANY, near_zero, None)
     index = _index(rare, weight) if weight[-1] > 0.0 else LIGHT
-    square = index.above(2.0)
+    mean, square = (index.above(order) or (False if index.high < _BELOW * order else None) for order in (1.0, 2.0))
     power = rare[-1] < 100.0 * radii[: rare.size][-1] * space.dim
-    if square is False and power and not wide:
-        square = None  # a thin ridge in power tails may hold no mass
-    return FarOut(index, near_zero, square)
+    if power and not wide:  # a thin ridge in power tails may hold no mass
+        mean, square = mean or None, square or None
+    return FarOut(index, near_zero, square, mean)
 
 
 def _lost(ratio: Floats, searched: int) -> bool:
@@ -250,15 +259,31 @@ def _lost(ratio: Floats, searched: int) -> bool:
 
 
 def _logs_along(space: Coordinates, directions: Floats, radii: Floats) -> Index:
+    """In power tails, where general directions have the mass, the index; else at least an upper bound."""
     ends = []
     for direction in directions:
-        y = space.outwards(np.broadcast_to(direction, (radii.size, space.dim)), radii)
-        rare = _rarity(space, y, radii)
-        weight = space.log_weight(y)
+        at, y, weight = _before_overflow(space, direction, radii)
+        rare = _rarity(space, y, at)
         usable = np.isfinite(weight) & (weight < -1.0) & (np.append(0.0, np.diff(rare)) > 0.0)
         if np.count_nonzero(usable) >= 4 and usable[np.flatnonzero(np.isfinite(weight))[-1]]:
             ends.append(FarOut(LIGHT, _index(rare[usable], np.log(-weight[usable])), True))
-    return _worst(ends).near_zero if ends else LIGHT
+    found = _worst(ends).near_zero if ends else LIGHT
+    far = np.full(len(directions), _SEARCHED)
+    power = float(np.min(_rarity(space, space.outwards(directions, far), far))) < _RARE
+    return found if power or math.isinf(found.low) else Index(0.0, found.high)
+
+
+def _before_overflow(space: Coordinates, direction: Floats, radii: Floats) -> tuple[Floats, Floats, Floats]:
+    """Radii along a ray, the points and the log weights there; where these overflow, as many radii up to there."""
+    for _ in range(3):
+        y = space.outwards(np.broadcast_to(direction, (radii.size, space.dim)), radii)
+        weight = space.log_weight(y)
+        finite = np.isfinite(weight)
+        stop = int(np.argmin(finite)) if not finite.all() else 0
+        if stop == 0 or weight[stop - 1] > _HUGE:
+            break
+        radii = np.linspace(radii[0], radii[stop], radii.size)
+    return radii, y, weight
 
 
 def _rarity(space: Coordinates, y: Floats, log_radius: Floats) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from fastsumo.models.parsing import as_model
 from . import _pairs, _stratified, _taylor, _variances
 from ._chi_square import chi_square
 from ._content import look_at
+from ._far import far_out
 from ._frullani import MOST_SAMPLES, NO_WEIGHT, log_evidence_of, mean_log_average
 from ._moments import FirstOrder, Gamma, Moments, gamma_of
 from ._quantities import INFINITE, UNKNOWN, ChiSquare, Prediction, Quantity
@@ -78,10 +80,11 @@ def predict(model: Model | str, estimator: Estimator | str) -> Prediction:
     model, estimator = check(model, estimator)
     look_at(model)
     chi2, estimator = chi_square(model), _taylor.centered(model, estimator)
-    tail = _tail(model, estimator, chi2)
-    mean = _mean(model, estimator, chi2, tail)
-    variance, said = _variance(model, estimator, chi2, tail, mean)
-    together = _of_blocks(model, estimator, chi2, variance)
+    numbers, tail, said = _numbers(model, estimator, chi2)
+    if chi2.source == "pilot" and chi2.error > 0.0:
+        shifted = _numbers(model, estimator, replace(chi2, value=chi2.value + chi2.error))[0]
+        numbers = tuple(map(Quantity.or_so, numbers, shifted))
+    mean, variance, together, constant = numbers
     samples = estimator.expected_cost()
     cost = INFINITE if math.isinf(samples) else Quantity(samples, "exact")
     return Prediction(
@@ -92,11 +95,20 @@ def predict(model: Model | str, estimator: Estimator | str) -> Prediction:
         cost,
         together.times(cost),
         UNKNOWN if math.isnan(tail.index) else Quantity(tail.index, "first-order"),
-        UNKNOWN if math.isnan(tail.constant) else Quantity(tail.constant, "first-order"),
+        constant,
         chi2,
         (*said, *_notes(model, variance, tail, chi2)),
         together,
     )
+
+
+def _numbers(model: Model, estimator: Estimator, chi2: ChiSquare) -> tuple[tuple[Quantity, ...], Tail, tuple[str, ...]]:
+    """Mean, variance, variance of the mean of blocks and tail constant; the tail; and what is to be said."""
+    tail = _tail(model, estimator, chi2)
+    mean = _mean(model, estimator, chi2, tail)
+    variance, said = _variance(model, estimator, chi2, tail)
+    constant = UNKNOWN if math.isnan(tail.constant) else Quantity(tail.constant, "first-order")
+    return (mean, variance, _of_blocks(model, estimator, chi2, variance), constant), tail, said
 
 
 def check(model: Model | str, estimator: Estimator | str, parts: bool = False) -> tuple[Model, Estimator]:
@@ -267,6 +279,8 @@ def _mean(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -> Qu
         return Quantity(-math.inf if isinstance(estimator, IWAE) else math.nan, "infinite")
     if _has_zeros(model):
         return Quantity(-math.inf, "exact")
+    if tail.exists(1.0) is None:  # that of an IWAE may, where that of trials which end before does not
+        return UNKNOWN
     shape, evidence = gamma_shape(model), log_evidence_of(model)
     parts = [(1.0, last_sample(estimator))]
     if isinstance(estimator, JVI):
@@ -282,12 +296,14 @@ def _mean(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -> Qu
             error = math.fsum(abs(c) * error for (c, _), (_, error) in zip(parts, known, strict=True))
             if error < GOOD * math.fsum(abs(c) for c, _ in parts):
                 return Quantity(total, "exact", error)
-    if evidence is None or tail.exists(1.0) is None:
+    if evidence is None:
         return UNKNOWN
     if math.isinf(parts[0][1]):
         weights = weights_of(model) if model.log_evidence is None else None
         return Quantity(evidence, "exact", 0.0 if weights is None else weights.error)
     if not float(chi2) <= DEPTH * parts[0][1] * (0.2 if isinstance(estimator, JVI) else 1.0):
+        return UNKNOWN
+    if not _is_near_its_limit(model, int(min(parts[0][1], MOST_SAMPLES)), float(chi2)):
         return UNKNOWN
     return Quantity(evidence - (0.0 if isinstance(estimator, JVI) else 0.5 * float(chi2) / parts[0][1]), "first-order")
 
@@ -297,9 +313,7 @@ def _has_zeros(model: Model) -> bool:
     return gamma_shape(model) is None and zero_weights(model) > NO_WEIGHT
 
 
-def _variance(
-    model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail, mean: Quantity
-) -> tuple[Quantity, tuple[str, ...]]:
+def _variance(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -> tuple[Quantity, tuple[str, ...]]:
     """The variance, and what is to be said of it."""
     if isinstance(estimator, Taylor):
         return _taylor.variance_of(estimator, _taylor.series_of(model, estimator, chi2))
@@ -335,7 +349,7 @@ def _variance(
         return Quantity(value, "first-order" if _is_lossy(estimator) else "exact"), ()
     fewest = first_samples(estimator)
     if float(chi2) > DEPTH * fewest or not _is_near_its_limit(model, fewest, float(chi2)):
-        return UNKNOWN, (_out_of_depth(model, value, float(chi2), fewest),)
+        return UNKNOWN, (_out_of_depth(model, value, chi2, fewest),)
     return Quantity(value, "first-order"), ()
 
 
@@ -377,19 +391,20 @@ def _is_near_its_limit(model: Model, k: int, chi2: float) -> bool:
     """Whether ``Var L_k`` of weights that are drawn allows for its limit ``chi2 / k``: weights near zero spoil it."""
     log_weights = drawn_log_weights(model)
     groups = log_weights[: log_weights.size // k * k].reshape(-1, k)
-    if len(groups) < 64:
+    if len(groups) < 64 or chi2 == 0.0:
         return True
     top = groups.max(axis=1)
     spread = float(np.var(top + np.log(np.mean(np.exp(groups - top[:, None]), axis=1))))
     return bool(abs(spread * k / chi2 - 1.0) < 0.2 + 4.0 / math.sqrt(len(groups)))
 
 
-def _out_of_depth(model: Model, value: float, chi2: float, fewest: int) -> str:
+def _out_of_depth(model: Model, value: float, chi2: ChiSquare, fewest: int) -> str:
     """What is known where chi-square over the number of samples is not small."""
-    text = f"first order would say {value:.4g} for the variance, but needs chi-square / {fewest} = {chi2 / fewest:.3g} "
+    small = f"{float(chi2) / fewest:.3g}" + (f" ± {chi2.error / fewest:.1g}" if chi2.source == "pilot" else "")
+    text = f"first order would say {value:.4g} for the variance, but needs chi-square / {fewest} = {small} "
     text += "to be small, and weights that do not come near zero: simulate"
     weights = weights_of(model)
-    if weights is not None and weights.log_square_error < GOOD:
+    if weights is not None and weights.log_square_error < GOOD and tails_of_weights(model).near_zero.above(2.0):
         text += f"; the variance of one log weight is {weights.var_log:.6g} (exact)"
     return text
 
@@ -429,6 +444,8 @@ def _notes(model: Model, variance: Quantity, tail: Tail, chi2: ChiSquare) -> tup
         notes.append(f"tail: {tail.note}")
     if math.isinf(float(chi2)):
         notes.append("the weights have no variance: first-order theory says nothing of the estimator's variance")
+    if far_out(model).has_mean is False:
+        notes.append("the weights have no mean, as their tails show: there is no log evidence to estimate")
     if chi2.why:
         notes.append(chi2.why)
     weights = weights_of(model) if model.log_evidence is not None else None

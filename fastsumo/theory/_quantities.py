@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from fastsumo.base.shown import Shown
@@ -29,7 +29,8 @@ class Quantity:
         small, or for a tail; "infinite" for what diverges, and for a mean that does not exist since ``E |value|``
         diverges.
     error : float
-        Of what is exact: 0 of a closed form, else of a quadrature.
+        Of what is exact: 0 of a closed form, else of a quadrature. Of what is of first order in a chi-square from a
+        pilot, the standard error that it has from there.
 
     Examples
     --------
@@ -47,8 +48,20 @@ class Quantity:
     def __repr__(self) -> str:
         if self.kind in ("infinite", "unknown"):
             return self.kind
-        error = f" ± {self.error:.2g}" if self.error > 1e-9 * abs(self.value) and self.error > 1e-10 else ""
+        least = 1e-9 * abs(self.value) if self.kind == "first-order" else max(1e-9 * abs(self.value), 1e-10)
+        error = f" ± {self.error:.2g}" if self.error > least else ""
         return f"{self.value:.10g}{error} ({self.kind})"
+
+    def or_so(self, other: Quantity) -> Quantity:
+        """With what it is from another, which differs by a standard error of what both were made from.
+
+        Examples
+        --------
+        >>> Quantity(2.0, "first-order").or_so(Quantity(2.25, "first-order"))
+        2 ± 0.25 (first-order)
+        """
+        apart = abs(other.value - self.value)
+        return replace(self, error=self.error + apart) if math.isfinite(apart) else self
 
     def times(self, other: Quantity) -> Quantity:
         """The product, as well known as the worse of the two; infinite where either is.

@@ -39,6 +39,7 @@ _GENERATIONS = 60
 _TOLERANCE = {1: 1e-13, 2: 3e-11}  # of one cell, relative to the whole
 GOOD = 1e-6  # what counts as exact, to its stated error
 _SMALL, _LEFT_OUT = -50.0, -40.0  # logs of what is left out of cells, and of the points
+_NONE = -700.0  # the log of a mass that is no number
 _RULING = slice(0, 3)  # of the test functions: mass, weight and square
 _LOG_T = np.concatenate([np.arange(-8.0, 8.0, 2.0), np.geomspace(8.0, 600.0, 12)])
 _SINGULAR = 8.0  # a log weight that only a singularity, or a very narrow peak, reaches
@@ -134,7 +135,7 @@ def tails_of_weights(model: Model) -> FarOut:
     if found is None:
         if model.weight_zero_index is None and near_zero == LIGHT and model.data is None and _logs_look_heavy(model):
             near_zero = ANY
-        return FarOut(weight, near_zero, far.has_square)
+        return FarOut(weight, near_zero, far.has_square, far.has_mean)
     rough = bool(found.doubt) or found.square_error > GOOD
     singular = float(np.max(found.log_weight, initial=-math.inf)) > _SINGULAR
     if model.weight_tail_index is None and rough and singular and far.has_square is not False:
@@ -143,8 +144,8 @@ def tails_of_weights(model: Model) -> FarOut:
         if found.log_error > GOOD and near_zero.above(1.0) is not False:
             near_zero = ANY
         elif found.log_square_error > GOOD and near_zero.above(2.0) is not False:
-            near_zero = Index(1.0, math.inf)
-    return FarOut(weight, near_zero, far.has_square)
+            near_zero = Index(math.nextafter(1.0, 2.0), math.inf)  # E |log w| has been integrated
+    return FarOut(weight, near_zero, far.has_square, far.has_mean)
 
 
 def _logs_look_heavy(model: Model) -> bool:
@@ -216,10 +217,14 @@ class _Quadrature:
         rule = 0.5 * masses if self.dim == 1 else np.outer(0.5 * masses, 0.5 * masses)
         self.log_rule = np.log(rule.ravel())
         self.points, self.bad = 0, ""
+        self.powers = sum(self.far.near_zero.above(power) is not False for power in (1.0, 2.0))  # of log w, integrable
         self.most = _MOST[0] if self.space.arrays else _MOST[1]
         self.errors = np.zeros(_LOG_T.size + 5)
 
     def weights(self) -> Weights | None:
+        if self.far.has_mean is False:
+            doubt = "the tails of the weights show that they have no mean, so that there is no log evidence"
+            return replace(self.result(self.first(), np.zeros(1)), doubt=doubt)
         leaves = self.refined(self.first(), [])
         if leaves is None:
             return None
@@ -327,19 +332,19 @@ class _Quadrature:
         log_square = (
             cells.log_product + cells.log_weight - scale[1] if has_square else np.full_like(cells.log_mass, -np.inf)
         )
-        size = np.log(np.maximum(np.where(np.isneginf(cells.log_weight), 1.0, np.abs(cells.log_weight)), 1.0))
-        top = np.maximum(np.maximum(cells.log_mass + size, cells.log_product - scale[0]), log_square)
+        size = _log_size(cells.log_weight - scale[0])
+        grown = cells.log_mass + np.maximum(self.powers * size, 0.0)
+        top = np.maximum(np.maximum(grown, cells.log_product - scale[0]), log_square)
         some = np.max(top, axis=1) > _SMALL
         integrals = np.zeros((len(cells), _LOG_T.size + 5))
-        log_mass, relative = cells.log_mass[some], cells.log_weight[some] - scale[0]
+        log_mass, relative, size = cells.log_mass[some], cells.log_weight[some] - scale[0], size[some]
         mass = np.exp(log_mass)
-        value = np.where(np.isneginf(relative) | (mass == 0.0), 0.0, relative)
         columns = [
             mass,
             np.exp(cells.log_product[some] - scale[0]),
             np.exp(log_square[some]),
-            mass * value if self.far.near_zero.above(1.0) is not False else 0.0 * mass,
-            mass * value**2 if self.far.near_zero.above(2.0) is not False else 0.0 * mass,
+            np.sign(relative) * np.exp(log_mass + size) if self.powers > 0 else 0.0 * mass,
+            np.exp(log_mass + 2.0 * size) if self.powers > 1 else 0.0 * mass,
         ]
         columns += [mass * np.exp(-np.exp(np.minimum(t + relative, 50.0))) for t in _LOG_T]
         integrals[some] = np.stack([column.sum(axis=1) for column in columns], axis=1)
@@ -381,11 +386,16 @@ class _Quadrature:
         if self.far.has_square is not False:
             log_second = _log_sum(leaves.log_product.ravel() + log_weight) - 2.0 * evidence
             chi_square = math.exp(log_second) - 1.0 if log_second < 709.0 else math.inf
-        far = np.log(np.maximum(np.where(np.isneginf(relative), 1.0, -relative), 1.0))
-        keep = log_mass + np.maximum(relative, far) > _LEFT_OUT
+        size = _log_size(relative)
+        grown = [np.maximum(log_mass + power * size, log_mass) for power in range(self.powers + 1)]
+        tops = [max(float(np.max(each)), 0.0) for each in grown]
+        sizes = [log_mass + relative, *(each - top for each, top in zip(grown, tops, strict=True))]
+        keep = (np.max(sizes, axis=0) > _LEFT_OUT) & (log_mass > _NONE)
         mass = np.exp(log_mass[keep])
         whole, edge = float(mass.sum()), self.edge(leaves, evidence)
         errors = self.errors + edge
+        for power in range(1, self.powers + 1):
+            errors[2 + power] += np.exp(sizes[1 + power][~keep]).sum()
         plain = max(float(np.max(errors[5:])), float(errors[1]), float(errors[0]), abs(whole - 1.0) - 1e-12)
         found = Weights(
             relative[keep],
@@ -411,6 +421,11 @@ class _Quadrature:
             outer = np.any((leaves.low <= 0.5 * reach[0]) | (leaves.high >= reach[1] - 3.0), axis=1)
         integrals = self.sums(leaves.take(outer), scale)[0]
         return np.asarray(np.abs(integrals).sum(axis=0) / _sizes(self.sums(leaves, scale)[1]))
+
+
+def _log_size(relative: Floats) -> Floats:
+    """``log |log w|``; that of a zero weight counts for nothing."""
+    return np.log(np.maximum(np.where(np.isneginf(relative), 0.0, np.abs(relative)), 1e-300))
 
 
 def _sizes(sums: Floats) -> Floats:

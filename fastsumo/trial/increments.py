@@ -1,7 +1,7 @@
 """Increments of IWAE and its dyadic antithetic differences along one long sequence of log weights a trial.
 
-For `runs/levels.py` and `runs/optimal.py`, which take their moments; no estimator is run. A running maximum keeps any
-weights in range.
+For `runs/levels.py` and `runs/optimal.py`, which take their moments; no estimator is run. The largest log weights
+stand beside the sums, so that weights of any spread are in range.
 """
 
 import numpy as np
@@ -9,6 +9,9 @@ import numpy as np
 from fastsumo.jit.memory import floats, ints
 from fastsumo.jit.options import device, kernel
 from fastsumo.vmath import exp, log, log1p
+
+_FAR = 600.0  # from one log weight to another, so that the smaller adds nothing
+_LOG_2 = 0.6931471805599453
 
 
 def width_of(marks, n):
@@ -30,39 +33,57 @@ def fill_line(log_weights_at, n, marks_at, marks, line_at, width):
 @device
 def line_of(log_weights, marks, line):
     """`fill_line` of arrays."""
-    top = -np.inf
-    before, half = 0.0, 0.0  # sums up to the last power of two and since, over exp(top)
+    top, half_top = -np.inf, -np.inf  # largest log weights up to the last power of two and since
+    before, half = 0.0, 0.0  # sums likewise, each over exp of its largest
     mark, level, power = 0, 0, 1
     for i in range(log_weights.size):
         x = log_weights[i]
         if not x < np.inf:
             return True
-        k = i + 1.0
-        if x > top:
-            scale = exp(top - x)
-            before, half, top = before * scale, half * scale, x
-        weight = exp(x - top) if x > -np.inf else 0.0
-        total = before + half
         if mark < marks.size and marks[mark] == i:
-            line[mark] = log1p((weight * i - total) / (k * total)) if total > 0.0 else np.nan
+            line[mark] = _increment(x, top, before, half_top, half, float(i))
             mark += 1
-        half += weight
+        if x > half_top:
+            half, half_top = half * exp(half_top - x) + 1.0, x
+        elif x > -np.inf:
+            half += exp(x - half_top)
         if i + 1 == power:
             place = marks.size + 1 + 3 * (level - 1)
             if level == 0:
-                line[marks.size] = top if half > 0.0 else np.nan
+                line[marks.size] = half_top if half > 0.0 else np.nan
             else:
-                _fill_level(line[place : place + 3], before, half, 0.5 * power, top)
-            before, half, level, power = before + half, 0.0, level + 1, 2 * power
+                _fill_level(line[place : place + 3], top, before, half_top, half, 0.5 * power)
+            if half_top > top:
+                before, top = before * exp(top - half_top) + half, half_top
+            elif half > 0.0:
+                before += half * exp(half_top - top)
+            half, half_top, level, power = 0.0, -np.inf, level + 1, 2 * power
     return False
 
 
 @device
-def _fill_level(place, left, right, n, top):
-    """``D = log((A + B) / 2) - (log A + log B) / 2 = -log(1 - r^2) / 2`` with ``r = (B - A) / (A + B)``."""
+def _increment(x, top, before, half_top, half, k):
+    """``L_{k+1} - L_k``, where a weight as large as ``exp(x)`` follows ``k`` that add up to two sums."""
+    most = max(top, half_top)
+    if most == -np.inf:
+        return np.nan
+    total = (before * exp(top - most) if before > 0.0 else 0.0) + (half * exp(half_top - most) if half > 0.0 else 0.0)
+    if x - most > _FAR:
+        return (x - most) - log(total) + log1p(-1.0 / (k + 1.0))
+    weight = exp(x - most) if x > -np.inf else 0.0
+    return log1p((weight * k - total) / ((k + 1.0) * total))
+
+
+@device
+def _fill_level(place, left_top, left, right_top, right, n):
+    """``D = log((A + B) / 2) - (log A + log B) / 2``, the log of the hyperbolic cosine of half of ``log(B / A)``."""
     place[:] = np.nan
     if left > 0.0 and right > 0.0:
-        r = (right - left) / (right + left)
-        place[0] = -0.5 * log1p(-r * r)
-        place[1] = log((left + right) / (2.0 * n)) + top
-        place[2] = 0.5 * (log(left) - log(right))
+        top = max(left_top, right_top)
+        a, b = left * exp(left_top - top), right * exp(right_top - top)
+        gap = (left_top - right_top) + (log(left) - log(right))
+        r = (b - a) / (b + a)
+        far = 0.5 * abs(gap) + log1p(exp(-abs(gap))) - _LOG_2
+        place[0] = -0.5 * log1p(-r * r) if abs(gap) < 2.0 else far
+        place[1] = log((a + b) / (2.0 * n)) + top
+        place[2] = 0.5 * gap

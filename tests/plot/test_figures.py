@@ -459,3 +459,10 @@ figure = r.plot()
 assert "matplotlib.pyplot" not in sys.modules, "pyplot"
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+
+
+def test_a_center_below_0_is_added() -> None:
+    low = fs.Model(lambda z, params: z[0] - 3.0, 1, name="low")
+    label = plot.histogram(fs.simulate(low, fs.ELBO(), 1000)).get_xlabel()
+    assert label.startswith("value + 2.")
+    assert plot.histogram(fs.simulate(NOTE, fs.ELBO(), 1000)).get_xlabel() == r"value − $\log Z$ (nats)"

@@ -69,6 +69,24 @@ def test_words(found):
     assert "infinite" not in str(fs.compare(NOTE, ESTIMATORS[:2], cost=1e4))
 
 
+def test_variance_times_an_infinite_cost_is_no_number_to_compare_by():
+    """Both laws have a finite variance; a trial of the first costs more and more, the longer the run."""
+    found = fs.compare(NOTE, [fs.SUMO(R.PowerLaw(0.7)), fs.SUMO(R.PowerLaw(0.7, cap=100))], cost=2e4, seed=1)
+    assert [row.prediction.variance.kind == "infinite" for row in found] == [False, False]
+    endless, capped = found
+    assert "the expected cost is infinite: variance x cost means nothing" in endless.words
+    assert math.isnan(endless.variance_times_cost_error)
+    assert "cost" not in capped.words
+    text = str(found)
+    assert f" {endless.variance_times_cost:.4g}*" in text
+    assert f"{capped.variance_times_cost:.4g}*" not in text
+    assert "another run may differ by any factor" in text
+    work = found.plot().axes[1]
+    assert [line.get_marker() for line in work.get_lines() if line.get_marker() in "oX"] == ["X", "o"]
+    marks = [line for line in fs.plot.cost([row.result for row in found]).get_lines() if line.get_marker() != "None"]
+    assert [line.get_markerfacecolor() == "none" for line in marks] == [True, False]
+
+
 def test_every_number_has_its_error(found):
     for row in found:
         assert row.tail_error == row.result.tail_index().std_error

@@ -62,6 +62,25 @@ def test_moments_agree_with_the_twin(model, n):
     assert found.cost == 50 * n
 
 
+@pytest.mark.parametrize("spread", [10.0, 40.0, 1e3, 1e5, 1e20])
+def test_no_spread_of_the_weights_is_too_wide(spread):
+    """Log weights hundreds apart, of which the smaller vanish beside the larger, and halves whose sums do."""
+    model = shifted.with_params([0.0, spread])
+    found = fs.levels(model, 15, 40, seed=5)
+    increments, levels, halves = twin(model, 16, 40, seed=5)
+    assert found.left_out == 0
+    for table, values in ((found.increments, increments), (found.dyadic, levels)):
+        assert table["mean"] == pytest.approx(values.mean(axis=0), rel=1e-12, abs=1e-12 * spread)
+        assert table["variance"] == pytest.approx(values.var(axis=0, ddof=1), rel=1e-10)
+    z = halves[:, 1:].mean(axis=0) / (halves[:, 1:].std(axis=0, ddof=1) / math.sqrt(40))
+    assert found.dyadic["consistency"][1:] == pytest.approx(z, rel=1e-8)
+
+
+def test_weights_at_the_edge_of_what_is_allowed_make_no_noise():
+    found = fs.levels(shifted.with_params([0.0, 1e140]), 3, 40)
+    assert np.isfinite(found.dyadic["variance"]).all()
+
+
 def test_nothing_depends_on_the_threads():
     one, two = (fs.levels(NOTE, 300, 9000, threads=threads) for threads in (1, 3))
     assert one.increments.tobytes() == two.increments.tobytes()

@@ -440,6 +440,12 @@ def test_diagnose_advises_another_law_only_where_there_is_one():
     assert "fs.MLMC" not in fs.simulate(power_tail, fs.ELBO(), 50_000).diagnose().text
 
 
+def test_diagnose_advises_no_cap_where_there_is_one():
+    found = fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=800)), 10_000).diagnose()
+    assert found.regime == "index 2"
+    assert "Or a lower cap" in found.advice
+
+
 def test_diagnose_says_that_it_leaves_trials_out():
     run = fs.simulate(MODELS["zeros"], SUMO, 20_000)
     with pytest.warns(fs.tails.TailWarning, match=f"{run.zero_weight_trials} trials have the value -inf"):

@@ -330,6 +330,10 @@ def test_the_verdict_does_not_recommend_a_law_to_who_has_none() -> None:
     values = np.random.default_rng(0).standard_t(1.5, 5000)
     assert "fs.MLMC" in tails.diagnose(values).text
     assert "fs.MLMC" not in tails.diagnose(values, can_change_law=False).text
+    assert "Or cap the law" in tails.diagnose(values).text
+    capped = tails.diagnose(values, is_capped=True).advice
+    assert "Or cap the law" not in capped
+    assert "a lower cap" in capped
 
 
 @pytest.mark.parametrize(("index", "sign"), [slow(1.2, 1.0), slow(1.5, 1.0), (1.5, -1.0), (2.0, 1.0)])

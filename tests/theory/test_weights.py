@@ -12,6 +12,7 @@ import fastsumo as fs
 from fastsumo.theory import _weights as weights
 from fastsumo.theory import chi_square, far_out, predict, tail
 from fastsumo.vmath import exp, log, logaddexp
+from tests.zoo import slow
 
 P, R = fs.proposals, fs.roulette
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -206,3 +207,165 @@ def test_weights_near_zero_spoil_first_order_however_small_chi_square():
     model = fs.importance(normal3, P.StudentT([0.0] * 3, 1.0, 5.0))
     assert chi_square(model).value < 0.3
     assert predict(model, fs.SUMO(R.Harmonic(cap=50))).variance.kind == "unknown"
+
+
+# --- moments of log weights, and weights without a mean ---------------------------------------------------------------
+
+
+def falling(u, params):
+    return -exp(-params[0] * log(u[0]))
+
+
+def curved(z, params):
+    return -exp(params[0] * z[0] * z[0])
+
+
+def rising(z, params):
+    return -exp(params[0] * z[0])
+
+
+@pytest.mark.parametrize("a", [0.1, 0.35, 0.45, 0.475, 0.49])
+def test_variances_of_log_weights_with_a_tail_are_right_to_their_error(a):
+    """``log w = -u^-a``, whose index is ``1 / a``: much of the variance is of ``u`` that no trial draws."""
+    model = fs.Model(falling, 1, [a], "uniform", name="falling")
+    found = predict(model, fs.ELBO())
+    truth = 1.0 / (1.0 - 2.0 * a) - 1.0 / (1.0 - a) ** 2
+    assert found.mean.value == pytest.approx(-1.0 / (1.0 - a), abs=1e-12 + found.mean.error)
+    assert found.variance.kind == ("exact" if a < 0.48 else "unknown")
+    if a < 0.48:
+        assert found.variance.value == pytest.approx(truth, abs=1e-12 + found.variance.error)
+
+
+@pytest.mark.parametrize("c", [0.2, 0.24, 0.245])
+def test_variances_of_log_weights_that_normal_noise_makes_heavy(c):
+    """``log w = -exp(c z^2)``, whose square has the mean ``(1 - 4 c)^-1/2``."""
+    found = predict(fs.Model(curved, 1, [c], name="curved"), fs.ELBO()).variance
+    assert found.value == pytest.approx((1.0 - 4.0 * c) ** -0.5 - 1.0 / (1.0 - 2.0 * c), abs=1e-12 + found.error)
+
+
+@pytest.mark.parametrize("a", [1.0, 3.0, 10.0])
+def test_variances_of_log_weights_far_below_0(a):
+    found = predict(fs.Model(rising, 1, [a], name="rising"), fs.ELBO()).variance
+    assert found.value == pytest.approx(math.exp(a * a) * math.expm1(a * a), rel=1e-11)
+
+
+def test_a_capped_law_has_no_exact_mean_where_two_weights_near_zero_may_have_none():
+    """``P(L_2 < -x)`` falls like ``1 / x``: trials end at ``L_2``, though ``E L_11`` exists."""
+    found = predict(fs.Model(curved, 1, [1.0], name="curved"), fs.SUMO(R.Harmonic(cap=10)))
+    assert found.mean.kind in ("unknown", "infinite")
+    steep = predict(fs.Model(curved, 1, [0.6], name="curved"), fs.IWAE(3))
+    assert not any("(exact)" in note for note in steep.notes)  # of the variance of one log weight, which is infinite
+
+
+def separate(z, params):
+    return -exp(params[0] * z[0] * z[0]) - exp(params[0] * z[1] * z[1])
+
+
+@pytest.mark.parametrize("c", [0.05, 0.2, 0.45, 3.0])
+def test_logs_that_overflow_in_the_plane_are_not_taken_for_light(c):
+    """Their index is ``1 / (2 c)``, though the logs are no numbers at most of the points that are far out."""
+    model = fs.Model(separate, 2, [c], name="separate")
+    near_zero = far_out(model).near_zero
+    assert near_zero.low <= 0.5 / c <= 1.05 * near_zero.high < math.inf
+
+
+@pytest.mark.parametrize("c", [0.2, slow(0.45), slow(3.0)])
+def test_nothing_is_exact_of_logs_that_overflow_in_the_plane(c):
+    found = predict(fs.Model(separate, 2, [c], name="separate"), fs.ELBO())
+    assert found.tail_index.kind == "unknown"
+    assert found.variance.kind == ("unknown" if c < 0.25 else "infinite")
+
+
+def flat(z, params):
+    return 0.5 * z[0] * z[0]
+
+
+def above_flat(z, params):
+    return params[0] * z[0] * z[0]
+
+
+def cubed(z, params):
+    return z[0] ** 3
+
+
+def lifted(z, params):
+    return exp(z[0])
+
+
+def steep(u, params):
+    return -params[0] * log(u[0])
+
+
+def flat_plane(z, params):
+    return params[0] * (z[0] * z[0] + z[1] * z[1])
+
+
+def cauchy(z, params):
+    return 0.5 * z[0] * z[0] - log(1.0 + z[0] * z[0])
+
+
+@pytest.mark.parametrize(
+    ("function", "dim", "params", "noise"),
+    [
+        (flat, 1, (), "normal"),
+        (above_flat, 1, [0.6], "normal"),
+        (cubed, 1, (), "normal"),
+        (lifted, 1, (), "normal"),
+        (steep, 1, [1.0], "uniform"),
+        (steep, 1, [1.5], "uniform"),
+        (flat_plane, 2, [0.51], "normal"),
+    ],
+)
+def test_weights_without_a_mean_have_no_log_evidence(function, dim, params, noise):
+    model = fs.Model(function, dim, params, noise, name="improper")
+    assert far_out(model).has_mean is False
+    assert fs.theory.log_evidence_of(model) is None
+    for estimator in (fs.ELBO(), fs.IWAE(3), fs.SUMO(R.Harmonic(cap=5)), fs.SUMO(), fs.MLMC(), fs.Taylor()):
+        found = predict(model, estimator)
+        assert found.mean.kind in ("unknown", "infinite")
+        assert any("no mean" in note for note in found.notes)
+
+
+def test_weights_that_only_just_have_a_mean_or_a_square():
+    assert far_out(fs.Model(cauchy, 1, name="cauchy")).has_mean is True
+    declared = fs.Model(steep, 1, [1.5], "uniform", log_evidence=0.0)
+    assert far_out(declared).has_mean is True  # what a model declares is taken as it is
+
+    def on_the_edge(z, params):
+        square = z[0] * z[0] + z[1] * z[1]
+        return 0.25 * square - params[0] * log(1.0 + square)
+
+    for power, truth in ((10.0, True), (0.6, True), (0.0, False)):  # E w^2 is finite for 4 power > 2
+        assert far_out(fs.Model(on_the_edge, 2, [power])).has_square in (None, truth)
+
+
+# --- what a pilot says ------------------------------------------------------------------------------------------------
+
+
+def test_numbers_from_a_pilot_have_its_error():
+    """Five dimensions, where chi-square is drawn: what it says of variances and tails has an error as well."""
+
+    def narrow(z, params):
+        square = 0.0
+        for i in range(z.shape[0]):
+            square += z[i] * z[i]
+        return -0.1 * square
+
+    model = fs.Model(narrow, 5, name="narrow")
+    truth = 1.4**-2.5 * 1.2**5 - 1.0
+    found = chi_square(model)
+    assert found.source == "pilot"
+    assert found.value == pytest.approx(truth, abs=5.0 * found.error)
+    for estimator, names, power in (
+        (fs.IWAE(100), ("variance", "variance_times_cost"), 1.0),
+        (fs.SUMO(), ("tail_constant",), 1.0),
+        (fs.SUMO(R.PowerLaw(0.75), minimum=30), ("variance",), 1.0),
+        (fs.SUMO(R.PowerLaw(0.75), minimum=30), ("tail_constant",), 1.5),
+        (fs.MLMC(base=32), ("variance", "variance_of_mean"), 1.0),
+    ):
+        for name in names:
+            number = getattr(predict(model, estimator), name)
+            assert number.kind == "first-order"
+            assert " ± " in repr(number)
+            assert number.error / number.value == pytest.approx(power * found.error / found.value, rel=0.03)
+    assert predict(fs.models.note(), fs.IWAE(600)).variance.error < 1e-3  # of a chi-square that is known
