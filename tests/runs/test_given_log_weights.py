@@ -384,12 +384,24 @@ def test_an_object_with_dlpack_alone() -> None:
     np.testing.assert_array_equal(fs.iwae(Capsule(x)), fs.iwae(x))
 
 
+@pytest.mark.parametrize("low", [-1e5, -1e10, -1e38, -np.finfo(np.float64).max])
+@pytest.mark.parametrize("minimum", [1, 2])
+def test_the_first_prefix_cancels_however_small_it_is(low: float, minimum: int) -> None:
+    """``L_m + (L_{m+1} - L_m) / P(K >= 1)`` is ``L_{m+1}``."""
+    rows = np.append(np.full((1, minimum), low), [[0.5, 1.0]], axis=1)
+    path = fs.cumulative_iwae(rows)[0]
+    for law in (Harmonic(), HarmonicGeometric(2, 0.5)):
+        values = [fs.sumo(rows, k, law, minimum)[0] for k in (1, 2)]
+        assert values[0] == pytest.approx(path[minimum], rel=1e-14)
+        last = (path[minimum + 1] - path[minimum]) / law.survival(2)
+        assert values[1] == pytest.approx(path[minimum] + last, rel=1e-13)
+
+
 def test_log_weights_too_far_apart_are_told() -> None:
     largest = np.finfo(np.float64).max
     for rows in ([[0.0, 1.0], [-largest, largest]], [[-largest, largest], [0.0, 1.0]]):
         for function in (lambda x: fs.sumo(x, 1), lambda x: fs.sumo_coefficients(x, 1), fs.cumulative_iwae):
             fails(lambda function=function, rows=rows: function(np.array(rows)), ValueError, "too far apart")  # type: ignore[misc]
-    assert fs.sumo(np.array([[-largest, 0.0]]), 1)[0] == pytest.approx(-np.log(2.0))
     fails(lambda: fs.sumo(np.zeros((1, 2)), np.uint64(2**63)), ValueError, "below 2\\^63, got 9223372036854775808")
 
 
