@@ -18,11 +18,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.words import spelled
+from fastsumo.errors import ModelError
 from fastsumo.jit.fingerprint import source_fingerprint
 from fastsumo.models.plain import plain, readonly, writing_is_an_error
 from fastsumo.models.proposals import Proposal
 from fastsumo.models.purity import check_purity
-from fastsumo.models.vectorized import Batched, Drawn, Factory
+from fastsumo.models.vectorized import Batched, Drawn, Factory, differ, rounding_of
 
 Noise = Literal["normal", "uniform"]
 Prepare = Callable[[NDArray[np.float64], NDArray[np.float64]], ArrayLike]
@@ -124,6 +125,7 @@ class Model:
         self.weight_zero_index = _index("weight_zero_index", weight_zero_index)
         self._evidence = log_evidence
         self._is_pure = False  # as far as is known
+        self._is_prepared_alone = False  # likewise: whether what is prepared of a row depends on it alone
         self._check_arity()
         self._check_evidence()
 
@@ -252,13 +254,46 @@ class Model:
         block = np.empty((_ROWS_TOGETHER, raw.shape[1]))
         block[:] = raw[0]
         block[: raw.shape[0]] = raw
-        out = checks.floats(f"what prepare of model {self.name!r} gives", self.prepare(block, self.params))
+        if not self._is_prepared_alone:
+            self._prove_prepare(block, raw.shape[0])
+            self._is_prepared_alone = True
+        return self._prepare_block(block)[: raw.shape[0]]
+
+    def _prepare_block(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        assert self.prepare is not None
+        try:
+            given = self.prepare(block.copy(), self.params.copy())
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise ModelError(f"prepare of model {self.name!r}, given {_ROWS_TOGETHER} rows, raised {said}") from error
+        given = given.detach().cpu() if hasattr(given, "detach") else given  # of a network, with its gradients
+        out = checks.floats(f"what prepare of model {self.name!r} gives", given)
         if out.ndim != 2 or out.shape[0] != _ROWS_TOGETHER or out.shape[1] == 0:
             raise ValueError(
                 f"prepare of model {self.name!r} must give one row for each of the {_ROWS_TOGETHER} it is given, "
                 f"got shape {out.shape}"
             )
-        return out[: raw.shape[0]]
+        return out
+
+    def _prove_prepare(self, block: NDArray[np.float64], rows: int) -> None:
+        """Hold `prepare` to itself, on the first rows that it is given: all at once, twice; and two of them alone."""
+        found = self._prepare_block(block)
+        within = rounding_of(found)
+        if differ(found, self._prepare_block(block), within).any():
+            raise ModelError(
+                f"prepare of model {self.name!r} gives other numbers when it is called again: does it draw random "
+                "numbers, or is a dropout on (a network in PyTorch: .eval())? It must be a function of rows and params"
+            )
+        for i in {0, rows - 1}:
+            alone = self._prepare_block(np.broadcast_to(block[i], block.shape))
+            columns = np.flatnonzero(differ(found[i], alone[i], within))
+            if columns.size:
+                j = columns[0]
+                raise ModelError(
+                    f"prepare of model {self.name!r} gives {found[i, j]} in column {j} for a row among others but "
+                    f"{alone[i, j]} for it alone: does a mean or a normalisation go over the rows? It is given "
+                    f"{_ROWS_TOGETHER} at a time, and what it gives for one must not depend on the others"
+                )
 
     def row_log_evidence(self, first: int, stop: int) -> NDArray[np.float64] | None:
         """The true ``log Z`` of the rows ``first .. stop - 1``, where it is known."""
@@ -464,7 +499,8 @@ def model(
         Makes it ``f(z, row, params)``; see `fs.evaluate`.
     prepare : callable ``(rows, params) -> rows``, optional
         What is computed once for each row of data, in NumPy, such as the mean and the scale of a proposal that an
-        encoder gives: the function sees the rows that it returns. It is given 16 rows at a time and must not mix them.
+        encoder gives: the function sees the rows that it returns. It is given 16 rows at a time and must not mix them,
+        which is tried on the first of them.
     chi_square : float, optional
         The chi-square divergence of the target from the proposal, where it is known.
     weight_tail_index, weight_zero_index : float, optional

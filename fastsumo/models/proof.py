@@ -25,7 +25,7 @@ from fastsumo.jit.copies import exception_of
 from fastsumo.models.model import Model
 from fastsumo.models.plain import by_processor, line_of, plain, readonly, writing_is_an_error
 from fastsumo.models.purity import check_purity
-from fastsumo.models.vectorized import Batched
+from fastsumo.models.vectorized import Batched, differ, tolerance_of
 from fastsumo.trial.ranges import FURTHEST
 from fastsumo.vmath import by_references
 
@@ -37,7 +37,6 @@ _FURTHEST = 8.5  # ... and about the largest that there are, where it only has t
 _FEW = 4  # dimensions
 _SECONDS = 0.1  # of the processor's, in plain calls, after which no further point is looked at
 _NEIGHBOURS = 12  # calls that tell how far rounding alone can move a value
-_DOUBLE, _SINGLE = 1e-4, 1e-3  # relative above 1, by which log weights may move with their batch, as networks' do
 _ALONE = 3  # points
 _COUNTS = (
     "compiled code adds truth values as numbers and counts in float64, where NumPy does not: int(...) and "
@@ -226,11 +225,9 @@ def _prove_batches(model: Model, function: Batched) -> None:
             return model.call(function, *(each[chosen] for each in (z, *x)))
 
     values = called(slice(None))
-    with np.errstate(over="ignore"):
-        single = np.array_equal(values, values.astype(np.float32), equal_nan=True)
-    within = (_SINGLE if single else _DOUBLE) * np.maximum(1.0, np.abs(values))
+    within = tolerance_of(values) * np.maximum(1.0, np.abs(values))
     again = called(slice(None))
-    for i in np.flatnonzero(_differ(values, again, within))[:1]:
+    for i in np.flatnonzero(differ(values, again, within))[:1]:
         raise ModelError(
             f"model {model.name!r} gives {values[i]} and then {again[i]} for the same batch of {len(z)} samples, "
             f"{_where(model, points[i])}: does it draw random numbers, or is a dropout on (a network in PyTorch: "
@@ -238,19 +235,12 @@ def _prove_batches(model: Model, function: Batched) -> None:
         )
     for i in np.linspace(0, len(z) - 1, _ALONE).astype(int).tolist():
         alone = called(slice(i, i + 1))
-        if _differ(values[i : i + 1], alone, within[i : i + 1]).any():
+        if differ(values[i : i + 1], alone, within[i : i + 1]).any():
             raise ModelError(
                 f"model {model.name!r} gives {values[i]} in a batch of {len(z)} samples but {alone[0]} alone, "
                 f"{_where(model, points[i])}: does a mean, a sum or a normalisation go over the batch (a network in "
                 "PyTorch: .eval())? The log weight of a sample must not depend on the others"
             )
-
-
-def _differ(one: Floats, other: Floats, within: Floats) -> NDArray[np.bool_]:
-    """Where two vectors differ by more than so much; infinities and NaN are like themselves."""
-    with np.errstate(invalid="ignore"):
-        near = np.abs(one - other) <= within
-    return ~(near | (one == other) | (np.isnan(one) & np.isnan(other)))
 
 
 def _agree(value: Any, compiled: float | None, spread: float) -> bool:

@@ -27,6 +27,7 @@ Factory = Callable[[], Callable[..., Any]]
 Drawn = Callable[[int, int, int], tuple[NDArray[Any], ...]]  # see `Batched.__call__`
 
 _LARGEST_BATCH = 2**24
+_DOUBLE, _SINGLE = 1e-4, 1e-3  # relative, by which numbers may move with their batch, as networks' do
 _NO_MEMORY = ("out of memory", "resource_exhausted", "can't allocate memory", "not enough memory", "std::bad_alloc")
 
 
@@ -182,6 +183,26 @@ class Batched:
         if self.factory is not None:
             return code_fingerprint(_found(self.factory))[1]
         return unknown_content(self._function)
+
+
+def differ(one: Floats, other: Floats, within: Floats) -> NDArray[np.bool_]:
+    """Where two arrays differ by more than so much; infinities and NaN are like themselves."""
+    with np.errstate(invalid="ignore"):
+        near = np.abs(one - other) <= within
+    return ~(near | (one == other) | (np.isnan(one) & np.isnan(other)))
+
+
+def tolerance_of(found: Floats) -> float:
+    """By how much of themselves numbers may move with their batch, as networks' do: more where all are float32."""
+    with np.errstate(over="ignore"):
+        return _SINGLE if np.array_equal(found, found.astype(np.float32), equal_nan=True) else _DOUBLE
+
+
+def rounding_of(rows: Floats) -> Floats:
+    """By how much the columns of a table may move with what stands in other rows."""
+    size = np.abs(np.where(np.isfinite(rows), rows, 0.0))
+    tolerance = tolerance_of(rows)
+    return np.asarray(tolerance * size.max(axis=0) + 1e-3 * tolerance * size.max())
 
 
 def log_weights_of(name: str, returned: Any, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -30,9 +30,11 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _ROWS, _MOST_TERMS = 64, 12
+_LONG_TERMS, _RAREST = 1100, 1e-6  # of the long rows: their most terms, and how improbable these may be
 _DRAWS = 100_000
 _CLOSE, _CLOSE_SINGLE = 1e-8, 1e-4  # relative, of float64 and of float32
 _EPSILON, _EPSILON_SINGLE = 2.0**-52, 2.0**-23
+_SCALE = 10.0  # of the log weights of a case
 _RARE = 1e-9  # the probability that a right law of K fails
 _HARMONIC = Harmonic()
 
@@ -108,7 +110,8 @@ def audit(
     function : callable
         ``function(log_weights, terms)``: log weights of shape (rows, samples) and the `K` of each row, to the values of
         the rows. Of a row with ``K`` terms the first ``K + minimum + start - 1`` log weights count. Where a NumPy array
-        will not do, it is called with tensors of PyTorch or arrays of JAX, if these have been imported.
+        will not do, it is called with tensors of PyTorch or arrays of JAX, if these have been imported. Values that are
+        right in single precision only pass, and ``checks`` says so. Rows have up to 12 terms, then up to 1100.
     roulette : Roulette
         The law whose ``P(K >= j)`` increments are to be divided by.
     minimum, start : int
@@ -150,10 +153,14 @@ def audit(
     case = _case(roulette, checks.whole("minimum", minimum, 1), checks.whole("start", start, 0, 1))
     call = _Call(function)
     findings = _of_values(call, case)
-    looked = [f"values of {_ROWS} rows"]
+    looked = [f"values of {_ROWS} rows{' to single precision' if call.single else ''}"]
     if not findings:
         looked += ["zero weights", "log weights of 800 and more"]
         findings = [*_of_zeros(call, case), *_of_scale(call, case)]
+        long = _long_case(roulette, case.minimum, case.start)
+        if long is not None:
+            looked.append(f"rows of up to {long.terms[0]:,} terms")
+            findings += _of_long(call, long)
     if draw is not None:
         looked.append(f"{_DRAWS:,} draws of K")
         findings += _of_draws(draw, roulette)
@@ -190,6 +197,15 @@ def _path(log_weights: Floats) -> Floats:
         return np.logaddexp.accumulate(log_weights, axis=1) - np.log(np.arange(1.0, log_weights.shape[1] + 1.0))
 
 
+def _steps(case: _Case) -> Floats:
+    """``L_{m+j} - L_{m+j-1}`` in column ``j - 1`` (of ``start=0`` the one before), 0 beyond the `K` of a row."""
+    path, most = _path(case.log_weights), int(case.terms.max())
+    j = np.arange(1, most + 1)
+    begin = case.minimum + case.start - 2  # of the first, counted from 0; with start=0 it is none
+    steps = np.where(j >= 2 - case.start, path[:, begin + j] - path[:, np.maximum(begin + j - 1, 0)], 0.0)
+    return np.where(j <= case.terms[:, None], steps, 0.0)
+
+
 def _sum(
     case: _Case,
     weights: Floats,
@@ -222,12 +238,18 @@ def _mistakes(case: _Case) -> list[tuple[str, Floats]]:
     means = np.cumsum(case.log_weights, axis=1) / np.arange(1.0, case.log_weights.shape[1] + 1.0)
     k, one = case.terms, np.ones_like(p)
     plain, top = value(case), case.log_weights.max(axis=1)
+    first, steps = _path(case.log_weights)[:, case.minimum - 1], _steps(case)
     at = case.minimum + case.start + k - 2
     path = _path(case.log_weights)
     whole = np.full_like(k, path.shape[1] - case.minimum - case.start + 1)
     single = path[:, case.minimum - 1] + by_mass[k - 1] * (
         np.take_along_axis(path, at[:, None], 1)[:, 0] - path[range(len(k)), at - 1]
     )
+    counts = np.arange(1.0, case.log_weights.shape[1] + 1.0)
+    turned = case._replace(log_weights=case.log_weights[:, ::-1])
+    used = np.arange(case.log_weights.shape[1]) <= at[:, None]
+    ascending = np.sort(np.where(used, case.log_weights, math.inf), axis=1)
+    descending = -np.sort(np.where(used, -case.log_weights, math.inf), axis=1)
     other = case._replace(start=1 - case.start)
     fewer = case._replace(minimum=max(case.minimum - 1, 1))
     return [
@@ -250,7 +272,21 @@ def _mistakes(case: _Case) -> list[tuple[str, Floats]]:
         ("increment j is divided by P(K >= j - 1) in place of P(K >= j): off by one", _sum(case, earlier)),
         ("increments are divided by P(K = j) in place of P(K >= j)", _sum(case, by_mass)),
         ("only the last increment counts, over P(K = K): that is SingleTerm, not SUMO", single),
+        (
+            "only the last increment counts, over P(K >= K); all up to K are to be summed, each over its own",
+            first + right[k - 1] * steps[range(len(k)), k - 1],
+        ),
+        (
+            "every increment of a row is divided by P(K >= K), that of the last; j has its own, P(K >= j)",
+            first + right[k - 1] * steps.sum(axis=1),
+        ),
+        (
+            "the increments are subtracted, where they must be added: of L_{m+j} - L_{m+j-1} the sign",
+            2.0 * first - plain,
+        ),
         ("increments are averaged over the K terms in place of summed", _sum(case, right, mean=True)),
+        ("the whole sum is divided by K: it must not be averaged", plain / k),
+        ("the whole sum is divided by K + 1: it must not be averaged", plain / (k + 1)),
         ("increments are one late: that of j is L_{m+j+1} - L_{m+j}", _sum(case, right, shift=1)),
         (
             f"the sum is that of start={other.start}, the other convention; say so, and it is right",
@@ -265,7 +301,11 @@ def _mistakes(case: _Case) -> list[tuple[str, Floats]]:
             _from_first(case, right),
         ),
         ("the largest log weight of a row is taken off, and not put back", plain - top),
-        ("no increments are added: the value is L_m alone, whose mean is below log Z", path[:, case.minimum - 1]),
+        ("no increments are added: the value is L_m alone, whose mean is below log Z", first),
+        (
+            "increments are not divided by P(K >= j), and the last is left out: the sum is IWAE of K samples",
+            _sum(case, one, terms=k - 1),
+        ),
         ("the first term is missing: L_m must be added to the increments", _sum(case, right, base=False)),
         (
             "one K is used for all rows, that of the first; each row has its own",
@@ -280,9 +320,39 @@ def _mistakes(case: _Case) -> list[tuple[str, Floats]]:
             _sum(case, right, path=sums),
         ),
         ("prefixes are means of log weights in place of logs of mean weights", _sum(case, right, path=means)),
+        (
+            "of the sum of k weights log(k - 1) is taken off in place of log k",
+            _sum(case, right, path=sums - np.log(np.maximum(counts - 1.0, 1.0))),
+        ),
+        (
+            "of the sum of k weights log(k + 1) is taken off in place of log k",
+            _sum(case, right, path=sums - np.log1p(counts)),
+        ),
+        (
+            "log weights are taken with the other sign: they must be log p - log q",
+            value(case._replace(log_weights=-case.log_weights)),
+        ),
+        (
+            "the value is that of SUMO of 1 / w, with the other sign",
+            -value(case._replace(log_weights=-case.log_weights)),
+        ),
+        ("samples are taken from the last one of a row backwards, also those that do not count", value(turned)),
+        (
+            "samples are sorted, the smallest weight first: the mean is not log Z",
+            value(case._replace(log_weights=ascending)),
+        ),
+        (
+            "samples are sorted, the largest weight first: the mean is not log Z",
+            value(case._replace(log_weights=descending)),
+        ),
         (f"the sum is that of minimum={fewer.minimum}", value(fewer)),
         ("the sign is that of a loss: the values are those of SUMO times -1", -plain),
         ("the mean of all rows is returned, not the value of each", np.full(len(k), plain.mean())),
+        ("the sum of all rows is returned, not the value of each", np.full(len(k), plain.sum())),
+        (
+            "minus the sum of all rows is returned, which is a loss, not the value of each",
+            np.full(len(k), -plain.sum()),
+        ),
         (
             "minus the mean of all rows is returned, which is a loss, not the value of each",
             np.full(len(k), -plain.mean()),
@@ -313,15 +383,26 @@ def _case(roulette: Roulette, minimum: int, start: int) -> _Case:
     return _Case(log_weights, terms.astype(np.int64), roulette.survival(np.arange(1, most + 2)), minimum, start)
 
 
+def _long_case(roulette: Roulette, minimum: int, start: int) -> _Case | None:
+    """A few rows of many terms, which show what is cut off somewhere; None where the law draws no more than before."""
+    p = roulette.survival(np.arange(1, min(_LONG_TERMS, roulette.max_terms) + 1))
+    most = int(np.count_nonzero(p > _RAREST))
+    if most <= _MOST_TERMS:
+        return None
+    terms = np.maximum(np.array([most, most // 3, most // 10, most // 30]), 1)
+    log_weights = np.random.default_rng(20201).normal(-0.5, 1.5, (len(terms), most + minimum + start))
+    return _Case(log_weights, terms, roulette.survival(np.arange(1, most + 2)), minimum, start)
+
+
 class _Call:
     """Calls the function with what it can take, and makes NumPy of what it gives."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
         self._make: Callable[[Any], Any] = np.array
-        self._rounding, self._close = _EPSILON, _CLOSE
+        self.single = False  # whether values are to be right in single precision only
 
-    def __call__(self, log_weights: Floats, terms: Ints, *, first: bool = False) -> Floats:
+    def __call__(self, log_weights: Floats, terms: Ints, what: str = "", *, first: bool = False) -> Floats:
         makers: list[Callable[[Any], Any]] = [np.array, *_makers()] if first else [self._make]
         before: list[str] = []
         for make in makers:
@@ -331,6 +412,8 @@ class _Call:
                 if len(before) + 1 == len(makers):
                     for said in before:
                         error.add_note(f"called before with other kinds of arrays, which gave: {said}")
+                    if what:
+                        error.add_note(f"raised by the function, given {what}")
                     raise
                 before.append(f"{type(error).__name__}: {error}")
                 continue
@@ -342,20 +425,24 @@ class _Call:
         if found.dtype.kind != "f" or found.dtype.itemsize < 4:
             kind = found.dtype if found.dtype.kind != "O" else reprlib.repr(given)
             raise TypeError(f"function must return float32 or float64, one value a row, but returned {kind}")
-        single = found.dtype.itemsize < 8
-        self._rounding, self._close = (_EPSILON_SINGLE, _CLOSE_SINGLE) if single else (_EPSILON, _CLOSE)
+        self.single |= found.dtype.itemsize < 8
         if found.shape == () and len(terms) > 1:
             found = np.full(len(terms), float(found))
         if found.shape != terms.shape:
             raise ValueError(f"function must return one value a row, shape {terms.shape}, but returned {found.shape}")
         return found.astype(np.float64)
 
-    def agrees(self, found: Floats, wanted: Floats, scale: float = 0.0, factors: Floats | float = 0.0) -> bool:
-        """To rounding, of log weights of the ``scale`` times ``factors`` too; where both are infinite too."""
-        allowed = self._close * (1.0 + np.abs(wanted)) + 8.0 * self._rounding * scale * factors
+    def agrees(self, found: Floats, wanted: Floats, case: _Case, scale: float = _SCALE) -> bool:
+        """To rounding, of log weights of the ``scale``; where both are infinite too."""
+        return bool(self.near(found, wanted, case, scale).all())
+
+    def near(self, found: Floats, wanted: Floats, case: _Case, scale: float = _SCALE) -> NDArray[np.bool_]:
+        """Which values agree; rounding errors of prefixes grow like what they are divided by."""
+        close, rounding = (_CLOSE_SINGLE, _EPSILON_SINGLE) if self.single else (_CLOSE, _EPSILON)
+        factors = np.sqrt(1.0 + np.cumsum((2.0 * _inverse(case.survival)) ** 2))[case.terms - 1]
         with np.errstate(invalid="ignore"):
-            near = np.abs(found - wanted) <= allowed
-        return bool((near | (found == wanted)).all())
+            allowed = close * (1.0 + np.abs(wanted)) + 8.0 * rounding * scale * factors
+            return np.asarray((np.abs(found - wanted) <= allowed) | (found == wanted))
 
 
 def _makers() -> list[Callable[[Any], Any]]:
@@ -370,49 +457,109 @@ def _makers() -> list[Callable[[Any], Any]]:
 
 def _of_values(call: _Call, case: _Case) -> list[str]:
     samples = int(case.terms.max()) + case.minimum + case.start
-    found = call(case.log_weights[:, :samples], case.terms, first=True)
-    if call.agrees(found, value(case)):
-        return []
     short = case._replace(log_weights=case.log_weights[:, :samples])
-    for words, wrong in _mistakes(short):
-        if call.agrees(found, wrong):
-            return [words]
-    if not call.agrees(call(case.log_weights[:, :samples], case.terms), found):
+    found = call(short.log_weights, case.terms, first=True)
+    for single in (True,) if call.single else (False, True):
+        call.single = single
+        if call.agrees(found, value(case), case):
+            return []
+        for words, wrong in _mistakes(short):
+            if call.agrees(found, wrong, case):
+                return [words]
+        cut = _cut_off(call, short, found)
+        if cut is not None:
+            return [cut]
+
+    def differs(log_weights: Floats, terms: Ints) -> NDArray[np.bool_]:
+        again = call(log_weights, terms)
+        return ~(call.near(again, found, case) | (np.isnan(again) & np.isnan(found)))
+
+    if differs(short.log_weights, case.terms).any():
         return ["two calls with the same arguments give other values: K, or something else, is drawn inside"]
-    distance = np.abs(found - value(case))
-    row = int(np.argmax(np.where(np.isnan(distance), math.inf, distance)))
-    one = case.terms == 1
-    clue = (
-        " rows with K = 1 are right, so the first increment is;"
-        if one.any() and call.agrees(found[one], value(case)[one])
-        else ""
-    )
-    return [
-        f"values are not those of SUMO, by no mistake that is known here:{clue} furthest is row {row} with K = "
-        f"{case.terms[row]}: {found[row]:.6g} in place of {value(case)[row]:.6g}"
-    ]
+    if not differs(short.log_weights, np.roll(case.terms, 1)).any():
+        return ["the K of a row makes no difference to it: another is drawn inside, or one number is used for all rows"]
+    half = len(found) // 2
+    for kept in (slice(None, half), slice(half, None)):
+        others, terms = -short.log_weights[::-1], case.terms[::-1].copy()
+        others[kept], terms[kept] = short.log_weights[kept], case.terms[kept]
+        if differs(others, terms)[kept].any():
+            return ["the value of a row changes with the other rows: an axis, a maximum or a K is that of all rows"]
+    return [f"values are not those of SUMO, by no mistake that is known here: {_furthest(call, case, found)}"]
+
+
+def _furthest(call: _Call, case: _Case, found: Floats) -> str:
+    """Where values are wrong, in words."""
+    wanted, terms = value(case), case.terms
+    bad = ~call.near(found, wanted, case)
+    wrong, right = np.unique(terms[bad]), np.setdiff1d(terms, terms[bad])
+    clue = ""
+    if right.size and right.max() < wrong.min():
+        clue = f"rows with K {'=' if right.max() == 1 else 'up to'} {right.max()} are right, all others wrong; "
+    elif right.size and wrong.max() < right.min():
+        clue = f"rows with K {'=' if wrong.max() == 1 else 'up to'} {wrong.max()} are wrong, all others right; "
+    row = int(np.argmax(np.where(np.isnan(found), math.inf, np.abs(found - wanted))))
+    return f"{clue}furthest is row {row} with K = {terms[row]}: {found[row]:.8g} in place of {wanted[row]:.8g}"
+
+
+def _cut_off(call: _Call, case: _Case, found: Floats) -> str | None:
+    """Whether the sum ends at some fixed number of terms, or what is divided by does, in words."""
+    steps, inverse = _steps(case), _inverse(case.survival)[: int(case.terms.max())]
+    first = _path(case.log_weights)[:, case.minimum - 1, None]
+    sums = first + np.cumsum(steps * inverse, axis=1)
+    rest = np.cumsum(steps[:, ::-1], axis=1)[:, ::-1] - steps
+    mistakes = {
+        "the sum ends at j = {0} where K is larger: the mean is that of a law with K <= {0}, not log Z": sums,
+        "increments beyond j = {0} are all divided by P(K >= {0}), not each by its own P(K >= j)": sums
+        + rest * inverse,
+    }
+    best, said = math.inf, None
+    for words, values in mistakes.items():
+        away = np.abs(values.T - found).max(axis=1)
+        j = int(np.argmin(np.where(np.isnan(away), math.inf, away)))
+        if away[j] < best and call.agrees(found, values[:, j], case):
+            best, said = away[j], words.format(j + 1)
+            if j + 1 == case.terms.min():
+                said += "; or all rows have the smallest K"
+    return said
 
 
 def _of_zeros(call: _Call, case: _Case) -> list[str]:
     """Weights of zero, -inf, past the prefixes that every trial has."""
     log_weights = case.log_weights.copy()
     log_weights[:, case.minimum :: 2] = -math.inf
-    if call.agrees(call(log_weights, case.terms), value(case._replace(log_weights=log_weights))):
+    found = call(log_weights, case.terms, "weights of zero, -inf")
+    if call.agrees(found, value(case._replace(log_weights=log_weights)), case):
         return []
     return ["log weights of -inf, which are weights of zero, give other values (NaN, perhaps)"]
 
 
 def _of_scale(call: _Call, case: _Case) -> list[str]:
+    def moved(scale: Floats, what: str) -> bool:
+        found = call(case.log_weights + scale[:, None], case.terms, what)
+        return call.agrees(found - scale, value(case), case, 800.0)
+
     said = []
-    inverse = _inverse(case.survival)
-    factors = 1.0 + 2.0 * np.cumsum(np.where(np.isfinite(inverse), inverse, 0.0))[case.terms - 1]
     for scale in (800.0, -800.0):
-        if not call.agrees(call(case.log_weights + scale, case.terms) - scale, value(case), 800.0, factors):
+        if not moved(np.full(len(case.terms), scale), f"log weights around {scale:g}"):
             said.append(
                 f"log weights around {scale:g} give other values, so weights {'overflow' if scale > 0 else 'vanish'}: "
                 "take off the largest log weight before exp (logsumexp)"
             )
+    if not said and not moved(np.resize([800.0, -800.0], len(case.terms)), "rows around 800 and others around -800"):
+        said.append(
+            "rows around 800 and others around -800 give other values together, but not alone: take off the largest "
+            "log weight of each row before exp, not that of all"
+        )
     return said
+
+
+def _of_long(call: _Call, case: _Case) -> list[str]:
+    """Rows of many terms: what is cut off beyond some number of them."""
+    found = call(case.log_weights, case.terms, f"rows of up to {case.terms[0]} terms")
+    if call.agrees(found, value(case), case):
+        return []
+    said = _cut_off(call, case, found)
+    return [said or f"rows of more terms than {_MOST_TERMS} give other values: {_furthest(call, case, found)}"]
 
 
 def _of_draws(draw: Callable[[int], Any], roulette: Roulette) -> list[str]:

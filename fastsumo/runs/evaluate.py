@@ -345,6 +345,7 @@ def evaluate(
     most = thread_count(threads, model)
     assert model.data is not None
     _scan(model)
+    model.rows(0, 1)  # what is wrong with prepare is said here
     with make_progress(progress, model.data.shape[0] * each, f"{model.name} · {label(estimator)}") as bar:
         bar.stage("compiling")
         engine = open_row_engine(model, estimator, int(seed), threads=most)

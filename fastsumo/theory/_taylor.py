@@ -37,6 +37,7 @@ _MOST_TERMS = 2_000_000  # of a sum that is added up
 _EDGE = 1e-12  # relative distance from r at which E y^2 is on the edge
 _MOST_DRAWN = 2**22  # weights, for the moments of the means of blocks
 _HIGHEST = 30.0  # tail index that is looked for
+_FAR = 300.0  # distance of log c from log Z beyond which nothing changes to what floats see
 
 
 @own_errstate
@@ -118,6 +119,16 @@ class Series(NamedTuple):
         """``E y^2``."""
         return square_of(self.ratio, self.q)
 
+    @property
+    def diverges(self) -> bool:
+        """Whether ``E y <= -1``; it is below 1, though floats may not see it."""
+        return self.ratio <= 0.5
+
+    @property
+    def has_mean(self) -> bool:
+        """Whether ``E y^2 < 1``, and so ``E |y|``, which floats may not see either."""
+        return 1.0 + self.q < 2.0 * self.ratio
+
 
 def log_mean(log_weights: Floats) -> float:
     """Log of the mean weight; NaN where all are zero."""
@@ -138,9 +149,8 @@ def series_of(model: Model, estimator: Taylor, chi2: ChiSquare) -> Series:
         weights = weights_of(model) if model.log_evidence is None else None
         evidence = Quantity(found, "exact", 0.0 if weights is None else weights.error)
     distance = estimator.log_center - (log_mean(_drawn(model)) if found is None else found)
-    ratio = math.exp(distance) if abs(distance) < 300.0 else (math.inf if distance > 0.0 else 0.0)
+    ratio = math.exp(float(np.clip(distance, -_FAR, _FAR)))
     sure = found is not None and chi2.source != "pilot"
-    ratio = ratio if 0.0 < ratio < math.inf else math.nan
     return Series(ratio, float(chi2) / estimator.block, evidence, sure)
 
 
@@ -212,8 +222,10 @@ def mean_of(estimator: Taylor, series: Series, tail: Tail) -> Quantity:
     last = SurvivalFormula.of(estimator.roulette).last
     center, mean = float(estimator.log_center or 0.0), series.mean
     if math.isinf(last):
-        if abs(mean) >= 1.0 and series.evidence.kind == "exact":
+        if series.diverges and series.evidence.kind == "exact":
             return Quantity(math.nan, "infinite")
+        if series.sure and series.has_mean:
+            return series.evidence
         exists = tail.exists(1.0)
         if exists is False:
             return Quantity(math.nan, "infinite")
@@ -335,7 +347,7 @@ def tail_of(model: Model, estimator: Taylor, series: Series, ends: bool = False)
         note = "set by the weights' own tail: where K is bounded a value is a polynomial of weights"
         return Tail(weight.low if weight.known else math.nan, math.nan, note, True, True, weight.low, weight.high)
     r = decay_of(formula)
-    if series.evidence.kind == "exact" and abs(series.mean) >= 1.0:
+    if series.evidence.kind == "exact" and series.diverges:
         return Tail(1.0, math.nan, _DIVERGES, low=0.0, high=1.0)
     if series.sure and series.square == 0.0:
         return LIGHT
@@ -350,7 +362,7 @@ def tail_of(model: Model, estimator: Taylor, series: Series, ends: bool = False)
         low = max(low, math.nextafter(2.0, 3.0))
     elif series.sure and series.square > r * (1.0 + _EDGE):
         high = min(high, 2.0)
-    if series.sure and series.square < 1.0:
+    if series.sure and series.has_mean:
         low = max(low, math.nextafter(1.0, 2.0))
     high = max(low, high)
     value = math.nan if math.isnan(index) else float(np.clip(index, low, high))

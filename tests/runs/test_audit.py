@@ -50,8 +50,8 @@ def by_paths(law: fs.roulette.Roulette, dtype: Any) -> Any:
 
 def iwae(w: Any, k: int) -> float:
     """``log((w_1 + ... + w_k) / k)``"""
-    top = max(w[:k])
-    return -math.inf if top == -math.inf else top + math.log(sum(math.exp(x - top) for x in w[:k]) / k)
+    top = w[:k].max()
+    return -math.inf if top == -math.inf else float(top + np.log(np.exp(w[:k] - top).sum() / k))
 
 
 def difference(w: Any, k: int) -> float:
@@ -121,7 +121,34 @@ MISTAKES: dict[str, tuple[Row, str]] = {
     ),
     "convention": (of_start_0, "start=0"),
     "loss": (lambda w, k, p, m: -right(w, k, p, m), "times -1"),
-    "anything": (lambda w, k, p, m: right(w, k, p, m) + (0.1 if k > 1 else 0.0), "K = 1 are right"),
+    "anything": (lambda w, k, p, m: right(w, k, p, m) + (0.1 if k > 1 else 0.0), "K = 1 are right, all others wrong"),
+    "no number": (lambda w, k, p, m: math.nan if k < 3 else right(w, k, p, m), "K up to 2 are wrong.* nan in place"),
+    "cut": (lambda w, k, p, m: right(w, min(k, 5), p, m), r"sum ends at j = 5 .* law with K <= 5"),
+    "clipped": (
+        lambda w, k, p, m: iwae(w, m) + sum(difference(w, m + j - 1) / p(min(j, 6)) for j in range(1, k + 1)),
+        r"all divided by P\(K >= 6\)",
+    ),
+    "last": (lambda w, k, p, m: iwae(w, m) + difference(w, m + k - 1) / p(k), r"only the last .*P\(K >= K\)"),
+    "of the last": (lambda w, k, p, m: iwae(w, m) + (iwae(w, m + k) - iwae(w, m)) / p(k), "that of the last"),
+    "sign": (lambda w, k, p, m: 2 * iwae(w, m) - right(w, k, p, m), "subtracted"),
+    "over K": (lambda w, k, p, m: right(w, k, p, m) / k, "divided by K:"),
+    "over K + 1": (lambda w, k, p, m: right(w, k, p, m) / (k + 1), r"divided by K \+ 1"),
+    "IWAE(K)": (lambda w, k, p, m: iwae(w, m + k - 1), "IWAE of K samples"),
+    "energy": (lambda w, k, p, m: right(-w, k, p, m), "log p - log q"),
+    "minus energy": (lambda w, k, p, m: -right(-w, k, p, m), "of 1 / w"),
+    "backwards": (lambda w, k, p, m: right(w[::-1], k, p, m), "backwards"),
+    "ascending": (lambda w, k, p, m: right(np.sort(w[: m + k]), k, p, m), "the smallest weight first"),
+    "descending": (lambda w, k, p, m: right(-np.sort(-w[: m + k]), k, p, m), "the largest weight first"),
+    "fewer": (
+        lambda w, k, p, m: (
+            iwae(w, m)
+            + sum(
+                (difference(w, i) + math.log1p(1 / i) - (math.log1p(1 / (i - 1)) if i > 1 else 0.0)) / p(i - m + 1)
+                for i in range(m, m + k)
+            )
+        ),
+        r"log\(k - 1\) is taken off",
+    ),
 }
 
 
@@ -152,6 +179,14 @@ def test_one_k_for_all_rows_is_named() -> None:
     for pick, words in ((lambda terms: terms[0], "of the first"), (max, "the largest")):
         found = fs.audit(lambda w, k, pick=pick: by_rows(right)(w, np.full(len(k), pick(k))))  # type: ignore[misc]
         assert words in found.text
+    for pick in (lambda terms: terms[-1], lambda terms: np.roll(terms, 1)):  # type: ignore[assignment, misc]
+        found = fs.audit(lambda w, k, pick=pick: by_rows(right)(w, np.full(len(k), pick(k))))  # type: ignore[misc]
+        assert "changes with the other rows" in found.text
+    drawn = np.random.default_rng(4).integers(1, 12, 64)
+    assert "makes no difference" in fs.audit(lambda w, k: by_rows(right)(w, drawn)).text
+    assert "the smallest K" in fs.audit(lambda w, k: by_rows(right)(w, np.full(len(k), k.min()))).text
+    assert "sum of all rows" in fs.audit(lambda w, k: by_rows(right)(w, k).sum()).text
+    assert "minus the sum of all rows" in fs.audit(lambda w, k: -by_rows(right)(w, k).sum()).text
     assert "mean of all rows" in fs.audit(lambda w, k: by_rows(right)(w, k).mean()).text
     assert "minus the mean of all rows" in fs.audit(lambda w, k: -by_rows(right)(w, k).mean()).text
     assert "K is not used" in fs.audit(lambda w, k: by_rows(right)(w, np.full(len(k), w.shape[1] - 1))).text
@@ -177,6 +212,53 @@ def test_single_precision_passes_at_any_scale(law: fs.roulette.Roulette) -> None
     function = by_paths(law, np.float32)
     assert function(np.zeros((2, 3)), np.array([1, 2])).dtype == np.float32
     assert fs.audit(function, law).passed
+
+
+def test_single_precision_of_a_step_passes_and_is_told() -> None:
+    """As in PyTorch, where the log of whole numbers is float32."""
+
+    def function(log_weights: Any, terms: Any) -> Any:
+        counts = np.log(np.arange(1, log_weights.shape[1] + 1, dtype=np.float32)).astype(np.float64)
+        step = np.diff(np.logaddexp.accumulate(log_weights, axis=1) - counts, axis=1)
+        j = np.arange(1, step.shape[1] + 1)
+        return log_weights[:, 0] + np.where(j <= terms[:, None], step * j, 0.0).sum(axis=1)
+
+    assert fs.audit(function).text.startswith("passed: values of 64 rows to single precision,")
+    assert "single" not in fs.audit(by_paths(HARMONIC, np.float64)).text
+
+
+@pytest.mark.parametrize("last", [13, 80, 1000])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_sums_that_end_far_on_are_told(last: int, dtype: Any) -> None:
+    function = by_paths(HARMONIC, dtype)
+    said = fs.audit(lambda w, k: function(w, np.minimum(k, last))).text
+    assert f"sum ends at j = {last}" in said
+    assert fs.audit(lambda w, k: function(w, np.minimum(k, last)), fs.roulette.Harmonic(cap=last)).passed
+    said = " ".join(fs.audit(lambda w, k: function(w, k) + 9e4 * (k > 500)).text.split())
+    assert "rows of more terms than 12 give other values" in said
+    assert "up to 366 are right" in said
+
+
+def test_rows_of_scales_far_apart_are_told() -> None:
+    def function(w: Any, terms: Any) -> Any:
+        j = np.arange(1, w.shape[1])
+        with np.errstate(all="ignore"):
+            path = np.log(np.cumsum(np.exp(w - w.max()), axis=1) / np.arange(1, w.shape[1] + 1)) + w.max()
+            return path[:, 0] + np.where(j <= terms[:, None], np.diff(path, axis=1) * j, 0.0).sum(axis=1)
+
+    (said,) = fs.audit(function).findings
+    assert "of each row before exp, not that of all" in said
+
+
+def test_what_a_function_raises_says_what_it_was_given() -> None:
+    def function(log_weights: Any, terms: Any) -> Any:
+        if not np.isfinite(log_weights).all():
+            raise FloatingPointError
+        return fs.sumo(log_weights, terms)
+
+    with pytest.raises(FloatingPointError) as caught:
+        fs.audit(function)
+    assert "weights of zero" in caught.value.__notes__[0]
 
 
 def test_weights_that_overflow_are_told() -> None:
@@ -221,7 +303,8 @@ def test_draws_of_another_law_are_told(law: fs.roulette.Roulette) -> None:
     for words, draw in wrong.items():
         found = fs.audit(by_paths(law, np.float64), law, draw=draw)
         assert words in " ".join(found.text.split()), found.text
-    assert sum(fs.audit(by_rows(right, law), law, draw=lambda n, s=s: law.sample(n, s)).passed for s in range(20)) == 20  # type: ignore[misc]
+    function = by_paths(law, np.float64)
+    assert sum(fs.audit(function, law, draw=lambda n, s=s: law.sample(n, s)).passed for s in range(20)) == 20  # type: ignore[misc]
 
 
 def test_tensors_are_given_to_those_who_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,12 +338,20 @@ def test_bad_arguments_are_told() -> None:
     fails(lambda: fs.audit(lambda w, k: None), TypeError, "but returned None")  # type: ignore[arg-type, return-value]
     for returned in (None, "text", 1, 1j, np.float16(1.0)):
         fails(lambda returned=returned: fs.audit(lambda w, k: returned), TypeError, "float32 or float64")  # type: ignore[misc]
-    fails(lambda: fs.audit(by_rows(right), draw=lambda n: None), ValueError, "n whole numbers")
-    fails(lambda: fs.audit(by_rows(right), draw=lambda n: np.full(n, np.nan)), ValueError, "n whole numbers")
-    fails(lambda: fs.audit(by_rows(right), draw=lambda n: np.ones(3)), ValueError, "n whole numbers")
-    fails(lambda: fs.audit(by_rows(right), draw=lambda n: np.full(n, 1.5)), ValueError, "n whole numbers, got 1.5")
-    fails(lambda: fs.audit(by_rows(right), draw=3), TypeError, "draw must take a number n")  # type: ignore[arg-type]
-    fails(lambda: fs.audit(by_rows(right), draw=lambda: 3), TypeError, "its signature is")  # type: ignore[arg-type, misc]
+    fails(lambda: fs.audit(by_paths(HARMONIC, np.float64), draw=lambda n: None), ValueError, "n whole numbers")
+    fails(
+        lambda: fs.audit(by_paths(HARMONIC, np.float64), draw=lambda n: np.full(n, np.nan)),
+        ValueError,
+        "n whole numbers",
+    )
+    fails(lambda: fs.audit(by_paths(HARMONIC, np.float64), draw=lambda n: np.ones(3)), ValueError, "n whole numbers")
+    fails(
+        lambda: fs.audit(by_paths(HARMONIC, np.float64), draw=lambda n: np.full(n, 1.5)),
+        ValueError,
+        "n whole numbers, got 1.5",
+    )
+    fails(lambda: fs.audit(by_paths(HARMONIC, np.float64), draw=3), TypeError, "draw must take a number n")  # type: ignore[arg-type]
+    fails(lambda: fs.audit(by_paths(HARMONIC, np.float64), draw=lambda: 3), TypeError, "its signature is")  # type: ignore[arg-type, misc]
     with pytest.raises(ZeroDivisionError):
         fs.audit(lambda w, k: 1 / 0)
 

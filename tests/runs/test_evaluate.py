@@ -13,6 +13,7 @@ from pathlib import Path
 import naive
 import numpy as np
 import pytest
+from complaints import fails
 from zoo import slow, thinned
 
 import fastsumo as fs
@@ -20,6 +21,7 @@ from fastsumo.models.model import ROW_TRIALS
 from fastsumo.report.progress import Progress
 from fastsumo.vmath import exp, log, logaddexp
 
+RANDOM = np.random.default_rng(0)
 ESTIMATORS = [
     fs.SUMO(fs.roulette.Harmonic()),
     fs.SUMO(fs.roulette.PowerLaw(1.2, cap=300), minimum=3),
@@ -132,6 +134,41 @@ def test_prepared_rows_depend_on_nothing_but_themselves():
     one, two = (fs.evaluate(m, fs.ELBO(), 50).sums for m in (made, cut))
     assert one[37].tobytes() == two[37].tobytes()
     assert float(made([0.5], data[37])) == pytest.approx(0.5 * whole[37, 0] + whole[37, 1], rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (
+            lambda rows, params: rows - rows.mean(axis=0),
+            r"-0\.375 in column 0 for a row among others but 0\.0 for it alone",
+        ),
+        (lambda rows, params: np.hstack([rows, rows[::-1]]), r"in column 1 for a row among others"),
+        (lambda rows, params: np.hstack([1e3 + rows, 1e-3 * np.cumsum(rows, axis=0)]), r"in column 1 for a row"),
+        (lambda rows, params: rows + RANDOM.normal(size=rows.shape), "called again"),
+        (
+            lambda rows, params: 1 / 0,
+            "given 16 rows, raised ZeroDivisionError: division",
+        ),
+    ],
+)
+def test_prepare_that_mixes_rows_is_told(prepare, words):
+    """Before anything is compiled, whether all rows are asked for or one."""
+    made = fs.Model(lambda z, row, params: row[0], 1, data=np.arange(4.0)[:, None], prepare=prepare)
+    for act in (lambda: fs.evaluate(made, fs.ELBO(), 3), lambda: made.at_row(2)):
+        fails(act, fs.ModelError, words)
+
+
+def test_prepare_may_round_with_the_place_and_write_into_what_it_is_given():
+    def prepare(rows, params):  # type: ignore[no-untyped-def]
+        rows += 1e-7 * np.arange(16)[:, None] * rows
+        params[:] = 0.0
+        return np.hstack([rows, 1e-17 * np.arange(16)[:, None]])
+
+    made = fs.Model(lambda z, row, params: row[0], 1, [2.0], data=np.arange(4.0)[:, None], prepare=prepare)
+    np.testing.assert_allclose(made.at_row(3).row, [3.0, 0.0], atol=1e-6)
+    assert made.params[0] == 2.0
+    assert made.data[3, 0] == 3.0
 
 
 @pytest.mark.slow

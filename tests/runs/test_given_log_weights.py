@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from complaints import fails
 from zoo import slow
 
 import fastsumo as fs
@@ -345,6 +346,21 @@ def test_arrays_that_jax_traces() -> None:
 
     for gradient in (jax.grad(objective), jax.jit(jax.grad(objective))):
         np.testing.assert_array_equal(gradient(x), fs.sumo_coefficients(x, 8))
+    terms = jax.numpy.asarray(np.resize([1, 8, 3], 20))
+    for of_terms in (fs.sumo, fs.sumo_coefficients):
+        expected = of_terms(x, terms)
+        np.testing.assert_array_equal(jax.jit(of_terms)(x, terms), expected)
+        np.testing.assert_array_equal(
+            jax.jit(lambda k, of_terms=of_terms: of_terms(np.asarray(x), terms=k))(terms), expected
+        )
+        by_row = jax.vmap(lambda row, k, of_terms=of_terms: of_terms(row[None], k[None])[0])(x, terms)
+        np.testing.assert_array_equal(by_row, expected)
+    centered = jax.jit(lambda x, c: fs.taylor(x, terms=3, log_center=c))
+    np.testing.assert_array_equal(centered(x, 2.0), fs.taylor(x, terms=3, log_center=2.0))
+    with pytest.raises(Exception, match="needs 10"):
+        jax.jit(fs.sumo)(x, terms + 1).block_until_ready()
+    with pytest.raises(TypeError, match="offsets must be known"):
+        jax.jit(lambda w, o: fs.iwae(w, offsets=o))(x[0], jax.numpy.asarray([0, 9]))
     with pytest.raises(ValueError, match="needs 11"):
         jax.jit(lambda x: fs.sumo(x, 10))(x)
     with pytest.raises(TypeError, match="float16"):
@@ -366,6 +382,27 @@ def test_an_object_with_dlpack_alone() -> None:
 
     x = np.random.default_rng(0).normal(size=(4, 3))
     np.testing.assert_array_equal(fs.iwae(Capsule(x)), fs.iwae(x))
+
+
+@pytest.mark.parametrize("low", [-1e5, -1e10, -1e38, -np.finfo(np.float64).max])
+@pytest.mark.parametrize("minimum", [1, 2])
+def test_the_first_prefix_cancels_however_small_it_is(low: float, minimum: int) -> None:
+    """``L_m + (L_{m+1} - L_m) / P(K >= 1)`` is ``L_{m+1}``."""
+    rows = np.append(np.full((1, minimum), low), [[0.5, 1.0]], axis=1)
+    path = fs.cumulative_iwae(rows)[0]
+    for law in (Harmonic(), HarmonicGeometric(2, 0.5)):
+        values = [fs.sumo(rows, k, law, minimum)[0] for k in (1, 2)]
+        assert values[0] == pytest.approx(path[minimum], rel=1e-14)
+        last = (path[minimum + 1] - path[minimum]) / law.survival(2)
+        assert values[1] == pytest.approx(path[minimum] + last, rel=1e-13)
+
+
+def test_log_weights_too_far_apart_are_told() -> None:
+    largest = np.finfo(np.float64).max
+    for rows in ([[0.0, 1.0], [-largest, largest]], [[-largest, largest], [0.0, 1.0]]):
+        for function in (lambda x: fs.sumo(x, 1), lambda x: fs.sumo_coefficients(x, 1), fs.cumulative_iwae):
+            fails(lambda function=function, rows=rows: function(np.array(rows)), ValueError, "too far apart")  # type: ignore[misc]
+    fails(lambda: fs.sumo(np.zeros((1, 2)), np.uint64(2**63)), ValueError, "below 2\\^63, got 9223372036854775808")
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

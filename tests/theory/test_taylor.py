@@ -148,6 +148,18 @@ def test_a_centre_that_is_too_low() -> None:
     assert predict(NOTE, fs.Taylor(R.Geometric(0.5, cap=4), log_center=1.0)).mean.kind == "exact"
 
 
+@pytest.mark.parametrize("distance", [30.0, 37.0, 250.0, 340.0, 5000.0])
+def test_a_centre_far_too_high_has_the_mean_and_an_index_of_one(distance: float) -> None:
+    """``E y = 1 - Z / c`` is 1 to what floats see, but below 1: ``P(|S| > x) ~ P(K >= k)`` where ``r^-k = k x``."""
+    for model in (fs.models.gamma(1.0), fs.models.lognormal(0.5)):
+        for block in (1, 4):
+            said = predict(model, fs.Taylor(R.Geometric(0.5), block, distance))
+            assert (said.mean.value, said.mean.kind) == (0.0, "exact")
+            assert said.variance.kind == "infinite"
+            assert said.tail_index.value == pytest.approx(1.0, abs=1e-6)
+            assert "half of Z" not in " ".join(said.notes)
+
+
 def test_what_a_cap_does() -> None:
     capped = predict(fs.models.gamma(1.0), fs.Taylor(R.Geometric(0.5, cap=2), log_center=math.log(2.0)))
     assert capped.mean.value == pytest.approx(math.log(2.0) - 0.5 - 0.125, abs=1e-15)

@@ -285,6 +285,8 @@ def whole_numbers(name: str, value: ArrayLike) -> Ints:
     array = checks.array(name, value.detach() if hasattr(value, "detach") else value)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be whole numbers, got {array.dtype}")
+    if array.size and array.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{name} must be below 2^63, got {array.max()}")
     return np.asarray(array, dtype=np.int64, order="C")
 
 
@@ -352,10 +354,24 @@ def run(rows: Rows, used: Used, work: Callable[[Piece, Floats], int], threads: i
             finally:  # Ctrl-C, or no memory: the other threads end with their present piece
                 queue.closed = True
     if queue.bad:
-        r = min(queue.bad)
+        _complain(rows, used, min(queue.bad))
+
+
+def _complain(rows: Rows, used: Used, bad: int) -> None:
+    """Say what is wrong with a row; one whose differences overflow is there, or before it in one piece of work."""
+    for r in [bad, *range(bad)] if bad < rows.count else range(rows.count):
         row = rows.row(r)[: used.of(r, 1)[0]]
-        i = int(np.flatnonzero(~(row < np.inf))[0])
-        raise ValueError(
-            f"row {r} of log_weights holds {row[i]} at place {i}; "
-            "allowed are finite numbers and -inf (a weight of zero)"
-        )
+        wrong = np.flatnonzero(~(row < np.inf))
+        if wrong.size:
+            raise ValueError(
+                f"row {r} of log_weights holds {row[wrong[0]]} at place {wrong[0]}; "
+                "allowed are finite numbers and -inf (a weight of zero)"
+            )
+        finite = row[row > -np.inf].astype(np.float64)
+        with np.errstate(over="ignore"):
+            if finite.size and np.isinf(np.ptp(finite)):
+                raise ValueError(
+                    f"row {r} of log_weights holds {finite.min():g} and {finite.max():g}, too far apart for float64; "
+                    "of a weight of zero the log is -inf"
+                )
+    raise AssertionError("no row is wrong")

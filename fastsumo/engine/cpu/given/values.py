@@ -202,7 +202,9 @@ def _slow_sumo(values, start, n, minimum, law):
         j = i + 1 - minimum
         if j == 0 and total > 0.0:
             value = top + log(total / minimum)
-        elif j > 0:
+        elif j == 1 and value > -np.inf:
+            value = top + log(total / (minimum + 1))  # as P(K >= 1) = 1, L_m cancels
+        elif j > 1:
             value += (increment - log1p(1.0 / i)) * reciprocal_any(law, j)
     return value
 
