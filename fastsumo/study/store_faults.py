@@ -21,8 +21,8 @@ def explanation(path: Path, error: sqlite3.Error) -> str:
         return f"cannot write {path}: it is read-only"
     if name == "SQLITE_NOTADB":
         return f"{path} is not a fastsumo study"
-    if name.startswith("SQLITE_CORRUPT"):
-        return f"{path} is damaged or cut short ({error}); restore a copy"
+    if name.startswith("SQLITE_CORRUPT") or name == "SQLITE_ERROR":  # all that is asked of a whole file is answered
+        return damaged(path, str(error))
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return f"cannot write {path}: another process has held it for {BUSY:.0f} seconds"
     if name.startswith("SQLITE_CANTOPEN"):
@@ -30,6 +30,10 @@ def explanation(path: Path, error: sqlite3.Error) -> str:
     if name.startswith("SQLITE_IOERR"):
         return f"cannot read or write {path}: {error}, as from a full or failing disk; {kept}"
     return f"{path}: {error}"
+
+
+def damaged(path: Path, why: str) -> str:
+    return f"{path} is damaged or cut short ({why}); restore a copy"
 
 
 def check_whole(path: Path) -> None:

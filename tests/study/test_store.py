@@ -148,6 +148,61 @@ def test_statistics_with_a_flipped_bit_are_noticed(path: Path) -> None:
         Study(path)[0]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "cells SET center = center + 1e-9",
+        "cells SET estimator = replace(estimator, '80', '81')",
+        "cells SET seed = '1'",
+        "cells SET done = '[[0, '",
+        "models SET log_evidence = 1.5",
+        "models SET name = CAST(x'6eef' AS TEXT)",
+    ],
+)
+def test_no_number_of_a_row_changes_unnoticed(path: Path, change: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"UPDATE {change}")
+    for look in (Study(path).status, Study(path).rows, Study(path).run):
+        with pytest.raises(StudyError, match=r"a\.study is damaged .*(cell 0|model 1) is not as its checksum"):
+            look()
+
+
+@pytest.mark.parametrize("table", ["cells", "models"])
+def test_a_row_that_is_gone_is_missed(path: Path, table: str) -> None:
+    """One less, says the head of the page that holds them, and SQLite believes it."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", [table]).fetchone()[0]
+    with open(path, "r+b") as file:
+        file.seek((root - 1) * size)
+        assert file.read(5) == b"\x0d\0\0\0\x01"
+        file.seek((root - 1) * size + 4)
+        file.write(b"\0")
+    with pytest.raises(StudyError, match=r"a\.study is damaged"):
+        Study(path)
+
+
+def test_tables_whose_text_is_damaged_are_a_line(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"CREATE TABLE cells", b"CREATE TABL\xc5 cells"))
+    with pytest.raises(StudyError, match=r"a\.study is damaged"):
+        Study(path)
+
+
+def test_a_study_of_format_1_is_read_and_goes_on(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for table in ("models", "cells", "runs"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
+        connection.execute("PRAGMA user_version = 1")
+    study = Study(path)
+    assert same_bits(study[0], fs.simulate(NOTE, CAPPED, 10_000))
+    study.extend(20_000)
+    study.add(NOTE, CAPPED, 10_000, seeds=[1])
+    study.run(threads=1, progress=False)
+    assert same_bits(study[0], fs.simulate(NOTE, CAPPED, 20_000))
+    assert same_bits(study[1], fs.simulate(NOTE, CAPPED, 10_000, 1))
+
+
 def test_a_newer_format_is_refused_with_its_writer(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {FORMAT + 1}")
