@@ -48,6 +48,11 @@ class Study:
     path : path-like
         The file; made by the first `add`.
 
+    Attributes
+    ----------
+    asked : dict of int to int
+        By cell, the trials that `add` or the TOML file asked for here. The study may have more, and other cells.
+
     Raises
     ------
     StudyError
@@ -66,11 +71,13 @@ class Study:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
+        self.asked: dict[int, int] = {}
         self._models: dict[str, Model] = {}  # that were added here, by their source
         if self.path.exists():
             Store(self.path).close()
 
     @classmethod
+    @own_errstate
     def from_toml(cls, path: str | os.PathLike[str], *, anew: bool = False) -> Study:
         """The study that a TOML file declares; its cells are added where they are not in it yet.
 
@@ -84,7 +91,10 @@ class Study:
         StudyError
             If something in it is not understood.
         """
-        return declared(cls, Path(path), anew)
+        file, cells = declared(Path(path))
+        study = cls(file)
+        study._ask(cells, anew)
+        return study
 
     @own_errstate
     @spelled
@@ -130,10 +140,16 @@ class Study:
         ValueError, TypeError
             If an argument is not as above.
         """
-        cells = grid.wanted(model, estimator, trials, seeds, name)
+        return self._ask(grid.wanted(model, estimator, trials, seeds, name), anew)
+
+    def _ask(self, cells: list[grid.Wanted], anew: bool) -> list[int]:
+        """Enter cells, all of them or none; their numbers."""
         self._models |= {cell.model.recipe.source: cell.made for cell in cells}
         with Store(self.path, write=True, create=True) as store, store.transaction():
-            return grid.enter(store, cells, anew)
+            numbers = grid.enter(store, cells, anew)
+        for number, cell in zip(numbers, cells, strict=True):
+            self.asked[number] = max(cell.trials, self.asked.get(number, 0))
+        return numbers
 
     @own_errstate
     @spelled

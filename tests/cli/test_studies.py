@@ -101,6 +101,17 @@ def test_a_cell_that_is_not_there(folder: Path, capsys: pytest.CaptureFixture[st
     assert "no trials yet" in capsys.readouterr().err
 
 
+def test_a_run_says_what_else_the_study_asks_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As after a declaration that was mistyped, interrupted and mended: the study remembers."""
+    fs.Study("grid.study").add("note", ["elbo", "iwae:k=2"], 30_000)
+    run = ["study", "run", "grid.toml", "--threads", "1"]
+    assert cli.main(run) == 0
+    said = capsys.readouterr().err
+    assert "grid.study asks for more than grid.toml, and that is run: 30 k trials of cell 0 and 1 more" in said
+    assert cli.main(run) == 0
+    assert "asks for more" not in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_failed_cell_is_in_the_exit_code_and_the_others_are_done(
     folder: Path, capsys: pytest.CaptureFixture[str]
