@@ -18,13 +18,14 @@ from fastsumo.estimators.parsing import parse_estimator, parse_roulette
 from fastsumo.jit.beside import two_may_compile
 from fastsumo.jit.cache import told_of_compiling
 from fastsumo.models.parsing import parse_model
+from fastsumo.report.progress import on_terminal
 from fastsumo.report.summary import to_json
 
 if TYPE_CHECKING:
     from fastsumo.estimators.estimators import Estimator
     from fastsumo.models.model import Model
 
-_WATCHED = ("run", "tail", "study", "compare", "evaluate")  # commands that show their progress
+_WATCHED = ("run", "tail", "compare", "evaluate")  # commands whose progress shows that they compile
 WIDEST = 132  # columns of a table that nobody's terminal limits
 
 
@@ -140,7 +141,7 @@ def compiling(options: argparse.Namespace, own_process: bool) -> Iterator[None]:
 
     A process of our own may have a second one beside it that compiles too.
     """
-    watched = sys.stderr.isatty() and options.command in _WATCHED
+    watched = on_terminal() and options.command in _WATCHED
     said = told_of_compiling(lambda: note(options, "compiling, which takes some seconds the first time"))
     with two_may_compile() if own_process else nullcontext(), nullcontext() if watched else said:
         yield
