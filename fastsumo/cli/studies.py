@@ -41,7 +41,7 @@ def run_command(options: argparse.Namespace) -> int:
                 executor,
                 options.threads,
                 False if options.quiet or options.json else None,
-                workers=options.workers if executor is not None else None,
+                workers=options.workers,
                 chunk_seconds=options.chunk_seconds,
                 anew=options.anew,
                 devices=options.devices,

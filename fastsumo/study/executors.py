@@ -143,7 +143,7 @@ class Pool:
     TypeError
         If it is no executor.
     ValueError
-        If there is no such device, or an executor beside devices.
+        If there is no such device, an executor beside devices, or workers without one.
     """
 
     def __init__(
@@ -151,6 +151,8 @@ class Pool:
     ) -> None:
         if threads is not None:
             threads = checks.whole("threads", threads, 1, 4096)
+        if workers is not None and executor is None:
+            raise ValueError("workers is for an executor that does not say how many it has; here take threads")
         self._given_workers = None if workers is None else checks.whole("workers", workers, 1, 10**6)
         self._stop = threading.Event() if executor is None else None
         self._devices = None if devices is None else _queue_of(devices, executor)
@@ -280,7 +282,7 @@ def named(text: str, workers: int | None = None) -> Iterator[Any]:
     """
     kind, _, address = text.partition(":")
     checks.choice("executor", kind, [name.split(":")[0] for name in NAMES])
-    count = workers or available_threads()
+    count = available_threads() if workers is None else checks.whole("workers", workers, 1, 10**6)
     if kind == "threads":
         yield None
     elif kind == "processes":

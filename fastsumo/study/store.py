@@ -19,7 +19,7 @@ from fastsumo._version import __version__
 from fastsumo.errors import StudyError
 from fastsumo.models.serialization import Recipe
 from fastsumo.study.records import CELL_FIELDS, Cell, Run, StoredModel, cell_of_row, claims_of_text, row_of_cell
-from fastsumo.study.store_faults import BUSY, check_whole, damaged, explanation, has_log
+from fastsumo.study.store_faults import BUSY, check_whole, damaged, explained, has_log
 
 FORMAT = 2  # 1 had no checksums, and is read and written as it is
 _APPLICATION = 0x66734D4F  # SQLite's own place for saying whose file it is
@@ -288,7 +288,7 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            raise StudyError(explanation(self.path, error)) from error
+            raise explained(self.path, error) from error
         except UnicodeDecodeError as error:  # in what SQLite itself says
             raise StudyError(damaged(self.path, "its tables are not text")) from error
         except OSError as error:

@@ -6,14 +6,19 @@ import sqlite3
 from pathlib import Path
 
 from fastsumo.base.files import readable
-from fastsumo.errors import StudyError
+from fastsumo.errors import StudyError, StudyStoppedError
 
 BUSY = 60.0  # seconds to wait while another process writes
 
 
-def explanation(path: Path, error: sqlite3.Error) -> str:
-    """SQLite's error as a line that says what to do."""
+def explained(path: Path, error: sqlite3.Error) -> StudyError:
+    """SQLite's error as one whose line says what to do."""
     name = getattr(error, "sqlite_errorname", "") or ""
+    kind = StudyStoppedError if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY")) else StudyError
+    return kind(_explanation(path, error, name))
+
+
+def _explanation(path: Path, error: sqlite3.Error, name: str) -> str:
     kept = "all that was stored before is intact"
     if name == "SQLITE_FULL":
         return f"cannot write {path}: the disk is full; {kept}: make room and run again"

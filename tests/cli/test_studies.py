@@ -79,6 +79,8 @@ def test_a_study_from_its_declaration_to_its_table(folder: Path, capsys: pytest.
         ("study run grid.toml --executor thread", "did you mean 'threads'"),
         ("study run grid.toml --executor dask", "scheduler"),
         ("study run grid.toml --threads 0", "threads must be"),
+        ("study run grid.toml --workers 3", "workers is for an executor"),
+        ("study run grid.toml --executor processes --workers 0", "workers must be"),
         ("study run grid.toml --chunk-seconds 0", "chunk_seconds must be"),
         ("study extend grid.toml --trials 1.5", "not a whole number"),
         ("study export grid.toml", "--csv"),

@@ -5,6 +5,7 @@ The names that it takes (`models/parsing.py`) are tested here too; what a report
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -179,6 +180,8 @@ def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
         ("rnu", "did you mean 'run'?"),
         ("run nore", "did you mean 'note'?"),
         ("run --trails 5", "did you mean --trials?"),
+        ("study run a.toml --thread 5", "did you mean --threads? (see fastsumo study run --help)"),
+        ("run --device cuda:99", "GPU"),
         ("run note --trials 0", "from 1 to 9223372036854775807, got 0"),
         ("run note --trials=-5", "got -5"),
         ("run note --trials 1.5", "'1.5' is not a whole number"),
@@ -416,6 +419,37 @@ def test_ctrl_c_before_any_trial(
     monkeypatch.setattr("fastsumo.cli.shared.parse_model", interrupt)
     assert cli.main(["run"]) == 130
     assert capsys.readouterr().err == "fastsumo: interrupted before there was a result\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_end_of_a_job_or_a_terminal_is_that_of_ctrl_c(number: signal.Signals) -> None:
+    """In a process of its own; one that was told to ignore it, as by nohup, still does."""
+    code = f"""
+import signal, sys
+from fastsumo import cli
+signal.signal({number:d}, signal.SIG_IGN if sys.argv[1] == "ignored" else signal.SIG_DFL)
+cli._end_as_after_ctrl_c()
+try:
+    signal.raise_signal({number:d})
+    print("went on")
+except KeyboardInterrupt:
+    print("as after Ctrl-C")
+"""
+    for kind, said in (("ignored", "went on\n"), ("heard", "as after Ctrl-C\n")):
+        done = subprocess.run([sys.executable, "-c", code, kind], capture_output=True, text=True, timeout=300)
+        assert (done.stdout, done.returncode) == (said, 0), done.stderr
+
+
+def test_a_disk_without_room_is_a_run_that_failed(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a.npz")
+
+    monkeypatch.setattr(fs.Result, "save", full)
+    assert cli.main(["run", "--trials", "1000", "--quiet", "--save", "a.npz"]) == 1
+    assert capsys.readouterr().err == "fastsumo: error: a.npz: No space left on device\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
