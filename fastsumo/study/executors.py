@@ -287,12 +287,12 @@ def named(text: str, workers: int | None = None) -> Iterator[Any]:
         yield None
     elif kind == "processes":
         spawn = multiprocessing.get_context("spawn")
-        with _killed_at_once(
-            concurrent.futures.ProcessPoolExecutor(count, spawn, initializer=_prepare_worker)
-        ) as executor:
+        made = concurrent.futures.ProcessPoolExecutor(count, spawn, initializer=_prepare_worker)
+        with _killed_at_once(made, cancel_futures=True) as executor:
             yield executor
     elif kind == "loky":
-        with _killed_at_once(_package("loky").ProcessPoolExecutor(count, initializer=_prepare_worker)) as executor:
+        made = _package("loky").ProcessPoolExecutor(count, initializer=_prepare_worker)
+        with _killed_at_once(made, kill_workers=True) as executor:
             yield executor
     elif kind == "mpi":
         with _package("mpi4py.futures", "fastsumo[mpi]").MPIPoolExecutor(workers, main=False) as executor:
@@ -305,14 +305,18 @@ def named(text: str, workers: int | None = None) -> Iterator[Any]:
 
 
 @contextmanager
-def _killed_at_once(executor: Any) -> Iterator[Any]:
-    """After Ctrl-C or an error nobody waits for chunks in the middle: what is finished is stored."""
+def _killed_at_once(executor: Any, **how: bool) -> Iterator[Any]:
+    """After Ctrl-C or an error nobody waits for chunks in the middle: what is finished is stored.
+
+    The executor is told first, in its own words: it would complain of processes that die, and of cancelled futures.
+    """
     try:
         yield executor
     except BaseException:
-        for process in list((executor._processes or {}).values()):
+        processes = list((executor._processes or {}).values())
+        executor.shutdown(wait=False, **how)
+        for process in processes:
             process.terminate()
-        executor.shutdown(wait=False)
         raise
     executor.shutdown()
 
@@ -326,7 +330,11 @@ def _prepare_worker() -> None:
 
 
 def _end_with(parent: Any) -> None:
-    parent.join()
+    if parent.sentinel is not None:
+        parent.join()
+    else:  # loky's, which cannot be waited for
+        while os.getppid() == parent.pid:
+            time.sleep(1.0)
     os._exit(1)
 
 
