@@ -291,6 +291,8 @@ class Store:
             raise explained(self.path, error) from error
         except UnicodeDecodeError as error:  # in what SQLite itself says
             raise StudyError(damaged(self.path, "its tables are not text")) from error
+        except UnicodeEncodeError as error:  # a file's name of bytes that are no text
+            raise StudyError(f"cannot write {error.object!r} to {self.path}: it is not text; rename the file") from None
         except OSError as error:
             raise StudyError(f"cannot use {self.path}: {error.strerror or error}") from error
 

@@ -18,6 +18,7 @@ from bits import same_bits
 import fastsumo as fs
 from fastsumo.errors import StudyError
 from fastsumo.models.serialization import recipe
+from fastsumo.report.result_page import write_page
 from fastsumo.study import store
 from fastsumo.study.records import Cell, StoredModel
 from fastsumo.study.store import FORMAT, Store
@@ -230,6 +231,17 @@ def test_a_path_with_spaces_and_letters_beyond_ascii(tmp_path: Path) -> None:
     study.add(NOTE, fs.ELBO(), 1000)
     study.run(threads=1, progress=False)
     assert study[0].trials == 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_a_model_whose_file_has_a_name_that_is_no_text(tmp_path: Path) -> None:
+    """As files of old disks have; a study keeps text only, and a page of a result shows what it can."""
+    file = os.fsdecode(os.fsencode(tmp_path) + b"/r\xe4.py")
+    Path(file).write_text("import fastsumo as fs\n\nmine = fs.models.note()\n", encoding="utf-8")
+    with pytest.raises(StudyError, match=r"r\\udce4\.py:mine' to .*a\.study: it is not text; rename the file"):
+        Study(tmp_path / "a.study").add(f"{file}:mine", fs.ELBO(), 10)
+    write_page(tmp_path / "a.html", f"made from {file}")
+    assert (tmp_path / "a.html").read_text(encoding="utf-8").endswith("/r?.py")
 
 
 @pytest.fixture
