@@ -15,12 +15,16 @@ _GAP = "  "
 
 
 class Column(NamedTuple):
-    """A column of a table; columns of the highest ``rank`` are left out first where there is no room."""
+    """A column of a table; columns of the highest ``rank`` are left out first where there is no room.
+
+    Where it is enough to cut the cells of one, to no fewer than ``least`` characters, that is done instead.
+    """
 
     head: str
     cells: list[str]
     rank: int = 0
     left: bool = False
+    least: int = 0
 
 
 class Rows(list[tuple[str, str]]):
@@ -56,8 +60,12 @@ def table(columns: list[Column], width: int = WIDTH) -> str:
     2 to 3       7
     """
     shown = list(columns)
-    while len(shown) > 1 and sum(map(_width, shown)) + len(_GAP) * (len(shown) - 1) > width:
-        shown.remove(max(reversed(shown), key=lambda column: column.rank))
+    while len(shown) > 1 and (over := sum(map(_width, shown)) + len(_GAP) * (len(shown) - 1) - width) > 0:
+        long = next((column for column in shown if 0 < column.least <= _width(column) - over), None)
+        if long is None:
+            shown.remove(max(reversed(shown), key=lambda column: column.rank))
+        else:
+            shown[shown.index(long)] = _cut(long, _width(long) - over)
     lines = []
     for row in range(-1, len(shown[0].cells)):
         cells = [column.head if row < 0 else column.cells[row] for column in shown]
@@ -138,6 +146,10 @@ def duration(seconds: float) -> str:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def _cut(column: Column, room: int) -> Column:
+    return column._replace(cells=[cell if len(cell) <= room else cell[: room - 1] + "…" for cell in column.cells])
 
 
 def _width(column: Column) -> int:

@@ -110,7 +110,7 @@ class Meter:
         columns = [
             Column("cell", [str(cell.id) for cell in active]),
             Column("model", [str(cell.provenance.get("model", "")) for cell in active], 2, left=True),
-            Column("estimator", [label(estimator_from_json(cell.estimator)) for cell in active], 4, left=True),
+            Column("estimator", [label(estimator_from_json(cell.estimator)) for cell in active], 4, True, least=12),
             Column("seed", [str(cell.seed) for cell in active], 3),
             Column("done", [_percent(cell.trials_done, cell.trials) for cell in active]),
             Column("trials/s", [short(self.speed([cell])) for cell in active], 1),

@@ -77,7 +77,7 @@ class CellStatus(Shown):
 
 @dataclass(frozen=True, repr=False)
 class Status(Shown):
-    """How a study stands: its cells, and the processes that work on it (or died without a word)."""
+    """How a study stands: its cells, and the processes that work on it (or died elsewhere without a word)."""
 
     cells: tuple[CellStatus, ...]
     runs: tuple[Run, ...]
@@ -113,7 +113,7 @@ class Status(Shown):
         return [
             Column("cell", [str(cell.cell) for cell in self.cells]),
             Column("model", [cell.model for cell in self.cells], 1, left=True),
-            Column("estimator", [label(cell.estimator) for cell in self.cells], 2, left=True),
+            Column("estimator", [label(cell.estimator) for cell in self.cells], 2, True, least=12),
             Column("seed", [str(cell.seed) for cell in self.cells], 3),
             Column("trials", [f"{short(cell.trials)} of {short(cell.target)}" for cell in self.cells]),
             Column("state", [cell.state for cell in self.cells], left=True),

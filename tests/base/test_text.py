@@ -41,3 +41,15 @@ def test_tables_leave_out_the_least_important() -> None:
         "b       22        y",
     ]
     assert table(columns, 12).splitlines() == ["name  kept", "a        1", "b       22"]
+
+
+def test_a_long_column_is_cut_where_that_makes_the_rest_fit() -> None:
+    columns = [
+        Column("cell", ["0", "1"]),
+        Column("estimator", ["SUMO(Harmonic(cap=1000))", "ELBO()"], 2, True, least=8),
+        Column("seed", ["3", "4"], 3),
+    ]
+    assert table(columns, 40).splitlines()[1] == "   0  SUMO(Harmonic(cap=1000))     3"
+    assert table(columns, 24) == "cell  estimator     seed\n   0  SUMO(Harmon…     3\n   1  ELBO()           4"
+    assert table(columns, 18) == "cell  estimator\n   0  SUMO(Harmon…\n   1  ELBO()"
+    assert table(columns, 8) == "cell\n   0\n   1"
