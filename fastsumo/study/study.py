@@ -27,6 +27,7 @@ from fastsumo.runs.simulate import simulate
 from fastsumo.study import grid, stored_models, table
 from fastsumo.study.coordinator import Coordinator
 from fastsumo.study.executors import Pool
+from fastsumo.study.heartbeats import is_gone
 from fastsumo.study.progress import Meter, make_meter
 from fastsumo.study.store import Store
 from fastsumo.study.table import CellStatus, Status
@@ -245,7 +246,8 @@ class Study:
     def status(self) -> Status:
         """How far every cell is."""
         with Store(self.path) as store, store.snapshot():
-            models, cells, runs = store.models(), store.cells(), store.runs()
+            models, cells = store.models(), store.cells()
+            runs = [run for run in store.runs() if not is_gone(run, str(store.path))]
         return Status(tuple(table.cell_status(models[cell.model], cell) for cell in cells.values()), tuple(runs))
 
     def __len__(self) -> int:
