@@ -107,6 +107,12 @@ def refuse_old(file: Path, but: str = "") -> None:
         raise FileExistsError(f"{file} is there already, and is left as it is{but}")
 
 
+def check_apart(result: Path | None, figure: Path | None) -> None:
+    """Raise ValueError where a figure would take the place of the result that was just saved."""
+    if result is not None and figure is not None and os.path.realpath(result) == os.path.realpath(figure):
+        raise ValueError(f"the result and the figure cannot both be {figure}: take another name with --save or --plot")
+
+
 def check_page(options: argparse.Namespace, file: Path) -> None:
     """Whether a page can be written there; another page is replaced, as it is made again at any time."""
     if file.suffix.lower() in (".html", ".htm"):
@@ -116,10 +122,13 @@ def check_page(options: argparse.Namespace, file: Path) -> None:
 
 
 def check_figure(file: Path | None) -> None:
-    """Before a long run: whether the figure can be written, in that format."""
+    """Before a long run: whether the figure can be written, in that format, and not in the place of something else."""
     if file is None:
         return
     writable(file)
+    found = kind_of(file)
+    if found is not None:
+        raise FileExistsError(f"{file} is {found.what}, and is left as it is: take another name for the figure")
     from matplotlib.backend_bases import FigureCanvasBase
 
     known = FigureCanvasBase.get_supported_filetypes()

@@ -97,5 +97,7 @@ def extend_command(options: argparse.Namespace) -> int:
 
 
 def export_command(options: argparse.Namespace) -> int:
-    study_of(options.file).export(options.csv or options.parquet)
+    target = options.csv or options.parquet
+    study_of(options.file).export(target)
+    shared.note(options, f"table written to {target}")
     return OK

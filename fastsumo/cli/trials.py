@@ -34,6 +34,7 @@ def run_command(options: argparse.Namespace) -> int:
     estimator, model = shared.estimator(options), shared.model(options)
     figure = _figure_file(options)
     shared.check_figure(options.plot)
+    shared.check_apart(options.save, figure)
     shared.check_kept(options, options.save)
     trials = USUAL if options.trials is None and options.until is None else options.trials
 
@@ -60,6 +61,7 @@ def merge_command(options: argparse.Namespace) -> int:
     for file in options.results:
         shared.refuse_other(file, shared.RESULT)
     shared.check_figure(options.plot)
+    shared.check_apart(options.save, options.plot)
     shared.check_kept(options, options.save)
     parts = [load(file) for file in options.results]
     if len({type(part) for part in parts}) > 1:
@@ -83,6 +85,7 @@ def show_command(options: argparse.Namespace) -> int:
 def tail_command(options: argparse.Namespace) -> int:
     estimator, model = shared.estimator(options), shared.model(options)
     shared.check_figure(options.plot)
+    shared.check_apart(options.save, options.plot)
     shared.check_kept(options, options.save)
 
     found = stratify(
@@ -129,7 +132,11 @@ def _replayed(options: argparse.Namespace) -> tuple[Model, Estimator, int]:
     seeds = list(result.ranges)
     if options.seed is None and len(seeds) > 1:
         raise ValueError(f"the result has the seeds {', '.join(map(str, seeds))}: say which with --seed")
-    return model, estimator, seeds[0] if options.seed is None else options.seed
+    seed = seeds[0] if options.seed is None else options.seed
+    done = any(low <= options.trial < high for low, high in result.ranges.get(seed, ()))
+    if not done and 0 <= options.trial < 2**63:
+        shared.note(options, f"warning: trial {options.trial} of seed {seed} is none of those of {options.source}")
+    return model, estimator, seed
 
 
 def _is_result(source: str) -> bool:

@@ -133,6 +133,26 @@ def test_replay_of_a_model_and_of_a_result(folder: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.slow
+def test_replay_of_a_trial_that_the_result_has_not(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output(capsys, "run", "--estimator", "elbo", "--trials", "100", "--quiet", "--save", "r.npz")
+    for more in (["--trial", "100"], ["--trial", "7", "--seed", "1"]):
+        assert cli.main(["replay", "r.npz", *more]) == 0
+        assert re.search(r"warning: trial \d+ of seed \d is none of those of r.npz\n", capsys.readouterr().err)
+    assert cli.main(["replay", "r.npz", "--trial", "99"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_figure_takes_the_place_of_no_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = ["run", "--estimator", "elbo", "--trials", "100", "--save", "fastsumo.png"]
+    for more in ([], ["--plot", "fastsumo.png"], ["--plot", "./fastsumo.png"]):
+        assert "cannot both be" in complaint(capsys, *run, *more)
+    output(capsys, *run, "--no-plot")
+    assert "fastsumo.png is a result, and is left" in complaint(
+        capsys, "show", "fastsumo.png", "--plot", "fastsumo.png"
+    )
+    assert fs.load("fastsumo.png").trials == 100
+
+
 def test_replay_of_a_users_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output(capsys, "run", "users.py:make(0.25)", "--trials", "100", "--quiet", "--save", "r.npz")
     found = json.loads(output(capsys, "replay", "r.npz", "--trial", "7", "--json"))["value"]
