@@ -6,6 +6,7 @@ The names that it takes (`models/parsing.py`) are tested here too; what a report
 from __future__ import annotations
 
 import errno
+import functools
 import io
 import json
 import os
@@ -15,7 +16,10 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 from commands import Stopper, complaint, output
 from numba.core import caching
@@ -430,6 +434,16 @@ def test_ctrl_c_prints_the_result_so_far(
     assert f"{saved.trials:,}" in printed.out
 
 
+def test_however_many_gaps_an_interrupted_run_has_all_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """As many as the threads that it was stopped on."""
+    runs = [fs.simulate(fs.models.note(), fs.ELBO(), 10, first_trial=20 * i) for i in range(9)]
+    found = functools.reduce(lambda one, other: one.merge(other), runs)
+    options: Any = SimpleNamespace(first_trial=0, seed=None, save=None, quiet=False)
+    trials._say_how_to_go_on(options, found, 180)
+    gaps = re.findall(r"--first-trial (\d+) --trials 10\b", capsys.readouterr().err)
+    assert gaps == [str(20 * i + 10) for i in range(9)]
+
+
 def test_ctrl_c_before_any_trial(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -464,12 +478,14 @@ except KeyboardInterrupt:
 def test_a_disk_without_room_is_a_run_that_failed(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a.npz")
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(fs.Result, "save", full)
-    assert cli.main(["run", "--trials", "1000", "--quiet", "--save", "a.npz"]) == 1
-    assert capsys.readouterr().err == "fastsumo: error: a.npz: No space left on device\n"
+    monkeypatch.setattr(np, "savez", full)
+    assert cli.main(["run", "--trials", "1000", "--no-plot", "--save", "a.npz"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err == "fastsumo: error: a.npz: No space left on device\n"
+    assert "estimate" in printed.out  # it was computed for days, and is not lost
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
