@@ -171,6 +171,8 @@ def make_meter(wanted: bool | Meter | None, workers: int) -> Meter:
         return wanted
     if wanted is False:
         return Meter(workers)
+    if wanted not in (None, True):
+        raise TypeError(f"progress must be True, False, None or a Meter, got {wanted!r}")
     looking = in_notebook() or on_terminal()
     if not looking and not is_open(sys.stderr):
         return Meter(workers)

@@ -198,13 +198,14 @@ class Study:
         """
         seconds = checks.real("chunk_seconds", chunk_seconds, 0.0)
         with Store(self.path, write=True) as store:
-            recipes = _prepared(store, anew)
             pool = Pool(executor, threads, workers, devices)
-            if executor is None:
-                unfinished = [cell for cell in store.cells().values() if cell.state != "done"]
-                _compile_here([recipes[cell.model]._replace(params=cell.params) for cell in unfinished])
             try:
-                with make_meter(progress, pool.workers) as meter:
+                meter = make_meter(progress, pool.workers)
+                recipes = _prepared(store, anew)  # which may drop trials: all that was given is in order
+                if executor is None:
+                    unfinished = [cell for cell in store.cells().values() if cell.state != "done"]
+                    _compile_here([recipes[cell.model]._replace(params=cell.params) for cell in unfinished])
+                with meter:
                     Coordinator(store, pool, recipes, meter, seconds).run()
             finally:
                 pool.close()
@@ -227,14 +228,18 @@ class Study:
         ------
         StudyError
             If there is no such cell, or it has more trials already.
+        TypeError, ValueError
+            If an argument is not as above.
         """
+        count = checks.whole("trials", trials, 1, 2**63 - 1)
+        if cells is not None and not isinstance(cells, Iterable):
+            raise TypeError(f"cells must be several, such as [7] or range(100), got {cells!r}")
         with Store(self.path, write=True) as store, store.transaction():
             known = store.cells()
             for number in known if cells is None else cells:
                 if number not in known:
                     raise StudyError(_no_cell(self.path, number, len(known)))
                 cell = known[number]
-                count = checks.whole("trials", trials, 1, 2**63 - 1)
                 if count < cell.trials:
                     raise StudyError(
                         f"cell {number} has {cell.trials:,} trials, which is more than {count:,}: nothing to extend"

@@ -55,6 +55,14 @@ def test_a_terminal_that_cannot_move_its_cursor_has_lines(
     assert type(progress.make_meter(None, 2)) is kind
 
 
+def test_progress_is_what_it_may_be(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    study.add(NOTE, "elbo", 10)
+    monkeypatch.setattr("fastsumo.study.study._prepared", None)  # nothing is done before
+    with pytest.raises(TypeError, match="progress must be True, False, None or a Meter, got 'yes'"):
+        study.run(progress="yes")  # type: ignore[arg-type]
+    assert study.status().runs == ()
+
+
 def test_the_table_of_a_terminal(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_EVERY", 0.0)
     monkeypatch.setattr(progress, "_SAMPLE", 0.0)
