@@ -63,6 +63,10 @@ class CellsFailedError(StudyError):
     """Cells of a study stopped, because of their models; all others are done."""
 
 
+class StudyStoppedError(StudyError):
+    """The run of a study ended early, because of its disk or its executor; what was stored stays."""
+
+
 class SlowModelWarning(UserWarning):
     """A model runs, with the same numbers, but slower than it could: the message says what is broken."""
 

@@ -118,8 +118,10 @@ def written_whole(target: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         temporary.chmod(mode)
         temporary.replace(file)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, name):
+            error.filename = os.fspath(target)  # such as a disk without room, which knows no name
         raise
 
 

@@ -9,21 +9,24 @@ imported when one runs.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import importlib
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from fastsumo.cli.exit_codes import BAD_USAGE, FAILED, INTERRUPTED, OK
-from fastsumo.errors import CellsFailedError
+from fastsumo.errors import CellsFailedError, DeviceError, StudyStoppedError
 
 __all__ = ["main"]
 
 # Collections of garbage go through all that Numba and Matplotlib are made of: a tenth of the time of a short command.
 _SELDOM = 100_000, 10, 10
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # a disk that fails when all is computed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 2 for bad usage or a model that cannot be run; 130 after Ctrl-C; 1 for a run that failed.
+        0; 2 for bad usage or a model that cannot be run; 130 after Ctrl-C, SIGTERM or SIGHUP; 1 for a run that failed.
 
     Examples
     --------
@@ -48,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if own_process:
         gc.set_threshold(*_SELDOM)
+        _end_as_after_ctrl_c()
     with contextlib.ExitStack() as stack:
         for stream, redirect in ((sys.stdout, contextlib.redirect_stdout), (sys.stderr, contextlib.redirect_stderr)):
             if stream is None:  # closed by who started this program; print would take the other one
@@ -56,6 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if own_process:
         gc.freeze()  # the process ends, and needs not go through all once more
     return code
+
+
+def _end_as_after_ctrl_c() -> None:
+    """What a cluster sends at the end of a job's time, or a terminal that closes, loses no more than Ctrl-C does."""
+    for name in ("SIGTERM", "SIGHUP"):  # the latter is not known to Windows, and ignored under nohup
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _run(given: list[str], own_process: bool) -> int:
@@ -74,7 +86,7 @@ def _run(given: list[str], own_process: bool) -> int:
         return OK
     except MemoryError:
         return _fail("not enough memory", FAILED)
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ImportError, DeviceError) as error:
         return _fail(_words(error), _code(error))
     except Exception as error:
         if os.environ.get("FASTSUMO_TRACEBACK"):
@@ -84,8 +96,9 @@ def _run(given: list[str], own_process: bool) -> int:
 
 def _code(error: Exception) -> int:
     """Whether what was asked for was wrong, or went wrong in a trial."""
-    in_a_trial = getattr(error, "trial", None) is not None or isinstance(error, CellsFailedError)
-    return FAILED if in_a_trial else BAD_USAGE
+    in_a_trial = getattr(error, "trial", None) is not None or isinstance(error, (CellsFailedError, StudyStoppedError))
+    no_room = getattr(error, "errno", None) in _NO_ROOM
+    return FAILED if in_a_trial or no_room else BAD_USAGE
 
 
 def _words(error: BaseException) -> str:

@@ -69,7 +69,7 @@ Then, for instance:
 
 "fastsumo COMMAND --help" lists the options of a command, and the models, estimators and laws of K that there are.
 Results go to standard output, all else to standard error.
-Exit code 0: done; 1: the run failed; 2: bad usage; 130: interrupted with Ctrl-C.
+Exit code 0: done; 1: the run failed; 2: bad usage; 130: interrupted, by Ctrl-C or SIGTERM.
 """
 _NAMES = (
     "\n"
@@ -96,8 +96,9 @@ def run(given: list[str], own_process: bool = False) -> int:
     try:
         options, unknown = parser.parse_known_args(given)
         if unknown:
-            parser.prog = f"fastsumo {given[0]}"
-            parser.error(_unknown(unknown, given[0]))
+            used = _used(parser, given)
+            parser.prog = used.prog
+            parser.error(_unknown(unknown, used))
     except SystemExit as leaving:
         return int(leaving.code or 0)
     module = importlib.import_module(f"fastsumo.cli.{COMMANDS[options.command].module}")
@@ -186,16 +187,18 @@ def _complete(parser: argparse.ArgumentParser) -> None:
     argcomplete.autocomplete(parser, always_complete_options=False)
 
 
-def _unknown(words: list[str], command: str) -> str:
+def _unknown(words: list[str], parser: argparse.ArgumentParser) -> str:
     """Arguments that nobody asked for, with the nearest options."""
-    known = _options_of(command)
+    known = list(parser._option_string_actions)
     near = [found for word in words for found in difflib.get_close_matches(word.split("=")[0], known, n=1)]
     hint = f"; did you mean {' '.join(near)}?" if near else ""
     return f"unknown argument {' '.join(words)}{hint}"
 
 
-def _options_of(command: str) -> list[str]:
-    parser = argparse.ArgumentParser()
-    if command in COMMANDS:
-        _add_arguments(command, parser)
-    return list(parser._option_string_actions)
+def _used(parser: argparse.ArgumentParser, given: list[str]) -> argparse.ArgumentParser:
+    """The parser of the command that was given, or of its action."""
+    for word in given:
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction) and word in action.choices:
+                parser = action.choices[word]
+    return parser

@@ -21,7 +21,7 @@ def init_command(options: argparse.Namespace) -> int:
     shared.refuse_old(file)
     text = _TEMPLATE.read_text(encoding="utf-8").replace("my_model.py", file.as_posix())
     with written_whole(file) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="replace")
     shared.note(options, f"{file} written; next: fastsumo run {file} --trials 1M")
     return OK
 

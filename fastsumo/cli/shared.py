@@ -18,13 +18,14 @@ from fastsumo.estimators.parsing import parse_estimator, parse_roulette
 from fastsumo.jit.beside import two_may_compile
 from fastsumo.jit.cache import told_of_compiling
 from fastsumo.models.parsing import parse_model
+from fastsumo.report.progress import on_terminal
 from fastsumo.report.summary import to_json
 
 if TYPE_CHECKING:
     from fastsumo.estimators.estimators import Estimator
     from fastsumo.models.model import Model
 
-_WATCHED = ("run", "tail", "study", "compare", "evaluate")  # commands that show their progress
+_WATCHED = ("run", "tail", "compare", "evaluate")  # commands whose progress shows that they compile
 WIDEST = 132  # columns of a table that nobody's terminal limits
 
 
@@ -106,6 +107,12 @@ def refuse_old(file: Path, but: str = "") -> None:
         raise FileExistsError(f"{file} is there already, and is left as it is{but}")
 
 
+def check_apart(result: Path | None, figure: Path | None) -> None:
+    """Raise ValueError where a figure would take the place of the result that was just saved."""
+    if result is not None and figure is not None and os.path.realpath(result) == os.path.realpath(figure):
+        raise ValueError(f"the result and the figure cannot both be {figure}: take another name with --save or --plot")
+
+
 def check_page(options: argparse.Namespace, file: Path) -> None:
     """Whether a page can be written there; another page is replaced, as it is made again at any time."""
     if file.suffix.lower() in (".html", ".htm"):
@@ -115,10 +122,13 @@ def check_page(options: argparse.Namespace, file: Path) -> None:
 
 
 def check_figure(file: Path | None) -> None:
-    """Before a long run: whether the figure can be written, in that format."""
+    """Before a long run: whether the figure can be written, in that format, and not in the place of something else."""
     if file is None:
         return
     writable(file)
+    found = kind_of(file)
+    if found is not None:
+        raise FileExistsError(f"{file} is {found.what}, and is left as it is: take another name for the figure")
     from matplotlib.backend_bases import FigureCanvasBase
 
     known = FigureCanvasBase.get_supported_filetypes()
@@ -140,7 +150,7 @@ def compiling(options: argparse.Namespace, own_process: bool) -> Iterator[None]:
 
     A process of our own may have a second one beside it that compiles too.
     """
-    watched = sys.stderr.isatty() and options.command in _WATCHED
+    watched = on_terminal() and options.command in _WATCHED
     said = told_of_compiling(lambda: note(options, "compiling, which takes some seconds the first time"))
     with two_may_compile() if own_process else nullcontext(), nullcontext() if watched else said:
         yield

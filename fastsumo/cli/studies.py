@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from fastsumo.base.text import short
 from fastsumo.cli import shared
 from fastsumo.cli.exit_codes import INTERRUPTED, OK
 from fastsumo.errors import CellsFailedError
@@ -32,13 +33,15 @@ def study_of(file: Path) -> Study:
 def run_command(options: argparse.Namespace) -> int:
     declares = options.file.suffix == ".toml"
     study = Study.from_toml(options.file, anew=options.anew) if declares else study_of(options.file)
+    if declares:
+        _say_what_else_is_run(options, study)
     try:
         with named(options.executor, options.workers) as executor:
             study.run(
                 executor,
                 options.threads,
                 False if options.quiet or options.json else None,
-                workers=options.workers if executor is not None else None,
+                workers=options.workers,
                 chunk_seconds=options.chunk_seconds,
                 anew=options.anew,
                 devices=options.devices,
@@ -51,6 +54,20 @@ def run_command(options: argparse.Namespace) -> int:
         raise
     _print_status(options, study)
     return OK
+
+
+def _say_what_else_is_run(options: argparse.Namespace, study: Study) -> None:
+    """A note where the study asks for more than its declaration, as after `extend`, or another declaration."""
+    more = [
+        cell for cell in study.status().cells if cell.target > study.asked.get(cell.cell, 0) and cell.state != "done"
+    ]
+    if more:
+        others = f" and {len(more) - 1} more" if len(more) > 1 else ""
+        shared.note(
+            options,
+            f"{study.path.name} asks for more than {options.file}, and that is run: {short(more[0].target)} trials of "
+            f"cell {more[0].cell}{others}",
+        )
 
 
 def status_command(options: argparse.Namespace) -> int:
@@ -80,5 +97,7 @@ def extend_command(options: argparse.Namespace) -> int:
 
 
 def export_command(options: argparse.Namespace) -> int:
-    study_of(options.file).export(options.csv or options.parquet)
+    target = options.csv or options.parquet
+    study_of(options.file).export(target)
+    shared.note(options, f"table written to {target}")
     return OK

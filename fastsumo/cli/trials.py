@@ -34,6 +34,7 @@ def run_command(options: argparse.Namespace) -> int:
     estimator, model = shared.estimator(options), shared.model(options)
     figure = _figure_file(options)
     shared.check_figure(options.plot)
+    shared.check_apart(options.save, figure)
     shared.check_kept(options, options.save)
     trials = USUAL if options.trials is None and options.until is None else options.trials
 
@@ -48,8 +49,7 @@ def run_command(options: argparse.Namespace) -> int:
         until=options.until,
         device=options.device,
     )
-    _keep(options, result)
-    _print_result(options, result)
+    _keep_and_print(options, result)
     if result.interrupted:
         _say_how_to_go_on(options, result, trials)
     _draw_even_so(options, result, figure)
@@ -60,13 +60,13 @@ def merge_command(options: argparse.Namespace) -> int:
     for file in options.results:
         shared.refuse_other(file, shared.RESULT)
     shared.check_figure(options.plot)
+    shared.check_apart(options.save, options.plot)
     shared.check_kept(options, options.save)
     parts = [load(file) for file in options.results]
     if len({type(part) for part in parts}) > 1:
         raise ValueError("cannot merge runs by strata of K with runs of plain trials")
     merged = functools.reduce(lambda whole, part: whole.merge(part), parts)
-    _keep(options, merged)
-    _print_found(options, merged)
+    _keep_and_print(options, merged)
     shared.draw(options, merged, options.plot)
     return OK
 
@@ -83,6 +83,7 @@ def show_command(options: argparse.Namespace) -> int:
 def tail_command(options: argparse.Namespace) -> int:
     estimator, model = shared.estimator(options), shared.model(options)
     shared.check_figure(options.plot)
+    shared.check_apart(options.save, options.plot)
     shared.check_kept(options, options.save)
 
     found = stratify(
@@ -96,8 +97,7 @@ def tail_command(options: argparse.Namespace) -> int:
         device=options.device,
         progress=False if options.quiet else None,
     )
-    _keep(options, found)
-    _print_found(options, found)
+    _keep_and_print(options, found)
     shared.draw(options, found, options.plot)
     return INTERRUPTED if found.interrupted else OK
 
@@ -129,7 +129,11 @@ def _replayed(options: argparse.Namespace) -> tuple[Model, Estimator, int]:
     seeds = list(result.ranges)
     if options.seed is None and len(seeds) > 1:
         raise ValueError(f"the result has the seeds {', '.join(map(str, seeds))}: say which with --seed")
-    return model, estimator, seeds[0] if options.seed is None else options.seed
+    seed = seeds[0] if options.seed is None else options.seed
+    done = any(low <= options.trial < high for low, high in result.ranges.get(seed, ()))
+    if not done and 0 <= options.trial < 2**63:
+        shared.note(options, f"warning: trial {options.trial} of seed {seed} is none of those of {options.source}")
+    return model, estimator, seed
 
 
 def _is_result(source: str) -> bool:
@@ -165,10 +169,14 @@ def _draw_even_so(options: argparse.Namespace, result: Result, figure: Path | No
         shared.note(options, f"no figure: {error}; --plot FILE writes one elsewhere, --no-plot none")
 
 
-def _keep(options: argparse.Namespace, found: Result | Stratified) -> None:
-    if options.save is not None:
-        found.save(options.save)
-        shared.note(options, f"result written to {options.save}")
+def _keep_and_print(options: argparse.Namespace, found: Result | Stratified) -> None:
+    """Save first, as what is printed to may be gone; and print, be it that there is no room to save."""
+    try:
+        if options.save is not None:
+            found.save(options.save)
+            shared.note(options, f"result written to {options.save}")
+    finally:
+        _print_found(options, found)
 
 
 def _say_how_to_go_on(options: argparse.Namespace, result: Result, trials: int | None) -> None:
@@ -178,7 +186,7 @@ def _say_how_to_go_on(options: argparse.Namespace, result: Result, trials: int |
         return
     low, high = options.first_trial, options.first_trial + trials
     gaps = rerun.missing(result, options.seed or 0, low, high)
-    rest = " and ".join(f"--first-trial {first} --trials {last - first}" for first, last in gaps[:4])
+    rest = " and ".join(f"--first-trial {first} --trials {last - first}" for first, last in gaps)
     file = f", then merge both results (fastsumo merge {options.save} ...)" if options.save else ""
     lost = "" if options.save else "; nothing is kept of them without --save"
     shared.note(options, f"interrupted: {done}{lost}; go on with {rest}{file}")
@@ -188,8 +196,4 @@ def _print_found(options: argparse.Namespace, found: Result | Stratified) -> Non
     if isinstance(found, Stratified):
         shared.output(options, lambda: found.text(shared.width(WIDEST)), found.to_dict)
     else:
-        _print_result(options, found)
-
-
-def _print_result(options: argparse.Namespace, result: Result) -> None:
-    shared.output(options, lambda: summary(result, shared.width()), result.to_dict)
+        shared.output(options, lambda: summary(found, shared.width()), found.to_dict)

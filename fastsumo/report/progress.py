@@ -248,12 +248,12 @@ def _shown(wanted: bool | None, *told: Any) -> Progress:
         return Progress()
     if wanted not in (None, True):
         raise TypeError(f"progress must be True, False, None or a Progress, got {wanted!r}")
-    if _in_notebook() or _on_terminal():
+    if in_notebook() or on_terminal():
         return Screen(*told)
     return Lines(*told) if is_open(sys.stderr) else Progress()
 
 
-def _on_terminal() -> bool:
+def on_terminal() -> bool:
     """Whether standard error is a terminal that a person watches and that can move its cursor."""
     ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
     return is_open(sys.stderr) and sys.stderr.isatty() and not ci and os.environ.get("TERM") != "dumb"
@@ -268,7 +268,7 @@ def watched_console() -> Any:
     """Where a person looks: standard error; in a notebook text that `live_on` shows."""
     from rich.console import Console
 
-    if not _in_notebook():
+    if not in_notebook():
         return Console(stderr=True)
     plain: dict[str, Any] = {"color_system": None, "force_terminal": False, "legacy_windows": False}
     return Console(file=io.StringIO(), width=_NOTEBOOK, force_jupyter=False, **plain)
@@ -276,14 +276,14 @@ def watched_console() -> Any:
 
 def live_on(console: Any) -> Any:
     """What shows something anew and anew, and takes it away at the end; rich's own needs widgets in a notebook."""
-    if _in_notebook():
+    if in_notebook():
         return NotebookLive(console)
     from rich.live import Live
 
     return Live(console=console, auto_refresh=False, transient=True)
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
     shell = sys.modules.get("IPython")
     if shell is None:
         return False

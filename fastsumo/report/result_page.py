@@ -55,7 +55,7 @@ FIGURES = {  # what is drawn: a heading, and what to look for
 def write_page(path: str | os.PathLike[str], text: str) -> None:
     """Write a page, whole or not at all."""
     with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="replace")
 
 
 def result_page(result: Run, commands: Sequence[str], replays: Replays | str) -> str:

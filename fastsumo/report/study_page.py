@@ -59,10 +59,11 @@ def study_page(path: Path, rows: list[dict[str, Any]], results: Mapping[int, Run
 
 
 def comparison_columns(rows: list[dict[str, Any]], results: Mapping[int, Run]) -> list[Column]:
-    """The cells side by side; a dash where a cell has no trials yet."""
+    """The cells side by side; a dash where a cell has no trials yet, or too few."""
 
     def column(head: str, cell: Any, rank: int = 0) -> Column:
-        return Column(head, [cell(row, results[row["cell"]]) if row["cell"] in results else "–" for row in rows], rank)
+        texts = [cell(row, results[row["cell"]]) if row["cell"] in results else "nan" for row in rows]
+        return Column(head, ["–" if text == "nan" else text for text in texts], rank)
 
     def theory(row: dict[str, Any], result: Run) -> str:
         law = tail_law(result.tail_source)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastsumo.base.logs import LOGGER
-from fastsumo.errors import DamagedError, StudyError
+from fastsumo.errors import DamagedError, StudyError, StudyStoppedError
 from fastsumo.models.serialization import Recipe
 from fastsumo.statistics.merger import StatisticsMerger
 from fastsumo.statistics.spans import joined
@@ -88,7 +88,7 @@ class Coordinator:
         finally:
             self._heartbeats.forget()
         if self._broken:
-            raise StudyError(self._broken)
+            raise StudyStoppedError(self._broken)
 
     def _step(self) -> bool:
         """Store, claim, hand out. Whether there is more to do, here or by others."""

@@ -143,7 +143,7 @@ class Pool:
     TypeError
         If it is no executor.
     ValueError
-        If there is no such device, or an executor beside devices.
+        If there is no such device, an executor beside devices, or workers without one.
     """
 
     def __init__(
@@ -151,6 +151,8 @@ class Pool:
     ) -> None:
         if threads is not None:
             threads = checks.whole("threads", threads, 1, 4096)
+        if workers is not None and executor is None:
+            raise ValueError("workers is for an executor that does not say how many it has; here take threads")
         self._given_workers = None if workers is None else checks.whole("workers", workers, 1, 10**6)
         self._stop = threading.Event() if executor is None else None
         self._devices = None if devices is None else _queue_of(devices, executor)
@@ -280,17 +282,17 @@ def named(text: str, workers: int | None = None) -> Iterator[Any]:
     """
     kind, _, address = text.partition(":")
     checks.choice("executor", kind, [name.split(":")[0] for name in NAMES])
-    count = workers or available_threads()
+    count = available_threads() if workers is None else checks.whole("workers", workers, 1, 10**6)
     if kind == "threads":
         yield None
     elif kind == "processes":
         spawn = multiprocessing.get_context("spawn")
-        with _killed_at_once(
-            concurrent.futures.ProcessPoolExecutor(count, spawn, initializer=_prepare_worker)
-        ) as executor:
+        made = concurrent.futures.ProcessPoolExecutor(count, spawn, initializer=_prepare_worker)
+        with _killed_at_once(made, cancel_futures=True) as executor:
             yield executor
     elif kind == "loky":
-        with _killed_at_once(_package("loky").ProcessPoolExecutor(count, initializer=_prepare_worker)) as executor:
+        made = _package("loky").ProcessPoolExecutor(count, initializer=_prepare_worker)
+        with _killed_at_once(made, kill_workers=True) as executor:
             yield executor
     elif kind == "mpi":
         with _package("mpi4py.futures", "fastsumo[mpi]").MPIPoolExecutor(workers, main=False) as executor:
@@ -303,14 +305,18 @@ def named(text: str, workers: int | None = None) -> Iterator[Any]:
 
 
 @contextmanager
-def _killed_at_once(executor: Any) -> Iterator[Any]:
-    """After Ctrl-C or an error nobody waits for chunks in the middle: what is finished is stored."""
+def _killed_at_once(executor: Any, **how: bool) -> Iterator[Any]:
+    """After Ctrl-C or an error nobody waits for chunks in the middle: what is finished is stored.
+
+    The executor is told first, in its own words: it would complain of processes that die, and of cancelled futures.
+    """
     try:
         yield executor
     except BaseException:
-        for process in list((executor._processes or {}).values()):
+        processes = list((executor._processes or {}).values())
+        executor.shutdown(wait=False, **how)
+        for process in processes:
             process.terminate()
-        executor.shutdown(wait=False)
         raise
     executor.shutdown()
 
@@ -324,7 +330,11 @@ def _prepare_worker() -> None:
 
 
 def _end_with(parent: Any) -> None:
-    parent.join()
+    if parent.sentinel is not None:
+        parent.join()
+    else:  # loky's, which cannot be waited for
+        while os.getppid() == parent.pid:
+            time.sleep(1.0)
     os._exit(1)
 
 

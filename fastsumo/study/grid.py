@@ -10,6 +10,7 @@ from fastsumo.estimators.parsing import as_estimator
 from fastsumo.estimators.serialization import estimator_to_json
 from fastsumo.models.model import Model
 from fastsumo.models.parsing import as_model
+from fastsumo.models.serialization import difference
 from fastsumo.runs.arguments import check_run, settled, what_to_run
 from fastsumo.study import stored_models
 from fastsumo.study.records import Cell, StoredModel
@@ -51,6 +52,8 @@ def wanted(model: Any, estimator: Any, trials: int, seeds: Iterable[int], name: 
         raise TypeError(f"seeds must be several, such as [7] or range(100), got {seeds!r}; {how_many}") from None
     kinds = [as_estimator(one) for one in _listed(estimator)]
     models = [(as_model(one), one if isinstance(one, str) else None) for one in _listed(model)]
+    if not models:
+        raise ValueError("nothing to add: at least one model is needed")
     for made, origin in models:
         for kind, seed in itertools.product(kinds, numbers):
             what_to_run(made, kind)
@@ -62,9 +65,23 @@ def wanted(model: Any, estimator: Any, trials: int, seeds: Iterable[int], name: 
             Wanted(made, kept, params, estimator_to_json(kind), int(seed), int(trials))
             for kind, seed in itertools.product(settled_kinds, numbers)
         ]
+    check_told_apart(cells)
     if not cells:
         raise ValueError("nothing to add: at least one model, one estimator and one seed are needed")
     return cells
+
+
+def check_told_apart(cells: Iterable[Wanted]) -> None:
+    """Raise ValueError where two models would have the same cell."""
+    found: dict[Key, StoredModel] = {}
+    for cell in cells:
+        model = found.setdefault(cell.key, cell.model)
+        if not stored_models.same(model, cell.model):
+            what = difference(model.description, cell.model.description)
+            raise ValueError(
+                f"two models have the name {model.recipe.name!r} ({what}): give each another name=, in an add or "
+                "[[cells]] of its own"
+            )
 
 
 def enter(store: Store, cells: Iterable[Wanted], anew: bool = False) -> list[int]:

@@ -45,7 +45,7 @@ class Heartbeats:
             if beat != run.beat:
                 since = now
             self._seen[run.id] = (run.beat, since)
-            if now - since > _DEAD or _is_gone(run, self._path):
+            if now - since > _DEAD or is_gone(run, self._path):
                 self._store.drop_run(run.id)
             else:
                 self.others.append(run)
@@ -85,7 +85,7 @@ def machine_name() -> str:
     return " ".join(parts).strip()
 
 
-def _is_gone(run: Run, path: str) -> bool:
+def is_gone(run: Run, path: str) -> bool:
     """Whether the process of a run surely does not exist any more."""
     if run.machine != machine_name() or sys.platform == "win32":  # there, signal 0 would end it
         return False

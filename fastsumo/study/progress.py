@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fastsumo.base.text import WIDTH, Column, duration, short, table, with_error
 from fastsumo.estimators.labels import label
 from fastsumo.estimators.serialization import estimator_from_json
-from fastsumo.report.progress import _in_notebook, is_open, live_on, watched_console
+from fastsumo.report.progress import in_notebook, is_open, live_on, on_terminal, watched_console
 
 if TYPE_CHECKING:
     from fastsumo.statistics.merger import StatisticsMerger
@@ -171,7 +171,9 @@ def make_meter(wanted: bool | Meter | None, workers: int) -> Meter:
         return wanted
     if wanted is False:
         return Meter(workers)
-    looking = _in_notebook() or (is_open(sys.stderr) and sys.stderr.isatty())
+    if wanted not in (None, True):
+        raise TypeError(f"progress must be True, False, None or a Meter, got {wanted!r}")
+    looking = in_notebook() or on_terminal()
     if not looking and not is_open(sys.stderr):
         return Meter(workers)
     return Screen(workers) if looking else Lines(workers)

@@ -8,32 +8,40 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from fastsumo._version import __version__
 from fastsumo.errors import StudyError
 from fastsumo.models.serialization import Recipe
 from fastsumo.study.records import CELL_FIELDS, Cell, Run, StoredModel, cell_of_row, claims_of_text, row_of_cell
-from fastsumo.study.store_faults import BUSY, check_whole, explanation, has_log
+from fastsumo.study.store_faults import BUSY, check_whole, damaged, explained, has_log
 
-FORMAT = 1
+FORMAT = 2  # 1 had no checksums, and is read and written as it is
 _APPLICATION = 0x66734D4F  # SQLite's own place for saying whose file it is
 
 _TABLES = """
 CREATE TABLE study (name TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE models (
     id INTEGER PRIMARY KEY, name TEXT, source TEXT, log_evidence REAL, spec TEXT, capsule BLOB, python TEXT,
-    origin TEXT, description TEXT);
+    origin TEXT, description TEXT, checksum INTEGER);
 CREATE TABLE cells (
     id INTEGER PRIMARY KEY, model INTEGER REFERENCES models, params TEXT, estimator TEXT, seed TEXT, trials INTEGER,
     state TEXT, message TEXT, piece INTEGER, chunk INTEGER, center REAL, pilot_trials INTEGER, pilot_seconds REAL,
-    provenance TEXT, makers TEXT, done TEXT, tail TEXT, elapsed REAL);
+    provenance TEXT, makers TEXT, done TEXT, tail TEXT, elapsed REAL, checksum INTEGER);
 CREATE TABLE statistics (cell INTEGER PRIMARY KEY REFERENCES cells, body BLOB, tail BLOB);
-CREATE TABLE runs (id INTEGER PRIMARY KEY AUTOINCREMENT, machine TEXT, pid INTEGER, beat INTEGER, claims TEXT);
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, machine TEXT, pid INTEGER, beat INTEGER, claims TEXT, checksum INTEGER);
 """
+_COLUMNS = {
+    "models": ("id", "name", "source", "log_evidence", "spec", "capsule", "python", "origin", "description"),
+    "cells": tuple(CELL_FIELDS),
+    "runs": ("id", "machine", "pid", "beat", "claims"),
+}
 
 
 class Store:
@@ -127,26 +135,15 @@ class Store:
 
     def cells(self) -> dict[int, Cell]:
         """All cells by number."""
-        with self._explained():
-            rows = self._connection.execute(f"SELECT {', '.join(CELL_FIELDS)} FROM cells ORDER BY id").fetchall()
-        return {row[0]: cell_of_row(row) for row in rows}
+        return {row[0]: cell_of_row(row) for row in self._rows("cells")}
 
     def add_cell(self, cell: Cell) -> int:
         """A new row; its number."""
-        row = row_of_cell(cell) | {"id": None if cell.id < 0 else cell.id}
-        with self._explained():
-            self._connection.execute(
-                f"INSERT INTO cells ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values())
-            )
-        return cell.id
+        return self._put_row("cells", row_of_cell(cell) | {"id": None if cell.id < 0 else cell.id})
 
     def update_cell(self, cell: Cell) -> None:
         """Write a cell's row again."""
-        row = row_of_cell(cell)
-        with self._explained():
-            self._connection.execute(
-                f"UPDATE cells SET {', '.join(f'{name} = ?' for name in row)} WHERE id = ?", [*row.values(), cell.id]
-            )
+        self._put_row("cells", row_of_cell(cell))
 
     def drop_cell(self, cell: int) -> None:
         with self._explained():
@@ -155,34 +152,15 @@ class Store:
 
     def models(self) -> dict[int, StoredModel]:
         """All models by number."""
-        columns = "id, name, source, spec, capsule, python, log_evidence, origin, description"
-        with self._explained():
-            rows = self._connection.execute(f"SELECT {columns} FROM models").fetchall()
         return {
-            row[0]: StoredModel(row[0], Recipe(row[1], (), row[2], row[3], row[4], row[5]), row[6], row[7], row[8])
-            for row in rows
+            number: StoredModel(number, Recipe(name, (), source, spec, capsule, python), evidence, origin, description)
+            for number, name, source, evidence, spec, capsule, python, origin, description in self._rows("models")
         }
 
     def put_model(self, model: StoredModel) -> int:
         """A new row, or a row again; its number."""
-        with self._explained():
-            cursor = self._connection.execute(
-                "INSERT OR REPLACE INTO models "
-                "(id, name, source, log_evidence, spec, capsule, python, origin, description) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    None if model.id < 0 else model.id,
-                    model.recipe.name,
-                    model.recipe.source,
-                    model.log_evidence,
-                    model.recipe.spec,
-                    model.recipe.capsule,
-                    model.recipe.python,
-                    model.origin,
-                    model.description,
-                ],
-            )
-        return int(cursor.lastrowid or 0)
+        row = vars(model) | model.recipe._asdict() | {"id": None if model.id < 0 else model.id}
+        return self._put_row("models", {name: row[name] for name in _COLUMNS["models"]})
 
     def statistics(self, cell: int) -> tuple[bytes | None, bytes | None]:
         """Packed statistics of a cell's body and tail."""
@@ -206,28 +184,46 @@ class Store:
 
     def runs(self) -> list[Run]:
         """Processes at work, or dead without a word."""
-        with self._explained():
-            rows = self._connection.execute("SELECT id, machine, pid, beat, claims FROM runs").fetchall()
-        return [Run(row[0], row[1], row[2], row[3], claims_of_text(row[4])) for row in rows]
+        rows = self._rows("runs")
+        return [Run(number, machine, pid, beat, claims_of_text(claims)) for number, machine, pid, beat, claims in rows]
 
     def add_run(self, machine: str, pid: int) -> Run:
-        with self._explained():
-            cursor = self._connection.execute(
-                "INSERT INTO runs (machine, pid, beat, claims) VALUES (?, ?, 0, '{}')", [machine, pid]
-            )
-        return Run(int(cursor.lastrowid or 0), machine, pid, 0, {})
+        row = {"id": None, "machine": machine, "pid": pid, "beat": 0, "claims": "{}"}
+        return Run(self._put_row("runs", row), machine, pid, 0, {})
 
     def update_run(self, run: Run) -> None:
         """Write a run's row again, also if somebody thought it dead and took it away."""
-        with self._explained():
-            self._connection.execute(
-                "INSERT OR REPLACE INTO runs (id, machine, pid, beat, claims) VALUES (?, ?, ?, ?, ?)",
-                [run.id, run.machine, run.pid, run.beat, json.dumps(run.claims)],
-            )
+        self._put_row("runs", vars(run) | {"claims": json.dumps(run.claims)})
 
     def drop_run(self, run: int) -> None:
         with self._explained():
             self._connection.execute("DELETE FROM runs WHERE id = ?", [run])
+
+    def _put_row(self, table: str, row: dict[str, Any]) -> int:
+        """Write a row, in the place of the one of its number, with a checksum of what is stored; its number."""
+        names = ", ".join(row)
+        with self._explained():
+            places = ", ".join("?" * len(row))
+            cursor = self._connection.execute(
+                f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({places})", list(row.values())
+            )
+            if self._sealed:
+                sealed = f"UPDATE {table} SET checksum = seal({', '.join(_COLUMNS[table])}) WHERE id = ?"
+                self._connection.execute(sealed, [cursor.lastrowid])
+        return int(cursor.lastrowid or 0)
+
+    def _rows(self, table: str) -> list[tuple[Any, ...]]:
+        """All rows by number, each of them what was written."""
+        names = [*_COLUMNS[table], *(["checksum"] if self._sealed else [])]
+        with self._explained():
+            rows = self._connection.execute(f"SELECT {', '.join(names)} FROM {table} ORDER BY id").fetchall()
+        if not self._sealed:
+            return rows
+        for row in rows:
+            if _seal(*row[:-1]) != row[-1]:
+                one = table.removesuffix("s")
+                raise StudyError(damaged(self.path, f"{one} {row[0]} is not as its checksum has it"))
+        return [row[:-1] for row in rows]
 
     def _make(self) -> None:
         """A new study, made beside its place and moved there when it is whole."""
@@ -265,7 +261,7 @@ class Store:
             # Without write access to its folder SQLite cannot share a file in WAL mode: read it as one that stays as
             # it is.
             if fault == "SQLITE_CANTOPEN" and not has_log(self.path):
-                return sqlite3.connect(f"{name}?immutable=1", uri=True, isolation_level=None)
+                return _connected(f"{name}?immutable=1")
             raise
 
     def _check_kind(self) -> None:
@@ -280,6 +276,11 @@ class Store:
                 f"{self.path} has study format {version}, this version of fastsumo ({__version__}) reads formats up to "
                 f"{FORMAT}; it was made by fastsumo {writer[0] if writer else '?'}"
             )
+        self._sealed = version > 1
+        for table in _COLUMNS:  # a row may have gone with its checksum
+            found = self._connection.execute(f"PRAGMA quick_check({table})").fetchone()[0]
+            if found != "ok":
+                raise StudyError(damaged(self.path, found.splitlines()[-1]))
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -287,7 +288,11 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            raise StudyError(explanation(self.path, error)) from error
+            raise explained(self.path, error) from error
+        except UnicodeDecodeError as error:  # in what SQLite itself says
+            raise StudyError(damaged(self.path, "its tables are not text")) from error
+        except UnicodeEncodeError as error:  # a file's name of bytes that are no text
+            raise StudyError(f"cannot write {error.object!r} to {self.path}: it is not text; rename the file") from None
         except OSError as error:
             raise StudyError(f"cannot use {self.path}: {error.strerror or error}") from error
 
@@ -295,9 +300,16 @@ class Store:
 def _connected(uri: str) -> sqlite3.Connection:
     """A connection that has read the file once: what is wrong with it is known."""
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY, isolation_level=None)
+    connection.text_factory = lambda text: text.decode(errors="replace")  # what is damaged has another checksum
+    connection.create_function("seal", -1, _seal, deterministic=True)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def _seal(*values: Any) -> int:
+    """A checksum of a row as SQLite gives it."""
+    return zlib.crc32(repr(values).encode())

@@ -6,14 +6,19 @@ import sqlite3
 from pathlib import Path
 
 from fastsumo.base.files import readable
-from fastsumo.errors import StudyError
+from fastsumo.errors import StudyError, StudyStoppedError
 
 BUSY = 60.0  # seconds to wait while another process writes
 
 
-def explanation(path: Path, error: sqlite3.Error) -> str:
-    """SQLite's error as a line that says what to do."""
+def explained(path: Path, error: sqlite3.Error) -> StudyError:
+    """SQLite's error as one whose line says what to do."""
     name = getattr(error, "sqlite_errorname", "") or ""
+    kind = StudyStoppedError if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY")) else StudyError
+    return kind(_explanation(path, error, name))
+
+
+def _explanation(path: Path, error: sqlite3.Error, name: str) -> str:
     kept = "all that was stored before is intact"
     if name == "SQLITE_FULL":
         return f"cannot write {path}: the disk is full; {kept}: make room and run again"
@@ -21,8 +26,8 @@ def explanation(path: Path, error: sqlite3.Error) -> str:
         return f"cannot write {path}: it is read-only"
     if name == "SQLITE_NOTADB":
         return f"{path} is not a fastsumo study"
-    if name.startswith("SQLITE_CORRUPT"):
-        return f"{path} is damaged or cut short ({error}); restore a copy"
+    if name.startswith("SQLITE_CORRUPT") or name == "SQLITE_ERROR":  # all that is asked of a whole file is answered
+        return damaged(path, str(error))
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return f"cannot write {path}: another process has held it for {BUSY:.0f} seconds"
     if name.startswith("SQLITE_CANTOPEN"):
@@ -30,6 +35,10 @@ def explanation(path: Path, error: sqlite3.Error) -> str:
     if name.startswith("SQLITE_IOERR"):
         return f"cannot read or write {path}: {error}, as from a full or failing disk; {kept}"
     return f"{path}: {error}"
+
+
+def damaged(path: Path, why: str) -> str:
+    return f"{path} is damaged or cut short ({why}); restore a copy"
 
 
 def check_whole(path: Path) -> None:

@@ -27,6 +27,7 @@ from fastsumo.runs.simulate import simulate
 from fastsumo.study import grid, stored_models, table
 from fastsumo.study.coordinator import Coordinator
 from fastsumo.study.executors import Pool
+from fastsumo.study.heartbeats import is_gone
 from fastsumo.study.progress import Meter, make_meter
 from fastsumo.study.store import Store
 from fastsumo.study.table import CellStatus, Status
@@ -48,6 +49,11 @@ class Study:
     path : path-like
         The file; made by the first `add`.
 
+    Attributes
+    ----------
+    asked : dict of int to int
+        By cell, the trials that `add` or the TOML file asked for here. The study may have more, and other cells.
+
     Raises
     ------
     StudyError
@@ -66,11 +72,13 @@ class Study:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
+        self.asked: dict[int, int] = {}
         self._models: dict[str, Model] = {}  # that were added here, by their source
         if self.path.exists():
             Store(self.path).close()
 
     @classmethod
+    @own_errstate
     def from_toml(cls, path: str | os.PathLike[str], *, anew: bool = False) -> Study:
         """The study that a TOML file declares; its cells are added where they are not in it yet.
 
@@ -84,7 +92,10 @@ class Study:
         StudyError
             If something in it is not understood.
         """
-        return declared(cls, Path(path), anew)
+        file, cells = declared(Path(path))
+        study = cls(file)
+        study._ask(cells, anew)
+        return study
 
     @own_errstate
     @spelled
@@ -130,10 +141,16 @@ class Study:
         ValueError, TypeError
             If an argument is not as above.
         """
-        cells = grid.wanted(model, estimator, trials, seeds, name)
+        return self._ask(grid.wanted(model, estimator, trials, seeds, name), anew)
+
+    def _ask(self, cells: list[grid.Wanted], anew: bool) -> list[int]:
+        """Enter cells, all of them or none; their numbers."""
         self._models |= {cell.model.recipe.source: cell.made for cell in cells}
         with Store(self.path, write=True, create=True) as store, store.transaction():
-            return grid.enter(store, cells, anew)
+            numbers = grid.enter(store, cells, anew)
+        for number, cell in zip(numbers, cells, strict=True):
+            self.asked[number] = max(cell.trials, self.asked.get(number, 0))
+        return numbers
 
     @own_errstate
     @spelled
@@ -181,13 +198,14 @@ class Study:
         """
         seconds = checks.real("chunk_seconds", chunk_seconds, 0.0)
         with Store(self.path, write=True) as store:
-            recipes = _prepared(store, anew)
             pool = Pool(executor, threads, workers, devices)
-            if executor is None:
-                unfinished = [cell for cell in store.cells().values() if cell.state != "done"]
-                _compile_here([recipes[cell.model]._replace(params=cell.params) for cell in unfinished])
             try:
-                with make_meter(progress, pool.workers) as meter:
+                meter = make_meter(progress, pool.workers)
+                recipes = _prepared(store, anew)  # which may drop trials: all that was given is in order
+                if executor is None:
+                    unfinished = [cell for cell in store.cells().values() if cell.state != "done"]
+                    _compile_here([recipes[cell.model]._replace(params=cell.params) for cell in unfinished])
+                with meter:
                     Coordinator(store, pool, recipes, meter, seconds).run()
             finally:
                 pool.close()
@@ -210,14 +228,18 @@ class Study:
         ------
         StudyError
             If there is no such cell, or it has more trials already.
+        TypeError, ValueError
+            If an argument is not as above.
         """
+        count = checks.whole("trials", trials, 1, 2**63 - 1)
+        if cells is not None and not isinstance(cells, Iterable):
+            raise TypeError(f"cells must be several, such as [7] or range(100), got {cells!r}")
         with Store(self.path, write=True) as store, store.transaction():
             known = store.cells()
             for number in known if cells is None else cells:
                 if number not in known:
                     raise StudyError(_no_cell(self.path, number, len(known)))
                 cell = known[number]
-                count = checks.whole("trials", trials, 1, 2**63 - 1)
                 if count < cell.trials:
                     raise StudyError(
                         f"cell {number} has {cell.trials:,} trials, which is more than {count:,}: nothing to extend"
@@ -229,7 +251,8 @@ class Study:
     def status(self) -> Status:
         """How far every cell is."""
         with Store(self.path) as store, store.snapshot():
-            models, cells, runs = store.models(), store.cells(), store.runs()
+            models, cells = store.models(), store.cells()
+            runs = [run for run in store.runs() if not is_gone(run, str(store.path))]
         return Status(tuple(table.cell_status(models[cell.model], cell) for cell in cells.values()), tuple(runs))
 
     def __len__(self) -> int:

@@ -77,7 +77,7 @@ class CellStatus(Shown):
 
 @dataclass(frozen=True, repr=False)
 class Status(Shown):
-    """How a study stands: its cells, and the processes that work on it (or died without a word)."""
+    """How a study stands: its cells, and the processes that work on it (or died elsewhere without a word)."""
 
     cells: tuple[CellStatus, ...]
     runs: tuple[Run, ...]

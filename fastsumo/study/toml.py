@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastsumo.base import checks, words
 from fastsumo.errors import StudyError
 from fastsumo.estimators.estimators import SUMO
 from fastsumo.estimators.parsing import parse_estimator, parse_roulette
 from fastsumo.models.parsing import parse_model
-
-if TYPE_CHECKING:
-    from fastsumo.study.study import Study
+from fastsumo.study.grid import Wanted, check_told_apart, wanted
 
 _TOP = ("study", "cells")
 _MOST_SEEDS = 1_000_000
 _CELL = ("models", "estimators", "roulettes", "trials", "seeds", "params", "name")
 
 
-def declared(kind: type[Study], path: Path, anew: bool = False) -> Study:
-    """The study of a TOML file, with its cells added; see `Study.from_toml`."""
+def declared(path: Path) -> tuple[Path, list[Wanted]]:
+    """The file of the study that a TOML file declares, and all its cells; see `Study.from_toml`. Nothing is written."""
     content = _content(path)
     groups = content.get("cells")
     if not isinstance(groups, list) or not groups or not all(isinstance(group, dict) for group in groups):
@@ -31,14 +29,14 @@ def declared(kind: type[Study], path: Path, anew: bool = False) -> Study:
     try:
         for name in content:
             checks.choice("key", name, _TOP)
-        study = kind(_place(path, content))
-        for group in groups:
-            _add(study, group, path.parent, anew)
+        file = _place(path, content)
+        cells = [cell for group in groups for cell in _cells(group, path.parent)]
+        check_told_apart(cells)
     except (TypeError, ValueError) as error:
         if isinstance(error, StudyError):
             raise
         raise StudyError(f"in {path}: {error}") from None
-    return study
+    return file, cells
 
 
 def study_path(path: Path) -> Path:
@@ -62,7 +60,7 @@ def _content(path: Path) -> dict[str, Any]:
         raise StudyError(f"{path} is not TOML: {error}") from None
 
 
-def _add(study: Study, group: dict[str, Any], folder: Path, anew: bool) -> None:
+def _cells(group: dict[str, Any], folder: Path) -> list[Wanted]:
     for name in group:
         checks.choice("key", name, _CELL)
     if "estimators" not in group and "roulettes" not in group:
@@ -79,8 +77,7 @@ def _add(study: Study, group: dict[str, Any], folder: Path, anew: bool) -> None:
     estimators += [SUMO(parse_roulette(word)) for word in _words("roulettes", group.get("roulettes", []))]
     if "params" in group:
         models = [parse_model(word).with_params(params) for word in models for params in _vectors(group["params"])]
-    for model in models:
-        study.add(model, estimators, trials, seeds, name=group.get("name"), anew=anew)
+    return wanted(models, estimators, trials, seeds, group.get("name"))
 
 
 def _vectors(value: Any) -> list[list[float]]:

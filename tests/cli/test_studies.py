@@ -79,6 +79,8 @@ def test_a_study_from_its_declaration_to_its_table(folder: Path, capsys: pytest.
         ("study run grid.toml --executor thread", "did you mean 'threads'"),
         ("study run grid.toml --executor dask", "scheduler"),
         ("study run grid.toml --threads 0", "threads must be"),
+        ("study run grid.toml --workers 3", "workers is for an executor"),
+        ("study run grid.toml --executor processes --workers 0", "workers must be"),
         ("study run grid.toml --chunk-seconds 0", "chunk_seconds must be"),
         ("study extend grid.toml --trials 1.5", "not a whole number"),
         ("study export grid.toml", "--csv"),
@@ -99,6 +101,17 @@ def test_a_cell_that_is_not_there(folder: Path, capsys: pytest.CaptureFixture[st
     assert "no cell 7; it has 1" in capsys.readouterr().err
     assert cli.main(["study", "show", "a.study"]) == 2
     assert "no trials yet" in capsys.readouterr().err
+
+
+def test_a_run_says_what_else_the_study_asks_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As after a declaration that was mistyped, interrupted and mended: the study remembers."""
+    fs.Study("grid.study").add("note", ["elbo", "iwae:k=2"], 30_000)
+    run = ["study", "run", "grid.toml", "--threads", "1"]
+    assert cli.main(run) == 0
+    said = capsys.readouterr().err
+    assert "grid.study asks for more than grid.toml, and that is run: 30 k trials of cell 0 and 1 more" in said
+    assert cli.main(run) == 0
+    assert "asks for more" not in capsys.readouterr().err
 
 
 @pytest.mark.slow

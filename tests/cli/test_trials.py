@@ -5,6 +5,8 @@ The names that it takes (`models/parsing.py`) are tested here too; what a report
 
 from __future__ import annotations
 
+import errno
+import functools
 import io
 import json
 import os
@@ -14,7 +16,10 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 from commands import Stopper, complaint, output
 from numba.core import caching
@@ -132,6 +137,26 @@ def test_replay_of_a_model_and_of_a_result(folder: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.slow
+def test_replay_of_a_trial_that_the_result_has_not(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output(capsys, "run", "--estimator", "elbo", "--trials", "100", "--quiet", "--save", "r.npz")
+    for more in (["--trial", "100"], ["--trial", "7", "--seed", "1"]):
+        assert cli.main(["replay", "r.npz", *more]) == 0
+        assert re.search(r"warning: trial \d+ of seed \d is none of those of r.npz\n", capsys.readouterr().err)
+    assert cli.main(["replay", "r.npz", "--trial", "99"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_figure_takes_the_place_of_no_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = ["run", "--estimator", "elbo", "--trials", "100", "--save", "fastsumo.png"]
+    for more in ([], ["--plot", "fastsumo.png"], ["--plot", "./fastsumo.png"]):
+        assert "cannot both be" in complaint(capsys, *run, *more)
+    output(capsys, *run, "--no-plot")
+    assert "fastsumo.png is a result, and is left" in complaint(
+        capsys, "show", "fastsumo.png", "--plot", "fastsumo.png"
+    )
+    assert fs.load("fastsumo.png").trials == 100
+
+
 def test_replay_of_a_users_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output(capsys, "run", "users.py:make(0.25)", "--trials", "100", "--quiet", "--save", "r.npz")
     found = json.loads(output(capsys, "replay", "r.npz", "--trial", "7", "--json"))["value"]
@@ -179,6 +204,8 @@ def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
         ("rnu", "did you mean 'run'?"),
         ("run nore", "did you mean 'note'?"),
         ("run --trails 5", "did you mean --trials?"),
+        ("study run a.toml --thread 5", "did you mean --threads? (see fastsumo study run --help)"),
+        ("run --device cuda:99", "GPU"),
         ("run note --trials 0", "from 1 to 9223372036854775807, got 0"),
         ("run note --trials=-5", "got -5"),
         ("run note --trials 1.5", "'1.5' is not a whole number"),
@@ -407,6 +434,16 @@ def test_ctrl_c_prints_the_result_so_far(
     assert f"{saved.trials:,}" in printed.out
 
 
+def test_however_many_gaps_an_interrupted_run_has_all_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """As many as the threads that it was stopped on."""
+    runs = [fs.simulate(fs.models.note(), fs.ELBO(), 10, first_trial=20 * i) for i in range(9)]
+    found = functools.reduce(lambda one, other: one.merge(other), runs)
+    options: Any = SimpleNamespace(first_trial=0, seed=None, save=None, quiet=False)
+    trials._say_how_to_go_on(options, found, 180)
+    gaps = re.findall(r"--first-trial (\d+) --trials 10\b", capsys.readouterr().err)
+    assert gaps == [str(20 * i + 10) for i in range(9)]
+
+
 def test_ctrl_c_before_any_trial(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -416,6 +453,39 @@ def test_ctrl_c_before_any_trial(
     monkeypatch.setattr("fastsumo.cli.shared.parse_model", interrupt)
     assert cli.main(["run"]) == 130
     assert capsys.readouterr().err == "fastsumo: interrupted before there was a result\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_end_of_a_job_or_a_terminal_is_that_of_ctrl_c(number: signal.Signals) -> None:
+    """In a process of its own; one that was told to ignore it, as by nohup, still does."""
+    code = f"""
+import signal, sys
+from fastsumo import cli
+signal.signal({number:d}, signal.SIG_IGN if sys.argv[1] == "ignored" else signal.SIG_DFL)
+cli._end_as_after_ctrl_c()
+try:
+    signal.raise_signal({number:d})
+    print("went on")
+except KeyboardInterrupt:
+    print("as after Ctrl-C")
+"""
+    for kind, said in (("ignored", "went on\n"), ("heard", "as after Ctrl-C\n")):
+        done = subprocess.run([sys.executable, "-c", code, kind], capture_output=True, text=True, timeout=300)
+        assert (done.stdout, done.returncode) == (said, 0), done.stderr
+
+
+def test_a_disk_without_room_is_a_run_that_failed(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, "savez", full)
+    assert cli.main(["run", "--trials", "1000", "--no-plot", "--save", "a.npz"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err == "fastsumo: error: a.npz: No space left on device\n"
+    assert "estimate" in printed.out  # it was computed for days, and is not lost
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")

@@ -273,7 +273,7 @@ def test_control_c_does_not_wait_for_the_chunks_of_a_pool(study: Study, tmp_path
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     said, errors = process.communicate(timeout=300)  # a chunk takes a day
-    assert said == "stopped\n", errors
+    assert (said, errors) == ("stopped\n", "")
 
 
 @pytest.mark.slow

@@ -54,6 +54,7 @@ def test_what_a_dead_process_claimed_is_done_at_once(study: Study, monkeypatch: 
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     claimed(study, gone.pid)
+    assert study.status().runs == ()  # no process is said to be running that is not there
     looks = looks_at_others(monkeypatch)
     study.run(threads=1, **QUICK)
     assert looks
@@ -64,6 +65,7 @@ def test_what_a_dead_process_claimed_is_done_at_once(study: Study, monkeypatch: 
 def test_what_a_silent_process_claimed_is_done_in_time(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     study.add(NOTE, CAPPED, 50_000)
     claimed(study, os.getppid())
+    assert len(study.status().runs) == 1
     ticks = itertools.count(100.0, 20.0)  # of the clock that the others' signs of life are held against
     monkeypatch.setattr(heartbeats, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
     monkeypatch.setattr(coordinator, "BEAT", 0.0)

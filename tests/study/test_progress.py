@@ -40,6 +40,29 @@ def test_lines_for_a_log(study: Study, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert any(re.search(r" · cell \d: [\d.]+ %, 1\.8\d+ ± 0\.0\d+", line) for line in said)
 
 
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [({}, progress.Screen), ({"TERM": "dumb"}, progress.Lines), ({"CI": "true"}, progress.Lines)],
+)
+def test_a_terminal_that_cannot_move_its_cursor_has_lines(
+    settings: dict[str, str], kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert type(progress.make_meter(None, 2)) is kind
+
+
+def test_progress_is_what_it_may_be(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    study.add(NOTE, "elbo", 10)
+    monkeypatch.setattr("fastsumo.study.study._prepared", None)  # nothing is done before
+    with pytest.raises(TypeError, match="progress must be True, False, None or a Meter, got 'yes'"):
+        study.run(progress="yes")  # type: ignore[arg-type]
+    assert study.status().runs == ()
+
+
 def test_the_table_of_a_terminal(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_EVERY", 0.0)
     monkeypatch.setattr(progress, "_SAMPLE", 0.0)

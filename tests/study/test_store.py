@@ -18,6 +18,7 @@ from bits import same_bits
 import fastsumo as fs
 from fastsumo.errors import StudyError
 from fastsumo.models.serialization import recipe
+from fastsumo.report.result_page import write_page
 from fastsumo.study import store
 from fastsumo.study.records import Cell, StoredModel
 from fastsumo.study.store import FORMAT, Store
@@ -148,6 +149,61 @@ def test_statistics_with_a_flipped_bit_are_noticed(path: Path) -> None:
         Study(path)[0]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "cells SET center = center + 1e-9",
+        "cells SET estimator = replace(estimator, '80', '81')",
+        "cells SET seed = '1'",
+        "cells SET done = '[[0, '",
+        "models SET log_evidence = 1.5",
+        "models SET name = CAST(x'6eef' AS TEXT)",
+    ],
+)
+def test_no_number_of_a_row_changes_unnoticed(path: Path, change: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"UPDATE {change}")
+    for look in (Study(path).status, Study(path).rows, Study(path).run):
+        with pytest.raises(StudyError, match=r"a\.study is damaged .*(cell 0|model 1) is not as its checksum"):
+            look()
+
+
+@pytest.mark.parametrize("table", ["cells", "models"])
+def test_a_row_that_is_gone_is_missed(path: Path, table: str) -> None:
+    """One less, says the head of the page that holds them, and SQLite believes it."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", [table]).fetchone()[0]
+    with open(path, "r+b") as file:
+        file.seek((root - 1) * size)
+        assert file.read(5) == b"\x0d\0\0\0\x01"
+        file.seek((root - 1) * size + 4)
+        file.write(b"\0")
+    with pytest.raises(StudyError, match=r"a\.study is damaged"):
+        Study(path)
+
+
+def test_tables_whose_text_is_damaged_are_a_line(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"CREATE TABLE cells", b"CREATE TABL\xc5 cells"))
+    with pytest.raises(StudyError, match=r"a\.study is damaged"):
+        Study(path)
+
+
+def test_a_study_of_format_1_is_read_and_goes_on(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for table in ("models", "cells", "runs"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
+        connection.execute("PRAGMA user_version = 1")
+    study = Study(path)
+    assert same_bits(study[0], fs.simulate(NOTE, CAPPED, 10_000))
+    study.extend(20_000)
+    study.add(NOTE, CAPPED, 10_000, seeds=[1])
+    study.run(threads=1, progress=False)
+    assert same_bits(study[0], fs.simulate(NOTE, CAPPED, 20_000))
+    assert same_bits(study[1], fs.simulate(NOTE, CAPPED, 10_000, 1))
+
+
 def test_a_newer_format_is_refused_with_its_writer(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {FORMAT + 1}")
@@ -175,6 +231,17 @@ def test_a_path_with_spaces_and_letters_beyond_ascii(tmp_path: Path) -> None:
     study.add(NOTE, fs.ELBO(), 1000)
     study.run(threads=1, progress=False)
     assert study[0].trials == 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_a_model_whose_file_has_a_name_that_is_no_text(tmp_path: Path) -> None:
+    """As files of old disks have; a study keeps text only, and a page of a result shows what it can."""
+    file = os.fsdecode(os.fsencode(tmp_path) + b"/r\xe4.py")
+    Path(file).write_text("import fastsumo as fs\n\nmine = fs.models.note()\n", encoding="utf-8")
+    with pytest.raises(StudyError, match=r"r\\udce4\.py:mine' to .*a\.study: it is not text; rename the file"):
+        Study(tmp_path / "a.study").add(f"{file}:mine", fs.ELBO(), 10)
+    write_page(tmp_path / "a.html", f"made from {file}")
+    assert (tmp_path / "a.html").read_text(encoding="utf-8").endswith("/r?.py")
 
 
 @pytest.fixture

@@ -93,6 +93,8 @@ def test_extend_some_cells_and_its_errors(study: Study) -> None:
         study.extend(500)
     with pytest.raises(StudyError, match="no cell 7; it has 2"):
         study.extend(5000, [7])
+    with pytest.raises(TypeError, match=r"cells must be several, such as \[7\] or range\(100\), got 1"):
+        study.extend(5000, 1)  # type: ignore[arg-type]
     with pytest.raises(KeyError, match="no cell 2"):
         study[2]
     with pytest.raises(StudyError, match="no trials yet"):

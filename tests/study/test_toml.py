@@ -48,6 +48,9 @@ def test_a_study_declared_in_toml(tmp_path: Path) -> None:
     assert len(Study.from_toml(tmp_path / "grid.toml")) == 12
 
 
+FINE = "[[cells]]\nmodels = 'note'\nestimators = 'elbo'\ntrials = 5\n"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -65,6 +68,16 @@ def test_a_study_declared_in_toml(tmp_path: Path) -> None:
         ("cells = [1]", "no cells"),
         ("[[cells]]\nmodels = 'note'\nestimators = 'elbo'\ntrials = 5\nname = 7", "name must be text"),
         ("[[cells]]\nmodels = 'note'\nestimators = 'elbo'\ntrials = 5\nseeds = 1_000_000_000_000", "from 1 to 1000000"),
+        ("[[cells]]\nmodels = []\nestimators = 'elbo'\ntrials = 5", "at least one model"),
+        (
+            "[[cells]]\nmodels = ['note', 'gamma:1']\nname = 'a'\nestimators = 'elbo'\ntrials = 5",
+            "two models have the name",
+        ),
+        (f"{FINE}[[cells]]\nmodels = 'not'\nestimators = 'elbo'\ntrials = 5", "did you mean 'note'"),
+        (
+            f"{FINE}[[cells]]\nmodels = 'gamma:1'\nname = 'note'\nestimators = 'elbo'\ntrials = 5",
+            "two models have the name",
+        ),
         ("stude = 'a'\n[[cells]]\nmodels = 'note'", "did you mean 'study'"),
     ],
 )
@@ -72,3 +85,4 @@ def test_what_a_toml_file_can_have_wrong(tmp_path: Path, text: str, said: str) -
     (tmp_path / "a.toml").write_text(text)
     with pytest.raises(StudyError, match=said):
         Study.from_toml(tmp_path / "a.toml")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.toml"]
