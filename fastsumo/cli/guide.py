@@ -66,7 +66,7 @@ class _WholeTable(TableElement):
         spans = [
             [Measurement.get(console, options, cell) for cell in column] for column in zip(heads, *rows, strict=True)
         ]
-        widths = [max(span.minimum for span in column) for column in spans]
+        widths = [max(1, *(span.minimum for span in column)) for column in spans]
         wanted = [max(span.maximum for span in column) for column in spans]
         room = options.max_width - sum(widths) - _GAP * (len(widths) + 1)
         if room < 0:

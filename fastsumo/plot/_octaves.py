@@ -33,7 +33,7 @@ def octaves(
 
     Parameters
     ----------
-    source : Run, or array_like of shape (rows,)
+    source : Result, or array_like of shape (rows,)
         A run; or the smallest `K` of each octave: 1, 2, 4, ...
     shares : array_like, shape (rows,)
         With an array: share of the variance, 1 in all.

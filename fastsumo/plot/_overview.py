@@ -26,7 +26,7 @@ def overview(result: Run, figure: Figure | SubFigure | None = None) -> Figure | 
 
     Parameters
     ----------
-    result : Run
+    result : Result
     figure : matplotlib Figure or SubFigure, optional
         To draw on; by default a new one, which no window owns. Save it with ``savefig``. On less than 5 inches panels
         stand one below the other.

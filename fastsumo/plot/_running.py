@@ -28,7 +28,7 @@ def running_mean(source: Run | Summary | Trace | ArrayLike, *, center: float = 0
 
     Parameters
     ----------
-    source : Run, Summary with a trace, Trace, or array_like of shape (n,)
+    source : Result, Summary with a trace, Trace, or array_like of shape (n,)
     center : float
         For an array.
     ax : matplotlib Axes, optional
@@ -81,7 +81,7 @@ def running_variance(
 
     Parameters
     ----------
-    source : Run, Summary with a trace, Trace, or array_like of shape (n,)
+    source : Result, Summary with a trace, Trace, or array_like of shape (n,)
     constant : float, optional
         Predicted constant of a tail of index 2, of a run by default that of theory: draws the line of slope `constant`
         per ``log(n)`` through the middle of the rows.

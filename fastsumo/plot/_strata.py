@@ -26,9 +26,9 @@ def strata(found: ByStrata, ax: Axes | None = None, *, brute_force: Run | None =
 
     Parameters
     ----------
-    found : ByStrata
+    found : Stratified
     ax : matplotlib Axes, optional
-    brute_force : Run, optional
+    brute_force : Result, optional
         Plain trials of the same estimator, to be drawn beside it.
 
     Returns

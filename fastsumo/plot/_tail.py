@@ -45,7 +45,7 @@ def tail(
 
     Parameters
     ----------
-    source : Run, Summary, or array_like of shape (n,)
+    source : Result, Summary, or array_like of shape (n,)
         Of an incomplete summary the tail is drawn from the extremes, and the body from its histogram if it has one.
     index, constant : float, optional
         Predicted ``P(|X - center| > x) ~ constant*x**-index``; of a run by default what first-order theory predicts.
@@ -103,7 +103,7 @@ def hill(
 
     Parameters
     ----------
-    source : Run, Summary, HillPath, or array_like of shape (n,)
+    source : Result, Summary, HillPath, or array_like of shape (n,)
     index : float, optional
         A known or predicted index to mark; of a run by default what first-order theory predicts.
     side : {"both", "right", "left"}
@@ -159,7 +159,7 @@ def mean_excess(
 
     Parameters
     ----------
-    source : Run, Summary, MeanExcess, or array_like of shape (n,)
+    source : Result, Summary, MeanExcess, or array_like of shape (n,)
     side : {"both", "right", "left"}
     center : float
         For an array.
@@ -202,7 +202,7 @@ def max_sum(source: Source | MaxToSum, *, center: float = 0.0, ax: Axes | None =
 
     Parameters
     ----------
-    source : Run, Summary, MaxToSum, or array_like of shape (n,)
+    source : Result, Summary, MaxToSum, or array_like of shape (n,)
     center : float
         For an array.
     ax : matplotlib Axes, optional

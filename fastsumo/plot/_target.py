@@ -37,7 +37,7 @@ def density(source: Model | Run, *, ax: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    source : Model or Run
+    source : Model or Result
         A model of dimension 2, or a `Result`.
     ax : matplotlib Axes, optional
 

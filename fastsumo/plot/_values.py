@@ -35,7 +35,7 @@ def histogram(result: Run, *, ax: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    result : Run
+    result : Result
     ax : matplotlib Axes, optional
 
     Returns

@@ -35,7 +35,8 @@ def chi_square(model: Model) -> ChiSquare:
     -------
     ChiSquare
         With the standard error of a pilot by the delta method. NaN where it cannot be told: where tails balance on the
-        edge, quadrature and simulation disagree, or the largest weights rule the pilot (Pareto k-hat above a half).
+        edge, quadrature and simulation disagree, or the largest weights rule the pilot, or fall off too slowly (Pareto
+        k-hat above a half).
 
     Notes
     -----
@@ -80,7 +81,9 @@ def _pilot(model: Model, doubt: str) -> ChiSquare:
     influence = weight**2 - second - 2.0 * second * (weight - 1.0)
     error = float(np.std(influence)) / math.sqrt(weight.size)
     if khat > _TRUSTED or error > 0.5 * second:
-        why = f"the largest of {weight.size:,} weights rule their variance (Pareto k-hat {khat:.2f})"
+        rule = error > 0.5 * second
+        seen = "rule their variance" if rule else "fall off like those of weights without a variance"
+        why = f"the largest of {weight.size:,} weights {seen} (Pareto k-hat {khat:.2f})"
         return ChiSquare(math.nan, 0.0, "unknown", f"{why}; {doubt}" if doubt else why)
     return ChiSquare(second - 1.0, error, "pilot", doubt)
 
