@@ -130,7 +130,7 @@ def lognormal(sigma: float) -> Model:
     0.0
     """
     s = checks.real("sigma", sigma, 0.0)
-    chi_square = math.expm1(s * s) if s < 26.0 else math.inf
+    chi_square = math.expm1(s * s) if s < 26.0 else None  # finite, but no float
     made = Model(
         _lognormal_log_weight,
         1,

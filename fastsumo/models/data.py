@@ -123,11 +123,15 @@ def linear_gaussian(
     return model
 
 
-def _gaussian_chi_square(ratio: Floats) -> float:
-    """Between normals with one mean, ``ratio`` the eigenvalues of the target's precision over the proposal's."""
+def _gaussian_chi_square(ratio: Floats) -> float | None:
+    """Between normals with one mean, ``ratio`` the eigenvalues of the target's precision over the proposal's.
+
+    None where it is finite, but too large for a float.
+    """
     if ratio.min() <= 0.5:
         return math.inf
-    return float(np.expm1(np.sum(np.log(ratio) - 0.5 * np.log(2.0 * ratio - 1.0))))
+    log_square = float(np.sum(np.log(ratio) - 0.5 * np.log(2.0 * ratio - 1.0)))
+    return math.expm1(log_square) if log_square < 700.0 else None
 
 
 def _linear_gaussian_numbers(W: ArrayLike, b: ArrayLike, noise: float | ArrayLike) -> tuple[Floats, Floats, Floats]:

@@ -477,7 +477,7 @@ class Result:
         -------
         fastsumo.tails.Interval
             With ``low`` and ``high``; NaN, with a `fastsumo.tails.TailWarning`, where some trial has the value
-            ``-inf``, and so the mean.
+            ``-inf``, and so the mean, or one that is too large for sums.
 
         Examples
         --------
@@ -486,11 +486,17 @@ class Result:
         >>> found.low < 1.837877 < found.high
         True
         """
-        if self.zero_weight_trials == 0:
+        if self.zero_weight_trials == 0 and not self.statistics.overflowed:
             return tails.mean_interval(self.summary(), method, level, **options)
         message = f"no interval: {self.zero_weight_trials} trials have the value -inf, and so has the mean"
+        if not self.zero_weight_trials:
+            message = f"no interval: {self._overflow()}"
         warnings.warn(message, tails.TailWarning, stacklevel=2)
         return tails.Interval(math.nan, math.nan, level, method, self.mean, self.trials, "finite values")
+
+    def _overflow(self) -> str:
+        """What is wrong where values are too large."""
+        return f"values as far from {self.center:.6g} as {float(self.extremes['value'][0]):.3g} have no sums of powers"
 
     def diagnose(self, **options: Any) -> Diagnosis:
         """What the tail allows one to say of the mean, in words and numbers.
@@ -507,6 +513,11 @@ class Result:
             With the verdict as ``text``, and every number in it as a field. Of the finite trials only, with a
             `fastsumo.tails.TailWarning`, where some trial has the value ``-inf``.
 
+        Raises
+        ------
+        ValueError
+            If no trial has a finite value, or one is too large for sums of powers.
+
         Examples
         --------
         >>> import fastsumo as fs
@@ -514,6 +525,8 @@ class Result:
         >>> found.regime, found.moments[2], round(found.constant.constant, 3)
         ('index 2', 'does not exist', 0.733)
         """
+        if self.statistics.overflowed:
+            raise ValueError(f"there is nothing to say of the mean: {self._overflow()}")
         source = self.tail_source
         law = tail_law(source)
         if law is not None and not law.note and source.chi_square is None and source.weight_tail_index is None:

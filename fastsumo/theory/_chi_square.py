@@ -61,6 +61,8 @@ def chi_square(model: Model) -> ChiSquare:
         return ChiSquare(math.nan, 0.0, "unknown", "the tails of w^2 q do not tell whether it can be integrated")
     weights = attempt(model)
     if weights is not None and not weights.doubt and weights.square_error < GOOD:
+        if math.isinf(weights.chi_square):
+            return ChiSquare(math.nan, 0.0, "unknown", "chi-square is finite, but too large for a float")
         error = weights.square_error * (1.0 + weights.chi_square)
         return ChiSquare(weights.chi_square, error, "quadrature")
     return _pilot(model, "" if weights is None else weights.doubt)

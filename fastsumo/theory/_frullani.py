@@ -109,7 +109,9 @@ def mean_log_average(model: Model, k: int) -> tuple[float, float] | None:
     with np.errstate(over="ignore"):
         integrand = np.exp(-k * np.exp(u)) - np.exp(k * log_phi)
     rest = _beyond(float(u[-1]), float(integrand[-1]), _times(far_out(model).near_zero, k))
-    error = 1e-11 + 0.1 * abs(rest) + (0.0 if weights is None else (2.0 + min(k, 4)) * weights.error)
+    error = 1e-11 + 0.1 * abs(rest)
+    if weights is not None:
+        error += (2.0 + min(k, 4) + k * weights.depth) * weights.error
     return (evidence + _STEP * math.fsum(integrand) + rest, error) if error < GOOD else None
 
 

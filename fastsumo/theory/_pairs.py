@@ -7,6 +7,7 @@ for sums ``A`` and ``B`` of ``a`` and ``b`` weights with ``c`` in common the exp
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from functools import lru_cache
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_PANELS = ((-40.0, -10.0, 3, 12), (-10.0, 14.0, 6, 16))  # of log t: from, to, how many, nodes in each
+_PANELS = ((-40.0, -10.0, 3, 12), (-10.0, 14.0, 12, 16))  # of log t: from, to, how many, nodes in each
 _GROWTH, _NODES = 1.4, 12  # of panels beyond
 _NEAR = 512  # log averages of up to so many weights are taken as they are, of more to first order
 _LEVELS = 50
+_CHECKED = 3  # variances that a second formula gives too
+_FEWEST = 16  # points of a transform that can be interpolated
 _FINER = 12  # levels, whose differences have to do with one: 4^-12 is left out
 _ROUNDING = 3e-11  # of the interpolated transform
 
@@ -48,11 +51,14 @@ class Pairs:
     ----------
     error : float
         Of a covariance.
+    of_each : float
+        What each weight of a sum adds to it.
     """
 
-    def __init__(self, u: Floats, log_phi: Floats, error: float) -> None:
+    def __init__(self, u: Floats, log_phi: Floats, error: float, of_each: float) -> None:
         from scipy.interpolate import make_interp_spline
 
+        self._u, self._log_phi = u, log_phi
         known = np.isfinite(log_phi) & (log_phi < 0.0)
         curve = make_interp_spline(u[known], np.log(-log_phi[known]) - u[known], k=7)
         at, self._weight = _rule(float(u[known][-1]))
@@ -65,11 +71,26 @@ class Pairs:
         self._one = transform(at)
         self._both = transform(np.logaddexp(at[:, None], at))
         self._scale = np.exp(np.minimum(at, 700.0))
-        self.error = error + _ROUNDING
+        self.error, self.of_each = error + _ROUNDING, of_each
 
     def bias(self, k: float) -> float:
         """``E L_k - log Z``."""
         return float(self._weight @ (np.exp(-k * self._scale) - np.exp(k * self._one)))
+
+    def spread(self, k: int) -> float:
+        """``Var L_k``, by a single integral.
+
+        With ``E`` of the exponential law, ``phi(t)^k = P(E > t W)`` for the sum ``W`` of ``k`` weights: it is how
+        ``log E - log W`` survives ``log t``, whose variance is that of ``log W`` and ``pi^2 / 6``. Its moments are
+        taken about a point of the table; for the kink there the trapezoidal rule errs by ``step^2 / 12``, no more.
+        """
+        at, step = self._u, float(self._u[1] - self._u[0])
+        survival, gone = np.exp(k * self._log_phi), -np.expm1(k * self._log_phi)
+        middle = int(np.argmin(np.abs(survival - 0.5)))
+        above, below, away = slice(middle + 1, None), slice(middle), np.abs(at - at[middle])
+        mean = step * (math.fsum(survival[above]) - math.fsum(gone[below]) + float(survival[middle]) - 0.5)
+        square = step * (math.fsum((away * survival)[above]) + math.fsum((away * gone)[below])) + step**2 / 12.0
+        return 2.0 * square - mean**2 - math.pi**2 / 6.0
 
     def joint(self, k: int) -> Floats:
         """The integrand of ``Var L_k``."""
@@ -88,8 +109,13 @@ class Pairs:
 
     def vanishes(self, k: int, index: float) -> bool:
         """Whether what lies beyond the table does not count in ``Var L_k``."""
-        rest = math.exp(k * self._one[-1]) * self._last**2
-        return k * index > 2.0 and rest / (k * index - 2.0) < GOOD
+        return self.rest(k, index) < GOOD
+
+    def rest(self, k: int, index: float) -> float:
+        """What about lies beyond the table of ``Var L_k``."""
+        if not k * index > 2.0:
+            return math.inf
+        return math.exp(k * self._one[-1]) * self._last**2 / min(k * index - 2.0, 1.0)
 
 
 def _rule(last: float) -> tuple[Floats, Floats]:
@@ -117,8 +143,11 @@ def _pairs(key: ByContent) -> Pairs | None:
     if table is None:
         return None
     u, log_phi, _ = table
+    if np.count_nonzero(np.isfinite(log_phi) & (log_phi < 0.0)) < _FEWEST:
+        return None
     weights = weights_of(model) if model.laplace is None else None
-    return Pairs(u, log_phi, 0.0 if weights is None else 4.0 * weights.error)
+    error, depth = (0.0, 0.0) if weights is None else (weights.error, weights.depth)
+    return Pairs(u, log_phi, 4.0 * error, depth**2 * error)
 
 
 def pairs_of(model: Model) -> Pairs | None:
@@ -209,14 +238,18 @@ class _Variances:
 
     def __init__(self, pairs: Pairs, far: FirstOrder, near_zero: float) -> None:
         self.pairs, self.far, self.near_zero = pairs, far, near_zero
+        sizes = (k for k in (2**i for i in range(_NEAR.bit_length())) if pairs.vanishes(k, near_zero))
+        checked = list(itertools.islice(sizes, _CHECKED))
+        off = [abs(pairs.covariance(pairs.joint(k)) - pairs.spread(k)) for k in checked]
+        self.error = max([pairs.error, *off]) + _NEAR * pairs.of_each  # a wide spread is too much for the rule
 
     def iwae(self, k: int) -> tuple[float, float] | None:
         if not self.pairs.vanishes(k, self.near_zero):
             return None
         if k > _NEAR:
             return float(self.far.variance(float(k))), self._far_error(k)
-        value = self.pairs.covariance(self.pairs.joint(k))
-        return value, self.pairs.error
+        error = self.pairs.error + k * self.pairs.of_each + self.pairs.rest(k, self.near_zero)
+        return self.pairs.spread(k), error
 
     def jackknife(self, estimator: JVI) -> tuple[float, float] | None:
         k, coefficients = estimator.k, estimator.coefficients()
@@ -230,7 +263,7 @@ class _Variances:
                     joint = self.pairs.joint(k - i - j + r)
                     parts.append(left * right * chance * self.pairs.covariance(joint, j - r, i - r))
                     loss += abs(left * right * chance)
-        return math.fsum(parts), loss * self.pairs.error
+        return math.fsum(parts), loss * self.error
 
     def sumo(self, estimator: SUMO) -> tuple[float, float] | None:
         """``S = L_m + sum_j (L_{m+j} - L_{m+j-1}) / P_j``, ``m`` the first log average that does not cancel.
@@ -251,7 +284,7 @@ class _Variances:
         beta = 2.0 * np.diff(with_last) - np.diff(square)
         chance = formula.survival(k - skipped)
         total = 2.0 * with_last[0] - square[0] + math.fsum(beta / chance)
-        error = self.pairs.error * (4.0 + float(np.sum(3.0 / chance)))
+        error = self.error * (4.0 + float(np.sum(3.0 / chance)))
         mean = 0.0 if math.isinf(last) else self._bias(last)
         if last > near:
             rest = self._rest(formula, skipped, near, last, mean)
@@ -296,7 +329,7 @@ class _Variances:
         mass = formula.mass(np.arange(1.0, last))
         first = self.pairs.covariance(self.pairs.joint(1), 0.0, last - 1.0) + self.pairs.bias(1) * self.pairs.bias(last)
         total = 2.0 * first - square[0] + math.fsum(steps / mass)
-        return total - self.pairs.bias(last) ** 2, self.pairs.error * (4.0 + float(np.sum(4.0 / mass)))
+        return total - self.pairs.bias(last) ** 2, self.error * (4.0 + float(np.sum(4.0 / mass)))
 
     def mlmc(self, estimator: MLMC, model: Model) -> tuple[float, float] | None:
         """With levels' differences ``D_l``, single level: ``sum E D_l^2 / p_l``.
@@ -321,8 +354,8 @@ class _Variances:
         terms = squares / chance
         factor = 0.25 / r
         rest = math.fsum(terms[near:]) + float(terms[-1]) * factor / (1.0 - factor)
-        lost = (4.0 + (4.0 * _FINER if summed else 0.0)) * self.pairs.error
-        error = self.pairs.error + lost * (1.0 + float(np.sum(1.0 / chance[:near])))
+        lost = (4.0 + (4.0 * _FINER if summed else 0.0)) * self.error
+        error = self.error + lost * (1.0 + float(np.sum(1.0 / chance[:near])))
         error += (self._far_error(base * 2**near) ** 2 + lost / limit) * rest
         start = self.pairs.covariance(self.pairs.joint(base))
         below, total = -self.pairs.bias(base), math.fsum(terms[:near]) + rest

@@ -329,7 +329,8 @@ def _variance(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -
         weights = weights_of(model)
         if weights is not None and weights.log_square_error < GOOD:
             error = weights.log_square_error * (1.0 + weights.var_log + weights.mean_log**2)
-            return Quantity(weights.var_log, "exact", error), ()
+            if error < GOOD * max(1.0, weights.var_log):
+                return Quantity(weights.var_log, "exact", error), ()
     gamma = gamma_moments(model)
     found = _pairs.variance(model, estimator, float(chi2)) if gamma is None else None
     if found is not None:

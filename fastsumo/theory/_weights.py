@@ -42,6 +42,8 @@ _SMALL, _LEFT_OUT = -50.0, -40.0  # logs of what is left out of cells, and of th
 _NONE = -700.0  # the log of a mass that is no number
 _RULING = slice(0, 3)  # of the test functions: mass, weight and square
 _LOG_T = np.concatenate([np.arange(-8.0, 8.0, 2.0), np.geomspace(8.0, 600.0, 12)])
+_WIDE, _MANY_LOG_T = 50.0, np.concatenate([np.arange(-8.0, 8.0, 2.0), np.arange(8.0, 700.0, 12.0)])
+_DEEP = 16.0  # logs, by which the median weight may lie below the evidence
 _SINGULAR = 8.0  # a log weight that only a singularity, or a very narrow peak, reaches
 _HEAVY = 0.5  # a k-hat beyond which there may be no variance
 _EQUAL = 1e-8  # a chi-square that is lost in rounding
@@ -92,6 +94,18 @@ class Weights:
     def mean_log(self) -> float:
         """``E log w - log Z``."""
         return float(self.mass @ self.log_weight)
+
+    @cached_property
+    def depth(self) -> float:
+        """How far below the evidence the median log weight lies; 0 where that is near.
+
+        Over so many scales errors of ``exp(-t w)`` may add up in logs of sums of weights, once for each weight: the
+        ``t`` at which cells are judged are few there.
+        """
+        order = np.argsort(self.log_weight)
+        middle = min(int(np.searchsorted(np.cumsum(self.mass[order]), 0.5)), order.size - 1)
+        depth = -float(self.log_weight[order][middle])
+        return depth if depth > _DEEP else 0.0
 
     @cached_property
     def var_log(self) -> float:
@@ -219,7 +233,14 @@ class _Quadrature:
         self.points, self.bad = 0, ""
         self.powers = sum(self.far.near_zero.above(power) is not False for power in (1.0, 2.0))  # of log w, integrable
         self.most = _MOST[0] if self.space.arrays else _MOST[1]
-        self.errors = np.zeros(_LOG_T.size + 5)
+        self.log_t = _MANY_LOG_T if self.is_wide() else _LOG_T
+        self.errors = np.zeros(self.log_t.size + 5)
+
+    def is_wide(self) -> bool:
+        """Whether log weights are spread over more than the few ``t`` that are far from 1 can judge."""
+        log_weights = drawn_log_weights(self.model)
+        finite = log_weights[np.isfinite(log_weights)]
+        return bool(finite.size > 0 and np.ptp(np.quantile(finite, [0.01, 0.99])) > _WIDE)
 
     def weights(self) -> Weights | None:
         if self.far.has_mean is False:
@@ -283,7 +304,7 @@ class _Quadrature:
             if found is None:
                 return None
             if before is None or max(abs(found[0] - scale[0]), abs(found[1] - scale[1])) > 1e-3:
-                scale, settled_sizes = found, np.zeros(_LOG_T.size + 5)
+                scale, settled_sizes = found, np.zeros(self.log_t.size + 5)
                 before, sizes = self.sums(cells, scale)
                 for each in done:
                     settled_sizes += self.sums(each, scale)[1]
@@ -336,7 +357,7 @@ class _Quadrature:
         grown = cells.log_mass + np.maximum(self.powers * size, 0.0)
         top = np.maximum(np.maximum(grown, cells.log_product - scale[0]), log_square)
         some = np.max(top, axis=1) > _SMALL
-        integrals = np.zeros((len(cells), _LOG_T.size + 5))
+        integrals = np.zeros((len(cells), self.log_t.size + 5))
         log_mass, relative, size = cells.log_mass[some], cells.log_weight[some] - scale[0], size[some]
         mass = np.exp(log_mass)
         columns = [
@@ -346,7 +367,7 @@ class _Quadrature:
             np.sign(relative) * np.exp(log_mass + size) if self.powers > 0 else 0.0 * mass,
             np.exp(log_mass + 2.0 * size) if self.powers > 1 else 0.0 * mass,
         ]
-        columns += [mass * np.exp(-np.exp(np.minimum(t + relative, 50.0))) for t in _LOG_T]
+        columns += [mass * np.exp(-np.exp(np.minimum(t + relative, 50.0))) for t in self.log_t]
         integrals[some] = np.stack([column.sum(axis=1) for column in columns], axis=1)
         return integrals, np.array([float(np.abs(column).sum()) for column in columns])
 
@@ -397,6 +418,7 @@ class _Quadrature:
         for power in range(1, self.powers + 1):
             errors[2 + power] += np.exp(sizes[1 + power][~keep]).sum()
         plain = max(float(np.max(errors[5:])), float(errors[1]), float(errors[0]), abs(whole - 1.0) - 1e-12)
+        plain = max(plain, abs(evidence) * np.finfo(float).eps)
         found = Weights(
             relative[keep],
             mass / whole,

@@ -440,6 +440,15 @@ def test_diagnose_advises_another_law_only_where_there_is_one():
     assert "fs.MLMC" not in fs.simulate(power_tail, fs.ELBO(), 50_000).diagnose().text
 
 
+def test_values_too_large_for_sums_have_no_interval_and_say_why():
+    run = fs.simulate(MODELS["high"].with_params([0.0, 1e80]), fs.SUMO(fs.roulette.Harmonic(cap=50)), 3000)
+    assert run.statistics.overflowed
+    with pytest.warns(fs.tails.TailWarning, match="have no sums of powers"):
+        assert math.isnan(run.interval().low)
+    with pytest.raises(ValueError, match=r"values as far from 3.3\d*e\+80 as 5.\d*e\+81 have no sums of powers"):
+        run.diagnose()
+
+
 def test_diagnose_advises_no_cap_where_there_is_one():
     found = fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=800)), 10_000).diagnose()
     assert found.regime == "index 2"
