@@ -33,9 +33,9 @@ class Blocks:
     def take(self) -> tuple[int, int] | None:
         """The next block as (first trial, trials), or None."""
         with self._lock:
-            low = max(self._next * self._size, self._first)
+            number = self._next
             self._next += 1
-        high = min(self._next * self._size, self._stop)
+        low, high = max(number * self._size, self._first), min((number + 1) * self._size, self._stop)
         return (low, high - low) if low < high else None
 
 

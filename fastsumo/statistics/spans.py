@@ -6,9 +6,11 @@ Spans = list[tuple[int, int]]
 
 
 def joined(spans: Spans) -> Spans:
-    """Disjoint spans (first, last + 1), sorted, neighbours made one."""
+    """Disjoint spans (first, last + 1), sorted, neighbours made one; that two have a trial in common is an error."""
     out: Spans = []
     for low, high in sorted(spans):
+        if out and out[-1][1] > low:
+            raise AssertionError(f"trial {low} was run twice")
         if out and out[-1][1] == low:
             out[-1] = (out[-1][0], high)
         else:

@@ -1,4 +1,4 @@
-"""Which runs need a thread of their own, and that those without one end as the others do."""
+"""How trials are shared out among threads; which runs need none, and that these end as the others do."""
 
 from __future__ import annotations
 
@@ -8,10 +8,38 @@ import pytest
 from bits import same_bits
 
 import fastsumo as fs
-from fastsumo.engine.blocks import is_short
+from fastsumo.engine.blocks import Blocks, is_short
 from fastsumo.engine.cpu.workers import Worker
+from fastsumo.statistics.spans import joined
 
 NOTE = fs.models.note()
+
+
+def test_no_trial_is_handed_out_twice_whoever_comes_between() -> None:
+    """Another thread may go on as soon as a lock is free: here it does each time, and takes a block."""
+    blocks, taken = Blocks(50, 1000, 100), []
+
+    class Busy:
+        entered = 0
+
+        def __enter__(self) -> None:
+            self.entered += 1
+
+        def __exit__(self, *_: object) -> None:
+            if self.entered % 2:
+                taken.append(blocks.take())
+
+    blocks._lock = Busy()  # type: ignore[assignment]
+    while None not in taken:
+        taken.append(blocks.take())
+    found = sorted(block for block in taken if block is not None)
+    assert found == [(50, 50), *((first, 100) for first in range(100, 1000, 100)), (1000, 50)]
+
+
+def test_trials_that_were_run_twice_are_an_error() -> None:
+    assert joined([(4, 6), (0, 2), (2, 3)]) == [(0, 3), (4, 6)]
+    with pytest.raises(AssertionError, match="trial 2 was run twice"):
+        joined([(0, 3), (2, 4)])
 
 
 @pytest.mark.parametrize(
