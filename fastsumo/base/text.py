@@ -129,6 +129,17 @@ def short(number: float) -> str:
     return f"{number:.3g}"
 
 
+def percent(share: float) -> str:
+    """A share in percent, to two digits.
+
+    Examples
+    --------
+    >>> percent(0.01234), percent(0.5), percent(0.998), percent(math.nan)
+    ('1.2 %', '50 %', '100 %', 'nan %')
+    """
+    return f"{100.0 * share:.0f} %" if share > 0.095 else f"{100.0 * share:.2g} %"
+
+
 def duration(seconds: float) -> str:
     """A time as a person says it.
 

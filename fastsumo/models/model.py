@@ -145,7 +145,10 @@ class Model:
         if self.data is not None:
             return None
         if callable(self._evidence):
-            return float(self._evidence(self.params))
+            found = checks.floats(f"log_evidence of model {self.name!r}", self._evidence(self.params))
+            if found.size != 1 or not np.isfinite(found).all():
+                raise ValueError(f"log_evidence of model {self.name!r} must give a finite number, but gave {found}")
+            return float(found.reshape(()))
         return None if self._evidence is None else float(self._evidence)
 
     def with_params(self, params: ArrayLike) -> Model:
@@ -300,7 +303,16 @@ class Model:
         if self.data is None or not callable(self._evidence):
             return None
         raw = readonly(np.ascontiguousarray(self.data[first:stop], dtype=np.float64))
-        return checks.floats(f"log_evidence of model {self.name!r}", self._evidence(raw, self.params))
+        found = checks.floats(f"log_evidence of model {self.name!r}", self._evidence(raw, self.params))
+        if found.shape != raw.shape[:1]:
+            raise ValueError(
+                f"log_evidence of model {self.name!r} must give one number for each of {len(raw)} rows, "
+                f"got shape {found.shape}"
+            )
+        if not np.all(found < np.inf):
+            bad = int(np.argmin(found < np.inf))
+            raise ValueError(f"log_evidence of model {self.name!r} gives {found[bad]} for row {first + bad}")
+        return found
 
     def at_row(self, row: int) -> Model:
         """A model without data: this one at one row. All rows share compiled code.

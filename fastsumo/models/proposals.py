@@ -393,7 +393,8 @@ def _scale(covariance: NDArray[np.float64], dim: int) -> NDArray[np.float64]:
             f"covariance must be a number, {dim} variances or a ({dim}, {dim}) matrix to fit the mean, "
             f"got shape {covariance.shape}"
         )
-    if not np.allclose(covariance, covariance.T, rtol=1e-10, atol=0.0):
+    spread = np.sqrt(np.abs(np.diag(covariance)))
+    if np.any(np.abs(covariance - covariance.T) > 1e-10 * np.outer(spread, spread)):  # a covariance near 0 is rounded
         raise ValueError("covariance must be symmetric")
     factor = _cholesky(covariance)
     if factor is None:

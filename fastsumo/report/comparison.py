@@ -6,7 +6,7 @@ import math
 import textwrap
 from typing import Any
 
-from fastsumo.base.text import NARROWEST, Column, short, table, with_error
+from fastsumo.base.text import NARROWEST, Column, percent, short, table, with_error
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import SideBySide
 
@@ -51,7 +51,7 @@ def columns(found: SideBySide) -> list[Column]:
         ),
         Column("tail", [_measured(row.tail_index, row.tail_error, "") for row, _ in rows], rank=1),
         Column("theory", [f"{row.predicted_tail_index:.3g}" for row, _ in rows], rank=3),
-        Column("largest", [f"{100.0 * row.largest_share:.2g} %" for row, _ in rows], rank=3),
+        Column("largest", [percent(row.largest_share) for row, _ in rows], rank=3),
     ]
 
 

@@ -573,15 +573,21 @@ def _of_draws(draw: Callable[[int], Any], roulette: Roulette) -> list[str]:
         raise ValueError(f"draw(n) must return n whole numbers, got {drawn[broken[0]]}")
     if not np.isfinite(drawn).all():
         return ["some K are infinite: a uniform of 0 is divided by, perhaps"]
-    if (drawn == drawn[0]).all():
+    first, second = roulette.survival([int(drawn[0]), int(drawn[0]) + 1])
+    if (drawn == drawn[0]).all() and (first - second) ** _DRAWS < _RARE:
         return [f"draw(n) gives one K, {int(drawn[0])}, n times; trials need a K of their own"]
     alike = float(np.mean(drawn[1:] == drawn[:-1]))
     wanted = float(np.sum((np.unique(drawn, return_counts=True)[1] / _DRAWS) ** 2))
     if abs(alike - wanted) > 8.0 / math.sqrt(_DRAWS):
+        why = "several trials share one K, perhaps, or they are in order"
+        if alike < wanted:
+            why = "their uniforms are antithetic, perhaps, or quasi-random"
         return [
-            f"the K drawn are not independent: {alike:.1%} of neighbours are equal, where {wanted:.1%} would be; "
-            "several trials share one K, perhaps, or they are in order"
+            f"the K drawn are not independent: {alike:.1%} of neighbours are equal, where {wanted:.1%} would be; {why}"
         ]
+    for lag in sorted({_DRAWS // parts for parts in range(2, 101)}):
+        if (drawn[lag:] == drawn[:-lag]).mean() > 0.5 * (1.0 + wanted):
+            return [f"the K drawn are not independent: after {lag:,} of them the same come again"]
     if _fits(drawn, roulette.survival):
         return []
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
-from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, count, labelled, short, table, with_error
+from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, count, labelled, percent, short, table, with_error
 from fastsumo.base.words import spelled
 from fastsumo.engine.devices import open_row_engine
 from fastsumo.estimators.estimators import Estimator, Taylor
@@ -346,11 +346,11 @@ def evaluate(
     assert model.data is not None
     _scan(model)
     model.rows(0, 1)  # what is wrong with prepare is said here
+    truth = _truth(model)
     with make_progress(progress, model.data.shape[0] * each, f"{model.name} · {label(estimator)}") as bar:
         bar.stage("compiling")
         engine = open_row_engine(model, estimator, int(seed), threads=most)
         sums, used, interrupted = engine.evaluate(each, bar)
-    truth = _truth(model)
     return Evaluation(model.name, estimator, int(seed), sums, truth, engine.elapsed, used, interrupted)
 
 
@@ -410,7 +410,7 @@ def _worst_columns(worst: NDArray[Any]) -> list[Column]:
     columns.append(Column("log evidence", log_evidence))
     for rank, (head, name) in enumerate([("variance", "variance"), ("tail index", "tail_index")]):
         columns.append(Column(head, [f"{value:.3g}" for value in worst[name]], rank + 1))
-    columns.append(Column("largest", [f"{100 * value:.2g} %" for value in worst["largest_share"]], 3))
+    columns.append(Column("largest", [percent(value) for value in worst["largest_share"]], 3))
     columns.append(Column("cost", [short(float(value)) for value in worst["cost"]], 4))
     columns.append(Column("zero weight", [str(value) for value in worst["zero_weight_trials"]], 2))
     return columns

@@ -17,12 +17,13 @@ from fastsumo.models.model import Model
 from fastsumo.models.parsing import parse_model
 from fastsumo.runs.arguments import thread_count
 from fastsumo.runs.levels import Levels
-from fastsumo.theory import terms_of_sumo
+from fastsumo.theory import has_zero_weights, terms_of_sumo
 
 Floats = NDArray[np.float64]
 
 _LARGEST_TABLE = 10_000_000
 _PILOT_TERMS, _PILOT_SEQUENCES = 128, 20_000
+_ZERO = "a weight{} may be zero: SUMO is -inf then, and no law of K gives it a variance"
 _RAREST = 1e-12  # the least P(K >= k) of a table, so that no trial is divided by 0
 
 
@@ -95,6 +96,10 @@ def _terms(source: Model | Levels | str, last: int) -> tuple[float, Floats]:
     if isinstance(source, str):
         source = parse_model(source)
     if isinstance(source, Model):
+        if source.data is not None:
+            raise ValueError(f"model {source.name!r} has data: take one row, model.at_row(i)")
+        if has_zero_weights(source):
+            raise ValueError(_ZERO.format(f" of model {source.name!r}"))
         known = terms_of_sumo(source, last)
         return _of_pilot(source, last) if known is None else known
     raise TypeError(f"optimal needs a fastsumo Model or what fs.levels returned, got {source!r}")
@@ -102,6 +107,8 @@ def _terms(source: Model | Levels | str, last: int) -> tuple[float, Floats]:
 
 def _of_levels(source: Levels, last: int) -> tuple[float, Floats]:
     """As if increments were uncorrelated, which they are to first order: levels do not keep their products."""
+    if source.left_out:
+        raise ValueError(_ZERO.format(""))
     k = np.arange(1.0, last + 1.0)
     square, mean = source.second_moment(k), source.mean_increment(k)
     rest = np.append(np.cumsum(mean[::-1])[::-1][1:], 0.0)
@@ -117,8 +124,8 @@ def _of_pilot(model: Model, last: int) -> tuple[float, Floats]:
     engine = open_engine(model, ELBO(), 0, threads=thread_count(None, model))
     rows = np.concatenate(list(engine.increments(marks, near + 1, _PILOT_SEQUENCES)))
     steps, first = rows[:, :near], rows[:, near]
-    whole = np.isfinite(steps).all(axis=1) & np.isfinite(first)
-    steps, first = steps[whole], first[whole]
+    if not np.isfinite(rows).all():
+        raise ValueError(_ZERO.format(f" of model {model.name!r}"))
     square, mean = np.mean(steps**2, axis=0), steps.mean(axis=0)
     k = np.arange(near + 1.0, last + 1.0)
     share = near * (near + 1.0) / (k * (k + 1.0))

@@ -181,10 +181,12 @@ class Stratified:
         table = np.zeros(len(self.results), STRATA)
         for row, result in zip(table, self.results, strict=True):
             stratum = _stratum(result)
-            largest = np.abs(result.extremes["value"][0] - self.center) if result.extremes.size else 0.0
             row["low"], row["high"], row["probability"] = stratum.low, stratum.high, stratum.probability
             row["trials"], row["cost"], row["mean"] = result.trials, result.cost, result.mean
-            row["variance"], row["largest"] = result.variance, math.inf if result.zero_weight_trials else largest
+            row["variance"], row["largest"] = (
+                result.variance,
+                (math.inf if result.zero_weight_trials else _largest(result, self.center)),
+            )
         return table
 
     @property
@@ -475,8 +477,8 @@ class Stratified:
         ndarray
             As far as the probability is above that of what is missing.
         """
-        largest = self.strata["largest"]
-        last = math.log10(max(float(largest[np.isfinite(largest)].max(initial=0.0)), 1e-300))
+        largest = max(_largest(result, self.center) for result in self.results)
+        last = math.log10(largest) if largest > 0.0 else 0.0
         first = 0 if last > 1.0 else math.floor(last) - 2
         usual = max(1, min(4, int(_ROWS / (last - first))))
         many = usual if per_decade is None else checks.whole("per_decade", per_decade, 1)
@@ -548,6 +550,11 @@ def _beyond(result: Result, x: Floats) -> tuple[Floats, Floats]:
     """Shares of the trials above ``center + x`` and below ``center - x``."""
     above, below = (result.histogram.beyond(x, side) for side in ("right", "left"))
     return above / result.trials, (below + result.zero_weight_trials) / result.trials
+
+
+def _largest(result: Result, center: float) -> float:
+    """The largest distance from the centre of trials that are not ``-inf``."""
+    return abs(float(result.extremes["value"][0]) - center) if result.extremes.size else 0.0
 
 
 def trimmed(result: Result) -> Result:

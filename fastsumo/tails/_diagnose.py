@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.shown import Shown
-from fastsumo.base.text import Column, Rows
+from fastsumo.base.text import Column, Rows, percent
 
 from ._checks import MIN_POINTS
 from ._index import TailIndex, tail_index
@@ -389,8 +389,8 @@ def _moment_words(d: Diagnosis) -> str:
 
 def _single_words(d: Diagnosis) -> str:
     return (
-        f"The largest trial holds {100 * d.largest.shares[:1].sum():.2g} % of the sum of squares and the "
-        f"largest {d.largest.dropped} hold {100 * d.largest.share:.2g} %: without them the variance is "
+        f"The largest trial holds {percent(float(d.largest.shares[:1].sum()))} of the sum of squares and the "
+        f"largest {d.largest.dropped} hold {percent(d.largest.share)}: without them the variance is "
         f"{d.largest.variance_without:.4g} instead of {d.variance:.4g}."
     )
 

@@ -8,7 +8,7 @@ from ._far import FarOut, far_out
 from ._frullani import iwae, log_evidence_of
 from ._octaves import Parts, parts
 from ._pairs import terms_of_sumo
-from ._predict import gamma_moments, last_sample, predict, series_index, tail, tail_index
+from ._predict import gamma_moments, has_zero_weights, last_sample, predict, series_index, tail, tail_index
 from ._quantities import ChiSquare, Prediction, Quantity
 from ._runs import PowerTail, has_moment, tail_law, tail_survival
 from ._taylor import best_series, centered, evidence_of
@@ -27,6 +27,7 @@ __all__ = [
     "far_out",
     "gamma_moments",
     "has_moment",
+    "has_zero_weights",
     "iwae",
     "khat_of_weights",
     "last_sample",

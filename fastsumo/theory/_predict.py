@@ -277,7 +277,7 @@ def _mean(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -> Qu
         return _taylor.mean_of(estimator, _taylor.series_of(model, estimator, chi2), tail)
     if tail.exists(1.0) is False:
         return Quantity(-math.inf if isinstance(estimator, IWAE) else math.nan, "infinite")
-    if _has_zeros(model):
+    if has_zero_weights(model):
         return Quantity(-math.inf, "exact")
     if tail.exists(1.0) is None:  # that of an IWAE may, where that of trials which end before does not
         return UNKNOWN
@@ -308,8 +308,24 @@ def _mean(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -> Qu
     return Quantity(evidence - (0.0 if isinstance(estimator, JVI) else 0.5 * float(chi2) / parts[0][1]), "first-order")
 
 
-def _has_zeros(model: Model) -> bool:
-    """Whether a weight is known to be zero now and then, so that no mean is finite."""
+def has_zero_weights(model: Model) -> bool:
+    """Whether a weight is known to be zero now and then, so that no mean of SUMO is finite.
+
+    Parameters
+    ----------
+    model : Model
+        Without data.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import fastsumo as fs
+    >>> has_zero_weights(fs.models.note())
+    False
+    """
     return gamma_shape(model) is None and zero_weights(model) > NO_WEIGHT
 
 
@@ -321,7 +337,7 @@ def _variance(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -
         return Quantity(0.0, "exact"), ()
     if tail.exists(2.0) is False:
         return INFINITE, ()
-    if _has_zeros(model):
+    if has_zero_weights(model):
         return UNKNOWN, ("a weight may be zero, so that the mean is -inf and there is no variance",)
     if tail.exists(2.0) is None:
         return UNKNOWN, ()

@@ -229,3 +229,15 @@ def test_bad_input() -> None:
             Mixture([one, one], weights)
     with pytest.raises(ValueError, match="weights must be finite"):
         Mixture([one, one], [1.0, math.nan])
+
+
+def test_a_covariance_may_be_rounded_where_it_is_near_zero() -> None:
+    """As the inverse of a Hessian is, whose off-diagonal numbers are noise."""
+    spread = np.array([1e-3, 1.0, 1e5])
+    noise = 1e-14 * np.random.default_rng(0).normal(size=(3, 3)) * np.outer(spread, spread)
+    rounded = fs.proposals.Gaussian(np.zeros(3), np.diag(spread**2) + noise)
+    exact = fs.proposals.Gaussian(np.zeros(3), spread**2)
+    x = spread * np.ones((1, 3))
+    np.testing.assert_allclose(rounded.log_density(x), exact.log_density(x), rtol=1e-12)
+    with pytest.raises(ValueError, match="covariance must be symmetric"):
+        fs.proposals.Gaussian(np.zeros(2), [[1.0, 0.0], [1e-3, 1e4]])

@@ -353,6 +353,28 @@ BAD = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("gives", "words"),
+    [
+        (lambda rows, params: 3.0, r"one number for each of 5 rows, got shape \(\)"),
+        (lambda rows, params: rows[:, :1], r"got shape \(5, 1\)"),
+        (lambda rows, params: np.zeros(3), r"got shape \(3,\)"),
+        (lambda rows, params: np.where(rows[:, 0] > rows[3, 0], 0.0, math.nan), "gives nan for row"),
+    ],
+)
+def test_log_evidence_that_is_not_one_number_a_row(gives, words, compilations):
+    made = fs.Model(shifted, 2, [1.0, 0.0], data=table(5), log_evidence=gives)
+    with pytest.raises(ValueError, match=words):
+        fs.evaluate(made, fs.ELBO(), 1)
+    assert compilations.passes == 0
+
+
+@pytest.mark.parametrize("gives", [lambda params: math.nan, lambda params: np.zeros(2)])
+def test_log_evidence_of_params_that_is_no_number(gives):
+    with pytest.raises(ValueError, match="log_evidence of model 'half' must give a finite number"):
+        fs.theory.predict(fs.Model(lambda z, params: z[0], 1, [1.0], log_evidence=gives, name="half"), fs.ELBO())
+
+
 @pytest.mark.parametrize(("act", "kind", "message"), BAD)
 def test_bad_input(act, kind, message, compilations):
     with pytest.raises(kind, match=message):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from zoo import half_empty
 
 import fastsumo as fs
 from fastsumo.runs.optimal import _falling, _of_pilot
@@ -114,6 +115,8 @@ def test_optimal_far_out_is_the_harmonic_law_but_for_a_factor():
         (NOTE, 10, {"variance": -1.0}, ValueError, "variance"),
         (NOTE, 10, {"variance": 1.0, "expected_cost": 3.0}, ValueError, "not both"),
         (fs.Model(lambda z, params: 0.5, 1, name="equal"), 10, {}, ValueError, "must be positive"),
+        (fs.Model(lambda z, row, params: z[0], 1, data=[[1.0]], name="rows"), 10, {}, ValueError, r"model\.at_row"),
+        *((fs.Model(half_empty.function, dim, [1.0]), 10, {}, ValueError, "SUMO is -inf then") for dim in (1, 3)),
     ],
 )
 def test_bad_arguments(source, cap, options, error, words):

@@ -304,6 +304,11 @@ def test_zero_weights_are_beyond_every_distance() -> None:
     assert abs(tail["below"] - 0.5) < 4.5 * tail["std_error"]
     assert tail["above"] == 0.0
     assert "have the value -inf" in str(found)
+    distances = found.distances()
+    finite = max(np.abs(result.extremes["value"] - found.center).max() for result in found.results)
+    assert distances[0] < 1.0 < distances[-1] <= finite < 10.0 * distances[-1]
+    nothing = fs.stratify(fs.Model(half_empty.function, 1, [-40.0]), fs.SUMO(fs.roulette.Harmonic(cap=4)), cost=1e4)
+    assert nothing.distances()[[0, -1]].tolist() == [0.01, 1.0]  # all values are -inf
 
 
 def test_strata_of_a_study_are_put_together(tmp_path: Path) -> None:
