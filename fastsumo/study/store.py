@@ -19,7 +19,7 @@ from fastsumo._version import __version__
 from fastsumo.errors import StudyError
 from fastsumo.models.serialization import Recipe
 from fastsumo.study.records import CELL_FIELDS, Cell, Run, StoredModel, cell_of_row, claims_of_text, row_of_cell
-from fastsumo.study.store_faults import BUSY, check_whole, damaged, explained, has_log
+from fastsumo.study.store_faults import BUSY, check_whole, damaged, explained, has_log, warn_of_lost_log
 
 FORMAT = 2  # 1 had no checksums, and is read and written as it is
 _APPLICATION = 0x66734D4F  # SQLite's own place for saying whose file it is
@@ -73,6 +73,7 @@ class Store:
             if new:
                 self._make()
             check_whole(self.path)
+            warn_of_lost_log(self.path)
             self._connection = self._open()
             try:
                 self._check_kind()

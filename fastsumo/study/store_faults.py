@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+import warnings
 from pathlib import Path
 
 from fastsumo.base.files import readable
@@ -59,7 +61,25 @@ def check_whole(path: Path) -> None:
         raise StudyError(f"{path} is cut short: {path.stat().st_size:,} of {size:,} bytes; restore a copy")
 
 
+def warn_of_lost_log(path: Path) -> None:
+    """Warn where nobody has closed the file, and its log has gone: a copy of it alone lacks what was stored last."""
+    for wait in (0.0, 0.2):  # who opens or closes it is in that state for a moment
+        time.sleep(wait)
+        with open(path, "rb") as file:
+            if file.read(20)[18:] != b"\2\2" or _log(path).exists():
+                return
+    warnings.warn(
+        f"{path} was not closed, and no {_log(path).name} lies beside it: if it was copied or moved without, the "
+        "trials stored last are not in it, and will be run again",
+        stacklevel=4,
+    )
+
+
 def has_log(path: Path) -> bool:
     """Whether SQLite's write-ahead log lies beside the file."""
-    log = path.with_name(path.name + "-wal")
+    log = _log(path)
     return log.exists() and log.stat().st_size > 0
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")

@@ -103,6 +103,19 @@ def test_a_file_whose_writer_was_killed_is_mended_by_who_reads_it(path: Path, tm
     assert [cell.state for cell in Study(left).status().cells] == ["done"]
 
 
+def test_a_copy_without_the_log_of_a_process_that_was_killed_says_what_it_lacks(path: Path, tmp_path: Path) -> None:
+    left = tmp_path / "left.study"
+    with Store(path, write=True) as store:
+        with store.transaction():
+            cell = store.cells()[0]
+            cell.trials = 20_000
+            store.update_cell(cell)
+        shutil.copy(path, left)
+    with pytest.warns(UserWarning, match=r"left\.study was not closed, and no left\.study-wal lies beside it"):
+        Study(left)
+    assert (Study(left).status().cells[0].target, Study(path).status().cells[0].target) == (10_000, 20_000)
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"hello", b"x" * 5000, b"SQLite format 3\0" + b"\0" * 200],

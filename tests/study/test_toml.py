@@ -38,7 +38,7 @@ DECLARED = """
 
 def test_a_study_declared_in_toml(tmp_path: Path) -> None:
     source(tmp_path, SHIFTED.format(scale=0.5))
-    (tmp_path / "grid.toml").write_text(textwrap.dedent(DECLARED), encoding="utf-8")
+    (tmp_path / "grid.toml").write_text(textwrap.dedent(DECLARED), encoding="utf-8-sig")  # as Windows does
     study = Study.from_toml(tmp_path / "grid.toml")
     study.run(threads=1, **QUICK)
     assert study.path == tmp_path / "grid ä.study"
