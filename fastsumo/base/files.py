@@ -120,7 +120,7 @@ def written_whole(target: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(file)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename in (None, name):
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, name):
             error.filename = os.fspath(target)  # such as a disk without room, which knows no name
         raise
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fastsumo.base import words
 from fastsumo.base.files import is_database, readable, written_whole
+from fastsumo.errors import DamagedError
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.estimators.parsing import parse_estimator
 from fastsumo.estimators.roulette import Table
@@ -24,6 +25,7 @@ from fastsumo.runs.provenance import Provenance
 from fastsumo.statistics import format_1
 from fastsumo.statistics.merger import StatisticsMerger
 from fastsumo.statistics.packed import pack
+from fastsumo.statistics.spans import joined
 from fastsumo.statistics.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -130,10 +132,15 @@ def _unpacked(header: dict[str, Any], packed: NDArray[np.uint8]) -> dict[str, An
 
 
 def _fields(header: dict[str, Any], provenance: Provenance, statistics: Statistics) -> dict[str, Any]:
+    """The fields, if the statistics are those of the trials: a fault of first versions counted some trials twice."""
+    ranges = {int(seed): joined([(low, high) for low, high in spans]) for seed, spans in header["ranges"].items()}
+    counted = sum(high - low for spans in ranges.values() for low, high in spans)
+    if statistics.finite + statistics.zero_weight != counted:
+        raise DamagedError("its statistics are not those of its trials")
     return {
         "provenance": provenance,
         "statistics": statistics,
-        "ranges": {int(seed): [(low, high) for low, high in spans] for seed, spans in header["ranges"].items()},
+        "ranges": ranges,
         "center": header["center"],
         "elapsed": header["elapsed"],
         "threads": header["threads"],

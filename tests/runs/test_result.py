@@ -199,6 +199,25 @@ def test_truncated_files(result, tmp_path, kept):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("ranges", "said"),
+    [
+        ([[0, 3000], [2000, 3000]], "trial 2000 was run twice"),
+        ([[0, 1000], [2000, 3000]], "its statistics are not those of its trials"),
+    ],
+)
+def test_a_result_of_other_trials_than_it_says_is_not_read(tmp_path: Path, ranges: list[list[int]], said: str) -> None:
+    """As some are that first versions wrote, where two threads had the same trials."""
+    fs.simulate(MODELS["note"], fs.ELBO(), 3000).save(tmp_path / "run.npz")
+    with np.load(tmp_path / "run.npz") as archive:
+        arrays = dict(archive)
+    header = json.loads(arrays["header"].tobytes()) | {"ranges": {"0": ranges}}
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez(tmp_path / "other.npz", **arrays)
+    with pytest.raises(ValueError, match=f"other.npz is a damaged fastsumo result .*{said}"):
+        fs.load(tmp_path / "other.npz")
+
+
 def test_files_with_flipped_bits(result, tmp_path):
     path = tmp_path / "run.npz"
     whole = _saved(result, path)
