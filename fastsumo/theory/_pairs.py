@@ -356,7 +356,7 @@ class _Variances:
         rest = math.fsum(terms[near:]) + float(terms[-1]) * factor / (1.0 - factor)
         lost = (4.0 + (4.0 * _FINER if summed else 0.0)) * self.error
         error = self.error + lost * (1.0 + float(np.sum(1.0 / chance[:near])))
-        error += (self._far_error(base * 2**near) ** 2 + lost / limit) * rest
+        error += (self._far_error(base * 2**near) ** 2 + lost / limit) * abs(rest)
         start = self.pairs.covariance(self.pairs.joint(base))
         below, total = -self.pairs.bias(base), math.fsum(terms[:near]) + rest
         if estimator.first:

@@ -25,6 +25,7 @@ from ._survival import SurvivalFormula
 from ._tails import MOST, Tail, is_bounded, tail_of
 from ._weights import GOOD, drawn_log_weights, tails_of_weights, weights_of, zero_weights
 
+SHARP = 1e-2  # relative error of a number called exact, at most; those of nearly equal weights are less than rounding
 CLOSE = 0.1  # relative error up to which a variance is of first order
 DEPTH = 0.25  # chi-square per sample up to which first order is taken for an answer
 
@@ -94,7 +95,7 @@ def predict(model: Model | str, estimator: Estimator | str) -> Prediction:
         variance,
         cost,
         together.times(cost),
-        UNKNOWN if math.isnan(tail.index) else Quantity(tail.index, "first-order"),
+        UNKNOWN if math.isnan(tail.index) else Quantity(tail.index, "first-order", _half(tail)),
         constant,
         chi2,
         (*said, *_notes(model, variance, tail, chi2)),
@@ -109,6 +110,12 @@ def _numbers(model: Model, estimator: Estimator, chi2: ChiSquare) -> tuple[tuple
     variance, said = _variance(model, estimator, chi2, tail)
     constant = UNKNOWN if math.isnan(tail.constant) else Quantity(tail.constant, "first-order")
     return (mean, variance, _of_blocks(model, estimator, chi2, variance), constant), tail, said
+
+
+def _half(tail: Tail) -> float:
+    """Of the bounds of a tail index that is none but nearly known."""
+    apart = 0.5 * (tail.high - tail.low)
+    return apart if math.isfinite(apart) else 0.0
 
 
 def check(model: Model | str, estimator: Estimator | str, parts: bool = False) -> tuple[Model, Estimator]:
@@ -351,7 +358,7 @@ def _variance(model: Model, estimator: Estimator, chi2: ChiSquare, tail: Tail) -
     found = _pairs.variance(model, estimator, float(chi2)) if gamma is None else None
     if found is not None:
         value, error = found
-        if error < GOOD * max(1.0, abs(value)):
+        if error < min(GOOD * max(1.0, abs(value)), SHARP * abs(value)):
             return Quantity(value, "exact", error), ()
         if error < CLOSE * abs(value):
             return Quantity(value, "first-order", error), ()

@@ -48,8 +48,11 @@ class Quantity:
     def __repr__(self) -> str:
         if self.kind in ("infinite", "unknown"):
             return self.kind
-        least = 1e-9 * abs(self.value) if self.kind == "first-order" else max(1e-9 * abs(self.value), 1e-10)
-        error = f" ± {self.error:.2g}" if self.error > least else ""
+        size = abs(self.value)
+        rounding = min(1e-10, 1e-4 * size) if size > 1e-12 else 1e-10  # of what is exact: not worth a word
+        error = (
+            f" ± {self.error:.2g}" if self.error > max(1e-9 * size, rounding if self.kind == "exact" else 0.0) else ""
+        )
         return f"{self.value:.10g}{error} ({self.kind})"
 
     def or_so(self, other: Quantity) -> Quantity:

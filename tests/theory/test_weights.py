@@ -423,3 +423,20 @@ def test_a_chi_square_too_large_for_a_float_is_not_infinite():
         found = predict(model, fs.MLMC())
         assert found.variance.kind == "unknown"
         assert found.tail_index.value == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("sigma", [1e-2, 1e-3, 1e-4, 1e-6, 1e-9])
+def test_nothing_is_exact_of_nearly_equal_weights_that_is_lost_in_rounding(sigma):
+    """Their variances are ``chi2 / k`` to first order, which says more than differences of integrals."""
+    model = fs.Model(line, 1, [sigma], name="line")
+    for estimator, share in ((fs.IWAE(2), 1 / 2), (fs.IWAE(100), 1 / 100), (fs.JVI(2), 1 / 2), (fs.MLMC(), 1.0)):
+        found = predict(model, estimator).variance
+        assert found.kind in ("exact", "first-order")
+        assert 0.0 <= found.error < 0.1 * found.value
+        assert found.value == pytest.approx(share * sigma**2, rel=0.01 + 3.0 * found.error / found.value)
+
+
+def test_a_small_number_shows_its_error():
+    assert repr(fs.theory.Quantity(5e-9, "exact", 3e-11)) == "5e-09 ± 3e-11 (exact)"
+    assert repr(fs.theory.Quantity(0.5, "exact", 3e-11)) == "0.5 (exact)"
+    assert repr(fs.theory.Quantity(0.0, "exact", 3e-16)) == "0 (exact)"
