@@ -105,8 +105,8 @@ class Worker:
         if status == NO_CENTER and not self.scratch.report[1]:  # a pilot that was stopped has none either
             row, name = int(self.scratch.report[0]) >> 32, self.run.model.name
             raise ValueError(
-                f"the weights of a pilot of row {row} of model {name!r} are all zero, or one is no number: Taylor has no "
-                "centre there; take another estimator, or leave out the row"
+                f"the weights of a pilot of row {row} of model {name!r} are all zero, or one is no number: Taylor has "
+                "no centre there; take another estimator, or leave out the row"
             )
 
     def _block(self, first: int, count: int) -> None:
