@@ -153,7 +153,7 @@ def audit(
     case = _case(roulette, checks.whole("minimum", minimum, 1), checks.whole("start", start, 0, 1))
     call = _Call(function)
     findings = _of_values(call, case)
-    looked = [f"values of {_ROWS} rows{' to single precision' if call.single else ''}"]
+    looked = [f"values of {_ROWS} rows{' to single precision' if call.single and not findings else ''}"]
     if not findings:
         looked += ["zero weights", "log weights of 800 and more"]
         findings = [*_of_zeros(call, case), *_of_scale(call, case)]
@@ -251,7 +251,6 @@ def _mistakes(case: _Case) -> list[tuple[str, Floats]]:
     ascending = np.sort(np.where(used, case.log_weights, math.inf), axis=1)
     descending = -np.sort(np.where(used, -case.log_weights, math.inf), axis=1)
     other = case._replace(start=1 - case.start)
-    fewer = case._replace(minimum=max(case.minimum - 1, 1))
     return [
         (
             "increments are multiplied by P(K >= j), where they must be divided by it: the mean is not log Z",
@@ -290,7 +289,7 @@ def _mistakes(case: _Case) -> list[tuple[str, Floats]]:
         ("increments are one late: that of j is L_{m+j+1} - L_{m+j}", _sum(case, right, shift=1)),
         (
             f"the sum is that of start={other.start}, the other convention; say so, and it is right",
-            value(other) if other.start == 0 or case.minimum > 1 else np.full(len(k), math.nan),
+            value(other),
         ),
         ("increments are one early: that of j is L_{m+j-1} - L_{m+j-2}", _sum(case, right, shift=-1)),
         ("the last increment is left out: the sum ends at K - 1", _sum(case, right, terms=k - 1)),
@@ -345,7 +344,7 @@ def _mistakes(case: _Case) -> list[tuple[str, Floats]]:
             "samples are sorted, the largest weight first: the mean is not log Z",
             value(case._replace(log_weights=descending)),
         ),
-        (f"the sum is that of minimum={fewer.minimum}", value(fewer)),
+        *((f"the sum is that of minimum={m}", value(case._replace(minimum=m))) for m in range(1, case.minimum)),
         ("the sign is that of a loss: the values are those of SUMO times -1", -plain),
         ("the mean of all rows is returned, not the value of each", np.full(len(k), plain.mean())),
         ("the sum of all rows is returned, not the value of each", np.full(len(k), plain.sum())),
@@ -421,7 +420,10 @@ class _Call:
             break
         if hasattr(given, "detach"):
             given = given.detach().cpu()
-        found = np.asarray(given)
+        try:
+            found = np.asarray(given)
+        except (TypeError, ValueError):  # bfloat16, or rows of several lengths
+            found = np.asarray(None)
         if found.dtype.kind != "f" or found.dtype.itemsize < 4:
             kind = found.dtype if found.dtype.kind != "O" else reprlib.repr(given)
             raise TypeError(f"function must return float32 or float64, one value a row, but returned {kind}")
@@ -474,6 +476,8 @@ def _of_values(call: _Call, case: _Case) -> list[str]:
         again = call(log_weights, terms)
         return ~(call.near(again, found, case) | (np.isnan(again) & np.isnan(found)))
 
+    if not np.isfinite(found).any():
+        return [f"no value is a number: that of row 0 is {found[0]}"]
     if differs(short.log_weights, case.terms).any():
         return ["two calls with the same arguments give other values: K, or something else, is drawn inside"]
     if not differs(short.log_weights, np.roll(case.terms, 1)).any():

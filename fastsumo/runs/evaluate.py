@@ -328,9 +328,11 @@ def evaluate(
     Raises
     ------
     fastsumo.ModelError
-        If the model cannot be compiled, raises, or returns NaN or +inf; names the row and the trial.
+        If the model cannot be compiled, raises, or returns NaN or +inf; names the row and the trial. If `prepare`
+        raises, or what it gives for a row is not of that row alone.
     ValueError, TypeError
-        If an argument is not as above, or a row of the data has a number that is not finite.
+        If an argument is not as above, a row of the data has a number that is not finite, ``log_evidence`` does not
+        give one number a row, or a row's pilot has no weight that `Taylor` could take its centre from.
 
     Examples
     --------

@@ -35,7 +35,9 @@ def model_of(run: Origin) -> Model:
         model = parse_model(run.origin or run.model)
     except ValueError as error:
         where = f"{run.model!r} cannot be made again ({error})" if run.origin else f"{run.model!r} is not built in"
-        raise ValueError(f"{where}: say where it is with --model FILE.py:NAME") from error
+        raise ValueError(
+            f"{where}: say where it is with --model FILE.py:NAME, or in Python give the model itself to fs.replay"
+        ) from error
     return with_params_of(run, model)
 
 
@@ -66,6 +68,10 @@ def commands(result: Run) -> list[str]:
     long_table = run.estimator.plan().law.table.size > _SHORT_TABLE
     if run.origin is None or long_table:
         made = "model, estimator = fs.load(FILE).made_with()  # FILE: this result, saved"
+        if run.origin is None:
+            made = (
+                f"estimator = fs.load(FILE).provenance.estimator  # FILE: this result, saved; model: your {run.model}"
+            )
         lines = [
             f"fs.simulate(model, estimator, {high - low}, seed={seed}" + (f", first_trial={low})" if low else ")")
             for seed, low, high in spans[:_SHOWN]

@@ -256,6 +256,8 @@ def tune(
     most = checks.whole("max_iterations", max_iterations, 1)
     start = checks.whole("seed", seed, 0, 2**63)
     if params is not None:
+        if covariance is not None:
+            raise ValueError(f"covariance={covariance!r} is that of a proposal; with params these alone are tuned")
         return _Params(model, objective, params, limit, size, start, most).tuned()
     proposal = model.proposal
     if proposal is None:

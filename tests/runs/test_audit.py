@@ -342,6 +342,7 @@ def test_bad_arguments_are_told() -> None:
     fails(lambda: fs.audit(by_rows(right), minimum=0), ValueError, "minimum")
     fails(lambda: fs.audit(by_rows(right), start=2), ValueError, "start")
     fails(lambda: fs.audit(lambda w, k: w), ValueError, "one value a row")
+    fails(lambda: fs.audit(lambda w, k: (w, k)), TypeError, "float32 or float64")  # of several lengths
     fails(lambda: fs.audit(lambda w: w), TypeError, "and return values, but its signature is")  # type: ignore[arg-type, misc]
     fails(lambda: fs.audit(lambda w, k: None), TypeError, "but returned None")  # type: ignore[arg-type, return-value]
     for returned in (None, "text", 1, 1j, np.float16(1.0)):
@@ -367,6 +368,22 @@ def test_bad_arguments_are_told() -> None:
 @pytest.mark.parametrize("law", [fs.roulette.Geometric(1.0), fs.roulette.Table([1.0, 0.5, 0.0])], ids=repr)
 def test_no_terms_are_asked_for_that_the_law_never_draws(law: Any) -> None:
     assert fs.audit(lambda w, k: fs.sumo(w, k, law), law).passed
+
+
+def test_ours_is_named_where_the_other_convention_is_wanted() -> None:
+    assert "that of start=1" in fs.audit(by_rows(right), start=0).text
+
+
+@pytest.mark.parametrize("nothing", [math.nan, -math.inf])
+def test_values_that_are_all_no_numbers_are_told(nothing: float) -> None:
+    said = fs.audit(lambda w, k: np.full(len(k), nothing)).text
+    assert f"no value is a number: that of row 0 is {nothing}" in said
+    assert "single" not in said
+
+
+@pytest.mark.parametrize("m", [1, 2])
+def test_another_minimum_is_named(m: int) -> None:
+    assert f"that of minimum={m}" in fs.audit(by_rows(right, HARMONIC, m), HARMONIC, minimum=4).text
 
 
 def test_increments_that_are_not_added_are_told() -> None:

@@ -369,6 +369,15 @@ def test_log_evidence_that_is_not_one_number_a_row(gives, words, compilations):
     assert compilations.passes == 0
 
 
+def test_a_row_without_weight_has_no_centre_for_taylor():
+    """A number of the pilot's and no weight's would be a value."""
+    rows = [[-9.0], [0.0], [9.0]]
+    made = fs.Model(lambda z, row, params: 0.0 if z[0] > row[0] else -math.inf, 1, data=rows, name="above")
+    with pytest.raises(ValueError, match="pilot of row 2 of model 'above' are all zero"):
+        fs.evaluate(made, fs.Taylor(block=4), 100)
+    assert np.isfinite(fs.evaluate(fs.Model(made.function, 1, data=rows[:2]), fs.Taylor(block=4), 100).mean).all()
+
+
 @pytest.mark.parametrize("gives", [lambda params: math.nan, lambda params: np.zeros(2)])
 def test_log_evidence_of_params_that_is_no_number(gives):
     with pytest.raises(ValueError, match="log_evidence of model 'half' must give a finite number"):

@@ -112,18 +112,24 @@ def test_the_command_runs_it_again(
 
 
 @pytest.mark.parametrize(
-    ("model", "estimator"), [(NOTE, fs.SUMO(LONG)), (tilted, fs.ELBO()), (tilted.with_params([-0.1]), fs.ELBO())]
+    ("model", "estimator"),
+    [
+        (NOTE, fs.SUMO(LONG)),
+        (tilted, fs.ELBO()),
+        (tilted.with_params([-0.1]), fs.ELBO()),
+        (NOTE.with_proposal(fs.proposals.Gaussian([0.0, 0.0], 6.0)), fs.ELBO()),
+    ],
 )
 def test_where_no_command_can_python_does(model: fs.Model, estimator: fs.SUMO, tmp_path: Path) -> None:
     first = fs.simulate(model, estimator, 200, seed=7, first_trial=100)
     lines = rerun.commands(first)
-    if model is not NOTE:
+    if model.function is tilted.function:
         assert lines[0].startswith("fastsumo run")
         assert ("--params=-0.1" in lines[0]) == (model is not tilted)
         return
     first.save(tmp_path / "r.npz")
     last = lines.pop()
-    space: dict[str, object] = {"FILE": tmp_path / "r.npz"}
+    space: dict[str, object] = {"FILE": tmp_path / "r.npz"} | ({} if model is NOTE else {"model": model})
     exec("\n".join([*lines, f"again = {last}"]), space)
     again = space["again"]
     assert isinstance(again, fs.Result)

@@ -264,6 +264,11 @@ BAD = [
     (lambda: fs.tune(fs.models.gamma(1)), ValueError, "has no proposal"),
     (lambda: fs.tune(fs.models.lognormal(1.0), params=[1]), ValueError, "choose among 1 params"),
     (lambda: fs.tune(fs.models.lognormal(1.0), params=slice(3, 3)), ValueError, "chooses none"),
+    (
+        lambda: fs.tune(fs.models.lognormal(1.0), params=[0], covariance="full"),
+        ValueError,
+        "covariance='full' is that of a proposal",
+    ),
     (lambda: fs.tune(fs.models.random_effects_logistic(rows=2)), ValueError, r"model\.at_row\(i\)"),
     (
         lambda: fs.tune(fs.importance(banana, fs.proposals.Mixture([Gaussian([0, 0], 1.0)], [1.0]))),

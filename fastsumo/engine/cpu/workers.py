@@ -16,7 +16,7 @@ from fastsumo.engine.cpu.kernels.data_rows import run_rows
 from fastsumo.engine.cpu.kernels.scratch import Work
 from fastsumo.engine.cpu.split_trials import compile_split
 from fastsumo.engine.interface import Floats, Ints
-from fastsumo.engine.status import BAD_VALUE, BAD_WEIGHT, EXTENDED, OK, RAISED
+from fastsumo.engine.status import BAD_VALUE, BAD_WEIGHT, EXTENDED, NO_CENTER, OK, RAISED
 from fastsumo.jit.options import compile_for
 from fastsumo.statistics.row_sums import RowSums, no_trials
 from fastsumo.statistics.snapshot import Snapshot, snapshot_of
@@ -102,6 +102,12 @@ class Worker:
     def _check(self, status: int) -> None:
         if status in (RAISED, BAD_WEIGHT, BAD_VALUE):
             raise self.run.error(int(self.scratch.report[0]), status)
+        if status == NO_CENTER and not self.scratch.report[1]:  # a pilot that was stopped has none either
+            row, name = int(self.scratch.report[0]) >> 32, self.run.model.name
+            raise ValueError(
+                f"the weights of a pilot of row {row} of model {name!r} are all zero, or one is no number: Taylor has "
+                "no centre there; take another estimator, or leave out the row"
+            )
 
     def _block(self, first: int, count: int) -> None:
         status, done, found = self._call(first, count)

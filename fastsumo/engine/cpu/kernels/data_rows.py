@@ -16,11 +16,12 @@ from fastsumo.engine.cpu.kernels.scratch import (
     pair_trials_at,
     pair_trials_in,
     powers_in,
+    report_in,
     terms_in,
     trial_numbers_in,
     values_in,
 )
-from fastsumo.engine.status import OK
+from fastsumo.engine.status import NO_CENTER, OK
 from fastsumo.jit.bits import fabs
 from fastsumo.jit.memory import floats
 from fastsumo.jit.options import device, kernel
@@ -56,8 +57,8 @@ def _at(params, key, row_at, shift):
 
 @device
 def _around(params, evidence, chi_square):
-    """The params of Taylor's series around a row's own centre, see `estimators.estimated_center`; 0 of no weight."""
-    center = evidence + log1p(chi_square / params.block) if evidence == evidence else 0.0
+    """The params of Taylor's series around a row's own centre, see `estimators.estimated_center`."""
+    center = evidence + log1p(chi_square / params.block)
     center = np.floor(center * CENTER_GRID + 0.5) / CENTER_GRID
     shift, inverse = scale_of(center, params.block)
     own = with_field(with_field(params, "log_center", center), "inverse_center", inverse)
@@ -208,6 +209,9 @@ def run_rows(params, trials_at, scratch, rows_at, columns, first, rows, trials, 
         shift = np.floor(center / LOG_2) if fabs(center) < LARGEST_SHIFT else 0.0
         own = _at(params, params.key, row_at, shift)
         if params.kind == kinds.TAYLOR:
+            if center != center:
+                report_in(scratch, 0, 2)[0] = int64(begin)
+                return NO_CENTER, r
             own = _around(own, center, chi_square)
         status = _row(own, trials_at, scratch, begin, trials, top_at, room, out)
         if status != OK:
