@@ -49,11 +49,16 @@ def check_whole(path: Path) -> None:
         readable(path)
     except OSError as error:  # such as a pipe, at which reading would wait
         raise StudyError(f"{path} is not a fastsumo study: {error}") from None
+    had_log = has_log(path)
     with open(path, "rb") as file:
         header = file.read(100)
     if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
         why = "is empty: it" if not header else ""
         raise StudyError(f"{path} {why} is not a fastsumo study".replace("  ", " "))
+    if had_log and header[18:20] == b"\1\1" and has_log(path):  # it was closed, and then has none
+        raise StudyError(
+            f"{_log(path)} is not of {path.name}, but the log of another study that was there: move one of them away"
+        )
     page = int.from_bytes(header[16:18], "big")
     size = (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
     counted = header[24:28] == header[92:96]  # whether the header's number of pages counts
@@ -77,8 +82,13 @@ def warn_of_lost_log(path: Path) -> None:
 
 def has_log(path: Path) -> bool:
     """Whether SQLite's write-ahead log lies beside the file."""
-    log = _log(path)
-    return log.exists() and log.stat().st_size > 0
+    return _log(path) in logs_of(path)
+
+
+def logs_of(path: Path) -> list[Path]:
+    """What lies beside the file that SQLite would take for a part of it."""
+    logs = [_log(path), path.with_name(path.name + "-journal")]
+    return [log for log in logs if log.exists() and log.stat().st_size > 0]
 
 
 def _log(path: Path) -> Path:
