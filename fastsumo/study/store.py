@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,7 +86,7 @@ class Store:
             try:
                 self._check_kind()
                 if write:
-                    self._connection.execute("PRAGMA journal_mode = WAL")
+                    self._begin_log()
                     self._connection.execute("PRAGMA synchronous = NORMAL")
             except BaseException:
                 self._connection.close()
@@ -243,6 +244,18 @@ class Store:
                 one = table.removesuffix("s")
                 raise StudyError(damaged(self.path, f"{one} {row[0]} is not as its checksum has it"))
         return [row[:-1] for row in rows]
+
+    def _begin_log(self) -> None:
+        """Write-ahead logging; SQLite does not wait by itself where others open or close the file just now."""
+        end = time.monotonic() + BUSY
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
 
     def _now_at_path(self) -> tuple[int, int] | None:
         """Which file lies there; None for none."""

@@ -68,11 +68,13 @@ def check_whole(path: Path) -> None:
 
 def warn_of_lost_log(path: Path) -> None:
     """Warn where nobody has closed the file, and its log has gone: a copy of it alone lacks what was stored last."""
+    changed = path.stat().st_mtime_ns
     for wait in (0.0, 0.2):  # who opens or closes it is in that state for a moment
         time.sleep(wait)
         with open(path, "rb") as file:
-            if file.read(20)[18:] != b"\2\2" or _log(path).exists():
-                return
+            left = file.read(20)[18:] == b"\2\2" and not _log(path).exists()
+        if not left or path.stat().st_mtime_ns != changed:
+            return
     warnings.warn(
         f"{path} was not closed, and no {_log(path).name} lies beside it: if it was copied or moved without, the "
         "trials stored last are not in it, and will be run again",
@@ -88,7 +90,15 @@ def has_log(path: Path) -> bool:
 def logs_of(path: Path) -> list[Path]:
     """What lies beside the file that SQLite would take for a part of it."""
     logs = [_log(path), path.with_name(path.name + "-journal")]
-    return [log for log in logs if log.exists() and log.stat().st_size > 0]
+    return [log for log in logs if _size(log) > 0]
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, 0 for none: it may go at any moment."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _log(path: Path) -> Path:
