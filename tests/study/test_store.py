@@ -33,13 +33,18 @@ def parts(count: int, size: int = 8192) -> list[fs.Result]:
     return [fs.simulate(NOTE, CAPPED, size, threads=1, first_trial=size * i) for i in range(count)]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A study with one finished cell."""
-    study = Study(tmp_path / "a.study")
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    study = Study(tmp_path_factory.mktemp("finished") / "a.study")
     study.add(NOTE, CAPPED, 10_000)
     study.run(threads=1, progress=False)
     return study.path
+
+
+@pytest.fixture
+def path(finished: Path, tmp_path: Path) -> Path:
+    """A study with one finished cell."""
+    return Path(shutil.copy(finished, tmp_path / "a.study"))
 
 
 def test_a_cell_and_a_model_come_back(tmp_path: Path) -> None:
