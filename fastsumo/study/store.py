@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,10 @@ from types import TracebackType
 from typing import Any
 
 from fastsumo._version import __version__
-from fastsumo.errors import StudyError
+from fastsumo.errors import StudyError, StudyStoppedError
 from fastsumo.models.serialization import Recipe
 from fastsumo.study.records import CELL_FIELDS, Cell, Run, StoredModel, cell_of_row, claims_of_text, row_of_cell
-from fastsumo.study.store_faults import BUSY, check_whole, damaged, explained, has_log, warn_of_lost_log
+from fastsumo.study.store_faults import BUSY, check_whole, damaged, explained, has_log, logs_of, warn_of_lost_log
 
 FORMAT = 2  # 1 had no checksums, and is read and written as it is
 _APPLICATION = 0x66734D4F  # SQLite's own place for saying whose file it is
@@ -63,9 +64,15 @@ class Store:
 
     def __init__(self, path: str | os.PathLike[str], write: bool = False, create: bool = False) -> None:
         self.path = Path(os.path.realpath(path))  # where SQLite keeps its log, too
+        logs = logs_of(self.path)  # looked for first: who makes the file now has none before
         new = not self.path.exists()
         if new and not create:
             raise StudyError(f"no such study: {self.path}")
+        if new and logs:
+            raise StudyError(
+                f"cannot make {self.path}: {logs[0].name} lies there, with the last trials of a study that is gone; "
+                "put that study back, or delete this file too"
+            )
         if new and not self.path.parent.is_dir():
             raise StudyError(f"cannot make {self.path}: there is no folder {self.path.parent}")
         self.write = write
@@ -75,10 +82,11 @@ class Store:
             check_whole(self.path)
             warn_of_lost_log(self.path)
             self._connection = self._open()
+            self._place = self._now_at_path()
             try:
                 self._check_kind()
                 if write:
-                    self._connection.execute("PRAGMA journal_mode = WAL")
+                    self._begin_log()
                     self._connection.execute("PRAGMA synchronous = NORMAL")
             except BaseException:
                 self._connection.close()
@@ -96,7 +104,7 @@ class Store:
     def close(self) -> None:
         """Close the file; as one file again where nobody else has it open."""
         try:
-            if self.write:
+            if self.write and self._now_at_path() == self._place:  # else the log there may be another's
                 self._connection.execute("PRAGMA busy_timeout = 0")
                 self._connection.execute("PRAGMA journal_mode = DELETE")
         except sqlite3.Error:
@@ -106,7 +114,18 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written inside is written as a whole or not at all; nobody else writes meanwhile."""
+        """All that is written inside is written as a whole or not at all; nobody else writes meanwhile.
+
+        Raises
+        ------
+        StudyStoppedError
+            If the file is not where it was: SQLite would go on writing to what nobody finds any more.
+        """
+        if self._now_at_path() != self._place:
+            raise StudyStoppedError(
+                f"{self.path} was moved, deleted or replaced while it was in use: nothing more can be stored; where it "
+                "was moved, move it back and run again"
+            )
         with self._explained():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -225,6 +244,26 @@ class Store:
                 one = table.removesuffix("s")
                 raise StudyError(damaged(self.path, f"{one} {row[0]} is not as its checksum has it"))
         return [row[:-1] for row in rows]
+
+    def _begin_log(self) -> None:
+        """Write-ahead logging; SQLite does not wait by itself where others open or close the file just now."""
+        end = time.monotonic() + BUSY
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+
+    def _now_at_path(self) -> tuple[int, int] | None:
+        """Which file lies there; None for none."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _make(self) -> None:
         """A new study, made beside its place and moved there when it is whole."""

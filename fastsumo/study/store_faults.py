@@ -49,11 +49,16 @@ def check_whole(path: Path) -> None:
         readable(path)
     except OSError as error:  # such as a pipe, at which reading would wait
         raise StudyError(f"{path} is not a fastsumo study: {error}") from None
+    had_log = has_log(path)
     with open(path, "rb") as file:
         header = file.read(100)
     if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
         why = "is empty: it" if not header else ""
         raise StudyError(f"{path} {why} is not a fastsumo study".replace("  ", " "))
+    if had_log and header[18:20] == b"\1\1" and has_log(path):  # it was closed, and then has none
+        raise StudyError(
+            f"{_log(path)} is not of {path.name}, but the log of another study that was there: move one of them away"
+        )
     page = int.from_bytes(header[16:18], "big")
     size = (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
     counted = header[24:28] == header[92:96]  # whether the header's number of pages counts
@@ -63,11 +68,13 @@ def check_whole(path: Path) -> None:
 
 def warn_of_lost_log(path: Path) -> None:
     """Warn where nobody has closed the file, and its log has gone: a copy of it alone lacks what was stored last."""
+    changed = path.stat().st_mtime_ns
     for wait in (0.0, 0.2):  # who opens or closes it is in that state for a moment
         time.sleep(wait)
         with open(path, "rb") as file:
-            if file.read(20)[18:] != b"\2\2" or _log(path).exists():
-                return
+            left = file.read(20)[18:] == b"\2\2" and not _log(path).exists()
+        if not left or path.stat().st_mtime_ns != changed:
+            return
     warnings.warn(
         f"{path} was not closed, and no {_log(path).name} lies beside it: if it was copied or moved without, the "
         "trials stored last are not in it, and will be run again",
@@ -77,8 +84,21 @@ def warn_of_lost_log(path: Path) -> None:
 
 def has_log(path: Path) -> bool:
     """Whether SQLite's write-ahead log lies beside the file."""
-    log = _log(path)
-    return log.exists() and log.stat().st_size > 0
+    return _log(path) in logs_of(path)
+
+
+def logs_of(path: Path) -> list[Path]:
+    """What lies beside the file that SQLite would take for a part of it."""
+    logs = [_log(path), path.with_name(path.name + "-journal")]
+    return [log for log in logs if _size(log) > 0]
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, 0 for none: it may go at any moment."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _log(path: Path) -> Path:

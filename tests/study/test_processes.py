@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from steps import PLACE, after_each_store, chunks_of
 from zoo import breaks, slow
 
 import fastsumo as fs
+from fastsumo.errors import StudyError
 from fastsumo.study.study import Study
 
 NOTE = fs.models.note()
@@ -128,6 +130,40 @@ def test_cells_added_while_a_process_runs_are_run_too(study: Study) -> None:
     assert seen == sorted(seen)
     assert same_bits(study[1], fs.simulate(breaks.with_params([99.0]), CAPPED, 50_000))
     assert study[0].trials == 4_000_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be moved there")
+@pytest.mark.parametrize("what", ["moved", "deleted", "replaced"])
+def test_a_study_that_is_not_there_any_more_stops(study: Study, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """Else all that is still to be run would be stored where nobody finds it."""
+    elsewhere = study.path.with_name("b.study")
+
+    def take_away(stored: int) -> None:
+        if stored == 2:
+            study.path.rename(elsewhere)
+            if what == "replaced":
+                shutil.copy(elsewhere.with_name("c.study"), study.path)
+            if what == "deleted":
+                elsewhere.unlink()
+
+    study.add(NOTE, CAPPED, 10**10)
+    Study(elsewhere.with_name("c.study")).add(NOTE, CAPPED, 7)
+    after_each_store(take_away, monkeypatch)
+    chunks_of(2**17, monkeypatch)
+    with pytest.raises(StudyError, match=r"a\.study was moved, deleted or replaced while it was in use"):
+        study.run(threads=2, progress=False)
+    if what == "moved":  # with the log that stayed where it was, nothing is lost
+        elsewhere.rename(study.path)
+        assert study[0].trials >= 2**17
+    if what == "replaced":  # SQLite would take the log that was left for the new file's
+        with pytest.raises(StudyError, match=r"a\.study-wal is not of a\.study, but the log of another study"):
+            study.status()
+    if what == "deleted":
+        with pytest.raises(StudyError, match=r"a\.study-wal lies there, with the last trials of a study that is gone"):
+            study.add(NOTE, CAPPED, 10)
+        study.path.with_name("a.study-wal").unlink()
+        study.add(NOTE, CAPPED, 10)
+        assert [cell.target for cell in study.status().cells] == [10]
 
 
 def test_control_c_keeps_finished_chunks(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

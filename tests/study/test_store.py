@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from bits import same_bits
@@ -32,13 +33,18 @@ def parts(count: int, size: int = 8192) -> list[fs.Result]:
     return [fs.simulate(NOTE, CAPPED, size, threads=1, first_trial=size * i) for i in range(count)]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A study with one finished cell."""
-    study = Study(tmp_path / "a.study")
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    study = Study(tmp_path_factory.mktemp("finished") / "a.study")
     study.add(NOTE, CAPPED, 10_000)
     study.run(threads=1, progress=False)
     return study.path
+
+
+@pytest.fixture
+def path(finished: Path, tmp_path: Path) -> Path:
+    """A study with one finished cell."""
+    return Path(shutil.copy(finished, tmp_path / "a.study"))
 
 
 def test_a_cell_and_a_model_come_back(tmp_path: Path) -> None:
@@ -65,6 +71,25 @@ def test_a_file_that_another_process_holds_is_said_to_be_held(path: Path, monkey
         holder.rollback()
         holder.close()
     Study(path).extend(20_000)
+
+
+def test_where_sqlite_does_not_wait_for_who_opens_or_closes_the_file_we_do(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says at once that it is busy where two begin to log in the same moment: seen with three that only do that."""
+    busy = sqlite3.OperationalError("database is locked")
+    busy.sqlite_errorname = "SQLITE_BUSY"
+    answers = [busy, busy, None, busy]
+    waits: list[float] = []
+    with Store(path, write=True) as opened:
+        monkeypatch.setattr(store.time, "sleep", waits.append)
+        kept, opened._connection = opened._connection, Mock(execute=Mock(side_effect=answers))
+        opened._begin_log()
+        assert len(waits) == 2
+        monkeypatch.setattr(store, "BUSY", -1.0)
+        with pytest.raises(sqlite3.OperationalError):
+            opened._begin_log()
+        opened._connection = kept
 
 
 def test_a_transaction_is_written_as_a_whole_or_not_at_all(path: Path) -> None:
