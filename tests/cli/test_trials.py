@@ -205,7 +205,7 @@ def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
         ("run nore", "did you mean 'note'?"),
         ("run --trails 5", "did you mean --trials?"),
         ("study run a.toml --thread 5", "did you mean --threads? (see fastsumo study run --help)"),
-        ("run --device cuda:99", "GPU"),
+        ("run --device cuda:99", "use device='cpu'"),
         ("run note --trials 0", "from 1 to 9223372036854775807, got 0"),
         ("run note --trials=-5", "got -5"),
         ("run note --trials 1.5", "'1.5' is not a whole number"),
