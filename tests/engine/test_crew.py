@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import pytest
@@ -34,6 +35,24 @@ def test_no_trial_is_handed_out_twice_whoever_comes_between() -> None:
         taken.append(blocks.take())
     found = sorted(block for block in taken if block is not None)
     assert found == [(50, 50), *((first, 100) for first in range(100, 1000, 100)), (1000, 50)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("estimator", "trials"), [(fs.ELBO(), 24 * 65_536), (fs.IWAE(64), 24 * 32_768), (fs.SUMO(), 300_000)], ids=repr
+)
+def test_threads_that_give_way_at_any_place_have_the_same_bits(
+    estimator: fs.ELBO | fs.IWAE | fs.SUMO, trials: int
+) -> None:
+    """Python takes turns after ten thousand times less than usual."""
+    alone = fs.simulate(NOTE, estimator, trials, threads=1)
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-7)
+    try:
+        for _ in range(20):
+            assert same_bits(fs.simulate(NOTE, estimator, trials, threads=16), alone)
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def test_trials_that_were_run_twice_are_an_error() -> None:
