@@ -67,11 +67,19 @@ def _increment(x, top, before, half_top, half, k):
     most = max(top, half_top)
     if most == -np.inf:
         return np.nan
-    total = (before * exp(top - most) if before > 0.0 else 0.0) + (half * exp(half_top - most) if half > 0.0 else 0.0)
+    total = _over(before, top, most) + _over(half, half_top, most)
     if x - most > _FAR:
         return (x - most) - log(total) + log1p(-1.0 / (k + 1.0))
     weight = exp(x - most) if x > -np.inf else 0.0
     return log1p((weight * k - total) / ((k + 1.0) * total))
+
+
+@device
+def _over(total, top, most):
+    """A sum over ``exp(top)`` as one over ``exp(most)``."""
+    if top == most or total == 0.0:
+        return total
+    return total * exp(top - most)
 
 
 @device
@@ -80,7 +88,7 @@ def _fill_level(place, left_top, left, right_top, right, n):
     place[:] = np.nan
     if left > 0.0 and right > 0.0:
         top = max(left_top, right_top)
-        a, b = left * exp(left_top - top), right * exp(right_top - top)
+        a, b = _over(left, left_top, top), _over(right, right_top, top)
         gap = (left_top - right_top) + (log(left) - log(right))
         r = (b - a) / (b + a)
         far = 0.5 * abs(gap) + log1p(exp(-abs(gap))) - _LOG_2
