@@ -180,8 +180,6 @@ class Statistics:
 
 def furthest_of(extremes: NDArray[Any], center: float) -> NDArray[Any]:
     """The `EXTREMES` trials furthest from the centre, in no order; ties by seed and trial number."""
-    if extremes.size <= EXTREMES:
-        return extremes
     distance = np.abs(extremes["value"] - center)
     return extremes.take(furthest(distance, extremes["trial"], extremes["seed"]))
 

@@ -358,10 +358,10 @@ def _words(d: Diagnosis) -> str:
 
 
 def _tail_words(d: Diagnosis) -> str:
-    percent = f"{100 * d.hill.level:g} %"
+    level = f"{100 * d.hill.level:g} %"
     said = (
         f"Among {d.trials:,} trials the {d.hill.k:,} largest deviations have tail index "
-        f"{d.hill.estimate:.3g} ({percent} interval {d.hill.low:.3g} to {d.hill.high:.3g}, Hill); a "
+        f"{d.hill.estimate:.3g} ({level} interval {d.hill.low:.3g} to {d.hill.high:.3g}, Hill); a "
         f"generalised-Pareto fit of {d.gpd.k:,} gives {d.gpd.estimate:.3g} ({d.gpd.low:.3g} to "
         f"{d.gpd.high:.3g}), and the Pareto k-hat is {d.khat.khat:.2f} against a threshold of "
         f"{d.khat.threshold:.2f}."
