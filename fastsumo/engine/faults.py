@@ -59,6 +59,8 @@ def trial_error(
     if model.data is not None:
         row, at = divmod(trial, ROW_TRIALS)
         where = f"trial {at} of row {row}, seed {seed}"
+        if at == ROW_TRIALS - 1:  # which no other trial of a row is
+            where = f"the pilot of row {row}, which finds a centre for Taylor (trial {at}, seed {seed})"
         again = f"fs.replay(model, {estimator!r}, trial={at}, seed={seed}, row={row})"
     if status == BAD_VALUE:
         error = ModelError(

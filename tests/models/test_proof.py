@@ -668,7 +668,9 @@ def test_rounding_is_not_an_error() -> None:
     fails(lambda: compare(lambda z, params: exp(z[0])), fs.ModelError, "when it is compiled")
 
 
-def test_a_fast_way_that_is_wrong_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fast_way_that_is_wrong_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTSUMO_CACHE_DIR", str(tmp_path))  # what is cached has been told of
+
     def model(z, params):  # type: ignore[no-untyped-def]
         return logaddexp(z[0], -z[0])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import naive
@@ -376,6 +377,33 @@ def test_a_row_without_weight_has_no_centre_for_taylor():
     with pytest.raises(ValueError, match="pilot of row 2 of model 'above' are all zero"):
         fs.evaluate(made, fs.Taylor(block=4), 100)
     assert np.isfinite(fs.evaluate(fs.Model(made.function, 1, data=rows[:2]), fs.Taylor(block=4), 100).mean).all()
+
+
+def raises_below(z, row, params):
+    if z[0] < row[0]:
+        raise ValueError("too far out")
+    return 0.0
+
+
+def no_number_below(z, row, params):
+    return math.nan if z[0] < row[0] else 0.0
+
+
+@pytest.mark.parametrize(
+    ("breaks", "words"),
+    [(raises_below, "raised ValueError: too far out"), (no_number_below, r"returned NaN or \+inf as a log weight")],
+)
+def test_a_model_that_breaks_in_a_pilot_for_taylor(breaks, words):
+    """Other estimators leave it out, as no trial of theirs has its samples."""
+    made = fs.Model(breaks, 1, data=[[-9.0], [-1.5]])
+    message = rf"{words} in the pilot of row 1, which finds a centre for Taylor \(trial 4294967295, seed 0\)"
+    with pytest.raises(fs.ModelError, match=message) as caught:
+        fs.evaluate(made, fs.Taylor(block=4), 1, seed=4)
+    assert caught.value.trial == 2**32 - 1
+    assert "fs.replay(model, IWAE(k=128), trial=4294967295, seed=0, row=1)" in str(caught.value)
+    with pytest.raises(fs.ModelError, match="too far out") if breaks is raises_below else nullcontext():
+        assert np.isnan(fs.replay(made, fs.IWAE(128), 2**32 - 1, seed=0, row=1).log_weights).any()
+    assert fs.evaluate(made, fs.ELBO(), 1, seed=4).mean.tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("gives", [lambda params: math.nan, lambda params: np.zeros(2)])

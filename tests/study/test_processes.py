@@ -223,7 +223,7 @@ KILLS = """
     from steps import after_each_store, chunks_of
 
     path, kills, most = sys.argv[1], int(sys.argv[2]), 6
-    chunks_of(2**14)
+    chunks_of(2**12)
     random.seed(7)
     fs.simulate(fs.models.note(), fs.SUMO(fs.roulette.Harmonic(cap=80)), 1000)
     study = fs.Study(path)
@@ -264,9 +264,12 @@ KILLS = """
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize(("kills", "trials"), [(4, 800_000), slow(10, 4_000_000), slow(100, 40_000_000)])
-def test_kill_at_random_moments_and_resume_to_the_same_bits(study: Study, kills: int, trials: int) -> None:
-    """A fork has at most 4 chunks of 2^14 trials in hand and stores at most 6 times: there is enough left for all."""
+def test_kill_at_random_moments_and_resume_to_the_same_bits(
+    study: Study, kills: int, trials: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fork stores 6 times at most, 4 chunks of 2^12 trials each: however fast it is, enough is left for the next."""
     half = trials // 2 + 77
+    chunks_of(2**12, monkeypatch)  # the file says of which size the first are
     study.add([NOTE, fs.models.gamma(0.5)], CAPPED, 5000)
     study.run(threads=1, **QUICK)
     study.extend(half)

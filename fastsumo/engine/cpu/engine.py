@@ -30,7 +30,7 @@ from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched
 from fastsumo.engine.status import BAD_VALUE, OK, RAISED
 from fastsumo.estimators.estimators import IWAE, Estimator
 from fastsumo.jit.beside import beside, nothing
-from fastsumo.models.model import Model
+from fastsumo.models.model import ROW_TRIALS, Model
 from fastsumo.models.proof import Proof
 from fastsumo.statistics.merger import merged
 from fastsumo.statistics.row_sums import no_trials
@@ -41,6 +41,7 @@ from fastsumo.trial.draw import draw_terms
 from fastsumo.trial.increments import width_of
 from fastsumo.trial.params import KernelParams, OwnedParams, params_of, with_center, with_model
 from fastsumo.trial.plan import Plan
+from fastsumo.trial.sizes import ROW_PILOT
 from fastsumo.trial.survival import survival
 from fastsumo.vmath import exp
 
@@ -120,14 +121,23 @@ class OpenModel:
         self._wait()
         self.trials_at = trials_at(self.plan.kind, self.linear)
 
+    def drawn_by(self, trial: int, estimator: Estimator | None) -> tuple[Estimator, int]:
+        """The estimator, the run's unless one is given, and the seed that a trial's samples are of.
+
+        The pilot of a row of data has its own.
+        """
+        if self.model.data is not None and trial % ROW_TRIALS == ROW_TRIALS - 1:
+            return IWAE(ROW_PILOT), 0
+        return estimator or self.estimator, self.seed
+
     def error(self, trial: int, status: int, estimator: Estimator | None = None) -> Exception:
         """What is wrong with a trial, of the run's estimator or of another that took the same log weights."""
-        estimator, found = estimator or self.estimator, None
+        (estimator, seed), found = self.drawn_by(trial, estimator), None
         if status != BAD_VALUE:
             plan, of_plan = _plan_of(estimator)
-            params = with_model(of_plan, self._compiled, self.seed).params
+            params = with_model(of_plan, self._compiled, seed).params
             found = culprit(self.model, self._compiled, params, plan, trial)
-        return trial_error(self.model, estimator, self.seed, trial, status, found)
+        return trial_error(self.model, estimator, seed, trial, status, found)
 
 
 class CpuEngine(OpenModel):

@@ -32,6 +32,7 @@ from fastsumo.models.batch import BATCHES, STRETCH
 from fastsumo.models.model import ROW_TRIALS
 from fastsumo.models.transforms import rows_of
 from fastsumo.models.vectorized import Batched
+from fastsumo.trial import kinds
 from fastsumo.trial.sizes import ROW_PILOT, SEGMENT, TILE
 
 if TYPE_CHECKING:
@@ -164,12 +165,13 @@ class Feed:
         with self._turn:
             model.call_drawn(self._function, drawn, logs)
         at = settle(logs, log_q)
-        if at >= 0 and self._work.strict and table is not self._tables[_PILOTS]:  # a pilot's are left out
+        left_out = table is self._tables[_PILOTS] and run.plan.kind != kinds.TAYLOR
+        if at >= 0 and self._work.strict and not left_out:
             noise, trials = np.empty((1, model.noise_dim)), np.empty(1, np.uint64)
             draw_points(*self._noise, 0, *self._room, table.record, begin + at, 1, noise, _NO_NUMBERS, trials)
             trial = int(trials[0])
-            estimator = run.estimator if self._work.samples is None else IWAE(self._work.samples)
-            raise trial_error(model, estimator, run.seed, trial, BAD_WEIGHT, (trial, noise[0]))
+            by = run.drawn_by(trial, None if self._work.samples is None else IWAE(self._work.samples))
+            raise trial_error(model, *by, trial, BAD_WEIGHT, (trial, noise[0]))
 
 
 class _Table:

@@ -102,11 +102,11 @@ class Worker:
     def _check(self, status: int) -> None:
         if status in (RAISED, BAD_WEIGHT, BAD_VALUE):
             raise self.run.error(int(self.scratch.report[0]), status)
-        if status == NO_CENTER and not self.scratch.report[1]:  # a pilot that was stopped has none either
+        if status == NO_CENTER:
             row, name = int(self.scratch.report[0]) >> 32, self.run.model.name
             raise ValueError(
-                f"the weights of a pilot of row {row} of model {name!r} are all zero, or one is no number: Taylor has "
-                "no centre there; take another estimator, or leave out the row"
+                f"the weights of a pilot of row {row} of model {name!r} are all zero: Taylor has no centre there; take "
+                "another estimator, or leave out the row"
             )
 
     def _block(self, first: int, count: int) -> None:

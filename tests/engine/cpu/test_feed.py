@@ -248,6 +248,17 @@ def test_a_row_names_the_trial_that_replay_shows_not_its_pilot() -> None:
     assert np.isnan(fs.replay(model, HARMONIC, trial, seed=5, row=1).log_weights).any()
 
 
+def test_a_pilot_that_finds_a_centre_for_taylor_is_named() -> None:
+    def breaks(z, x, params):  # type: ignore[no-untyped-def]
+        return np.where((x[:, 0] > 0.0) & (z[:, 0] > params[0]), np.nan, z[:, 0])
+
+    model = fs.Model(breaks, 1, [1.0], data=[[-1.0], [1.0]], vectorized=True)
+    with pytest.raises(fs.ModelError, match=r"NaN or \+inf as a log weight in the pilot of row 1, which") as caught:
+        fs.evaluate(model, fs.Taylor(block=4), 1, seed=5)
+    assert caught.value.trial is not None
+    assert np.isnan(fs.replay(model, fs.IWAE(128), caught.value.trial, seed=0, row=1).log_weights).any()
+
+
 def test_an_exception_comes_out_once_with_its_own_traceback() -> None:
     def fails(z, params):  # type: ignore[no-untyped-def]
         if len(z) > 100:

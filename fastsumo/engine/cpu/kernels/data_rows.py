@@ -21,7 +21,7 @@ from fastsumo.engine.cpu.kernels.scratch import (
     trial_numbers_in,
     values_in,
 )
-from fastsumo.engine.status import NO_CENTER, OK
+from fastsumo.engine.status import BAD_WEIGHT, NO_CENTER, OK
 from fastsumo.jit.bits import fabs
 from fastsumo.jit.memory import floats
 from fastsumo.jit.options import device, kernel
@@ -67,25 +67,32 @@ def _around(params, evidence, chi_square):
 
 @device
 def _pilot(params, scratch, trial):
-    """A rough log evidence from the first samples of a trial, and a chi-square; NaN where they have no weight."""
+    """A rough log evidence from the first samples of a trial, and a chi-square; NaN where they have no weight.
+
+    Before them the status. What is no log weight is left out, if that does not matter.
+    """
     trials, samples = pair_trials_in(scratch, 0, ROW_PILOT), pair_samples_in(scratch, 0, ROW_PILOT)
     for i in range(ROW_PILOT):
         trials[i], samples[i] = trial, uint64(i)
-    if weigh_extended(params, scratch, pair_trials_at(scratch, 0), ROW_PILOT) != OK:
-        return np.nan, np.nan
+    status = weigh_extended(params, scratch, pair_trials_at(scratch, 0), ROW_PILOT)
+    if status != OK:
+        return status, np.nan, np.nan
     mantissa, power = mantissas_in(scratch, 0, ROW_PILOT), powers_in(scratch, 0, ROW_PILOT)
     top, total, squares = -np.inf, 0.0, 0.0
     for i in range(ROW_PILOT):
         if mantissa[i] > 0.0:
             top = max(top, power[i])
+        elif not (mantissa[i] >= 0.0):
+            report_in(scratch, 0, 2)[0] = int64(trial)
+            status = BAD_WEIGHT
     for i in range(ROW_PILOT):
         if mantissa[i] > 0.0:
             weight = mantissa[i] * _pow2(max(power[i] - top, -1000.0))
             total += weight
             squares += weight * weight
     if not total > 0.0:
-        return np.nan, np.nan
-    return _log_of(total / ROW_PILOT, top), max(ROW_PILOT * squares / (total * total) - 1.0, 0.0)
+        return status, np.nan, np.nan
+    return status, _log_of(total / ROW_PILOT, top), max(ROW_PILOT * squares / (total * total) - 1.0, 0.0)
 
 
 @device
@@ -202,13 +209,15 @@ def run_rows(params, trials_at, scratch, rows_at, columns, first, rows, trials, 
     for r in range(rows):
         row_at, begin = rows_at + 8 * columns * r, uint64(first + r) << uint64(32)
         out = floats(out_at + 8 * _SIZE * r, _SIZE)
-        center, chi_square = _pilot(_at(params, uint64(0), row_at, 0.0), scratch, begin + uint64(0xFFFFFFFF))
+        status, center, chi_square = _pilot(_at(params, uint64(0), row_at, 0.0), scratch, begin + uint64(0xFFFFFFFF))
         for i in range(_SIZE):
             out[i] = 0.0
         out[CENTER] = center
         shift = np.floor(center / LOG_2) if fabs(center) < LARGEST_SHIFT else 0.0
         own = _at(params, params.key, row_at, shift)
         if params.kind == kinds.TAYLOR:
+            if status != OK:
+                return status, r
             if center != center:
                 report_in(scratch, 0, 2)[0] = int64(begin)
                 return NO_CENTER, r
