@@ -6,6 +6,7 @@ choices, loops and helpers among them. None may be of a kind that the compiler c
 
 from __future__ import annotations
 
+import inspect
 import random
 import time
 from typing import Any
@@ -21,7 +22,7 @@ OPERATIONS = 50
 SHAPES = ("parameters alone", "everything", "choices", "no parameters", "a loop")
 MODELS = 8  # of each shape
 _TWO = ("minimum", "maximum", "logaddexp")
-_ONE = tuple(name for name in vmath.__all__ if name not in _TWO)
+_ONE = tuple(name for name in vmath.__all__ if len(inspect.signature(getattr(vmath, name)).parameters) == 1)
 _PARAMETERS = ("params[0]", "params[1]", "params[2]", "row[0]", "row[1]")
 _NUMBERS = ("0.5", "2.0", "-1.25")
 
