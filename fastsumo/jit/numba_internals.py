@@ -9,7 +9,9 @@ TRIED = ("0.61", "0.62", "0.63", "0.64", "0.65", "0.66", "0.67", "0.68")  # mino
 
 IMPORTED = {
     "llvmlite": ("__version__",),
-    "llvmlite.binding": ("Target", "create_pass_builder", "create_pipeline_tuning_options", "get_host_cpu_name"),
+    "llvmlite.binding": (
+        *("Target", "create_pass_builder", "create_pipeline_tuning_options", "get_host_cpu_name", "parse_assembly"),
+    ),
     "llvmlite.ir": (
         *("ArrayType", "Constant", "DoubleType", "Function", "FunctionType", "IRBuilder", "IntType"),
         *("LiteralStructType", "MDValue", "Module", "PointerType"),

@@ -21,6 +21,7 @@ from numba.core.typing.context import Context
 from numba.core.typing.templates import signature
 from numba.core.untyped_passes import ReconstructSSA
 
+from fastsumo.jit.choices import with_choices
 from fastsumo.jit.lowering import Lowering, is_of_two, lean
 from fastsumo.jit.powers import ConstantPowers
 from fastsumo.jit.vectors import made_wide
@@ -141,14 +142,26 @@ class _Settled(_Code):
     """
 
     def _optimize_final_module(self) -> None:
-        module, before = self._final_module, 0
+        module = self._settled(self._final_module)
+        for _ in range(_blocks(module)):
+            text = str(module)
+            chosen = with_choices(text)
+            if chosen == text:
+                break
+            module = self._settled(llvm.parse_assembly(chosen))
+            if str(module) == text:  # LLVM went back on all of it
+                break
+        self._final_module = remove_redundant_nrt_refct(module)
+        super()._optimize_final_module()
+
+    def _settled(self, module: Any) -> Any:
+        before = 0
         while before != (before := _blocks(module)):
             tuning = llvm.create_pipeline_tuning_options(speed_level=2)
             tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_unrolling = False
             passes = llvm.create_pass_builder(self._codegen._tm, tuning)
             passes.getModulePassManager().run(module, passes)
-        self._final_module = remove_redundant_nrt_refct(module)
-        super()._optimize_final_module()
+        return module
 
 
 class _Remembering(Context):

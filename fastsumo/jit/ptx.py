@@ -195,10 +195,7 @@ def _compiler() -> Any:
         compiled: ClassVar[dict[Any, Any]] = {}  # for this target
 
     class Lower(LowerWhole, CUDALower):  # type: ignore[misc]
-        def lower_assign(self, ty: Any, inst: Any) -> Any:
-            if isinstance(inst.value, code.Var):
-                self._stay_exact(inst.value, ty)
-            return super().lower_assign(ty, inst)
+        _variable = code.Var
 
     @register_pass(mutates_CFG=True, analysis_only=False)
     class Lowering(CUDANativeLowering):  # type: ignore[misc]

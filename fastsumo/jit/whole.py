@@ -343,6 +343,7 @@ class LowerWhole:
     typeof: Any
     loadvar: Any
     _returns_a_float = False  # whatever its whole numbers are
+    _variable: type = code.Var  # for another target Numba may have another
 
     def lower_inst(self, inst: Any) -> None:
         self.context.line = self.loc
@@ -375,7 +376,7 @@ class LowerWhole:
         return result
 
     def lower_assign(self, ty: Any, inst: Any) -> Any:
-        if isinstance(inst.value, code.Var):
+        if isinstance(inst.value, self._variable):
             self._stay_exact(inst.value, ty)
         return super().lower_assign(ty, inst)  # type: ignore[misc]
 

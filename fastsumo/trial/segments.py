@@ -47,11 +47,18 @@ def slot_of(s: Any, depth: Any) -> Any:
 
 
 @inlined
+def two_sum(a: Any, b: Any) -> Any:
+    """``a + b`` and what rounding takes off it (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
+@inlined
 def added(high: float, low: float, x: float) -> Any:
-    """A sum of two floats and ``x``, as two floats (Knuth's two-sum)."""
-    total = high + x
-    part = total - high
-    return total, low + ((high - (total - part)) + (x - part))
+    """A sum of two floats and ``x``, as two floats."""
+    total, lost = two_sum(high, x)
+    return total, low + lost
 
 
 @inlined

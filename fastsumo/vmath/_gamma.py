@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from fastsumo.jit.bits import fabs, fma, rint
+from fastsumo.jit.bits import fabs, fma, rint, select
 from fastsumo.jit.options import inlined
 from fastsumo.vmath._call import compiled_as, elementwise
 from fastsumo.vmath._logarithm import _LN2_HIGH, _LN2_LOW, _log, _log1p_parts, _split_any
@@ -59,56 +59,50 @@ _STIRLING = (
 @inlined
 def _factor(y, k, j):
     """``y - j`` for ``j <= k``, else 1."""
-    less = y - j
-    return 1.0 if j > k else less
+    return select(j > k, 1.0, y - j)
 
 
 @inlined
 def _lgamma_positive(x):
     """For ``x > 0``; NaN stays NaN, and 0 gives a meaningless number."""
     far = x >= _FAR
-    y = _FAR if far else x
+    y = select(far, _FAR, x)
     # y = 2 + k + t, |t| <= 1/2: Gamma(y) is Gamma(2 + t) times, or below 1.5 over, a product p.
     k = rint(y - 2.0)
-    k = 0.0 if k < 0.0 else k
+    k = select(k < 0.0, 0.0, k)
     above = y - 2.0 - k
     p = (_factor(y, k, 1.0) * _factor(y, k, 2.0)) * (_factor(y, k, 3.0) * _factor(y, k, 4.0))
     p = p * (_factor(y, k, 5.0) * _factor(y, k, 6.0))
     low, tiny = y < 1.5, y < 0.5
-    product, less_one = y * (y + 1.0), y - 1.0
-    p = y if low else p
-    p = product if tiny else p
-    t = less_one if low else above
-    t = y if tiny else t
-    e, f = _split_any(x if far else p)
+    p = select(tiny, y * (y + 1.0), select(low, y, p))
+    t = select(tiny, y, select(low, y - 1.0, above))
+    e, f = _split_any(select(far, x, p))
     half, rest = _log1p_parts(f)
-    sign = -1.0 if low else 1.0
+    sign = select(low, -1.0, 1.0)
     # Beside 1, log(p) = log(1 + t) has t in common with (1 - Euler) t: there t - f is 0, or exact.
     beside_one = low & (y >= 0.5)
-    slope = -_EULER if beside_one else 1.0 - _EULER
-    whole = fma(sign * e, _LN2_HIGH, sign * f + (t if beside_one else 0.0))
+    slope = select(beside_one, -_EULER, 1.0 - _EULER)
+    whole = fma(sign * e, _LN2_HIGH, sign * f + select(beside_one, t, 0.0))
     small = fma(e, _LN2_LOW, rest) - half
     near = fma(t, fma(t, polynomial(t, _NEAR_TWO), slope), whole + sign * small)
     inverse = 1.0 / x
     log_less_one = fma(e, _LN2_HIGH, f - 1.0) + small
     series = fma(inverse, polynomial(inverse * inverse, _STIRLING), _STIRLING_CONSTANT)
     beyond = fma(x - 0.5, log_less_one, series)
-    return beyond if far else near
+    return select(far, beyond, near)
 
 
 @inlined
 def _lgamma(x):
     size = fabs(x)
     negative = x < 0.0
-    mirror = 1.0 - x
-    value = _lgamma_positive(mirror if negative else x)
+    value = _lgamma_positive(select(negative, 1.0 - x, x))
     # Gamma(x) Gamma(1 - x) = pi / sin(pi x), by the distance from the nearest integer
     distance = fabs(size - rint(size))
     small, sine = distance < 1e-9, _sincos_turns(0.5 * distance)[0]  # pi x where it is small, down to subnormal x
-    mirrored = (0.0 if small else _LOG_PI) - _log(distance if small else sine) - value
-    value = mirrored if negative else value
+    mirrored = select(small, 0.0, _LOG_PI) - _log(select(small, distance, sine)) - value
     pole = (x <= 0.0) & (distance == 0.0)
-    return _INF if pole | (size == _INF) else value
+    return select(pole | (size == _INF), _INF, select(negative, mirrored, value))
 
 
 def lgamma(x: ArrayLike) -> Any:

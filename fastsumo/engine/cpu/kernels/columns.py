@@ -112,11 +112,3 @@ def fold_sum(x_at, n):
             x[i] += y[i]
         n = kept
     return floats(x_at, 1)[0]
-
-
-@inlined
-def two_sum(a, b):
-    """``a + b`` and what rounding takes off it (Knuth)."""
-    total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)

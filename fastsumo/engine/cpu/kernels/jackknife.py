@@ -15,7 +15,6 @@ from fastsumo.engine.cpu.kernels.columns import (
     sum_columns,
     take_column,
     top_power,
-    two_sum,
     weigh_columns,
     weigh_stretch,
 )
@@ -46,6 +45,7 @@ from fastsumo.jit.bits import float_bits, fma
 from fastsumo.jit.memory import floats
 from fastsumo.jit.options import device, inlined
 from fastsumo.trial.ranges import LOG_2
+from fastsumo.trial.segments import two_sum
 from fastsumo.vmath import _log_of, _log_positive, _pow2, log1p
 
 _TINY = 2.0**-900  # sums below it, relative to a weight, have lost digits

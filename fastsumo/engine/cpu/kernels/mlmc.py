@@ -15,7 +15,6 @@ from fastsumo.engine.cpu.kernels.columns import (
     sum_columns,
     take_column,
     top_power,
-    two_sum,
     weigh_columns,
     weigh_stretch,
 )
@@ -43,6 +42,7 @@ from fastsumo.jit.options import device
 from fastsumo.trial.draw import samples_of
 from fastsumo.trial.levels import difference, factor_of
 from fastsumo.trial.ranges import LOG_2
+from fastsumo.trial.segments import two_sum
 from fastsumo.vmath import _log_of, _log_positive, _pow2
 
 _TINY = 2.0**-500  # ratios of halves below it are worked out as mantissa and power

@@ -14,7 +14,7 @@ from zoo import thinned
 
 import fastsumo as fs
 from fastsumo.engine.cpu.kernels import weights
-from fastsumo.vmath import exp, log, log1p, sin, tanh
+from fastsumo.vmath import exp, lgamma, log, log1p, sin, tanh
 
 
 def parameters_alone(z, row, params):  # type: ignore[no-untyped-def]
@@ -22,7 +22,7 @@ def parameters_alone(z, row, params):  # type: ignore[no-untyped-def]
 
 
 def row_alone(z, row, params):  # type: ignore[no-untyped-def]
-    return log(log1p(exp(row[0]))) + z[0]
+    return log(log1p(exp(lgamma(row[0])))) + z[0]
 
 
 def choices(z, row, params):  # type: ignore[no-untyped-def]
@@ -32,6 +32,24 @@ def choices(z, row, params):  # type: ignore[no-untyped-def]
     if tanh(a) > row[0]:
         b = exp(a) if b > a else log1p(b * b)
     return a * b * z[0]
+
+
+def choices_of_many(z, row, params):  # type: ignore[no-untyped-def]
+    """LLVM leaves branches that decide on four values: over what hangs on these it thought for minutes."""
+    a, b, c, d = params[0], params[1], row[0], row[1]
+    if a > 1.0:
+        a, b, c, d = b, a, d, c
+    elif b > 1.0:
+        a, b, c, d = exp(b), c, d, a
+    elif c > 1.0:
+        a, b, c, d = c, exp(d), a, b
+    if a + b > d:
+        a, b, c, d = d, tanh(a), b, c
+    elif b > exp(c):
+        a, b, c, d = exp(b), c, d, a
+    else:
+        a, b, c, d = exp(d), exp(a), exp(b), c
+    return log1p(exp(a - b) * (c + d)) * z[0]
 
 
 def one_that_depends(z, row, params):  # type: ignore[no-untyped-def]
@@ -53,7 +71,9 @@ def vectors(function: Any) -> int:
     return len(re.findall(r"call <\d+ x double> @llvm\.fma", "".join(loops)))
 
 
-@pytest.mark.parametrize("function", thinned([choices, parameters_alone, row_alone, one_that_depends], 4))
+@pytest.mark.parametrize(
+    "function", thinned([choices, parameters_alone, row_alone, one_that_depends, choices_of_many], 4)
+)
 def test_vectors_are_for_what_differs(function: Any) -> None:
     assert vectors(function) == 0
     assert vectors(every_sample) > 0
