@@ -19,7 +19,7 @@ from fastsumo import vmath
 from fastsumo.engine.cpu.kernels.weights import compiled
 
 OPERATIONS = 50
-SHAPES = ("parameters alone", "everything", "choices", "no parameters", "a loop")
+SHAPES = ("parameters alone", "everything", "choices", "many choices", "no parameters", "a loop")
 MODELS = 8  # of each shape
 _TWO = ("minimum", "maximum", "logaddexp")
 _ONE = tuple(name for name in vmath.__all__ if len(inspect.signature(getattr(vmath, name)).parameters) == 1)
@@ -61,6 +61,14 @@ def source(shape: str, seed: int) -> str:
             f"        a = {expression(rng, third, leaves)}",
             f"    return {expression(rng, third, (*leaves, 'a'))}",
         ]
+    elif shape == "many choices":
+        names = "a, b, c, d"
+        inside = (*_PARAMETERS, *names.split(", "))
+        lines = ["    a, b, c, d = params[0], row[0], params[1], row[1]"]
+        for word in ("if", "elif", "elif", "if", "elif"):
+            values = ", ".join(expression(rng, 1, inside) for _ in range(4))
+            lines += [f"    {word} {rng.choice(inside)} > {expression(rng, 2, inside)}:", f"        {names} = {values}"]
+        lines.append(f"    return {expression(rng, OPERATIONS - 30, (*leaves, *names.split(', ')))}")
     elif shape == "a loop":
         lines = [
             f"    a, total = {expression(rng, third, leaves)}, 0.0",
