@@ -54,9 +54,17 @@ out:
 """
 
 
+def parsed(text: str) -> llvm.ModuleRef:
+    """Of LLVM before 16, too, whose pointers say to what they point."""
+    try:
+        return llvm.parse_assembly(text)
+    except RuntimeError:
+        return llvm.parse_assembly(text.replace("ptr %", "double* %"))
+
+
 def numbers_of(text: str, arguments: list[tuple[float, ...]], x: np.ndarray) -> bytes:
     """What ``f(a, b, ..., x, n)`` of a module gives."""
-    module = llvm.parse_assembly(text)
+    module = parsed(text)
     module.verify()
     cpu_target.target_context.codegen()  # which has LLVM ready
     with llvm.create_mcjit_compiler(module, llvm.Target.from_default_triple().create_target_machine()) as engine:
@@ -153,7 +161,7 @@ class Program:
 
 def simplified(text: str) -> str:
     """As LLVM does it before it makes vectors."""
-    module, machine = llvm.parse_assembly(text), llvm.Target.from_default_triple().create_target_machine()
+    module, machine = parsed(text), llvm.Target.from_default_triple().create_target_machine()
     tuning = llvm.create_pipeline_tuning_options(speed_level=2)
     tuning.loop_unrolling = tuning.loop_vectorization = tuning.slp_vectorization = False
     passes = llvm.create_pass_builder(machine, tuning)
