@@ -1,8 +1,7 @@
 """Choices that are the same at every turn of a loop, in LLVM's text: what hangs on them need not stay in the loop.
 
-LLVM makes instructions of branches that decide on few values, and takes them out of the loop. A branch that it leaves
-keeps inside all that hangs on its values, though that is the same for all lanes: there it costs the vectoriser (of
-LLVM 20 to 22) time that doubles with every operation.
+LLVM makes instructions of branches that decide on one or two values, and takes these out of the loop. A branch that it
+leaves keeps inside all that hangs on its values, though that is the same for all lanes (see `pipeline.py`).
 """
 
 from __future__ import annotations

@@ -134,8 +134,9 @@ class _Settled(_Code):
     """Code that is simplified until no branch falls away any more, and only then made SIMD.
 
     Where two ways differ by numbers that are the same for all lanes, LLVM takes the numbers out of the loop, then has a
-    choice in place of the branch, which it takes out of the loop the next time. What is left inside, and is the same
-    for all lanes, costs its vectoriser (20 to 22) time that doubles with every operation.
+    choice in place of the branch, which it takes out of the loop the next time; `choices.py` helps where it would not.
+    What is left inside, and is the same for all lanes, costs its vectoriser (20 to 22) time that doubles with every
+    operation.
 
     Then references are counted no more than they have to be: counting those to nobody, as of arrays over addresses,
     is a call, and where one is left there are no vectors.
