@@ -18,10 +18,11 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.lowering import Lower
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering, NopythonTypeInference
-from numba.core.untyped_passes import MakeFunctionToJitFunction
+from numba.core.untyped_passes import MakeFunctionToJitFunction, ReconstructSSA
 from numba.extending import overload
 from numba.np.ufunc.dufunc import DUFunc
 
+from fastsumo.jit.assigned import AssignedFirst, insert_before
 from fastsumo.jit.indices import out_of_range
 from fastsumo.jit.memory import readonly
 from fastsumo.jit.pipeline import OurCompiler, PartCompiler, with_powers
@@ -151,6 +152,7 @@ def _checked(passes: Any, lowering: type[NativeLowering]) -> Any:
     passes.add_pass_after(_CheckedClosures, MakeFunctionToJitFunction)
     passes.add_pass_after(_NoBackDoors, NopythonTypeInference)
     passes.passes = [(lowering if each is NativeLowering else each, why) for each, why in passes.passes]
+    insert_before(passes, ReconstructSSA, AssignedFirst)
     passes.finalize()
     return passes
 
