@@ -28,7 +28,7 @@ from fastsumo.jit.memory import readonly
 from fastsumo.jit.pipeline import OurCompiler, PartCompiler, with_powers
 from fastsumo.jit.powers import power
 from fastsumo.jit.reached import of_library
-from fastsumo.jit.whole import LowerWhole, unlike_list, unlike_numpy, with_whole_numbers
+from fastsumo.jit.whole import LowerWhole, unlike_list, unlike_numpy, unlike_truth, with_whole_numbers
 
 _POINTERS = (types.CPointer, types.RawPointer, types.ArrayCTypes)
 _TEXT = (types.UnicodeType, types.Bytes, types.UnicodeCharSeq, types.CharSeq)
@@ -201,7 +201,7 @@ class _NoBackDoors(FunctionPass):
     def run_pass(self, state: Any) -> bool:
         for block in state.func_ir.blocks.values():
             for step in block.body:
-                why = _back_door(step, state.typemap)
+                why = _back_door(step, state.typemap, state.func_ir)
                 if why:
                     raise errors.TypingError(why, loc=step.loc)
         why, where = out_of_range(state.func_ir, state.pipeline.sizes) if state.pipeline.sizes else ("", None)
@@ -210,7 +210,7 @@ class _NoBackDoors(FunctionPass):
         return False
 
 
-def _back_door(step: Any, kinds: Any) -> str:
+def _back_door(step: Any, kinds: Any, whole: Any) -> str:
     value = getattr(step, "value", None)
     if isinstance(step, ir.Assign) and isinstance(kinds[step.target.name], _POINTERS):
         return "nothing checks what is read by an address: use indices of the array itself"
@@ -243,5 +243,6 @@ def _back_door(step: Any, kinds: Any) -> str:
         given = [kinds[each.name] for each in value.list_vars()]
         if value.op == "inplace_binop" and unlike_list(given[0], getattr(given[1], "dtype", None)):
             return _LIST
-        return unlike_numpy(value.fn, kinds[step.target.name], given)
+        truth = value.op != "unary" and unlike_truth(whole, kinds, value)
+        return truth or unlike_numpy(value.fn, kinds[step.target.name], given)
     return ""

@@ -7,7 +7,8 @@ that would change what is put into it is refused.
 
 Numbers of NumPy's smaller types are added in 64 bits by compiled code, but not by NumPy: what NumPy's own type does not
 hold is an error too. So it is in arrays, and where compiled code gives those another type it is refused. What NumPy
-does in one go, as in `numpy.sum`, wraps with and without a compiler, and is left alone.
+does in one go, as in `numpy.sum`, wraps with and without a compiler, and is left alone. A sum of two truth values is
+refused: which of Python's or NumPy's they are, compiled code does not know.
 
 Where LLVM sees that a number is in range, as those that count through a vector are, nothing is left of a check.
 """
@@ -25,6 +26,7 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.core import ir as code
+from numba.core.ir_utils import get_definition, guard
 from numba.np.numpy_support import as_dtype
 
 _USE = "Python's have no limit, those of compiled code do (int64: 2**63): use floats"
@@ -237,6 +239,7 @@ _ELEMENTWISE = (  # what can leave the range of a type
 )
 _FILLED = (np.array, np.asarray, np.full, np.full_like, np.arange)
 _SUMS = (sum, np.ptp)
+_PRODUCTS = (operator.mul, operator.imul)
 _OF_FLOAT: dict[Any, Callable[..., Any]] = {int: _whole_of_float, round: _rounded}
 
 
@@ -279,6 +282,8 @@ def unlike_numpy(function: Any, returned: Any, given: list[Any]) -> str:
     """Why an operation on arrays is refused, or a function: NumPy gives other whole numbers, or raises."""
     if function in _SUMS and any(_is_small_array(kind) for kind in given):
         return f"{function.__name__} of an array of NumPy's small whole numbers is another one in NumPy: use numpy.sum"
+    if function in (np.floor_divide, np.divmod) and any(isinstance(e, types.Float) for k in given for e in _inside(k)):
+        return f"numpy.{function.__name__} of floats rounds the quotient first, where NumPy does not: use // and %"
     if not isinstance(returned, types.Array) or not isinstance(returned.dtype, types.Integer):
         return ""
     dtype = as_dtype(returned.dtype)
@@ -296,6 +301,23 @@ def unlike_numpy(function: Any, returned: Any, given: list[Any]) -> str:
         if np.result_type(*kinds) != dtype:
             return f"whole numbers in arrays have types of NumPy, but {dtype} when compiled: use .astype(numpy.int64)"
     return ""
+
+
+def unlike_truth(function: Any, kinds: Any, value: Any) -> str:
+    """Why an operation is refused: Python's truth values add up to a number, those of NumPy to a truth value."""
+    truths = all(_is_truth(function, kinds, each) for each in (value.lhs, value.rhs))
+    if truths and value.fn in (operator.add, operator.iadd):
+        return "a sum of two truth values is 1 in NumPy where both are true, but 2 when compiled: use int(...)"
+    return ""
+
+
+def _is_truth(function: Any, kinds: Any, variable: Any) -> bool:
+    """Whether a variable is a truth value, or a product of them, which NumPy makes one of."""
+    if isinstance(kinds[variable.name], types.Boolean):
+        return True
+    made = guard(get_definition, function, variable)
+    product = isinstance(made, code.Expr) and made.op in ("binop", "inplace_binop") and made.fn in _PRODUCTS
+    return product and all(_is_truth(function, kinds, each) for each in (made.lhs, made.rhs))
 
 
 def unlike_list(kind: Any, given: Any) -> bool:
