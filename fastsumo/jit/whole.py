@@ -433,7 +433,7 @@ class LowerWhole:
         if not own or (dtype := np.result_type(*own)).kind not in "iu":
             return
         low, high = (int(getattr(np.iinfo(dtype), name)) for name in ("min", "max"))
-        message = f"a whole number is beyond NumPy's {dtype}; int(...) of what is computed with has 64 bits"
+        message = f"a whole number is beyond NumPy's {dtype}: compute with numpy.int64(...), of 64 bits"
         values = [(self.loadvar(each.name), of) for each, of in zip(given, kinds, strict=True) if of == types.int64]
         for value, of in [(result, kind), *values]:
             fine = in_range(self.builder, value, of, low, high)

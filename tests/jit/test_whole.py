@@ -165,6 +165,14 @@ def test_small_numbers_are_numpys_or_an_error(one: type[np.integer], other: type
     assert {which for which, *_ in strict} >= {0, 1, 2, 6, 8}
 
 
+def test_small_numbers_do_what_their_error_says() -> None:
+    x, y = np.uint8(200), np.uint8(100)
+    with pytest.raises(OverflowError, match=r"beyond NumPy's uint8: compute with numpy.int64\(\.\.\.\)"):
+        compiled(lambda x, y: int(x) + int(y))(x, y)
+    assert compiled(lambda x, y: np.int64(x) + np.int64(y))(x, y) == 300
+    assert compiled(lambda x, y: np.int64(y) - np.int64(x))(x, y) == -100
+
+
 def test_arrays_that_have_other_types_in_numpy_are_refused() -> None:
     small, large = (types.Array(kind, 1, "C") for kind in (types.int8, types.int64))
     floats, two = types.Array(types.float64, 1, "C"), types.IntegerLiteral(2)
