@@ -177,6 +177,7 @@ def _divided(operation: Any) -> Callable[..., Any]:
             demand(context, builder, builder.not_(overflows), OverflowError, message)
         same = sig.return_type(kind, kind)
         function = context.typing_context.resolve_value_type(operation)
+        function.get_call_type(context.typing_context, same.args, {})  # which implementation it has, Numba learns here
         return super(WholeNumbers, context).get_function(function, same)(builder, (x, y))
 
     return made

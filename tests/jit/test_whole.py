@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -11,6 +15,7 @@ import numpy as np
 import pytest
 from numba import types
 
+import fastsumo as fs
 from fastsumo.engine.cpu.kernels import weights
 from fastsumo.jit.checked import HelperCompiler
 from fastsumo.jit.whole import unlike_list, unlike_numpy
@@ -171,6 +176,15 @@ def test_small_numbers_do_what_their_error_says() -> None:
         compiled(lambda x, y: int(x) + int(y))(x, y)
     assert compiled(lambda x, y: np.int64(x) + np.int64(y))(x, y) == 300
     assert compiled(lambda x, y: np.int64(y) - np.int64(x))(x, y) == -100
+
+
+def test_a_division_that_no_code_before_had(tmp_path: Path) -> None:
+    """In a process of its own, since Numba remembers those that it has seen."""
+    code = "import numpy as np, fastsumo as fs\n"
+    code += "print(fs.sample(fs.Model(lambda z, params: np.ravel(np.eye(2))[0] + 0.0 * z[0], 1), fs.ELBO(), 1)[0])"
+    environment = os.environ | {"FASTSUMO_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(fs.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == "[1.]\n"
 
 
 def test_arrays_that_have_other_types_in_numpy_are_refused() -> None:
