@@ -18,6 +18,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.lowering import Lower
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering, NopythonTypeInference
+from numba.core.unsafe.eh import mark_try_block
 from numba.core.untyped_passes import MakeFunctionToJitFunction, ReconstructSSA
 from numba.extending import overload
 from numba.np.ufunc.dufunc import DUFunc
@@ -191,7 +192,7 @@ def _has_text(kind: Any) -> bool:
 
 @register_pass(mutates_CFG=False, analysis_only=True)
 class _NoBackDoors(FunctionPass):
-    """Refuse what Numba lets a function do to an array without looking at bounds, or at whether it is read-only."""
+    """Refuse what nothing checks: bounds of arrays, whether they are read-only, exceptions that are not raised."""
 
     _name = "no_back_doors"
 
@@ -212,6 +213,8 @@ class _NoBackDoors(FunctionPass):
 
 def _back_door(step: Any, kinds: Any, whole: Any) -> str:
     value = getattr(step, "value", None)
+    if isinstance(value, ir.Global) and value.value is mark_try_block:
+        return "where Python raises, compiled code goes on with infinity or NaN, and catches nothing: use if, not try"
     if isinstance(step, ir.Assign) and isinstance(kinds[step.target.name], _POINTERS):
         return "nothing checks what is read by an address: use indices of the array itself"
     if isinstance(value, ir.Expr) and value.op == "getattr" and value.attr in _ATTRIBUTES:

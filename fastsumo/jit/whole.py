@@ -38,13 +38,10 @@ _COMPARISONS = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt,
 
 
 def demand(context: Any, builder: Any, fine: Any, kind: type[Exception], message: str) -> None:
-    """Raise, unless something is so; a number that is too large where Python goes on, nothing in the model catches."""
+    """Raise, unless something is so."""
     with builder.if_then(builder.not_(fine), likely=False):
-        inside = getattr(builder, "_in_try_block", False)
-        builder._in_try_block = inside if kind is not OverflowError else False
         line = getattr(context, "line", None)
         context.call_conv.return_user_exc(builder, kind, (message,), loc=line, func_name="model")
-        builder._in_try_block = inside
 
 
 def in_range(builder: Any, value: Any, kind: Any, low: int, high: int) -> Any:
