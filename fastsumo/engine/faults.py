@@ -157,6 +157,7 @@ _HINTS = (
         "a model can use numbers, arrays, the modules math and numpy as far as Numba knows them, fastsumo.vmath, and "
         f"functions compiled by numba.njit; {FOR_BATCHES}",
     ),
+    (r"signature: float\(bool\)\n", "float(int(...)) takes a truth value"),
     (r"supports contiguous array only", "one of z is np.ascontiguousarray(z)"),
     (r"\ANo implementation of [\s\S]*readonly array", f"what writes into {_GIVEN} must do so into a copy"),
 )
@@ -180,7 +181,7 @@ def _sentence(text: str) -> str:
         r"module '[^']+' has no attribute .*",
         r"Untyped global name '[^']+'.*",
         r"Unknown attribute '[^']+' of type [^\n]+",
-        r"No implementation of function [^\n]+found for signature",
+        r"No implementation of function [^\n]+found for signature(?::\s+>>> [^\n]+)?",
         r"Cannot unify [^\n]+",
         r"Unsupported[^\n]+|.*not supported[^\n]*",
         r"Use of unsupported[^\n]+",
@@ -191,7 +192,7 @@ def _sentence(text: str) -> str:
     for pattern in patterns:
         found = re.search(pattern, plain)
         if found:
-            return re.sub(r"\s+", " ", found.group(0)).strip().rstrip(":")
+            return re.sub(r"(\s|>>>)+", " ", found.group(0)).strip().rstrip(":")
     for line in plain.splitlines():
         if line.strip() and not line.strip().startswith(skipped):
             return line.strip()

@@ -18,16 +18,18 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.lowering import Lower
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering, NopythonTypeInference
-from numba.core.untyped_passes import MakeFunctionToJitFunction
+from numba.core.unsafe.eh import mark_try_block
+from numba.core.untyped_passes import MakeFunctionToJitFunction, ReconstructSSA
 from numba.extending import overload
 from numba.np.ufunc.dufunc import DUFunc
 
+from fastsumo.jit.assigned import AssignedFirst, insert_before
 from fastsumo.jit.indices import out_of_range
 from fastsumo.jit.memory import readonly
 from fastsumo.jit.pipeline import OurCompiler, PartCompiler, with_powers
 from fastsumo.jit.powers import power
 from fastsumo.jit.reached import of_library
-from fastsumo.jit.whole import LowerWhole, unlike_list, unlike_numpy, with_whole_numbers
+from fastsumo.jit.whole import LowerWhole, unlike_list, unlike_numpy, unlike_truth, with_whole_numbers
 
 _POINTERS = (types.CPointer, types.RawPointer, types.ArrayCTypes)
 _TEXT = (types.UnicodeType, types.Bytes, types.UnicodeCharSeq, types.CharSeq)
@@ -151,6 +153,7 @@ def _checked(passes: Any, lowering: type[NativeLowering]) -> Any:
     passes.add_pass_after(_CheckedClosures, MakeFunctionToJitFunction)
     passes.add_pass_after(_NoBackDoors, NopythonTypeInference)
     passes.passes = [(lowering if each is NativeLowering else each, why) for each, why in passes.passes]
+    insert_before(passes, ReconstructSSA, AssignedFirst)
     passes.finalize()
     return passes
 
@@ -189,7 +192,7 @@ def _has_text(kind: Any) -> bool:
 
 @register_pass(mutates_CFG=False, analysis_only=True)
 class _NoBackDoors(FunctionPass):
-    """Refuse what Numba lets a function do to an array without looking at bounds, or at whether it is read-only."""
+    """Refuse what nothing checks: bounds of arrays, whether they are read-only, exceptions that are not raised."""
 
     _name = "no_back_doors"
 
@@ -199,7 +202,7 @@ class _NoBackDoors(FunctionPass):
     def run_pass(self, state: Any) -> bool:
         for block in state.func_ir.blocks.values():
             for step in block.body:
-                why = _back_door(step, state.typemap)
+                why = _back_door(step, state.typemap, state.func_ir)
                 if why:
                     raise errors.TypingError(why, loc=step.loc)
         why, where = out_of_range(state.func_ir, state.pipeline.sizes) if state.pipeline.sizes else ("", None)
@@ -208,8 +211,10 @@ class _NoBackDoors(FunctionPass):
         return False
 
 
-def _back_door(step: Any, kinds: Any) -> str:
+def _back_door(step: Any, kinds: Any, whole: Any) -> str:
     value = getattr(step, "value", None)
+    if isinstance(value, ir.Global) and value.value is mark_try_block:
+        return "where Python raises, compiled code goes on with infinity or NaN, and catches nothing: use if, not try"
     if isinstance(step, ir.Assign) and isinstance(kinds[step.target.name], _POINTERS):
         return "nothing checks what is read by an address: use indices of the array itself"
     if isinstance(value, ir.Expr) and value.op == "getattr" and value.attr in _ATTRIBUTES:
@@ -241,5 +246,6 @@ def _back_door(step: Any, kinds: Any) -> str:
         given = [kinds[each.name] for each in value.list_vars()]
         if value.op == "inplace_binop" and unlike_list(given[0], getattr(given[1], "dtype", None)):
             return _LIST
-        return unlike_numpy(value.fn, kinds[step.target.name], given)
+        truth = value.op != "unary" and unlike_truth(whole, kinds, value)
+        return truth or unlike_numpy(value.fn, kinds[step.target.name], given)
     return ""

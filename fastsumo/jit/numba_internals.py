@@ -38,7 +38,7 @@ IMPORTED = {
     "numba.core.dispatcher": ("Dispatcher",),
     "numba.core.errors": ("ConstantInferenceError", "NumbaError", "NumbaWarning", "TypingError"),
     "numba.core.imputils": ("impl_ret_borrowed",),
-    "numba.core.ir": ("Arg", "Assign", "Branch", "Expr", "Global", "SetItem", "StaticSetItem", "Var"),
+    "numba.core.ir": ("Arg", "Assign", "Branch", "Const", "Expr", "Global", "SetItem", "StaticSetItem", "Var"),
     "numba.core.ir_utils": ("build_definitions", "get_definition", "guard"),
     "numba.core.lowering": ("Lower",),
     "numba.core.registry": ("CPUDispatcher", "cpu_target"),
@@ -83,6 +83,7 @@ ATTRIBUTES = {
     "numba.core.typing.templates._OverloadFunctionTemplate": ("get_impl_key",),
     "numba.np.ufunc.dufunc.DUFunc": ("add", "disable_compile", "identity", "targetoptions"),
     "numba.core.typing.context.BaseContext": ("_lookup_global", "resolve_function_type", "resolve_setitem"),
+    "numba.core.ir.Scope": ("define",),
     "numba.core.lowering.Lower": (
         *(
             "_find_singly_assigned_variable",

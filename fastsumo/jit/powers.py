@@ -19,6 +19,19 @@ from numba.extending import intrinsic
 from fastsumo.jit.whole import constant_power
 
 
+class Nodes(NamedTuple):
+    """What the code of a compiler is made of: numba-cuda has classes of its own."""
+
+    Expr: Any
+    Var: Any
+    Global: Any
+    Assign: Any
+    Const: Any
+
+
+NODES = Nodes(ir.Expr, ir.Var, ir.Global, ir.Assign, ir.Const)
+
+
 @register_pass(mutates_CFG=False, analysis_only=False)
 class ConstantPowers(FunctionPass):
     """Turn ``x**2`` into a call of `power`.
@@ -33,17 +46,7 @@ class ConstantPowers(FunctionPass):
         FunctionPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
-        nodes = Nodes(ir.Expr, ir.Var, ir.Global, ir.Assign)
-        return insert_powers(state.func_ir, nodes, ConstantInferenceError, build_definitions)
-
-
-class Nodes(NamedTuple):
-    """What the code of a compiler is made of: numba-cuda has classes of its own."""
-
-    Expr: Any
-    Var: Any
-    Global: Any
-    Assign: Any
+        return insert_powers(state.func_ir, NODES, ConstantInferenceError, build_definitions)
 
 
 def insert_powers(func_ir: Any, nodes: Nodes, unknown: type[Exception], build: Any) -> bool:

@@ -23,6 +23,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from fastsumo.jit.assigned import insert_before, insert_checks
 from fastsumo.jit.cache import cache_folder, prune
 from fastsumo.jit.checked import HelperCompiler
 from fastsumo.jit.powers import Nodes, insert_powers
@@ -166,13 +167,15 @@ def _set(owner: Any, name: str, value: Any) -> Iterator[None]:
 def _compiler() -> Any:
     """numba-cuda's, with constant powers as multiplications, and a user's functions checked."""
     from numba.cuda.compiler import CUDACompiler, CUDANativeLowering
-    from numba.cuda.core import errors, ir_utils
+    from numba.cuda.core import analysis, errors, ir_utils
     from numba.cuda.core import ir as code
     from numba.cuda.core.callconv import PythonErrorModel
     from numba.cuda.core.compiler_machinery import FunctionPass, register_pass
     from numba.cuda.core.untyped_passes import ReconstructSSA
     from numba.cuda.lowering import CUDALower
     from numba.cuda.target import CUDATargetContext
+
+    nodes = Nodes(code.Expr, code.Var, code.Global, code.Assign, code.Const)
 
     @register_pass(mutates_CFG=False, analysis_only=False)
     class Powers(FunctionPass):  # type: ignore[misc]
@@ -182,8 +185,17 @@ def _compiler() -> Any:
             FunctionPass.__init__(self)
 
         def run_pass(self, state: Any) -> bool:
-            nodes = Nodes(code.Expr, code.Var, code.Global, code.Assign)
             return insert_powers(state.func_ir, nodes, errors.ConstantInferenceError, ir_utils.build_definitions)
+
+    @register_pass(mutates_CFG=False, analysis_only=False)
+    class Assigned(FunctionPass):  # type: ignore[misc]
+        _name = "assigned_first"
+
+        def __init__(self) -> None:
+            FunctionPass.__init__(self)
+
+        def run_pass(self, state: Any) -> bool:
+            return insert_checks(state.func_ir, nodes, analysis.compute_cfg_from_blocks, ir_utils.build_definitions)
 
     class Target(CUDATargetContext):  # type: ignore[misc]
         @property
@@ -220,6 +232,7 @@ def _compiler() -> Any:
             passes.add_pass_after(Powers, ReconstructSSA)
             if isinstance(self.state.targetctx, Checked):
                 passes.passes = [(Lowering if each is CUDANativeLowering else each, why) for each, why in passes.passes]
+                insert_before(passes, ReconstructSSA, Assigned)
             passes.finalize()
             return [passes]
 

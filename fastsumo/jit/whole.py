@@ -7,7 +7,8 @@ that would change what is put into it is refused.
 
 Numbers of NumPy's smaller types are added in 64 bits by compiled code, but not by NumPy: what NumPy's own type does not
 hold is an error too. So it is in arrays, and where compiled code gives those another type it is refused. What NumPy
-does in one go, as in `numpy.sum`, wraps with and without a compiler, and is left alone.
+does in one go, as in `numpy.sum`, wraps with and without a compiler, and is left alone. A sum of two truth values is
+refused: which of Python's or NumPy's they are, compiled code does not know.
 
 Where LLVM sees that a number is in range, as those that count through a vector are, nothing is left of a check.
 """
@@ -25,6 +26,7 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.core import ir as code
+from numba.core.ir_utils import get_definition, guard
 from numba.np.numpy_support import as_dtype
 
 _USE = "Python's have no limit, those of compiled code do (int64: 2**63): use floats"
@@ -36,13 +38,10 @@ _COMPARISONS = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt,
 
 
 def demand(context: Any, builder: Any, fine: Any, kind: type[Exception], message: str) -> None:
-    """Raise, unless something is so; a number that is too large where Python goes on, nothing in the model catches."""
+    """Raise, unless something is so."""
     with builder.if_then(builder.not_(fine), likely=False):
-        inside = getattr(builder, "_in_try_block", False)
-        builder._in_try_block = inside if kind is not OverflowError else False
         line = getattr(context, "line", None)
         context.call_conv.return_user_exc(builder, kind, (message,), loc=line, func_name="model")
-        builder._in_try_block = inside
 
 
 def in_range(builder: Any, value: Any, kind: Any, low: int, high: int) -> Any:
@@ -175,6 +174,7 @@ def _divided(operation: Any) -> Callable[..., Any]:
             demand(context, builder, builder.not_(overflows), OverflowError, message)
         same = sig.return_type(kind, kind)
         function = context.typing_context.resolve_value_type(operation)
+        function.get_call_type(context.typing_context, same.args, {})  # which implementation it has, Numba learns here
         return super(WholeNumbers, context).get_function(function, same)(builder, (x, y))
 
     return made
@@ -237,6 +237,7 @@ _ELEMENTWISE = (  # what can leave the range of a type
 )
 _FILLED = (np.array, np.asarray, np.full, np.full_like, np.arange)
 _SUMS = (sum, np.ptp)
+_PRODUCTS = (operator.mul, operator.imul)
 _OF_FLOAT: dict[Any, Callable[..., Any]] = {int: _whole_of_float, round: _rounded}
 
 
@@ -279,6 +280,8 @@ def unlike_numpy(function: Any, returned: Any, given: list[Any]) -> str:
     """Why an operation on arrays is refused, or a function: NumPy gives other whole numbers, or raises."""
     if function in _SUMS and any(_is_small_array(kind) for kind in given):
         return f"{function.__name__} of an array of NumPy's small whole numbers is another one in NumPy: use numpy.sum"
+    if function in (np.floor_divide, np.divmod) and any(isinstance(e, types.Float) for k in given for e in _inside(k)):
+        return f"numpy.{function.__name__} of floats rounds the quotient first, where NumPy does not: use // and %"
     if not isinstance(returned, types.Array) or not isinstance(returned.dtype, types.Integer):
         return ""
     dtype = as_dtype(returned.dtype)
@@ -296,6 +299,23 @@ def unlike_numpy(function: Any, returned: Any, given: list[Any]) -> str:
         if np.result_type(*kinds) != dtype:
             return f"whole numbers in arrays have types of NumPy, but {dtype} when compiled: use .astype(numpy.int64)"
     return ""
+
+
+def unlike_truth(function: Any, kinds: Any, value: Any) -> str:
+    """Why an operation is refused: Python's truth values add up to a number, those of NumPy to a truth value."""
+    truths = all(_is_truth(function, kinds, each) for each in (value.lhs, value.rhs))
+    if truths and value.fn in (operator.add, operator.iadd):
+        return "a sum of two truth values is 1 in NumPy where both are true, but 2 when compiled: use int(...)"
+    return ""
+
+
+def _is_truth(function: Any, kinds: Any, variable: Any) -> bool:
+    """Whether a variable is a truth value, or a product of them, which NumPy makes one of."""
+    if isinstance(kinds[variable.name], types.Boolean):
+        return True
+    made = guard(get_definition, function, variable)
+    product = isinstance(made, code.Expr) and made.op in ("binop", "inplace_binop") and made.fn in _PRODUCTS
+    return product and all(_is_truth(function, kinds, each) for each in (made.lhs, made.rhs))
 
 
 def unlike_list(kind: Any, given: Any) -> bool:
@@ -412,7 +432,7 @@ class LowerWhole:
         if not own or (dtype := np.result_type(*own)).kind not in "iu":
             return
         low, high = (int(getattr(np.iinfo(dtype), name)) for name in ("min", "max"))
-        message = f"a whole number is beyond NumPy's {dtype}; int(...) of what is computed with has 64 bits"
+        message = f"a whole number is beyond NumPy's {dtype}: compute with numpy.int64(...), of 64 bits"
         values = [(self.loadvar(each.name), of) for each, of in zip(given, kinds, strict=True) if of == types.int64]
         for value, of in [(result, kind), *values]:
             fine = in_range(self.builder, value, of, low, high)

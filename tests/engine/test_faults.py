@@ -146,6 +146,10 @@ def plain_helper(x):  # type: ignore[no-untyped-def]
     return log(x)
 
 
+def float_of_a_truth(z, params):  # type: ignore[no-untyped-def]
+    return float(z[0] > 0.0)
+
+
 def wrong_types(z, params):  # type: ignore[no-untyped-def]
     return z[0] + "a"
 
@@ -161,6 +165,7 @@ def wrong_types(z, params):  # type: ignore[no-untyped-def]
         slow(unknown_attribute, "no_such_function"),
         slow(unsupported, "."),
         (helper_in_python, "plain_helper"),
+        (float_of_a_truth, r"float\(bool\); float\(int\(\.\.\.\)\) takes a truth value"),
         slow(wrong_types, "."),
     ],
     ids=lambda x: getattr(x, "__name__", ""),

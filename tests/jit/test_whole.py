@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -11,6 +15,7 @@ import numpy as np
 import pytest
 from numba import types
 
+import fastsumo as fs
 from fastsumo.engine.cpu.kernels import weights
 from fastsumo.jit.checked import HelperCompiler
 from fastsumo.jit.whole import unlike_list, unlike_numpy
@@ -163,6 +168,23 @@ def test_small_numbers_are_numpys_or_an_error(one: type[np.integer], other: type
     cases = ((which, one(x), other(y)) for which in OPERATIONS for x in few for y in few if which != 10 and which != 12)
     strict = held(operations, cases)
     assert {which for which, *_ in strict} >= {0, 1, 2, 6, 8}
+
+
+def test_small_numbers_do_what_their_error_says() -> None:
+    x, y = np.uint8(200), np.uint8(100)
+    with pytest.raises(OverflowError, match=r"beyond NumPy's uint8: compute with numpy.int64\(\.\.\.\)"):
+        compiled(lambda x, y: int(x) + int(y))(x, y)
+    assert compiled(lambda x, y: np.int64(x) + np.int64(y))(x, y) == 300
+    assert compiled(lambda x, y: np.int64(y) - np.int64(x))(x, y) == -100
+
+
+def test_a_division_that_no_code_before_had(tmp_path: Path) -> None:
+    """In a process of its own, since Numba remembers those that it has seen."""
+    code = "import numpy as np, fastsumo as fs\n"
+    code += "print(fs.sample(fs.Model(lambda z, params: np.ravel(np.eye(2))[0] + 0.0 * z[0], 1), fs.ELBO(), 1)[0])"
+    environment = os.environ | {"FASTSUMO_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(fs.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == "[1.]\n"
 
 
 def test_arrays_that_have_other_types_in_numpy_are_refused() -> None:

@@ -281,7 +281,12 @@ module.helper, module.ufunc = reads_too_far, looks_up  # type: ignore[attr-defin
         slow("float(NAME.__hash__())", "hashes differ from process to process"),
         ("held.helper(z)", "reads_too_far is reached by a way that is not followed"),
         slow("held.ufunc(z[0])", "looks_up is reached by a way that is not followed"),
+        ("catches(z[0])", "where Python raises, compiled code goes on with infinity or NaN, and catches nothing"),
         slow("library.empty(3)[0]", "empty is reached by a way that is not followed"),
+        ("(z[0] > 1.0) + (z[0] > 2.0)", "a sum of two truth values is 1 in NumPy where both are true"),
+        slow("(z[0] > 1.0) * (z[0] < 2.0) + (z[0] > 2.0)", "a sum of two truth values is 1 in NumPy"),
+        slow("np.floor_divide(z[0], 0.1)", "numpy.floor_divide of floats rounds the quotient first"),
+        slow("np.divmod(z, 0.1)[0][0]", "numpy.divmod of floats rounds the quotient first"),
     ],
 )
 def test_what_only_the_compiler_sees_is_refused(text: str, word: str) -> None:
@@ -290,6 +295,14 @@ def test_what_only_the_compiler_sees_is_refused(text: str, word: str) -> None:
     model = fs.Model(scope["model"], 1, [1.0], name="mine")
     with pytest.raises(fs.ModelError, match=f"model 'mine' cannot be compiled: {word}"):
         weights_of(model)
+
+
+@numba.njit
+def catches(x):  # type: ignore[no-untyped-def]
+    try:
+        return math.exp(x)
+    except Exception:
+        return 5.0
 
 
 @numba.njit

@@ -76,9 +76,18 @@ def raising(z, params):  # type: ignore[no-untyped-def]
     return z[0]
 
 
+def unassigned(z, params):  # type: ignore[no-untyped-def]
+    if params[0] > 0.0:
+        found = z[0]
+    return found
+
+
 @pytest.mark.parametrize(
     "function",
-    [indexed_by_a_helper, *(pytest.param(f, marks=pytest.mark.slow) for f in (indexed, divided, multiplied, raising))],
+    [
+        indexed_by_a_helper,
+        *(pytest.param(f, marks=pytest.mark.slow) for f in (indexed, divided, multiplied, raising, unassigned)),
+    ],
 )
 def test_what_raises_is_no_weight(function: Any) -> None:
     model = fs.Model(function, 1, [1.0, 2.0, 3.0], log_evidence=0.0)
