@@ -6,7 +6,18 @@ import math
 import textwrap
 
 from fastsumo.base import html
-from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, duration, labelled, short, table, with_error
+from fastsumo.base.text import (
+    NARROWEST,
+    WIDTH,
+    Column,
+    Rows,
+    duration,
+    have_no_value,
+    labelled,
+    short,
+    table,
+    with_error,
+)
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import ByStrata
 
@@ -79,7 +90,7 @@ def notes(found: ByStrata) -> list[str]:
             "its error; mean and variance are of the strata alone"
         )
     if found.zero_weight_trials:
-        said.append(f"{found.zero_weight_trials} trials have the value -inf, and so has the mean")
+        said.append(f"{have_no_value(found.zero_weight_trials)}, and so has the mean")
     if found.interrupted:
         said.append("interrupted: strata without trials are missing")
     return said

@@ -97,6 +97,8 @@ def test_extend_some_cells_and_its_errors(study: Study) -> None:
         study.extend(5000, 1)  # type: ignore[arg-type]
     with pytest.raises(KeyError, match="no cell 2"):
         study[2]
+    with pytest.raises(KeyError, match=r"no cell slice\(0, 1, None\)"):
+        study[0:1]  # type: ignore[index]
     with pytest.raises(StudyError, match="no trials yet"):
         study[0]
 
