@@ -263,11 +263,12 @@ class Study:
     @own_errstate
     def __getitem__(self, cell: int) -> Result:
         """The result of a cell as far as it is stored; ``interrupted`` where it is not all."""
+        number = checks.whole("cell", cell, 0, 2**63 - 1)
         with Store(self.path) as store, store.snapshot():
-            cells = store.cells()
-            if isinstance(cell, slice) or cell not in cells:
-                raise KeyError(_no_cell(self.path, cell, len(cells)))
-            return table.result_of(store, cells[cell], self._models)
+            found = store.cell(number)
+            if found is None:
+                raise KeyError(_no_cell(self.path, cell, len(store.cells())))
+            return table.result_of(store, found, self._models)
 
     def __iter__(self) -> Iterator[Result]:
         """The results of all cells, in order."""
