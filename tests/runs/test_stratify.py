@@ -352,9 +352,10 @@ def test_strata_of_a_study_are_put_together(tmp_path: Path) -> None:
 def test_the_table_fits_and_says_what_is_missing(far: fs.Stratified, width: int) -> None:
     text = far.text(width)
     assert max(map(len, text.splitlines())) <= width
-    assert "at most" in text
+    assert "at most that plus missing" in " ".join(text.split())
     assert "missing" in far._repr_html_()
-    assert fs.stratify(GAMMA, CAPPED, cost=1e5).text(80).count("nothing: all K are in strata") == 1
+    assert fs.stratify(GAMMA, CAPPED, cost=1e5).text(80).count("nothing: each K is in a stratum") == 1
+    assert "level from 1 to " in fs.stratify(GAMMA, fs.MLMC(), cost=1e5).text(width)
 
 
 def test_the_figure_has_what_was_measured(far: fs.Stratified) -> None:
