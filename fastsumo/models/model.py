@@ -119,7 +119,7 @@ class Model:
         self.proposal = proposal
         self.origin: str | None = None
         self.built_in: str | None = None
-        self.name = str(name) if name is not None else getattr(self.function, "__name__", "model")
+        self.name = getattr(self.function, "__name__", "model") if name is None else checks.line("name", name)
         self.chi_square = _chi_square(chi_square)
         self.laplace = laplace
         self.weight_tail_index = _index("weight_tail_index", weight_tail_index)
