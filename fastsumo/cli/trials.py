@@ -53,6 +53,8 @@ def run_command(options: argparse.Namespace) -> int:
     _keep_and_print(options, result)
     if result.interrupted:
         _say_how_to_go_on(options, result, trials)
+    elif options.until is not None and result.std_error > options.until["std_error"]:
+        shared.note(options, f"warning: --trials ended the run, at a standard error of {result.std_error:.2g}")
     _draw_even_so(options, result, figure)
     return INTERRUPTED if result.interrupted else OK
 

@@ -298,6 +298,15 @@ def test_bad_input_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str],
     assert (folder / "kept.npz").read_bytes() == b"of hours"
 
 
+@pytest.mark.parametrize(("wanted", "reached"), [("1e-9", False), ("0.5", True)])
+def test_an_error_that_was_not_reached_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], wanted: str, reached: bool
+) -> None:
+    run = ["run", "users.py:mine", "--estimator", "iwae:k=2", "--trials", "10k", "--no-plot"]
+    assert cli.main([*run, "--until", f"std_error={wanted}"]) == 0
+    assert ("--trials ended the run, at a standard error of" in capsys.readouterr().err) is not reached
+
+
 def test_what_to_type_instead_can_be_pasted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "my grid.toml").write_text("")
     assert "fastsumo study run 'my grid.toml'" in complaint(capsys, "run", "my grid.toml")
