@@ -107,6 +107,14 @@ def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
     raise ValueError(f"unknown {name} {value!r}{hint} (known: {', '.join(options)})")
 
 
+def line(name: str, value: Any) -> str:
+    """``value`` as text that a table shows in a line: not blank, and without what moves a terminal's cursor."""
+    text = str(value)
+    if not text.strip() or not text.isprintable():
+        raise ValueError(f"{name} must be a word or words that can be printed in a line, got {text!r}")
+    return text
+
+
 def no_parameter(name: str, takes: Iterable[str]) -> str:
     """What is said of a parameter that there is none of that name, with the nearest and all that there are.
 

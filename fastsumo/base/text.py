@@ -88,6 +88,28 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def counted(number: int, one: str) -> str:
+    """So many of what is called ``one``.
+
+    Examples
+    --------
+    >>> counted(1, "trial"), counted(2000, "trial")
+    ('1 trial', '2,000 trials')
+    """
+    return f"{count(number)} {one}{'s' if number != 1 else ''}"
+
+
+def have_no_value(trials: int) -> str:
+    """That so many trials have the value ``-inf``.
+
+    Examples
+    --------
+    >>> have_no_value(1), have_no_value(2000)
+    ('1 trial has the value -inf', '2,000 trials have the value -inf')
+    """
+    return f"{counted(trials, 'trial')} {'has' if trials == 1 else 'have'} the value -inf"
+
+
 def with_error(value: float, error: float) -> str:
     """``value ± error``, the error to two digits and the value to as many decimals.
 

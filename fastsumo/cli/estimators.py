@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from fastsumo.base.text import counted
 from fastsumo.cli import shared
 from fastsumo.cli.arguments import DEFAULT_ESTIMATORS
 from fastsumo.cli.exit_codes import INTERRUPTED, OK
@@ -63,7 +64,7 @@ def evaluate_command(options: argparse.Namespace) -> int:
     shared.output(options, lambda: found.text(shared.width()), found.to_dict)
     if found.interrupted:
         done = int((found.trials > 0).sum())
-        shared.note(options, f"interrupted: {done:,} of {found.rows:,} rows done")
+        shared.note(options, f"interrupted: {done:,} of {counted(found.rows, 'row')} done")
     return INTERRUPTED if found.interrupted else OK
 
 

@@ -34,6 +34,8 @@ def guide_command(options: argparse.Namespace) -> int:
         return OK
     if options.page != pages.INDEX:
         raise ValueError("--html writes every page; leave out the name of one")
+    if options.html.is_file():
+        raise ValueError(f"cannot write a site into {options.html}: it is a file, not a folder")
     site.build(options.html, pages.names(), lambda text: shared.note(options, text))
     shared.note(options, f"written; next: open {options.html / 'index.html'}")
     return OK

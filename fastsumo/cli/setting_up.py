@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def init_command(options: argparse.Namespace) -> int:
     text = _TEMPLATE.read_text(encoding="utf-8").replace("my_model.py", file.as_posix())
     with written_whole(file) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="replace")
-    shared.note(options, f"{file} written; next: fastsumo run {file} --trials 1M")
+    shared.note(options, f"{file} written; next: fastsumo run {shlex.quote(str(file))} --trials 1M")
     return OK
 
 

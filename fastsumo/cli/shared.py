@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 import zipfile
@@ -64,7 +65,7 @@ def refuse_other(file: Path, *wanted: Kind) -> None:
 
 
 def _use(kind: Kind, file: Path) -> str:
-    return kind.use.format(file=file)
+    return kind.use.format(file=shlex.quote(str(file)))
 
 
 def model(options: argparse.Namespace) -> Model:

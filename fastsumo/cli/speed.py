@@ -11,7 +11,7 @@ from typing import Any
 
 from fastsumo.base import checks
 from fastsumo.base.machine import available_threads
-from fastsumo.base.text import NARROWEST, WIDTH, Column, labelled, short, table
+from fastsumo.base.text import NARROWEST, WIDTH, Column, counted, labelled, short, table
 from fastsumo.cli import plain_numba
 from fastsumo.cli.race import Record, Runner, Work, race
 from fastsumo.estimators.estimators import IWAE, SUMO, Estimator
@@ -91,7 +91,7 @@ class Speed:
             Column("times as fast", [f"{case.times_as_fast:.1f}" for case in cases]),
         ]
         what = "the problem of fs.models.note(); nanoseconds per importance sample and thread, best of several laps"
-        machine = f"{self.cpu}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+        machine = f"{self.cpu}, {counted(self.threads, 'thread')}"
         rows = [("machine", machine), ("measured", what)]
         if self.load > self.threads + 0.5:
             rows.append(("note", f"others use this machine too (load {self.load:.1f}): it can do better"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def study_of(file: Path) -> Study:
 
     path = study_path(file)
     if not path.exists():
-        raise ValueError(f"no such study: {path}, which {file} declares: fastsumo study run {file} begins it")
+        begin = f"fastsumo study run {shlex.quote(str(file))}"
+        raise ValueError(f"no such study: {path}, which {file} declares: {begin} begins it")
     return Study(path)
 
 

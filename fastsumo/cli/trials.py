@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import functools
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastsumo.base.text import labelled
+from fastsumo.base.text import counted, labelled
 from fastsumo.cli import shared
 from fastsumo.cli.arguments import DEFAULT_FIGURE
 from fastsumo.cli.exit_codes import INTERRUPTED, OK
@@ -52,6 +53,8 @@ def run_command(options: argparse.Namespace) -> int:
     _keep_and_print(options, result)
     if result.interrupted:
         _say_how_to_go_on(options, result, trials)
+    elif options.until is not None and result.std_error > options.until["std_error"]:
+        shared.note(options, f"warning: --trials ended the run, at a standard error of {result.std_error:.2g}")
     _draw_even_so(options, result, figure)
     return INTERRUPTED if result.interrupted else OK
 
@@ -116,7 +119,9 @@ def replay_command(options: argparse.Namespace) -> int:
 def _replayed(options: argparse.Namespace) -> tuple[Model, Estimator, int]:
     """What to replay: of a result its model, estimator and seed, unless they are given."""
     if not _is_result(options.source):
-        options.model = options.model or options.source
+        if options.model is not None:
+            raise ValueError(f"--model is for a result, and {options.source!r} names a model: give one of them")
+        options.model = options.source
         return shared.model(options), shared.estimator(options), options.seed or 0
 
     shared.refuse_other(Path(options.source), shared.RESULT, shared.MODEL)
@@ -180,14 +185,14 @@ def _keep_and_print(options: argparse.Namespace, found: Result | Stratified) -> 
 
 
 def _say_how_to_go_on(options: argparse.Namespace, result: Result, trials: int | None) -> None:
-    done = f"{result.trials:,} trials done" if trials is None else f"{result.trials:,} of {trials:,} trials done"
+    done = ("" if trials is None else f"{result.trials:,} of ") + counted(trials or result.trials, "trial") + " done"
     if trials is None:
         shared.note(options, f"interrupted: {done}")
         return
     low, high = options.first_trial, options.first_trial + trials
     gaps = rerun.missing(result, options.seed or 0, low, high)
     rest = " and ".join(f"--first-trial {first} --trials {last - first}" for first, last in gaps)
-    file = f", then merge both results (fastsumo merge {options.save} ...)" if options.save else ""
+    file = f", then merge both results (fastsumo merge {shlex.quote(str(options.save))} ...)" if options.save else ""
     lost = "" if options.save else "; nothing is kept of them without --save"
     shared.note(options, f"interrupted: {done}{lost}; go on with {rest}{file}")
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
+from fastsumo.base.text import counted
 from fastsumo.base.words import spelled
 from fastsumo.errors import ModelError
 from fastsumo.jit.fingerprint import source_fingerprint
@@ -118,7 +119,7 @@ class Model:
         self.proposal = proposal
         self.origin: str | None = None
         self.built_in: str | None = None
-        self.name = str(name) if name is not None else getattr(self.function, "__name__", "model")
+        self.name = getattr(self.function, "__name__", "model") if name is None else checks.line("name", name)
         self.chi_square = _chi_square(chi_square)
         self.laplace = laplace
         self.weight_tail_index = _index("weight_tail_index", weight_tail_index)
@@ -173,7 +174,7 @@ class Model:
         """
         values = checks.vector("params", params)
         if values.size != self.params.size:
-            raise ValueError(f"model {self.name!r} takes {self.params.size} params, got {values.size}")
+            raise ValueError(f"model {self.name!r} takes {counted(self.params.size, 'param')}, got {values.size}")
         other = copy.copy(self)
         other.params = values
         if not np.array_equal(values, self.params):
@@ -306,7 +307,7 @@ class Model:
         found = checks.floats(f"log_evidence of model {self.name!r}", self._evidence(raw, self.params))
         if found.shape != raw.shape[:1]:
             raise ValueError(
-                f"log_evidence of model {self.name!r} must give one number for each of {len(raw)} rows, "
+                f"log_evidence of model {self.name!r} must give one number for each of {counted(len(raw), 'row')}, "
                 f"got shape {found.shape}"
             )
         if not np.all(found < np.inf):
@@ -371,7 +372,9 @@ class Model:
         """
         noise = checks.floats("z", z)
         if noise.ndim == 0 or noise.shape[-1] != self.noise_dim:
-            raise ValueError(f"z must have {self.noise_dim} numbers in its last axis, got shape {noise.shape}")
+            raise ValueError(
+                f"z must have {counted(self.noise_dim, 'number')} in its last axis, got shape {noise.shape}"
+            )
         flat = noise.reshape(-1, self.noise_dim)
         points = flat if self.proposal is None else self.proposal.points(flat)
         log_weights = self.values(points, row)

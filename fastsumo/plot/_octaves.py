@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastsumo.base.floats import own_errstate
 from fastsumo.estimators.estimators import IWAE, JVI, MLMC
 from fastsumo.tails._checks import as_sample
+from fastsumo.tails._runs import is_constant
 
 from ._style import BLUE, ORANGE, legend, new_axes, nothing
 from .protocols import Run, is_run
@@ -62,7 +63,7 @@ def octaves(
         axes.set(xlabel=("level" if levels else "terms $K$") + ", from", ylabel="share (%)")
         if not has_octaves(source):
             return nothing(axes, "every trial takes as many samples")
-        if len(table) == 0 or not np.isfinite(table["share"]).any():
+        if len(table) == 0 or not np.isfinite(table["share"]).any() or is_constant(source):
             return nothing(axes)
         return _draw(axes, table["low"], table["share"], table["cost"], "of the cost")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.text import counted
 from fastsumo.estimators.labels import label
 
 from ._octaves import has_octaves, octaves
@@ -63,8 +64,8 @@ def overview(result: Run, figure: Figure | SubFigure | None = None) -> Figure | 
 
 
 def _title(result: Run) -> str:
-    run, many = result.provenance, "trial" if result.trials == 1 else "trials"
-    text = f"{run.model} · {label(run.estimator)} · {result.trials:,} {many}"
+    run = result.provenance
+    text = f"{run.model} · {label(run.estimator)} · {counted(result.trials, 'trial')}"
     if result.zero_weight_trials:
         text += f" · without {result.zero_weight_trials:,} of value −inf"
     return plain(text + (" · interrupted" if result.interrupted else ""))

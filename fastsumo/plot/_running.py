@@ -13,7 +13,7 @@ from fastsumo.base.floats import own_errstate
 from fastsumo.tails import Summary, Trace, trace
 
 from ._source import law_of, says_nothing
-from ._style import BLUE, ORANGE, legend, new_axes, nothing
+from ._style import BLUE, ORANGE, legend, new_axes, nothing, power_at_the_right
 from .protocols import Run, is_run
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def running_mean(source: Run | Summary | Trace | ArrayLike, *, center: float = 0
     if truth is not None:
         axes.axhline(truth, color=ORANGE, lw=1.4, ls="--", label=rf"$\log Z$ = {truth:.6g}")
     axes.set_xscale("log")
-    axes.ticklabel_format(axis="y", style="plain", useOffset=False)  # which would lie on the legend
+    axes.ticklabel_format(axis="y", useOffset=False)
+    power_at_the_right(axes)
     _focus(axes, trials, mean, error, truth)
     legend(axes, 3)
     return axes
@@ -119,6 +120,7 @@ def running_variance(
         _draw_growth(axes, trials, variance, checks.real("constant", constant, 0.0))
         legend(axes)
     axes.set_xscale("log")
+    power_at_the_right(axes)
     late = variance[trials >= min(100, trials[-1])]
     if late.max() > 30.0 * late[late > 0].min():
         axes.set_yscale("log")
@@ -143,7 +145,8 @@ def _draw_growth(axes: Axes, trials: NDArray[np.int64], variance: NDArray[np.flo
     late = trials >= math.sqrt(float(trials[-1]))
     log_n = np.log(trials[late])
     line = slope * log_n + np.median(variance[late] - slope * log_n)
-    axes.plot(trials[late], line, "-.", color="black", lw=1.3, label=rf"theory: {slope:.3g} per $\ln n$")
+    if line[0] > 0.0:  # else the trials are far from where the theory holds
+        axes.plot(trials[late], line, "-.", color="black", lw=1.3, label=rf"theory: {slope:.3g} per $\ln n$")
 
 
 def _focus(

@@ -185,6 +185,11 @@ def legend(axes: Axes, ncols: int = 2, **options: Any) -> None:
     axes.legend(**(place | look | options))  # type: ignore[arg-type]
 
 
+def power_at_the_right(axes: Axes) -> None:
+    """Put the power of ten of the numbers of the y axis where no legend lies."""
+    axes.yaxis.get_offset_text().set(x=1.0, horizontalalignment="right")
+
+
 def letters(panels: Sequence[Axes]) -> None:
     """The letter of each panel, left of its upper corner, where no legend is."""
     for axes, letter in zip(panels, "abcdefgh", strict=False):

@@ -18,7 +18,7 @@ from fastsumo import plot
 from fastsumo.base import html
 from fastsumo.base.files import written_whole
 from fastsumo.base.html import escape
-from fastsumo.base.text import Column, Rows, count
+from fastsumo.base.text import Column, Rows, counted, have_no_value
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run, Trial
 from fastsumo.report import summary, svg
@@ -76,7 +76,7 @@ def result_page(result: Run, commands: Sequence[str], replays: Replays | str) ->
 
     """
     run = result.provenance
-    title = f"{run.model} · {label(run.estimator)} · {count(result.trials)} trials"
+    title = f"{run.model} · {label(run.estimator)} · {counted(result.trials, 'trial')}"
     parts = {
         "estimate": ("Estimate", estimate(result)),
         "verdict": ("Verdict", verdict(result)),
@@ -110,9 +110,10 @@ def estimate(result: Run, found: Diagnosis | None = None) -> str:
     found = diagnosis(result) if found is None else found
     lines = []
     if result.zero_weight_trials:
-        share = f"{count(result.zero_weight_trials)} of {count(result.trials)} trials"
+        said = have_no_value(result.zero_weight_trials).replace("-inf", "−∞")
         lines.append('<p class="big">−∞</p>')
-        lines.append(f"<p>{share} have the value −∞, and so has the mean. What follows is about the others.</p>")
+        share = f"{result.zero_weight_trials / result.trials:.2%}"
+        lines.append(f"<p>{said} ({share}), and so has the mean. What follows is about the others.</p>")
     if found is not None and found.regime == "no mean":
         lines.append(f'<p class="big">no mean</p><p>The sample mean, {found.mean:.6g}, is of no use.</p>')
     elif found is not None and found.error > 0.0:
@@ -203,7 +204,7 @@ def cost(result: Run) -> Rows:
     """What the run took."""
     rows = Rows(row for row in summary.what(result) if row[0] in _COSTS)
     if result.elapsed > 0.0:
-        rows.append(("time", f"{result.elapsed:.3g} s on {result.threads} thread{'s' * (result.threads > 1)}"))
+        rows.append(("time", f"{result.elapsed:.3g} s on {counted(result.threads, 'thread')}"))
         per_sample = result.elapsed * result.threads / result.cost * 1e9
         speed = f"{result.trials / result.elapsed:.3g} trials/s, {per_sample:.3g} ns a sample and thread"
         rows.append(("speed", speed))

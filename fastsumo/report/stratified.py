@@ -6,7 +6,19 @@ import math
 import textwrap
 
 from fastsumo.base import html
-from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, duration, labelled, short, table, with_error
+from fastsumo.base.text import (
+    NARROWEST,
+    WIDTH,
+    Column,
+    Rows,
+    duration,
+    have_no_value,
+    labelled,
+    short,
+    table,
+    with_error,
+)
+from fastsumo.estimators.estimators import MLMC
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import ByStrata
 
@@ -45,9 +57,16 @@ def rows(found: ByStrata) -> Rows:
     known = "" if found.log_evidence is None else f"   (log Z = {found.log_evidence:.7g})"
     out.append(("mean", mean + known))
     out.append(("variance", "nan" if math.isnan(found.variance_error) else _variance(found)))
-    out.append(("strata", f"{len(strata)}, K from {strata['low'][0]} to {short(int(strata['high'][-1]))}"))
     out.append(
-        ("missing", f"{found.missing:.2g} of the probability" if found.missing else "nothing: all K are in strata")
+        ("strata", f"{len(strata)}, {_drawn(found)} from {strata['low'][0]} to {short(int(strata['high'][-1]))}")
+    )
+    out.append(
+        (
+            "missing",
+            f"{found.missing:.2g} of the probability"
+            if found.missing
+            else f"nothing: each {_drawn(found)} is in a stratum",
+        )
     )
     took = f"{short(found.trials)} trials, {short(found.cost)} samples"
     out.append(("cost", f"{took} ({short(found.pilot_cost)} of a pilot), {duration(found.elapsed)}"))
@@ -75,14 +94,19 @@ def notes(found: ByStrata) -> list[str]:
     said = []
     if found.missing:
         said.append(
-            "K beyond the strata is missing: a probability is at least that shown and at most that plus missing, up to "
-            "its error; mean and variance are of the strata alone"
+            f"each {_drawn(found)} beyond the strata is missing: a probability is at least that shown and at most that "
+            "plus missing, up to its error; mean and variance are of the strata alone"
         )
     if found.zero_weight_trials:
-        said.append(f"{found.zero_weight_trials} trials have the value -inf, and so has the mean")
+        said.append(f"{have_no_value(found.zero_weight_trials)}, and so has the mean")
     if found.interrupted:
         said.append("interrupted: strata without trials are missing")
     return said
+
+
+def _drawn(found: ByStrata) -> str:
+    """What is in strata."""
+    return "level" if isinstance(found.provenance.estimator, MLMC) else "K"
 
 
 def _variance(found: ByStrata) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from fastsumo import plot
 from fastsumo.base import html
 from fastsumo.base.html import escape
-from fastsumo.base.text import Column, count, short, with_error
+from fastsumo.base.text import Column, count, counted, short, with_error
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run
 from fastsumo.report import result_page as parts
@@ -110,7 +110,7 @@ def _cost(results: list[Run]) -> str:
 def _cell(row: dict[str, Any], result: Run | None, commands: Commands, drawn: bool) -> str:
     number = row["cell"]
     title = f"Cell {number}: {_model(row)} · {_estimator(row)} · seed {row['seed']}"
-    done = f"{count(row['trials'])} of {count(row['target'])} trials, {row['state']}"
+    done = f"{count(row['trials'])} of {counted(row['target'], 'trial')}, {row['state']}"
     words = f'<p class="soft">{escape(done + (": " + row["message"] if row["message"] else ""))}</p>'
     if result is None:
         return section(f"cell-{number}", title, words, 3)

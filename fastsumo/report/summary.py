@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, count, labelled, short, table, with_error
+from fastsumo.base.text import (
+    NARROWEST,
+    WIDTH,
+    Column,
+    Rows,
+    count,
+    counted,
+    have_no_value,
+    labelled,
+    short,
+    table,
+    with_error,
+)
 from fastsumo.estimators.estimators import IWAE, JVI, MLMC, SUMO, SingleTerm, Taylor
 from fastsumo.estimators.labels import label
 from fastsumo.plot.protocols import Run, Trial
@@ -122,9 +134,9 @@ def trials_done(result: Run) -> str:
     parts = []
     for seed, spans in result.ranges.items():
         shown = [str(low) if high == low + 1 else f"{low} to {high - 1}" for low, high in spans[:4]]
-        more = f" and {len(spans) - 4} more ranges" if len(spans) > 4 else ""
+        more = f" and {counted(len(spans) - 4, 'more range')}" if len(spans) > 4 else ""
         parts.append(f"{', '.join(shown)}{more} of seed {seed}")
-    more = f"; and {len(parts) - 4} more seeds" if len(parts) > 4 else ""
+    more = f"; and {counted(len(parts) - 4, 'more seed')}" if len(parts) > 4 else ""
     return "; ".join(parts[:4]) + more
 
 
@@ -165,10 +177,8 @@ def _zero_weight(result: Run) -> list[tuple[str, str]]:
     zero = result.zero_weight_trials
     if zero == 0:
         return []
-    text = f"{count(zero)} trials ({zero / result.trials:.2%}) have the value -inf: "
-    text += "a prefix of their weights was all zero. So the mean is -inf" + (
-        "; what follows is about the others." if zero < result.trials else "."
-    )
+    text = f"{have_no_value(zero)} ({zero / result.trials:.2%}): a prefix of the weights was all zero. "
+    text += "So the mean is -inf" + ("; what follows is about the others." if zero < result.trials else ".")
     return [("zero weight", text)]
 
 
@@ -177,12 +187,7 @@ def _estimate(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
     if finite == 0:
         return [("estimate", "-inf: no trial has a finite value")]
     if result.statistics.overflowed:
-        return [
-            (
-                "estimate",
-                f"none: {count(result.statistics.overflowed)} values are too large for sums of powers",
-            )
-        ]
+        return [("estimate", f"none: {counted(result.statistics.overflowed, 'value')} too large for sums of powers")]
     mean, error = result.finite_mean, result.finite_error
     rows = [("estimate", f"{with_error(mean, error)}   (one standard error)")]
     if finite == 1:
@@ -282,7 +287,7 @@ def _tail(result: Run, hill: TailIndex | None) -> list[tuple[str, str]]:
     rows = []
     if hill is not None:
         measured = f"{hill.estimate:.3g}, 95 % {hill.low:.3g} to {hill.high:.3g}"
-        rows.append(("tail index", f"{measured}   (Hill, {count(hill.k)} largest trials)"))
+        rows.append(("tail index", f"{measured}   (Hill, {counted(hill.k, 'largest trial')})"))
     if law is not None and law.note:
         rows.append(("", f"Theory: {law.index:.3g}, {law.note}."))
     elif law is not None and not weights_words(result):
@@ -348,16 +353,23 @@ def octaves(result: Run) -> list[Column]:
     rows = result.by_terms
     if len(rows) < 2 or result.statistics.finite == 0:
         return []
-    share = np.nan_to_num(rows["share"])
+    share = np.nan_to_num(rows["share"]) * (not is_constant(result))  # else they are of rounding
     bars = np.round(_BAR * share / max(float(share.max()), 1e-300)).astype(int)
     return [
         Column(_terms(result), [_span(int(row["low"]), int(row["high"])) for row in rows], left=True),
         Column("trials", [count(int(row["trials"])) for row in rows], rank=1),
-        Column("mean", [f"{row['mean']:.5g}" if row["trials"] else "-" for row in rows], rank=3),
+        Column("mean", [_mean(row["mean"], result.center) if row["trials"] else "-" for row in rows], rank=3),
         Column("cost", [f"{part:.1%}" for part in rows["cost"] / rows["cost"].sum()], rank=2),
         Column("variance", [f"{part:.1%}" for part in share]),
         Column("", ["#" * bar for bar in bars], rank=4, left=True),
     ]
+
+
+def _mean(mean: float, center: float) -> str:
+    """To five digits; to more where the distance from a large centre has not two of them."""
+    away = abs(mean - center)
+    digits = 2 + math.floor(math.log10(abs(mean) / away)) if 0.0 < 1e-9 * abs(mean) < away else 5
+    return f"{mean:.{max(5, digits)}g}"
 
 
 def _span(low: int, high: int) -> str:
@@ -367,7 +379,7 @@ def _span(low: int, high: int) -> str:
 
 
 def _speed(result: Run) -> list[tuple[str, str]]:
-    threads = f"{result.threads} thread{'s' if result.threads > 1 else ''}"
+    threads = counted(result.threads, "thread")
     rows = [("time", f"{result.elapsed:.3g} s on {threads}, fastsumo {result.provenance.version}")]
     if result.elapsed > 0.0:
         per_sample = result.elapsed * result.threads / result.cost * 1e9

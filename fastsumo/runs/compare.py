@@ -16,7 +16,7 @@ from fastsumo import plot
 from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.shown import Shown, brief
-from fastsumo.base.text import Column, Rows
+from fastsumo.base.text import Column, Rows, have_no_value
 from fastsumo.base.words import spelled
 from fastsumo.engine.devices import check_device
 from fastsumo.estimators.estimators import JVI, Estimator, Taylor
@@ -285,7 +285,7 @@ def compare(
             break
     chosen = chosen[: len(results)]
     reference, error, source = _reference(model, chosen, results)
-    rows = (_row(model, e, r, reference, error, source) for e, r in zip(chosen, results, strict=True))
+    rows = (_row(model, e, r, reference, error, source, budget) for e, r in zip(chosen, results, strict=True))
     return Comparison(model.name, budget, reference, error, str(source), tuple(rows))
 
 
@@ -349,7 +349,13 @@ def _variance_times_cost(result: Result) -> tuple[float, float]:
 
 
 def _row(
-    model: Model, estimator: Estimator, result: Result, reference: float, error: float, source: str | Estimator
+    model: Model,
+    estimator: Estimator,
+    result: Result,
+    reference: float,
+    error: float,
+    source: str | Estimator,
+    budget: float,
 ) -> Row:
     prediction = predict(model, estimator)
     own = source == estimator
@@ -366,7 +372,7 @@ def _row(
         math.nan if hill is None else hill.low,
         math.nan if hill is None else hill.high,
         _largest_share(result),
-        _words(prediction, result, own),
+        _words(prediction, result, own, budget),
     )
 
 
@@ -377,7 +383,7 @@ def _largest_share(result: Result) -> float:
     return float((result.extremes["value"][0] - result.center) ** 2) / total
 
 
-def _words(prediction: Prediction, result: Result, own: bool) -> str:
+def _words(prediction: Prediction, result: Result, own: bool, budget: float) -> str:
     said = []
     if prediction.mean.kind == "infinite":
         said.append("the mean does not exist: the bias means nothing")
@@ -391,8 +397,10 @@ def _words(prediction: Prediction, result: Result, own: bool) -> str:
         said.append("the expected cost is infinite: variance x cost means nothing")
     if math.isinf(float(prediction.chi_square)) and not math.isfinite(prediction.estimator.expected_cost()):
         said.append("the weights themselves have no variance")
+    if result.trials == 2 and result.cost > budget:
+        said.append(f"two trials, the least that is run, took {result.cost:,} samples")
     if result.zero_weight_trials:
-        said.append(f"{result.zero_weight_trials} trials have the value -inf")
+        said.append(have_no_value(result.zero_weight_trials))
     if own:
         said.append("its mean is the reference")
     if result.interrupted:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
-from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, count, labelled, percent, short, table, with_error
+from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, counted, labelled, percent, short, table, with_error
 from fastsumo.base.words import spelled
 from fastsumo.engine.devices import open_row_engine
 from fastsumo.estimators.estimators import Estimator, Taylor
@@ -264,8 +264,8 @@ class Evaluation:
         return html.blocks([Rows([("", self._title())]), self._rows(), _worst_columns(self.worst())])
 
     def _title(self) -> str:
-        trials = count(int(self.trials.max()))
-        return f"{self.model} · {label(self.estimator)} · {count(self.rows)} rows of {trials} trials"
+        rows, trials = counted(self.rows, "row"), counted(int(self.trials.max()), "trial")
+        return f"{self.model} · {label(self.estimator)} · {rows} of {trials}"
 
     def _rows(self) -> Rows:
         done = self.trials > 0
@@ -275,7 +275,8 @@ class Evaluation:
             ("tail index", f"median {_middle(self.tail_index)}, lowest {_extreme(self.tail_index, np.nanargmin)}"),
             (
                 "cost",
-                f"{short(float(self.cost.sum()))} importance samples, {self.elapsed:.2f} s on {self.threads} threads",
+                f"{short(float(self.cost.sum()))} importance samples, {self.elapsed:.2f} s on "
+                f"{counted(self.threads, 'thread')}",
             ),
         ]
         if self.log_evidence is not None:
@@ -287,9 +288,9 @@ class Evaluation:
             rows.insert(1, ("stratified", in_blocks(self._stratified)))
         without = int(np.count_nonzero(self.zero_weight_trials))
         if without:
-            rows.append(("zero weight", f"{without} rows have trials without any weight; their mean is -inf"))
+            rows.append(("zero weight", f"{counted(without, 'row')} with trials without any weight: the mean is -inf"))
         if self.interrupted:
-            rows.append(("interrupted", f"{count(int(done.sum()))} rows are done"))
+            rows.append(("interrupted", f"{counted(int(done.sum()), 'row')} done"))
         return Rows(rows)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.text import counted
 from fastsumo.base.traced import in_jit
 from fastsumo.base.words import spelled
 from fastsumo.engine.cpu.given.gradient import gradient_rows
@@ -525,10 +526,10 @@ def _check_lengths(rows: Rows, used: Used, reason: str) -> None:
     short = np.flatnonzero(needs > lengths)
     if short.size:
         r = int(short[0])
+        others = f"; {short.size} of {rows.count} rows are too short, and the longest needs {largest}"
         raise ValueError(
-            f"row {r} has {rows.row(r).size} log weights and needs {needs[r]} "
-            f"({reason.format(needs[r] - used.more)}); {short.size} of {rows.count} rows are too short, "
-            f"and the longest needs {largest}"
+            f"row {r} has {counted(rows.row(r).size, 'log weight')} and needs {needs[r]} "
+            f"({reason.format(needs[r] - used.more)}){others if rows.count > 1 else ''}"
         )
 
 
@@ -537,7 +538,7 @@ def _whole_rows(rows: Rows, least: int, what: str) -> Used:
     lengths = rows.lengths()
     if np.min(lengths) < least:
         r = int(np.argmin(lengths))
-        raise ValueError(f"row {r} has {np.min(lengths)} log weights; {what} needs at least {least}")
+        raise ValueError(f"row {r} has {counted(int(np.min(lengths)), 'log weight')}; {what} needs at least {least}")
     return Used(lengths)
 
 

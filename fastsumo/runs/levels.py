@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fastsumo import plot
 from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
-from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, table
+from fastsumo.base.text import NARROWEST, WIDTH, Column, Rows, counted, table
 from fastsumo.base.words import spelled
 from fastsumo.engine.devices import check_device, open_engine
 from fastsumo.estimators.estimators import ELBO
@@ -203,7 +203,7 @@ class Levels:
         if not self.consistent:
             notes.append("the halves of a level differ: do not trust these numbers")
         if self.left_out:
-            notes.append(f"{self.left_out:,} values without any weight are left out")
+            notes.append(f"{counted(self.left_out, 'value')} without any weight left out")
         return notes
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.shown import Shown
+from fastsumo.base.text import counted
 from fastsumo.base.words import spelled
 from fastsumo.engine.devices import open_engine
 from fastsumo.errors import ModelError
@@ -68,7 +69,7 @@ class Trial(Shown):
     def __repr__(self) -> str:
         return (
             f"Trial {self.trial} (seed {self.seed}): value {self.value:.10g}, K = {self.terms}, "
-            f"{self.log_weights.size} samples kept"
+            f"{counted(self.log_weights.size, 'sample')} kept"
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 
+from fastsumo.base.text import counted
 from fastsumo.estimators.labels import label
 from fastsumo.models.model import Model, source_hash
 from fastsumo.models.parsing import parse_model
@@ -64,7 +65,7 @@ def commands(result: Run) -> list[str]:
     """
     run = result.provenance
     spans = [(seed, low, high) for seed, ranges in result.ranges.items() for low, high in ranges]
-    rest = [f"# and {len(spans) - _SHOWN} more ranges of trials"] if len(spans) > _SHOWN else []
+    rest = [f"# and {counted(len(spans) - _SHOWN, 'more range')} of trials"] if len(spans) > _SHOWN else []
     long_table = run.estimator.plan().law.table.size > _SHORT_TABLE
     if run.origin is None or long_table:
         made = "model, estimator = fs.load(FILE).made_with()  # FILE: this result, saved"

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastsumo import plot, tails
 from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
+from fastsumo.base.text import have_no_value
 from fastsumo.estimators.estimators import SUMO, SingleTerm
 from fastsumo.plot._style import without_axes
 from fastsumo.report import result_page
@@ -488,7 +489,7 @@ class Result:
         """
         if self.zero_weight_trials == 0 and not self.statistics.overflowed:
             return tails.mean_interval(self.summary(), method, level, **options)
-        message = f"no interval: {self.zero_weight_trials} trials have the value -inf, and so has the mean"
+        message = f"no interval: {have_no_value(self.zero_weight_trials)}, and so has the mean"
         if not self.zero_weight_trials:
             message = f"no interval: {self._overflow()}"
         warnings.warn(message, tails.TailWarning, stacklevel=2)
@@ -536,7 +537,7 @@ class Result:
         options.setdefault("can_change_law", isinstance(self.provenance.estimator, (SUMO, SingleTerm)))
         options.setdefault("is_capped", self.provenance.estimator.plan().law.capped)
         if self.zero_weight_trials:
-            message = f"{self.zero_weight_trials} trials have the value -inf, and so has the mean: these are the others"
+            message = f"{have_no_value(self.zero_weight_trials)}, and so has the mean: these are the others"
             warnings.warn(message, tails.TailWarning, stacklevel=2)
         found = tails.diagnose(self.summary(), **options)
         weights = words.weights_words(self)

@@ -25,7 +25,6 @@ _SINGLE = 16  # terms up to which each is a stratum
 _PARTS = 4  # of an octave beyond
 _USUAL = 200  # trials that each stratum shall have at least, where nothing says how far strata go
 _LEAST = 2.0**-60  # P(K >= low) of the last stratum, likewise
-_MOST = 4096  # places where a stratum may end
 _STEPS = 64  # of the way from one allocation to another
 _SURELY = 0.95  # of the variance of plain trials, as a pilot sees both
 
@@ -69,11 +68,13 @@ def _end(estimator: Estimator, low: int) -> int:
     """The last `K` of the stratum that begins at ``low``: a quarter of an octave, and half of the survival."""
     if low <= _SINGLE or isinstance(estimator, MLMC):
         return low
-    size = int(max(1.0, low * (2.0 ** (1.0 / _PARTS) - 1.0)))
-    ends = low + np.unique(np.linspace(0, size - 1, min(size, _MOST)).astype(np.int64))
     law = estimator.plan().law
-    inside = int(np.count_nonzero(survival(law, ends + 1) >= 0.5 * survival(law, low)))
-    return int(ends[max(inside, 1) - 1])
+    half = 0.5 * survival(law, low)
+    inside, outside = low, low + int(max(1.0, low * (2.0 ** (1.0 / _PARTS) - 1.0)))
+    while outside - inside > 1:
+        middle = (inside + outside) // 2
+        inside, outside = (middle, outside) if survival(law, middle + 1) >= half else (inside, middle)
+    return inside
 
 
 def pilot_trials(costs: Floats, budget: float) -> int:

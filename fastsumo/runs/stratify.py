@@ -106,7 +106,7 @@ def stratify(
     given = _given(allocation, len(parts))
     if given is None and 2 * FEWEST * costs.sum() > budget:
         raise ValueError(
-            f"{len(parts)} strata up to K = {parts[-1].high} with {2 * FEWEST} trials each cost "
+            f"strata up to K = {parts[-1].high} with {2 * FEWEST} trials each cost "
             f"{2 * FEWEST * costs.sum():.3g} samples, more than cost={budget:g}; raise it, or lower largest_terms"
         )
     run = _Run(model, estimator, int(seed), thread_count(threads, model), device)

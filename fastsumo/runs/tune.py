@@ -18,7 +18,7 @@ from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.logs import LOGGER
 from fastsumo.base.shown import Shown
-from fastsumo.base.text import Column, Rows, table, with_error
+from fastsumo.base.text import Column, Rows, counted, table, with_error
 from fastsumo.base.words import spelled
 from fastsumo.engine.cpu.kernels.points import values_at
 from fastsumo.errors import ModelError
@@ -152,7 +152,7 @@ class Tuned(Shown):
 
     def _title(self) -> str:
         end = "converged" if self.converged else "not converged"
-        return f"{self.model.name} tuned for {self.objective}: {end} after {self.evaluations} evaluations"
+        return f"{self.model.name} tuned for {self.objective}: {end} after {counted(self.evaluations, 'evaluation')}"
 
     def _notes(self) -> list[str]:
         unsettled = any(math.isinf(found.chi_square_error) for found in (self.before, self.after))
@@ -447,9 +447,9 @@ class _Params(_Tuning):
         try:
             self.chosen = np.atleast_1d(indices[params if isinstance(params, slice) else list(params)])
         except (IndexError, TypeError):
-            raise ValueError(f"params must choose among {indices.size} params, got {params!r}") from None
+            raise ValueError(f"params must choose among {counted(indices.size, 'param')}, got {params!r}") from None
         if self.chosen.size == 0:
-            raise ValueError(f"params chooses none of the {indices.size} params: {params!r}")
+            raise ValueError(f"params chooses none of the {counted(indices.size, 'param')}: {params!r}")
         self.scale = np.maximum(np.abs(model.params[self.chosen]), 0.1)
 
     def tuned(self) -> Tuned:

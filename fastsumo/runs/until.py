@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastsumo.base import checks
+from fastsumo.base.text import have_no_value
 from fastsumo.estimators.estimators import MLMC, Taylor
 from fastsumo.estimators.labels import label
 from fastsumo.theory import last_sample, tail
@@ -56,8 +57,8 @@ def simulate_until(
     while not result.interrupted and result.trials < most:
         if math.isnan(result.variance):
             raise ValueError(
-                f"{result.zero_weight_trials} of {result.trials} trials have the value -inf: the mean has no "
-                "standard error to wait for"
+                f"{have_no_value(result.zero_weight_trials)} among {result.trials:,}: the mean has no standard error "
+                "to wait for"
             )
         known = result.trials >= _BLOCKS * result.stratified or result.stratified == 1
         if known and result.std_error <= wanted:

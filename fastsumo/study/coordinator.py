@@ -12,6 +12,7 @@ import queue
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from fastsumo.base.logs import LOGGER
@@ -139,7 +140,7 @@ class Coordinator:
         key = (task.cell, task.first)
         self._attempts[key] = self._attempts.get(key, 0) + 1
         if self._attempts[key] < _TRIES or self._broken:
-            self._again.append(task)
+            self._again.append(replace(task, attempt=self._attempts[key]))
         else:
             span = f"the worker of trials {task.first} to {task.stop - 1} was lost {_TRIES} times"
             self._finished.append(Outcome(task, error=f"{span}: {type(error).__name__}: {error}"))

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from fastsumo.base import checks
 from fastsumo.estimators.parsing import as_estimator
 from fastsumo.estimators.serialization import estimator_to_json
 from fastsumo.models.model import Model
@@ -43,8 +44,10 @@ def wanted(model: Any, estimator: Any, trials: int, seeds: Iterable[int], name: 
         If one of them is none, or there is nothing.
     """
     cells: list[Wanted] = []
-    if name is not None and not (isinstance(name, str) and name):
+    if name is not None and not isinstance(name, str):
         raise TypeError(f"name must be text that tells the model from others, got {name!r}")
+    if name is not None:
+        checks.line("name", name)
     try:
         numbers = list(seeds)
     except TypeError:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from fastsumo.base.text import WIDTH, Column, duration, short, table, with_error
+from fastsumo.base.text import WIDTH, Column, counted, duration, short, table, with_error
 from fastsumo.estimators.labels import label
 from fastsumo.estimators.serialization import estimator_from_json
 from fastsumo.report.progress import in_notebook, is_open, live_on, on_terminal, watched_console
@@ -92,7 +92,7 @@ class Meter:
             f"{short(done)} of {short(total)} trials",
             f"{short(self.speed(cells.values()))} trials/s",
             f"{duration(self.seconds_left(cells.values()))} left",
-            f"{ready} of {len(cells)} cells done" + (f", {failed} failed" if failed else ""),
+            f"{ready} of {counted(len(cells), 'cell')} done" + (f", {failed} failed" if failed else ""),
         ]
         for number in [number for number in mergers if number in cells][-1:]:
             cell = cells[number]

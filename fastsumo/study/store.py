@@ -157,6 +157,10 @@ class Store:
         """All cells by number."""
         return {row[0]: cell_of_row(row) for row in self._rows("cells")}
 
+    def cell(self, number: int) -> Cell | None:
+        """One of them; None where there is none of that number."""
+        return next((cell_of_row(row) for row in self._rows("cells", number)), None)
+
     def add_cell(self, cell: Cell) -> int:
         """A new row; its number."""
         return self._put_row("cells", row_of_cell(cell) | {"id": None if cell.id < 0 else cell.id})
@@ -232,11 +236,13 @@ class Store:
                 self._connection.execute(sealed, [cursor.lastrowid])
         return int(cursor.lastrowid or 0)
 
-    def _rows(self, table: str) -> list[tuple[Any, ...]]:
-        """All rows by number, each of them what was written."""
+    def _rows(self, table: str, number: int | None = None) -> list[tuple[Any, ...]]:
+        """All rows by number, or that of one number, each of them what was written."""
         names = [*_COLUMNS[table], *(["checksum"] if self._sealed else [])]
         with self._explained():
-            rows = self._connection.execute(f"SELECT {', '.join(names)} FROM {table} ORDER BY id").fetchall()
+            which, given = ("", []) if number is None else (" WHERE id = ?", [number])
+            query = f"SELECT {', '.join(names)} FROM {table}{which} ORDER BY id"
+            rows = self._connection.execute(query, given).fetchall()
         if not self._sealed:
             return rows
         for row in rows:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastsumo.base import checks, html
 from fastsumo.base.floats import own_errstate
-from fastsumo.base.text import Rows
+from fastsumo.base.text import Rows, counted
 from fastsumo.base.words import spelled
 from fastsumo.errors import CellsFailedError, ModelError, StudyError
 from fastsumo.estimators.estimators import ELBO, Estimator
@@ -212,7 +212,8 @@ class Study:
             failed = [cell for cell in store.cells().values() if cell.state == "failed"]
         if failed:
             first = f"cell {failed[0].id}: {failed[0].message}"
-            raise CellsFailedError(f"{len(failed)} of {len(self)} cells failed, the others are done; {first}")
+            cells = counted(len(self), "cell")
+            raise CellsFailedError(f"{len(failed)} of {cells} failed, the others are done; {first}")
 
     def extend(self, trials: int, cells: Iterable[int] | None = None) -> None:
         """Ask for more trials; `run` runs them.
@@ -231,7 +232,7 @@ class Study:
         TypeError, ValueError
             If an argument is not as above.
         """
-        count = checks.whole("trials", trials, 1, 2**63 - 1)
+        most = checks.whole("trials", trials, 1, 2**63 - 1)
         if cells is not None and not isinstance(cells, Iterable):
             raise TypeError(f"cells must be several, such as [7] or range(100), got {cells!r}")
         with Store(self.path, write=True) as store, store.transaction():
@@ -240,12 +241,12 @@ class Study:
                 if number not in known:
                     raise StudyError(_no_cell(self.path, number, len(known)))
                 cell = known[number]
-                if count < cell.trials:
+                if most < cell.trials:
                     raise StudyError(
-                        f"cell {number} has {cell.trials:,} trials, which is more than {count:,}: nothing to extend"
+                        f"cell {number} has {counted(cell.trials, 'trial')}, more than {most:,}: nothing to extend"
                     )
-                if count > cell.trials:
-                    grid.raise_target(store, cell, count)
+                if most > cell.trials:
+                    grid.raise_target(store, cell, most)
 
     @own_errstate
     def status(self) -> Status:
@@ -262,11 +263,12 @@ class Study:
     @own_errstate
     def __getitem__(self, cell: int) -> Result:
         """The result of a cell as far as it is stored; ``interrupted`` where it is not all."""
+        number = checks.whole("cell", cell, 0, 2**63 - 1)
         with Store(self.path) as store, store.snapshot():
-            cells = store.cells()
-            if cell not in cells:
-                raise KeyError(_no_cell(self.path, cell, len(cells)))
-            return table.result_of(store, cells[cell], self._models)
+            found = store.cell(number)
+            if found is None:
+                raise KeyError(_no_cell(self.path, cell, len(store.cells())))
+            return table.result_of(store, found, self._models)
 
     def __iter__(self) -> Iterator[Result]:
         """The results of all cells, in order."""

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from fastsumo.base import checks
 from fastsumo.base.floats import own_errstate
 from fastsumo.base.shown import Shown
-from fastsumo.base.text import Column, Rows, percent
+from fastsumo.base.text import Column, Rows, counted, percent
 
 from ._checks import MIN_POINTS
 from ._index import TailIndex, tail_index
@@ -348,7 +348,7 @@ def _advice(d: Diagnosis, can_change_law: bool, is_capped: bool) -> str:
 def paragraphs(d: Diagnosis) -> list[str]:
     """The verdict in words: of the tail, the moments, the largest trials, the mean; and the advice."""
     if d.regime == "undetermined":
-        few = f"{d.trials:,} trials show no tail to speak of: constant, tied or fewer than {MIN_POINTS} values."
+        few = f"{counted(d.trials, 'trial')}, no tail to speak of: constant, tied or fewer than {MIN_POINTS} values."
         return [few, d.advice]
     return [_tail_words(d), _moment_words(d), _single_words(d), _interval_words(d), d.advice]
 

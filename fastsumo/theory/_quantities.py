@@ -207,7 +207,8 @@ class Prediction(Shown):
         'ELBO() on note, by theory'
         """
         width = max(width, NARROWEST)
-        lines = [_wrapped(self._title(), width), *(f"  {name:<16} {value}" for name, value in self._rows())]
+        lines = [_wrapped(self._title(), width)]
+        lines += [_wrapped(f"  {name:<16} {value}", width, 19) for name, value in self._rows()]
         return "\n".join(lines + [_wrapped(f"  note: {note}", width) for note in self.notes])
 
     def _title(self) -> str:
@@ -226,5 +227,5 @@ class Prediction(Shown):
         return self.text()
 
 
-def _wrapped(line: str, width: int) -> str:
-    return textwrap.fill(line, width, subsequent_indent="    ", break_on_hyphens=False)
+def _wrapped(line: str, width: int, indent: int = 4) -> str:
+    return textwrap.fill(line, width, subsequent_indent=" " * indent, break_on_hyphens=False)

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+import fastsumo as fs
 from fastsumo import tails
 from fastsumo.base import checks
 
@@ -83,3 +84,14 @@ def test_tails_take_the_same_whole_numbers() -> None:
         tails.tail_index(sample, level=1.0)
     with pytest.raises(ValueError, match="unknown side 'rihgt'; did you mean 'right'"):
         tails.tail_index(sample, side="rihgt")
+
+
+@pytest.mark.parametrize("name", ["", " ", "two\nlines", "\x1b[31mred", "\x00"])
+def test_a_name_is_shown_in_a_line(name: str) -> None:
+    assert checks.line("name", "é😀, <b>") == "é😀, <b>"
+    with pytest.raises(ValueError, match="name must be a word or words that can be printed in a line"):
+        checks.line("name", name)
+    with pytest.raises(ValueError, match="in a line"):
+        fs.Model(lambda z: z[0], 1, name=name)
+    with pytest.raises(ValueError, match="in a line"):
+        fs.Study("never_made.study").add("note", fs.ELBO(), 10, name=name)

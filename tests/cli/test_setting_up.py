@@ -66,6 +66,12 @@ def _evidence(model: fs.Model) -> float:
     return float(np.log(np.sum(mass * np.exp(model(grid)))))
 
 
+def test_a_name_with_spaces_is_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "my model.py"
+    assert cli.main(["init", str(file)]) == 0
+    assert f"next: fastsumo run '{file}' --trials 1M" in capsys.readouterr().err
+
+
 def test_a_new_model_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "kept.py"
     file.write_text("kept")

@@ -241,7 +241,7 @@ def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
         ("run users.py:mine(3)", "--params, or with_params in Python"),
         ("run users.py:make:3", "not of the form name or name(value, ...)"),
         ("run users.py:make", "or call it, as in make(...)"),
-        ("run users.py:mine --params 1,2", "takes 1 params, got 2"),
+        ("run users.py:mine --params 1,2", "takes 1 param, got 2"),
         ("run users.py:mine --params 1;2", "not of numbers with commas between them"),
         ("run kept.npz", "not of the form path/to/file.py:name"),
         ("run a.study", "a.study is a study, not a file of models: fastsumo study show a.study"),
@@ -284,6 +284,8 @@ def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
         ("report pipe", "it is a named pipe"),
         ("replay note", "required: --trial"),
         ("replay note --trial=-1", "trial must be"),
+        ("replay note --trial 1 --model gamma:1", "'note' names a model: give one of them"),
+        ("guide --html kept.npz", "it is a file, not a folder"),
         ("replay short.npz --trial 1", "is cut short"),
     ],
 )
@@ -294,6 +296,20 @@ def test_bad_input_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str],
     assert says in complaint(capsys, *line.split(" "))
     assert not [file for file in folder.glob("*.png") if file.is_file()]
     assert (folder / "kept.npz").read_bytes() == b"of hours"
+
+
+@pytest.mark.parametrize(("wanted", "reached"), [("1e-9", False), ("0.5", True)])
+def test_an_error_that_was_not_reached_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], wanted: str, reached: bool
+) -> None:
+    run = ["run", "users.py:mine", "--estimator", "iwae:k=2", "--trials", "10k", "--no-plot"]
+    assert cli.main([*run, "--until", f"std_error={wanted}"]) == 0
+    assert ("--trials ended the run, at a standard error of" in capsys.readouterr().err) is not reached
+
+
+def test_what_to_type_instead_can_be_pasted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "my grid.toml").write_text("")
+    assert "fastsumo study run 'my grid.toml'" in complaint(capsys, "run", "my grid.toml")
 
 
 def test_params_until_and_merge(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

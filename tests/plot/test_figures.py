@@ -162,6 +162,31 @@ def test_running_panels_end_at_the_result(result: fs.Result) -> None:
     assert (x[-1], y[-1]) == (result.trials, pytest.approx(result.variance, rel=1e-12))
 
 
+@pytest.mark.parametrize("scale", [1e-9, 1e9])
+def test_numbers_of_a_running_mean_differ(values: np.ndarray, scale: float) -> None:
+    """Whatever their size; and the power of ten that they share does not lie on the legend."""
+    for draw in (plot.running_mean, plot.running_variance):
+        axes = draw(scale * np.clip(values, -3.0, 3.0))
+        axes.figure.draw_without_rendering()
+        numbers = [text.get_text() for text in axes.get_yticklabels()]
+        assert len(set(numbers)) == len(numbers)
+        power = axes.yaxis.get_offset_text()
+        assert power.get_text()
+        legend = axes.get_legend()
+        assert legend is None or not legend.get_window_extent().overlaps(power.get_window_extent())
+
+
+def test_a_theory_that_trials_are_far_from_draws_no_growth() -> None:
+    """Its line through the middle of the variances would begin below 0."""
+    run = fs.simulate(fs.models.lognormal(4.0), fs.SUMO(), 10_000, seed=1)
+    assert [line.get_label() for line in plot.running_variance(run).lines] == ["of the first $n$"]
+
+
+def test_where_all_values_are_the_same_octaves_share_nothing() -> None:
+    run = fs.simulate(same, fs.SUMO(), 1000)
+    assert list(plot.octaves(run).patches) == []
+
+
 def test_octaves_show_shares(result: fs.Result) -> None:
     axes = plot.octaves(result)
     heights = [bar.get_height() for bar in axes.patches]
@@ -370,7 +395,7 @@ def test_regions_hold_their_share_of_a_normal_target() -> None:
 @pytest.mark.parametrize("model", [slow(NOTE), shifted, slow(square), fs.models.funnel(2, "student")])
 def test_a_target_of_two_dimensions_is_drawn(model: fs.Model) -> None:
     axes = plot.density(model)
-    axes.figure.canvas.draw()
+    axes.figure.draw_without_rendering()
     expected = 2 if model is square else 3  # a uniform proposal has no contours
     assert len(axes.collections) == expected
     assert model.name.split("(")[0] in texts(axes)[0]

@@ -14,7 +14,7 @@ import pytest
 from zoo import constant, empty, half_empty
 
 import fastsumo as fs
-from fastsumo.base.text import with_error
+from fastsumo.base.text import have_no_value, with_error
 from fastsumo.report import summary as report
 from fastsumo.tails import TailWarning
 
@@ -104,10 +104,28 @@ def test_zero_weights_are_never_averaged(results: dict[str, fs.Result]) -> None:
     r = results["zero weights"]
     assert r.zero_weight_trials > 0
     text = " ".join(str(r).split())
-    assert f"{r.zero_weight_trials:,} trials ({r.zero_weight_trials / r.trials:.2%})" in text
+    assert f"{have_no_value(r.zero_weight_trials)} ({r.zero_weight_trials / r.trials:.2%})" in text
     assert "estimate" not in str(r).split("finite mean")[0].split("zero weight")[1]
     with pytest.warns(TailWarning, match="value -inf"):
         assert math.isnan(r.interval().low)
+
+
+def test_one_is_no_plural() -> None:
+    numbers = fs.sample(half_empty, CAPPED, 100, seed=3)[0]
+    alone = int(np.flatnonzero(numbers == -math.inf)[0])
+    r = fs.simulate(half_empty, CAPPED, 1, seed=3, threads=1, first_trial=alone)
+    assert "1 trial has the value -inf (100.00%)" in " ".join(str(r).split())
+
+
+def test_trials_without_spread_have_no_shares_of_it(results: dict[str, fs.Result]) -> None:
+    shares = next(column for column in report.octaves(results["constant"]) if column.head == "variance")
+    assert set(shares.cells) == {"0.0%"}
+
+
+def test_means_by_octave_differ_visibly_far_from_0() -> None:
+    far = fs.Model(lambda z, params: 1e5 + z[0], 1)
+    means = next(column for column in report.octaves(fs.simulate(far, CAPPED, 10_000)) if column.head == "mean")
+    assert len(set(means.cells)) == len(means.cells)
 
 
 def test_interrupted_runs_say_so(results: dict[str, fs.Result]) -> None:

@@ -149,6 +149,11 @@ def test_reference_by_quadrature_and_by_the_best_estimator():
     assert "its mean is the reference" in best[1].words
 
 
+def test_two_trials_may_take_more_than_was_given():
+    row = fs.compare(NOTE, fs.IWAE(100), cost=10)[0]
+    assert row.words.startswith("two trials, the least that is run, took 200 samples")
+
+
 def test_one_estimator_need_no_list():
     assert fs.compare(NOTE, fs.ELBO(), cost=100)[0].result.trials == 100
 

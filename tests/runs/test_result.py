@@ -476,7 +476,7 @@ def test_diagnose_advises_no_cap_where_there_is_one():
 
 def test_diagnose_says_that_it_leaves_trials_out():
     run = fs.simulate(MODELS["zeros"], SUMO, 20_000)
-    with pytest.warns(fs.tails.TailWarning, match=f"{run.zero_weight_trials} trials have the value -inf"):
+    with pytest.warns(fs.tails.TailWarning, match=f"{run.zero_weight_trials:,} trials have the value -inf"):
         assert run.diagnose().trials == run.trials - run.zero_weight_trials
 
 

@@ -121,6 +121,19 @@ def test_strata_follow_one_another(estimator: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("cap", [100_000, 10**7, 10**12])
+def test_below_a_large_cap_strata_are_no_smaller_than_before(cap: int) -> None:
+    """Half of the survival is gone only at the cap itself, so that all but it are in strata of a quarter octave."""
+    parts = strata.parted(fs.SUMO(fs.roulette.Harmonic(cap=cap)), 1e4, None, cap)
+    assert [(part.low, part.high) for part in parts if part.low == part.high and part.low > 16] == [(cap, cap)]
+    assert parts[-2].high == cap - 1
+
+
+def test_the_largest_terms_may_be_beyond_every_law() -> None:
+    with pytest.raises(ValueError, match="strata up to K = 4503599627370496 with 32 trials each cost"):
+        fs.stratify(NOTE, HARMONIC, cost=1e6, largest_terms=10**30)
+
+
 def test_terms_that_never_come_are_in_no_stratum() -> None:
     flat = fs.SUMO(fs.roulette.Table([1.0, 0.5, 0.5, 0.25]))
     assert [(part.low, part.high) for part in strata.parted(flat, 1e5, None, None)] == [(1, 1), (3, 3), (4, 4)]
@@ -339,9 +352,10 @@ def test_strata_of_a_study_are_put_together(tmp_path: Path) -> None:
 def test_the_table_fits_and_says_what_is_missing(far: fs.Stratified, width: int) -> None:
     text = far.text(width)
     assert max(map(len, text.splitlines())) <= width
-    assert "at most" in text
+    assert "at most that plus missing" in " ".join(text.split())
     assert "missing" in far._repr_html_()
-    assert fs.stratify(GAMMA, CAPPED, cost=1e5).text(80).count("nothing: all K are in strata") == 1
+    assert fs.stratify(GAMMA, CAPPED, cost=1e5).text(80).count("nothing: each K is in a stratum") == 1
+    assert "level from 1 to " in fs.stratify(GAMMA, fs.MLMC(), cost=1e5).text(width)
 
 
 def test_the_figure_has_what_was_measured(far: fs.Stratified) -> None:

@@ -262,7 +262,7 @@ BAD = [
     (lambda: fs.tune(fs.models.note(), cap=0), ValueError, "cap must be"),
     (lambda: fs.tune(fs.models.note(), covariance="fill"), ValueError, "did you mean 'full'"),
     (lambda: fs.tune(fs.models.gamma(1)), ValueError, "has no proposal"),
-    (lambda: fs.tune(fs.models.lognormal(1.0), params=[1]), ValueError, "choose among 1 params"),
+    (lambda: fs.tune(fs.models.lognormal(1.0), params=[1]), ValueError, "choose among 1 param,"),
     (lambda: fs.tune(fs.models.lognormal(1.0), params=slice(3, 3)), ValueError, "chooses none"),
     (
         lambda: fs.tune(fs.models.lognormal(1.0), params=[0], covariance="full"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import re
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,18 @@ def test_add_again_keeps_what_there_is_and_raises_the_target(study: Study) -> No
     assert len(study) == 2
 
 
+def test_a_cell_is_read_without_the_others(study: Study) -> None:
+    """So that reading all of them takes as many readings as there are, and not their square."""
+    study.add(NOTE, CAPPED, 1000, seeds=range(2))
+    study.run(**QUICK)
+    with sqlite3.connect(study.path) as connection:
+        connection.execute("UPDATE cells SET trials = 7 WHERE id = 1")
+    connection.close()
+    assert study[0].trials == 1000
+    with pytest.raises(StudyError, match="cell 1 is not as its checksum has it"):
+        study[1]
+
+
 def test_extend_some_cells_and_its_errors(study: Study) -> None:
     study.add(NOTE, CAPPED, 1000, seeds=range(2))
     study.extend(2000, [1])
@@ -97,6 +110,8 @@ def test_extend_some_cells_and_its_errors(study: Study) -> None:
         study.extend(5000, 1)  # type: ignore[arg-type]
     with pytest.raises(KeyError, match="no cell 2"):
         study[2]
+    with pytest.raises(TypeError, match=r"cell must be a whole number .*, got slice\(0, 1, None\)"):
+        study[0:1]  # type: ignore[index]
     with pytest.raises(StudyError, match="no trials yet"):
         study[0]
 

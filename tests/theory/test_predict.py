@@ -591,3 +591,18 @@ def test_levels_beat_capped_sumo_the_more_the_higher_the_cap():
     found = fs.compare(fs.models.note(), [fs.MLMC(), *map(fs.SUMO, laws)], cost=1e9)
     work = [row.variance_times_cost for row in found]
     assert work == sorted(work)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_the_text_fits(width: int) -> None:
+    """With errors, too: here those of a quadrature."""
+
+    def banana(x, params):  # type: ignore[no-untyped-def]
+        bend = x[1] - 0.5 * x[0] ** 2
+        return -0.5 * (x[0] ** 2 + bend**2)
+
+    proposal = fs.proposals.StudentT(mean=[0.0, 1.0], covariance=[[1.5, 0.0], [0.0, 3.0]], df=5)
+    model = fs.importance(banana, proposal, name="banana")
+    text = predict(model, fs.SUMO()).text(width)
+    assert "±" in text
+    assert max(map(len, text.splitlines())) <= width
