@@ -83,7 +83,7 @@ def predict(model: Model | str, estimator: Estimator | str) -> Prediction:
     chi2, estimator = chi_square(model), _taylor.centered(model, estimator)
     numbers, tail, said = _numbers(model, estimator, chi2)
     if chi2.source == "pilot" and chi2.error > 0.0:
-        shifted = _numbers(model, estimator, replace(chi2, value=chi2.value + chi2.error))[0]
+        shifted = _numbers(model, estimator, replace(chi2, value=chi2.value + chi2.error, error=0.0))[0]
         numbers = tuple(map(Quantity.or_so, numbers, shifted))
     mean, variance, together, constant = numbers
     samples = estimator.expected_cost()

@@ -36,6 +36,7 @@ Floats = NDArray[np.float64]
 
 _MOST_TERMS = 2_000_000  # of a sum that is added up
 _EDGE = 1e-12  # relative distance from r at which E y^2 is on the edge
+_DOUBTFUL = 3.0  # standard errors of a pilot
 _MOST_DRAWN = 2**22  # weights, for the moments of the means of blocks
 _HIGHEST = 30.0  # tail index that is looked for
 _APART = 1.3  # ratio of the bounds of an index, up to which it is called one
@@ -106,13 +107,14 @@ class Series(NamedTuple):
     """What theory needs of an estimator on a model.
 
     ``ratio`` is ``c / Z`` and ``q`` the chi-square of the mean of a block; ``sure`` says that both are known, and not
-    from a pilot. NaN where not known.
+    from a pilot, from which ``E y^2`` has a standard error. NaN where not known.
     """
 
     ratio: float
     q: float
     evidence: Quantity
     sure: bool
+    error: float = 0.0
 
     @property
     def mean(self) -> float:
@@ -155,8 +157,14 @@ def series_of(model: Model, estimator: Taylor, chi2: ChiSquare) -> Series:
         evidence = Quantity(found, "exact", 0.0 if weights is None else weights.error)
     distance = estimator.log_center - (log_mean(_drawn(model)) if found is None else found)
     ratio = math.exp(float(np.clip(distance, -_FAR, _FAR)))
-    sure = found is not None and chi2.source != "pilot"
-    return Series(ratio, float(chi2) / estimator.block, evidence, sure)
+    series = Series(ratio, float(chi2) / estimator.block, evidence, found is not None and chi2.source != "pilot")
+    if series.sure:
+        return series
+    error = chi2.error / estimator.block / ratio**2
+    if found is None:  # the mean of the pilot's weights is Z but for an error of its own
+        slope = 2.0 * (1.0 - (1.0 + series.q) / ratio) / ratio
+        error = math.hypot(error, slope * math.sqrt(float(chi2) / _drawn(model).size))
+    return series._replace(error=error)
 
 
 def evidence_of(model: Model) -> float:
@@ -259,14 +267,17 @@ def variance_of(estimator: Taylor, series: Series) -> tuple[Quantity, tuple[str,
     formula = SurvivalFormula.of(estimator.roulette)
     kind = "exact" if series.sure else "first-order"
     notes = () if series.sure else ("log Z / c and chi-square are a pilot's: so are variance and tail",)
+    if math.isinf(formula.last) and abs(series.square - decay_of(formula)) <= _DOUBTFUL * series.error:
+        return UNKNOWN, (*notes, _ON_THE_EDGE.format("the pilot"))
     value, error = variance(formula, series.mean, series.square)
     if math.isinf(value):
         return (INFINITE, notes) if math.isinf(formula.last) else (UNKNOWN, (*notes, _TOO_LARGE))
     if math.isnan(value):
-        return UNKNOWN, (*notes, "E y^2 is on the edge of a finite variance, as far as float64 can tell")
+        return UNKNOWN, (*notes, _ON_THE_EDGE.format("float64"))
     return Quantity(value, kind, error), notes  # type: ignore[arg-type]
 
 
+_ON_THE_EDGE = "E y^2 is on the edge of a finite variance, as far as {} can tell"
 _TOO_LARGE = "the variance is finite, but too large for a float"
 
 

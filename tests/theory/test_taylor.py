@@ -307,3 +307,27 @@ def test_a_pilot_does_not_guess_beyond_what_it_drew() -> None:
     assert math.isnan(found.index)
     assert found.low < 2.573 < found.high
     assert "as far as a pilot shows" in found.note
+
+
+@pytest.mark.parametrize("shape", [1.5, 2.0, 5.0])
+def test_a_pilot_says_what_is_beyond_doubt_of_a_variance(shape: float) -> None:
+    """Near the edge of a finite variance a pilot's error decides; away from it the error holds the truth."""
+    dim, q = int(2 * shape), 1.0 / shape
+
+    def own(z: Any, params: Any) -> float:
+        total = 0.0
+        for i in range(dim):
+            total += z[i] * z[i]
+        return math.log(total / dim)  # type: ignore[no-any-return]
+
+    kinds = set()
+    for share in (0.8, 0.97, 0.99, 1.003, 1.02, 1.05, 1.2, 2.0):
+        estimator = fs.Taylor(R.Geometric(1.0 - share * q / (1.0 + q)), log_center=math.log1p(q))
+        exact = predict(fs.models.gamma(shape), estimator).variance
+        found = predict(fs.Model(own, dim), estimator).variance
+        kinds.add(found.kind)
+        if found.kind != "unknown":
+            assert (found.kind == "infinite") == (exact.kind == "infinite"), share
+        if found.kind == "first-order":
+            assert abs(found.value - exact.value) < 4.0 * found.error, share
+    assert kinds == {"infinite", "unknown", "first-order"}
