@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 
 from fastsumo.base.floats import own_errstate
 from fastsumo.errors import ModelError
-from fastsumo.estimators.estimators import Estimator, Stratum, Taylor, best_center, estimated_center
+from fastsumo.estimators.estimators import (
+    FURTHEST_CENTER,
+    Estimator,
+    Stratum,
+    Taylor,
+    best_center,
+    estimated_center,
+)
 from fastsumo.estimators.roulette import Geometric
 
 from ._content import ByContent, look_at
@@ -65,7 +72,7 @@ def centered(model: Model, estimator: Estimator) -> Estimator:
     Raises
     ------
     ValueError
-        If all of these weights are zero.
+        If all of these weights are zero, or the number is too large for its digits to be enough.
 
     Examples
     --------
@@ -79,13 +86,20 @@ def centered(model: Model, estimator: Estimator) -> Estimator:
         return estimator
     evidence, chi2 = model.log_evidence, model.chi_square
     if evidence is not None and chi2 is not None and math.isfinite(chi2):
-        return replace(estimator, log_center=best_center(evidence, chi2, estimator.block))
-    log_weights = _drawn(model)
-    if log_weights.size == 0:
-        return replace(estimator, log_center=0.0)  # none is a log weight: the first trial will say so
-    if not np.any(np.isfinite(log_weights)):
-        raise ValueError(f"the weights of a pilot of model {model.name!r} are all zero: give Taylor a log_center")
-    return replace(estimator, log_center=estimated_center(log_weights, estimator.block, evidence))
+        center = best_center(evidence, chi2, estimator.block)
+    else:
+        log_weights = _drawn(model)
+        if log_weights.size == 0:
+            return replace(estimator, log_center=0.0)  # none is a log weight: the first trial will say so
+        if not np.any(np.isfinite(log_weights)):
+            raise ValueError(f"the weights of a pilot of model {model.name!r} are all zero: give Taylor a log_center")
+        center = estimated_center(log_weights, estimator.block, evidence)
+    if not abs(center) < FURTHEST_CENTER:
+        raise ValueError(
+            f"the log evidence of model {model.name!r} is near {center:g}, where floats have too few digits for "
+            "Taylor: take a constant off its log weights"
+        )
+    return replace(estimator, log_center=center)
 
 
 def _drawn(model: Model) -> Floats:

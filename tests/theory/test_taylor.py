@@ -331,3 +331,12 @@ def test_a_pilot_says_what_is_beyond_doubt_of_a_variance(shape: float) -> None:
         if found.kind == "first-order":
             assert abs(found.value - exact.value) < 4.0 * found.error, share
     assert kinds == {"infinite", "unknown", "first-order"}
+
+
+@pytest.mark.parametrize("far", [1e13, -1e300])
+def test_a_centre_that_nobody_gave_is_not_complained_of(far: float) -> None:
+    bare = fs.Model(lambda z, params: z[0] + params[0], 1, [far])
+    declared = fs.Model(bare.function, 1, [far], log_evidence=far, chi_square=1.7)
+    for model in (bare, declared):
+        with pytest.raises(ValueError, match="the log evidence of model .* is near .*: take a constant off"):
+            fs.simulate(model, fs.Taylor(), 10)
