@@ -280,7 +280,8 @@ class Stratified:
         """Intervals for quantiles of a plain trial's value: where its distribution may reach ``q``.
 
         By the standard error of the distribution function, as of a stratified sample (Woodruff, Journal of the American
-        Statistical Association 47, 1952), widened by what is ``missing`` and to the edges of bins.
+        Statistical Association 47, 1952), widened by what is ``missing`` and to the edges of bins. A stratum in reach
+        of a value, none of whose trials is as far out, adds to the error what one trial would, as in `tail`.
 
         Parameters
         ----------
@@ -315,17 +316,18 @@ class Stratified:
     @cached_property
     def _distribution(self) -> tuple[Histogram, Floats, Floats, float]:
         """Bins of all strata; probability of a value in or below each, its error; and that of ``-inf``."""
-        p, n = self.strata["probability"], self.strata["trials"].astype(np.float64)
+        p, n = self.strata["probability"], self.strata["trials"][:, None]
         edges = np.concatenate([np.column_stack([r.histogram.low, r.histogram.high]) for r in self.results])
         edges = np.unique(edges, axis=0)
         share = np.zeros((p.size, len(edges)))
         for row, result in zip(share, self.results, strict=True):
             row[np.searchsorted(edges[:, 0], result.histogram.low)] = result.histogram.counts
-        zero = np.array([result.zero_weight_trials for result in self.results]) / n
-        share = zero[:, None] + np.cumsum(share, axis=1) / n[:, None]
-        error = np.sqrt((p**2 / n) @ np.maximum(share * (1.0 - share), 0.0))
+        zero = np.array([[result.zero_weight_trials] for result in self.results])
+        share = (zero + np.cumsum(share, axis=1)) / n
+        further = np.where(edges[:, 0] >= 0.0, 1.0 - share, share)  # from the centre: it rises with K
+        error = np.sqrt(p**2 @ (share * (1.0 - share) / n + _first_unseen(further, n) ** 2))
         bins = Histogram(self.center, edges[:, 0], edges[:, 1], np.ones(len(edges), np.int64))
-        return bins, p @ share, error, float(p @ zero)
+        return bins, p @ share, error, float(p @ (zero / n)[:, 0])
 
     @own_errstate
     def tail(self, x: ArrayLike) -> NDArray[Any]:

@@ -483,3 +483,16 @@ def test_one_trial_has_no_spread() -> None:
     assert math.isfinite(run.mean)
     assert np.isfinite(run.growth["variance"]).tolist() == [True, False, False, False]
     assert all(math.isnan(each) for each in (run.std_error, run.variance, run.variance_error))
+
+
+def test_intervals_of_quantiles_beyond_all_trials() -> None:
+    """What no trial of a stratum reached one more may reach; against the law of ``L_2``."""
+    from scipy.stats import gamma
+
+    q = np.array([1e-4, 0.01, 0.5, 0.99, 0.9999])
+    truth = np.log(gamma.ppf(q, 2.0) / 2.0)
+    model, estimator = fs.models.gamma(1.0), fs.SUMO(fs.roulette.Harmonic(cap=1))
+    runs = (fs.stratify(model, estimator, seed=seed, allocation=[64], progress=False) for seed in range(100))
+    found = np.array([run.quantile_interval(q) for run in runs])
+    assert np.mean((found["low"] <= truth) & (found["high"] >= truth), axis=0).min() > 0.9
+    assert np.all(np.isinf(found["high"][:, -1]))
