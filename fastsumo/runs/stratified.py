@@ -25,7 +25,7 @@ from fastsumo.runs import files
 from fastsumo.statistics.exact import to_float
 from fastsumo.tails import Histogram
 from fastsumo.tails._checks import normal_quantile
-from fastsumo.tails._quantiles import QUANTILE
+from fastsumo.tails._quantiles import QUANTILE, unbounded
 
 if TYPE_CHECKING:
     import pandas
@@ -298,6 +298,8 @@ class Stratified:
         wanted = checks.floats("q", q)
         if not np.all((wanted >= 0.0) & (wanted <= 1.0)):
             raise ValueError(f"q must lie between 0 and 1, got {q!r}")
+        if not any(result.statistics.finite for result in self.results):
+            return unbounded(wanted)
         bins, below, error, none = self._distribution
         reach = normal_quantile(checks.real("level", level, 0.0, 1.0))
 

@@ -496,3 +496,11 @@ def test_intervals_of_quantiles_beyond_all_trials() -> None:
     found = np.array([run.quantile_interval(q) for run in runs])
     assert np.mean((found["low"] <= truth) & (found["high"] >= truth), axis=0).min() > 0.9
     assert np.all(np.isinf(found["high"][:, -1]))
+
+
+def test_quantiles_where_all_weights_are_zero() -> None:
+    model, estimator = fs.Model(lambda z, params: -math.inf, 1), fs.SUMO(fs.roulette.Harmonic(cap=3))
+    for run in (fs.simulate(model, estimator, 10), fs.stratify(model, estimator, cost=1e3, progress=False)):
+        assert (run.quantile(0.5), run.median, run.mean) == (-math.inf, -math.inf, -math.inf)
+        assert run.quantile_interval(0.5).tolist() == (0.5, -math.inf, -math.inf, math.inf)
+        assert "-inf" in str(run)
