@@ -25,7 +25,7 @@ from fastsumo.trial.survival import survival
 
 _MOST_JACKKNIFED = 2**24, 2048  # samples, for orders 1 and 2
 MOST_OF_BLOCK = 2**30  # weights of a factor of Taylor's series
-_FURTHEST_CENTER = 2.0**39  # of a log, beyond which its digits are too few for weights relative to it
+FURTHEST_CENTER = 2.0**39  # of a log, beyond which its digits are too few for weights relative to it
 _MOST_SUMMED = 2**16  # values of K, one by one; and points of an integral over more
 
 
@@ -444,7 +444,7 @@ class Taylor(Estimator):
         check_roulette(self.roulette)
         object.__setattr__(self, "block", checks.whole("block", self.block, 1, MOST_OF_BLOCK))
         if self.log_center is not None:
-            limit = _FURTHEST_CENTER
+            limit = FURTHEST_CENTER
             object.__setattr__(self, "log_center", checks.real("log_center", self.log_center, -limit, limit))
 
     def plan(self) -> Plan:

@@ -34,6 +34,7 @@ from fastsumo.statistics.spans import joined
 from fastsumo.statistics.statistics import Statistics
 from fastsumo.tails import Histogram
 from fastsumo.tails._diagnose import with_advice
+from fastsumo.tails._quantiles import unbounded
 from fastsumo.tails._runs import hill_of
 from fastsumo.theory import has_moment, tail_law
 
@@ -323,6 +324,8 @@ class Result:
         >>> bool((found["low"] < found["value"]).all() and (found["value"] < found["high"]).all())
         True
         """
+        if self.statistics.finite == 0:
+            return unbounded(q)
         return tails.quantile_interval(self.summary(), q, level=level, lower=self.zero_weight_trials)
 
     @cached_property

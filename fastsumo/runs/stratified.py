@@ -25,7 +25,7 @@ from fastsumo.runs import files
 from fastsumo.statistics.exact import to_float
 from fastsumo.tails import Histogram
 from fastsumo.tails._checks import normal_quantile
-from fastsumo.tails._quantiles import QUANTILE
+from fastsumo.tails._quantiles import QUANTILE, unbounded
 
 if TYPE_CHECKING:
     import pandas
@@ -228,11 +228,12 @@ class Stratified:
         The variance is about the mean of all strata, and unbiased; its error is that of ``sum p_j (S - mean)^2``.
         """
         p, n = self.strata["probability"], self.strata["trials"].astype(np.float64)
+        n[n < 2.0] = np.nan  # one trial has no spread
         moments = np.array([_central(result) for result in self.results])
         offset, m2, m3, m4 = moments.T
         mean = float(p @ offset)
         away = offset - mean
-        spread = m2 * n / np.maximum(n - 1.0, 1.0)
+        spread = m2 * n / (n - 1.0)
         with np.errstate(invalid="ignore", over="ignore"):
             second = spread + away**2 - (1.0 - p) * spread / n
             fourth = m4 + 4.0 * m3 * away + 6.0 * m2 * away**2 + away**4
@@ -279,7 +280,8 @@ class Stratified:
         """Intervals for quantiles of a plain trial's value: where its distribution may reach ``q``.
 
         By the standard error of the distribution function, as of a stratified sample (Woodruff, Journal of the American
-        Statistical Association 47, 1952), widened by what is ``missing`` and to the edges of bins.
+        Statistical Association 47, 1952), widened by what is ``missing`` and to the edges of bins. A stratum in reach
+        of a value, none of whose trials is as far out, adds to the error what one trial would, as in `tail`.
 
         Parameters
         ----------
@@ -296,6 +298,8 @@ class Stratified:
         wanted = checks.floats("q", q)
         if not np.all((wanted >= 0.0) & (wanted <= 1.0)):
             raise ValueError(f"q must lie between 0 and 1, got {q!r}")
+        if not any(result.statistics.finite for result in self.results):
+            return unbounded(wanted)
         bins, below, error, none = self._distribution
         reach = normal_quantile(checks.real("level", level, 0.0, 1.0))
 
@@ -314,17 +318,18 @@ class Stratified:
     @cached_property
     def _distribution(self) -> tuple[Histogram, Floats, Floats, float]:
         """Bins of all strata; probability of a value in or below each, its error; and that of ``-inf``."""
-        p, n = self.strata["probability"], self.strata["trials"].astype(np.float64)
+        p, n = self.strata["probability"], self.strata["trials"][:, None]
         edges = np.concatenate([np.column_stack([r.histogram.low, r.histogram.high]) for r in self.results])
         edges = np.unique(edges, axis=0)
         share = np.zeros((p.size, len(edges)))
         for row, result in zip(share, self.results, strict=True):
             row[np.searchsorted(edges[:, 0], result.histogram.low)] = result.histogram.counts
-        zero = np.array([result.zero_weight_trials for result in self.results]) / n
-        share = zero[:, None] + np.cumsum(share, axis=1) / n[:, None]
-        error = np.sqrt((p**2 / n) @ np.maximum(share * (1.0 - share), 0.0))
+        zero = np.array([[result.zero_weight_trials] for result in self.results])
+        share = (zero + np.cumsum(share, axis=1)) / n
+        further = np.where(edges[:, 0] >= 0.0, 1.0 - share, share)  # from the centre: it rises with K
+        error = np.sqrt(p**2 @ (share * (1.0 - share) / n + _first_unseen(further, n) ** 2))
         bins = Histogram(self.center, edges[:, 0], edges[:, 1], np.ones(len(edges), np.int64))
-        return bins, p @ share, error, float(p @ zero)
+        return bins, p @ share, error, float(p @ (zero / n)[:, 0])
 
     @own_errstate
     def tail(self, x: ArrayLike) -> NDArray[Any]:
@@ -344,9 +349,12 @@ class Stratified:
 
         Notes
         -----
-        The error is the binomial one of each stratum. A stratum in reach of ``x``, none of whose trials is beyond it,
-        adds what one trial would: in reach are those with larger `K` than the first that has such trials, and the one
-        before. Of strata with still smaller `K` it is taken that nothing of them is that far.
+        The error is the binomial one of each stratum, for the share ``(k + 1) / (n + 2)`` where ``k`` of ``n`` trials
+        are beyond ``x``: that of ``k / n`` is too small for few of either kind (as in Agresti & Coull, The American
+        Statistician 52, 1998). A stratum in reach of ``x``, none of whose trials is beyond it, adds what one trial
+        would: in reach are those with larger `K` than the first that has such trials, and the one before. Of strata
+        with still smaller `K` it is taken that nothing of them is that far. So it is on the other side, with a stratum
+        all of whose trials are beyond ``x``.
 
         Examples
         --------
@@ -363,7 +371,8 @@ class Stratified:
         share, table = above + below, np.zeros(flat.size, TAIL)
         table["x"], table["above"], table["below"], table["missing"] = flat, p @ above, p @ below, self.missing
         table["probability"] = table["above"] + table["below"]
-        spread = np.maximum(share * (1.0 - share) / n, 0.0) + _unseen(share, n) ** 2
+        likely = np.where((share > 0.0) & (share < 1.0), (share * n + 1.0) / (n + 2.0), 0.0)
+        spread = likely * (1.0 - likely) / n + _unseen(share, n) ** 2
         table["std_error"] = np.sqrt(p**2 @ spread)
         return table.reshape(distances.shape)
 
@@ -535,10 +544,15 @@ class Stratified:
 
 
 def _unseen(share: Floats, n: NDArray[np.int64]) -> Floats:
-    """What may be beyond a distance of strata in its reach none of whose trials is; 0 of others. Strata by distances.
+    """What a share may miss of strata none of whose trials is beyond a distance, or all are; 0 of others.
 
-    One trial of ``n``, or what the first stratum with such trials has, if that is less: shares rise with `K`.
+    One trial of ``n``, or what the nearest stratum with such trials has, if that is less: shares rise with `K`. Strata
+    by distances.
     """
+    return _first_unseen(share, n) + _first_unseen(1.0 - share[::-1], n[::-1])[::-1]
+
+
+def _first_unseen(share: Floats, n: NDArray[np.int64]) -> Floats:
     seen = share > 0.0
     first = np.where(seen.any(axis=0), np.argmax(seen, axis=0), len(share))
     rows = np.arange(len(share))[:, None]

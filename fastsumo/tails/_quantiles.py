@@ -97,6 +97,20 @@ def quantile_interval(
     return table
 
 
+def unbounded(q: ArrayLike) -> NDArray[np.void]:
+    """Of values that are all ``-inf``: so are their quantiles, and nothing is known of any other value.
+
+    Examples
+    --------
+    >>> unbounded(0.5).tolist()
+    (0.5, -inf, -inf, inf)
+    """
+    wanted = _probabilities(q)
+    table = np.zeros(wanted.shape, QUANTILE)
+    table["q"], table["value"], table["low"], table["high"] = wanted, -np.inf, -np.inf, np.inf
+    return table
+
+
 def _probabilities(q: ArrayLike) -> FloatArray:
     wanted = checks.floats("q", q)
     if not np.all((wanted >= 0.0) & (wanted <= 1.0)):

@@ -83,7 +83,7 @@ def predict(model: Model | str, estimator: Estimator | str) -> Prediction:
     chi2, estimator = chi_square(model), _taylor.centered(model, estimator)
     numbers, tail, said = _numbers(model, estimator, chi2)
     if chi2.source == "pilot" and chi2.error > 0.0:
-        shifted = _numbers(model, estimator, replace(chi2, value=chi2.value + chi2.error))[0]
+        shifted = _numbers(model, estimator, replace(chi2, value=chi2.value + chi2.error, error=0.0))[0]
         numbers = tuple(map(Quantity.or_so, numbers, shifted))
     mean, variance, together, constant = numbers
     samples = estimator.expected_cost()
@@ -95,7 +95,7 @@ def predict(model: Model | str, estimator: Estimator | str) -> Prediction:
         variance,
         cost,
         together.times(cost),
-        UNKNOWN if math.isnan(tail.index) else Quantity(tail.index, "first-order", _half(tail)),
+        UNKNOWN if math.isnan(tail.index) else Quantity(tail.index, "first-order", _away(tail)),
         constant,
         chi2,
         (*said, *_notes(model, variance, tail, chi2)),
@@ -112,9 +112,9 @@ def _numbers(model: Model, estimator: Estimator, chi2: ChiSquare) -> tuple[tuple
     return (mean, variance, _of_blocks(model, estimator, chi2, variance), constant), tail, said
 
 
-def _half(tail: Tail) -> float:
-    """Of the bounds of a tail index that is none but nearly known."""
-    apart = 0.5 * (tail.high - tail.low)
+def _away(tail: Tail) -> float:
+    """How far the bounds of a tail index are from it."""
+    apart = max(tail.high - tail.index, tail.index - tail.low)
     return apart if math.isfinite(apart) else 0.0
 
 

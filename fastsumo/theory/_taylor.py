@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,16 +18,23 @@ from numpy.typing import NDArray
 
 from fastsumo.base.floats import own_errstate
 from fastsumo.errors import ModelError
-from fastsumo.estimators.estimators import Estimator, Stratum, Taylor, best_center, estimated_center
+from fastsumo.estimators.estimators import (
+    FURTHEST_CENTER,
+    Estimator,
+    Stratum,
+    Taylor,
+    best_center,
+    estimated_center,
+)
 from fastsumo.estimators.roulette import Geometric
 
-from ._content import look_at
+from ._content import ByContent, look_at
 from ._frullani import log_evidence_of
 from ._moments import gamma_of
 from ._quantities import INFINITE, UNKNOWN, ChiSquare, Quantity
 from ._survival import SurvivalFormula
 from ._tails import LIGHT, Tail
-from ._weights import drawn_log_weights, tails_of_weights, weights_of
+from ._weights import drawn_log_weights, log_sum, tails_of_weights, weights_of
 
 if TYPE_CHECKING:
     from fastsumo.models.model import Model
@@ -35,8 +43,13 @@ Floats = NDArray[np.float64]
 
 _MOST_TERMS = 2_000_000  # of a sum that is added up
 _EDGE = 1e-12  # relative distance from r at which E y^2 is on the edge
+_DOUBTFUL = 3.0  # standard errors of a pilot
 _MOST_DRAWN = 2**22  # weights, for the moments of the means of blocks
 _HIGHEST = 30.0  # tail index that is looked for
+_APART = 1.3  # ratio of the bounds of an index, up to which it is called one
+_GROUPS = 16  # of drawn weights
+_STEP = 1.01  # ratio of orders that are tried
+_ERRORS = 6.0  # standard errors of the mean of so few: twice what Student's 99 % are
 _FAR = 300.0  # distance of log c from log Z beyond which nothing changes to what floats see
 
 
@@ -59,7 +72,7 @@ def centered(model: Model, estimator: Estimator) -> Estimator:
     Raises
     ------
     ValueError
-        If all of these weights are zero.
+        If all of these weights are zero, or the number is too large for its digits to be enough.
 
     Examples
     --------
@@ -73,13 +86,20 @@ def centered(model: Model, estimator: Estimator) -> Estimator:
         return estimator
     evidence, chi2 = model.log_evidence, model.chi_square
     if evidence is not None and chi2 is not None and math.isfinite(chi2):
-        return replace(estimator, log_center=best_center(evidence, chi2, estimator.block))
-    log_weights = _drawn(model)
-    if log_weights.size == 0:
-        return replace(estimator, log_center=0.0)  # none is a log weight: the first trial will say so
-    if not np.any(np.isfinite(log_weights)):
-        raise ValueError(f"the weights of a pilot of model {model.name!r} are all zero: give Taylor a log_center")
-    return replace(estimator, log_center=estimated_center(log_weights, estimator.block, evidence))
+        center = best_center(evidence, chi2, estimator.block)
+    else:
+        log_weights = _drawn(model)
+        if log_weights.size == 0:
+            return replace(estimator, log_center=0.0)  # none is a log weight: the first trial will say so
+        if not np.any(np.isfinite(log_weights)):
+            raise ValueError(f"the weights of a pilot of model {model.name!r} are all zero: give Taylor a log_center")
+        center = estimated_center(log_weights, estimator.block, evidence)
+    if not abs(center) < FURTHEST_CENTER:
+        raise ValueError(
+            f"the log evidence of model {model.name!r} is near {center:g}, where floats have too few digits for "
+            "Taylor: take a constant off its log weights"
+        )
+    return replace(estimator, log_center=center)
 
 
 def _drawn(model: Model) -> Floats:
@@ -101,13 +121,14 @@ class Series(NamedTuple):
     """What theory needs of an estimator on a model.
 
     ``ratio`` is ``c / Z`` and ``q`` the chi-square of the mean of a block; ``sure`` says that both are known, and not
-    from a pilot. NaN where not known.
+    from a pilot, from which ``E y^2`` has a standard error. NaN where not known.
     """
 
     ratio: float
     q: float
     evidence: Quantity
     sure: bool
+    error: float = 0.0
 
     @property
     def mean(self) -> float:
@@ -150,8 +171,14 @@ def series_of(model: Model, estimator: Taylor, chi2: ChiSquare) -> Series:
         evidence = Quantity(found, "exact", 0.0 if weights is None else weights.error)
     distance = estimator.log_center - (log_mean(_drawn(model)) if found is None else found)
     ratio = math.exp(float(np.clip(distance, -_FAR, _FAR)))
-    sure = found is not None and chi2.source != "pilot"
-    return Series(ratio, float(chi2) / estimator.block, evidence, sure)
+    series = Series(ratio, float(chi2) / estimator.block, evidence, found is not None and chi2.source != "pilot")
+    if series.sure:
+        return series
+    error = chi2.error / estimator.block / ratio**2
+    if found is None:  # the mean of the pilot's weights is Z but for an error of its own
+        slope = 2.0 * (1.0 - (1.0 + series.q) / ratio) / ratio
+        error = math.hypot(error, slope * math.sqrt(float(chi2) / _drawn(model).size))
+    return series._replace(error=error)
 
 
 def evidence_of(model: Model) -> float:
@@ -254,14 +281,17 @@ def variance_of(estimator: Taylor, series: Series) -> tuple[Quantity, tuple[str,
     formula = SurvivalFormula.of(estimator.roulette)
     kind = "exact" if series.sure else "first-order"
     notes = () if series.sure else ("log Z / c and chi-square are a pilot's: so are variance and tail",)
+    if math.isinf(formula.last) and abs(series.square - decay_of(formula)) <= _DOUBTFUL * series.error:
+        return UNKNOWN, (*notes, _ON_THE_EDGE.format("the pilot"))
     value, error = variance(formula, series.mean, series.square)
     if math.isinf(value):
         return (INFINITE, notes) if math.isinf(formula.last) else (UNKNOWN, (*notes, _TOO_LARGE))
     if math.isnan(value):
-        return UNKNOWN, (*notes, "E y^2 is on the edge of a finite variance, as far as float64 can tell")
+        return UNKNOWN, (*notes, _ON_THE_EDGE.format("float64"))
     return Quantity(value, kind, error), notes  # type: ignore[arg-type]
 
 
+_ON_THE_EDGE = "E y^2 is on the edge of a finite variance, as far as {} can tell"
 _TOO_LARGE = "the variance is finite, but too large for a float"
 
 
@@ -351,12 +381,7 @@ def tail_of(model: Model, estimator: Taylor, series: Series, ends: bool = False)
         return Tail(1.0, math.nan, _DIVERGES, low=0.0, high=1.0)
     if series.sure and series.square == 0.0:
         return LIGHT
-    index, sure = _root(model, estimator, series, r)
-    low, high = (index, index) if sure else (0.9 * index, 1.1 * index)
-    if math.isnan(index):
-        low, high = 0.0, math.inf
-    elif math.isinf(index):
-        low, high = _HIGHEST, math.inf
+    index, low, high, how = _root(model, estimator, series, r)
     low, high = min(low, weight.low), min(high, weight.high)
     if series.sure and series.square < r * (1.0 - _EDGE):
         low = max(low, math.nextafter(2.0, 3.0))
@@ -365,36 +390,97 @@ def tail_of(model: Model, estimator: Taylor, series: Series, ends: bool = False)
     if series.sure and series.has_mean:
         low = max(low, math.nextafter(1.0, 2.0))
     high = max(low, high)
-    value = math.nan if math.isnan(index) else float(np.clip(index, low, high))
-    note = (
-        f"E|y|^a = {r:.4g}^(a - 1), " + ("" if sure else "by a pilot: ") + "long trials, and factors y above 1 in size"
-    )
-    if math.isinf(index):
-        note, value = f"above {_HIGHEST:g}" + ("" if sure else ", as far as a pilot shows"), math.nan
-    if math.isnan(value) and not note:
+    if high <= _APART * low and not math.isnan(index):
+        note = f"E|y|^a = {r:.4g}^(a - 1), {how}long trials, and factors y above 1 in size"
+        return Tail(float(np.clip(index, low, high)), math.nan, note, low=low, high=high)
+    note = f"above {low:.3g}" if math.isinf(high) else f"below {high:.3g}" if low == 0.0 else f"{low:.3g} to {high:.3g}"
+    if (low, high) == (0.0, math.inf):
         note = "the moments of the factors are not known"
-    return Tail(value, math.nan, note, low=low, high=high)
+    elif how:
+        note += ", as far as a pilot shows"
+    return Tail(math.nan, math.nan, note, low=low, high=high)
 
 
 _DIVERGES = "c is at most half of Z, so that the series has no mean, under any law of K that goes on"
 
 
-def _root(model: Model, estimator: Taylor, series: Series, r: float) -> tuple[float, bool]:
-    """Where ``E |y|^a = r^(a - 1)``, and whether that is exact; infinite where it is beyond 30, NaN if not known."""
-    shape = None if gamma_of(model) is None else gamma_of(model).shape  # type: ignore[union-attr]
-    if shape is not None and series.evidence.kind == "exact":
-        return _crossing(_gamma_moment(shape * estimator.block, series.ratio), r), True
-    logs, log_mass = _factors(model, estimator)
-    if logs.size == 0:
-        return math.nan, False
-    log_mass, logs = log_mass[logs > -np.inf], logs[logs > -np.inf]
+def _root(model: Model, estimator: Taylor, series: Series, r: float) -> tuple[float, float, float, str]:
+    """Where ``E |y|^a = r^(a - 1)``, its bounds, and words for a pilot; infinite beyond 30, NaN where not known."""
+    gamma, known, center = gamma_of(model), weights_of(model), float(estimator.log_center or 0.0)
+    if gamma is not None and series.evidence.kind == "exact":
+        index = _crossing(_gamma_moment(gamma.shape * estimator.block, series.ratio), r)
+        return index, min(index, _HIGHEST), index, ""
+    if known is not None and estimator.block == 1:
+        some = known.mass > 0.0
+        logs, log_mass = _log_of_factor(known.log_weight[some] + known.log_evidence - center), np.log(known.mass[some])
+        index = _crossing(lambda a: log_sum(a * logs + log_mass), r)
+        return index, min(0.99 * index, _HIGHEST), 1.01 * index, ""
+    return (*_root_by_pilot(ByContent(model), estimator.block, center, r), "by a pilot: ")
 
-    def log_moment(a: float) -> float:
-        terms = a * logs + log_mass
-        top = float(np.max(terms))
-        return top + math.log(float(np.sum(np.exp(terms - top))))
 
-    return (_crossing(log_moment, r) if logs.size else math.inf), False
+@lru_cache(maxsize=32)
+def _root_by_pilot(key: ByContent, block: int, center: float, r: float) -> tuple[float, float, float]:
+    """As `_root`, by blocks of weights that are drawn.
+
+    They come in groups that share no weight, so that their moments have an error. A mean of positive numbers is more
+    than 100 times its expectation once in 100 times at most (Markov), which bounds the index from above however rare
+    the factors are that rule the moment. From below there is no such bound: rarer ones may lie beyond all that were
+    drawn. So no moment is believed of a higher order than the tails of the blocks and of the weights allow where the
+    draws end.
+    """
+    log_weights = _pilot(key.model, center)
+    scale = float(np.max(log_weights, initial=-np.inf))
+    if math.isinf(scale) or scale > 20.0 or block > _MOST_DRAWN // 2**10:
+        return math.nan, 0.0, math.inf
+    weights = means = np.exp(log_weights - scale)
+    if block > 1:
+        generator, blocks = np.random.default_rng(1), min(2**14, _MOST_DRAWN // _GROUPS // block)
+        places = (generator.integers(0, weights.shape[1], (block, blocks)) for _ in range(_GROUPS))
+        means = np.stack([group[place].mean(axis=0) for group, place in zip(weights, places, strict=True)])
+    with np.errstate(divide="ignore"):
+        logs = np.log(np.abs(1.0 - math.exp(scale) * means))
+    top = float(np.max(logs))
+    if math.isinf(top):
+        return math.inf, _HIGHEST, math.inf
+
+    def log_moment(a: float, side: float = 0.0) -> float:
+        moments = np.exp(a * (logs - top)).mean(axis=1)
+        mean, error = float(moments.mean()), _ERRORS * float(moments.std(ddof=1)) / math.sqrt(_GROUPS)
+        return a * top + math.log(max(mean + side * error, mean / 100.0))
+
+    def bound(side: float) -> float:
+        """The nearest place on a side at which the moment is too small, or too large, for all its error."""
+        a = min(index, _HIGHEST)
+        while 1e-3 < a <= _HIGHEST and side * (log_moment(a, -side) - (a - 1.0) * math.log(r)) < 0.0:
+            a *= _STEP**side
+        return a if a <= _HIGHEST else math.inf
+
+    index = _crossing(log_moment, r)
+    low, high = bound(-1.0), bound(1.0)
+    share = 1.0 / math.sqrt(weights.size)
+    seen = min(0.7 * _index_at(means, 3.0 * share), 0.85 * _index_at(weights, share))
+    return index, min(low, seen, _HIGHEST), high
+
+
+def _pilot(model: Model, center: float) -> Floats:
+    """Logs of weights over c that are drawn, by group; of known ones more."""
+    known = weights_of(model)
+    if known is None:
+        log_weights = _drawn(model)
+        log_weights = log_weights[: log_weights.size // _GROUPS * _GROUPS] - center
+    else:
+        drawn = np.random.default_rng(2).random(_GROUPS * 2**16)
+        places = np.searchsorted(np.cumsum(known.mass), drawn * float(np.sum(known.mass)))
+        log_weights = known.log_weight[np.minimum(places, known.mass.size - 1)] + (known.log_evidence - center)
+    return log_weights.reshape(_GROUPS, -1)
+
+
+def _index_at(values: Floats, share: float) -> float:
+    """Hill's estimate of the tail index of positive numbers, from this share of the largest; infinite of equal ones."""
+    count = int(share * values.size)
+    largest = np.partition(values, -count - 1, axis=None)[-count - 1 :]
+    with np.errstate(divide="ignore"):
+        return float(1.0 / np.mean(np.log(largest[1:] / largest[0])))
 
 
 def _crossing(log_moment, r: float) -> float:  # type: ignore[no-untyped-def]
@@ -431,28 +517,6 @@ def _gamma_moment(a: float, ratio: float):  # type: ignore[no-untyped-def]
         return top + math.log(total) + a * math.log(a) - math.lgamma(a)
 
     return log_moment
-
-
-def _factors(model: Model, estimator: Taylor) -> tuple[Floats, Floats]:
-    """Logs of ``|y|`` and of their probabilities: of one weight by quadrature, where there is one, else as drawn.
-
-    A block is of drawn weights, and of which is drawn. Nothing where they are too many, or too large to tell.
-    """
-    known = weights_of(model) if estimator.block == 1 else None
-    if known is not None:
-        distance = known.log_weight + (known.log_evidence - float(estimator.log_center or 0.0))
-        some = known.mass > 0.0
-        return _log_of_factor(distance[some]), np.log(known.mass[some])
-    drawn = _drawn(model)
-    distance = drawn - float(estimator.log_center or 0.0)
-    if estimator.block > _MOST_DRAWN // 2**10 or drawn.size == 0 or float(np.max(distance)) > 20.0:
-        return np.empty(0), np.empty(0)
-    if estimator.block > 1:
-        blocks = min(2**14, _MOST_DRAWN // estimator.block)
-        places = np.random.default_rng(1).integers(0, drawn.size, (estimator.block, blocks))
-        with np.errstate(divide="ignore"):
-            distance = np.log(np.exp(distance)[places].mean(axis=0))
-    return _log_of_factor(distance), np.full(distance.size, -math.log(distance.size))
 
 
 def _log_of_factor(distance: Floats) -> Floats:

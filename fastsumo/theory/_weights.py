@@ -343,9 +343,9 @@ class _Quadrature:
 
     def scale(self, parts: list[_Cells]) -> tuple[float, float] | None:
         """Logs of the evidence and of the second moment, as far as they are known."""
-        evidence = _log_sum(np.array([_log_sum(each.log_product.ravel()) for each in parts if len(each)]))
-        squares = [_log_sum((each.log_product + each.log_weight).ravel()) for each in parts if len(each)]
-        return (evidence, _log_sum(np.array(squares))) if math.isfinite(evidence) else None
+        evidence = log_sum(np.array([log_sum(each.log_product.ravel()) for each in parts if len(each)]))
+        squares = [log_sum((each.log_product + each.log_weight).ravel()) for each in parts if len(each)]
+        return (evidence, log_sum(np.array(squares))) if math.isfinite(evidence) else None
 
     def sums(self, cells: _Cells, scale: tuple[float, float]) -> tuple[Floats, Floats]:
         """Integrals of the test functions over each cell, and of the size of each over all."""
@@ -401,11 +401,11 @@ class _Quadrature:
 
     def result(self, leaves: _Cells, drawn: Floats) -> Weights:
         log_mass, log_weight = leaves.log_mass.ravel(), leaves.log_weight.ravel()
-        evidence = _log_sum(leaves.log_product.ravel())
+        evidence = log_sum(leaves.log_product.ravel())
         relative = log_weight - evidence
         chi_square = math.nan
         if self.far.has_square is not False:
-            log_second = _log_sum(leaves.log_product.ravel() + log_weight) - 2.0 * evidence
+            log_second = log_sum(leaves.log_product.ravel() + log_weight) - 2.0 * evidence
             chi_square = math.exp(log_second) - 1.0 if log_second < 709.0 else math.inf
         size = _log_size(relative)
         grown = [np.maximum(log_mass + power * size, log_mass) for power in range(self.powers + 1)]
@@ -529,6 +529,6 @@ def log_weights_at(model: Model, noise: Floats) -> Floats:
     return log_weights_of(model, points, Coordinates(model).arrays)
 
 
-def _log_sum(x: Floats) -> float:
+def log_sum(x: Floats) -> float:
     top = float(np.max(x))
     return top if math.isinf(top) else top + math.log(float(np.sum(np.exp(x - top))))

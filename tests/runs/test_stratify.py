@@ -228,17 +228,20 @@ def test_between_edges_of_bins_the_tail_falls_steadily(far: fs.Stratified) -> No
 
 
 def test_strata_in_reach_without_a_trial_beyond_are_in_the_error(far: fs.Stratified) -> None:
-    """By hand: binomial, and one trial, or what the next stratum has, for those that have none and are in reach."""
+    """By hand: binomial, and one trial, or what the nearest stratum has, for those in reach that have none or all."""
     p, n, x = far.strata["probability"], far.strata["trials"], 2.0 ** np.arange(1, 6)
     share = np.array(
         [[(r.histogram.beyond(d, "right") + r.histogram.beyond(d, "left")) / r.trials for d in x] for r in far.results]
     )
     for column, row in zip(share.T, far.tail(x), strict=True):
-        first = int(np.flatnonzero(column)[0])
-        variance = p**2 * column * (1.0 - column) / n
-        for j in range(max(first - 1, 0), p.size):
+        first, last = int(np.flatnonzero(column)[0]), int(np.flatnonzero(column < 1.0)[-1])
+        count = np.round(column * n)
+        variance = p**2 * (count + 1.0) / (n + 2.0) * (n - count + 1.0) / (n + 2.0) / n
+        for j in range(p.size):
             if column[j] == 0.0:
-                variance[j] = (p[j] * min(1.0 / n[j], column[first])) ** 2
+                variance[j] = (p[j] * min(1.0 / n[j], column[first])) ** 2 if j >= first - 1 else 0.0
+            elif column[j] == 1.0:
+                variance[j] = (p[j] * min(1.0 / n[j], 1.0 - column[last])) ** 2 if j <= last + 1 else 0.0
         assert row["std_error"] == pytest.approx(math.sqrt(variance.sum()), rel=1e-12)
     nothing = far.tail(1e9)
     assert (nothing["probability"], nothing["std_error"]) == (0.0, pytest.approx(p[-1] / n[-1], rel=1e-12))
@@ -474,3 +477,44 @@ def test_a_quantile_may_be_out_of_reach(far: fs.Stratified) -> None:
     for q in (-0.5, np.nan):
         with pytest.raises(ValueError, match="q must lie between 0 and 1"):
             far.quantile(q)
+
+
+def test_errors_of_probabilities_near_one() -> None:
+    """Where all trials of a stratum are beyond a distance, or nearly all; against the law of ``L_2``."""
+    from scipy.stats import gamma
+
+    x = np.array([0.001, 0.01])
+    truth = 1.0 - (gamma.cdf(2.0 * np.exp(x), 2.0) - gamma.cdf(2.0 * np.exp(-x), 2.0))
+    model, estimator = fs.models.gamma(1.0), fs.SUMO(fs.roulette.Harmonic(cap=1))
+    runs = (fs.stratify(model, estimator, seed=seed, allocation=[64], progress=False) for seed in range(100))
+    found = np.array([run.tail(x) for run in runs])
+    assert np.all(found["std_error"] > 0.0)
+    assert np.mean(np.abs(found["probability"] - truth) > 1.96 * found["std_error"]) < 0.1
+
+
+def test_one_trial_has_no_spread() -> None:
+    run = fs.stratify(NOTE, fs.SUMO(fs.roulette.Harmonic(cap=4)), seed=1, allocation=[9, 1, 9, 9], progress=False)
+    assert math.isfinite(run.mean)
+    assert np.isfinite(run.growth["variance"]).tolist() == [True, False, False, False]
+    assert all(math.isnan(each) for each in (run.std_error, run.variance, run.variance_error))
+
+
+def test_intervals_of_quantiles_beyond_all_trials() -> None:
+    """What no trial of a stratum reached one more may reach; against the law of ``L_2``."""
+    from scipy.stats import gamma
+
+    q = np.array([1e-4, 0.01, 0.5, 0.99, 0.9999])
+    truth = np.log(gamma.ppf(q, 2.0) / 2.0)
+    model, estimator = fs.models.gamma(1.0), fs.SUMO(fs.roulette.Harmonic(cap=1))
+    runs = (fs.stratify(model, estimator, seed=seed, allocation=[64], progress=False) for seed in range(100))
+    found = np.array([run.quantile_interval(q) for run in runs])
+    assert np.mean((found["low"] <= truth) & (found["high"] >= truth), axis=0).min() > 0.9
+    assert np.all(np.isinf(found["high"][:, -1]))
+
+
+def test_quantiles_where_all_weights_are_zero() -> None:
+    model, estimator = fs.Model(lambda z, params: -math.inf, 1), fs.SUMO(fs.roulette.Harmonic(cap=3))
+    for run in (fs.simulate(model, estimator, 10), fs.stratify(model, estimator, cost=1e3, progress=False)):
+        assert (run.quantile(0.5), run.median, run.mean) == (-math.inf, -math.inf, -math.inf)
+        assert run.quantile_interval(0.5).tolist() == (0.5, -math.inf, -math.inf, math.inf)
+        assert "-inf" in str(run)

@@ -275,3 +275,68 @@ def test_log_weights_that_are_none_are_no_weights_of_zero() -> None:
     assert centered(fs.Model(lambda z, params: math.nan, 1), fs.Taylor()).log_center == 0.0
     with pytest.raises(ValueError, match="are all zero"):
         centered(fs.Model(lambda z, params: -math.inf, 1), fs.Taylor())
+
+
+@pytest.mark.parametrize("shape", [0.5, 1.0, 2.0, slow(3.5), 5.0])
+@pytest.mark.parametrize("block", [1, 2, slow(8), 40])
+def test_bounds_of_a_pilot_hold_the_index(shape: float, block: int) -> None:
+    """Of gamma weights as somebody's own model, against what is exact for them; and where a pilot can tell, it does."""
+    dim = int(2 * shape)
+
+    def own(z: Any, params: Any) -> float:
+        total = 0.0
+        for i in range(dim):
+            total += z[i] * z[i]
+        return math.log(total / dim)  # type: ignore[no-any-return]
+
+    for p in (0.1, 0.3, 0.5, 0.8):
+        for ratio in (1.0, 1.0 + 1.0 / (shape * block), 1.7):
+            estimator = fs.Taylor(R.Geometric(p), block, math.log(ratio))
+            exact, found = tail(fs.models.gamma(shape), estimator), tail(fs.Model(own, dim), estimator)
+            assert found.low <= exact.high * (1.0 + 1e-9), (p, ratio)
+            assert exact.low <= found.high * (1.0 + 1e-9), (p, ratio)
+            assert math.isnan(found.index) == (found.high > 1.3 * found.low)
+            if exact.high < 4.0:
+                assert found.high < 2.5 * found.low, (p, ratio)
+
+
+def test_a_pilot_does_not_guess_beyond_what_it_drew() -> None:
+    """The mean of a few heavy weights is that of the largest drawn; their true index is about 2.6."""
+    model = fs.Model(lambda z, params: z[0] + z[1] + z[2] - 1.5, 3)
+    found = tail(model, fs.Taylor(R.Geometric(0.1), block=20))
+    assert math.isnan(found.index)
+    assert found.low < 2.573 < found.high
+    assert "as far as a pilot shows" in found.note
+
+
+@pytest.mark.parametrize("shape", [1.5, 2.0, 5.0])
+def test_a_pilot_says_what_is_beyond_doubt_of_a_variance(shape: float) -> None:
+    """Near the edge of a finite variance a pilot's error decides; away from it the error holds the truth."""
+    dim, q = int(2 * shape), 1.0 / shape
+
+    def own(z: Any, params: Any) -> float:
+        total = 0.0
+        for i in range(dim):
+            total += z[i] * z[i]
+        return math.log(total / dim)  # type: ignore[no-any-return]
+
+    kinds = set()
+    for share in (0.8, 0.97, 0.99, 1.003, 1.02, 1.05, 1.2, 2.0):
+        estimator = fs.Taylor(R.Geometric(1.0 - share * q / (1.0 + q)), log_center=math.log1p(q))
+        exact = predict(fs.models.gamma(shape), estimator).variance
+        found = predict(fs.Model(own, dim), estimator).variance
+        kinds.add(found.kind)
+        if found.kind != "unknown":
+            assert (found.kind == "infinite") == (exact.kind == "infinite"), share
+        if found.kind == "first-order":
+            assert abs(found.value - exact.value) < 4.0 * found.error, share
+    assert kinds == {"infinite", "unknown", "first-order"}
+
+
+@pytest.mark.parametrize("far", [1e13, -1e300])
+def test_a_centre_that_nobody_gave_is_not_complained_of(far: float) -> None:
+    bare = fs.Model(lambda z, params: z[0] + params[0], 1, [far])
+    declared = fs.Model(bare.function, 1, [far], log_evidence=far, chi_square=1.7)
+    for model in (bare, declared):
+        with pytest.raises(ValueError, match="the log evidence of model .* is near .*: take a constant off"):
+            fs.simulate(model, fs.Taylor(), 10)
