@@ -231,7 +231,7 @@ def test_trials_without_weight_are_counted():
     assert math.isnan(found.finite_mean[2])
     assert np.isnan(found.variance[1:]).all()
     assert found.worst(2)["row"].tolist() == [2, 1]
-    assert "2 rows have trials without any weight" in str(found)
+    assert "2 rows with trials without any weight" in str(found)
 
 
 @pytest.mark.slow
