@@ -62,13 +62,16 @@ def source(shape: str, seed: int) -> str:
             f"    return {expression(rng, third, (*leaves, 'a'))}",
         ]
     elif shape == "many choices":
-        names = "a, b, c, d"
-        inside = (*_PARAMETERS, *names.split(", "))
+        names = ("a", "b", "c", "d")
+        inside = (*_PARAMETERS, *names)
         lines = ["    a, b, c, d = params[0], row[0], params[1], row[1]"]
         for word in ("if", "elif", "elif", "if", "elif"):
-            values = ", ".join(expression(rng, 1, inside) for _ in range(4))
-            lines += [f"    {word} {rng.choice(inside)} > {expression(rng, 2, inside)}:", f"        {names} = {values}"]
-        lines.append(f"    return {expression(rng, OPERATIONS - 30, (*leaves, *names.split(', ')))}")
+            values = ", ".join(expression(rng, 1, inside) for _ in names)
+            lines += [
+                f"    {word} {rng.choice(inside)} > {expression(rng, 2, inside)}:",
+                f"        {', '.join(names)} = {values}",
+            ]
+        lines.append(f"    return {expression(rng, OPERATIONS - 30, (*leaves, *names))}")
     elif shape == "a loop":
         lines = [
             f"    a, total = {expression(rng, third, leaves)}, 0.0",

@@ -19,7 +19,7 @@ from fastsumo.engine.status import BAD_VALUE, RAISED
 from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import Estimator
 from fastsumo.jit.copies import exception_of
-from fastsumo.models.model import ROW_TRIALS, Model
+from fastsumo.models.model import PILOT_TRIAL, ROW_TRIALS, Model
 from fastsumo.models.plain import line_of, plain, readonly
 from fastsumo.models.vectorized import FOR_BATCHES
 from fastsumo.trial.ranges import are_log_weights
@@ -59,7 +59,7 @@ def trial_error(
     if model.data is not None:
         row, at = divmod(trial, ROW_TRIALS)
         where = f"trial {at} of row {row}, seed {seed}"
-        if at == ROW_TRIALS - 1:  # which no other trial of a row is
+        if at == PILOT_TRIAL:
             where = f"the pilot of row {row}, which finds a centre for Taylor (trial {at}, seed {seed})"
         again = f"fs.replay(model, {estimator!r}, trial={at}, seed={seed}, row={row})"
     if status == BAD_VALUE:

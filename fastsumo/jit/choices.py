@@ -43,17 +43,17 @@ def _in_function(text: str, numbers: Iterator[int]) -> str:
     for name, each in targets.items():
         for target in each:
             sources[target].append(name)
-    if not any(_reached(name, targets) & {name} for name in bodies):
-        return text
+    loops = {name: _reached(name, targets) & _reached(name, sources) for name in bodies}
     above, defined = _dominators(sources), {name: _DEFINED.findall(body) for name, body in bodies.items()}
     for name in bodies:
-        branch = _BRANCH.search(bodies[name])
-        loop = _reached(name, targets) & _reached(name, sources)
+        branch, loop = _BRANCH.search(bodies[name]), loops[name]
         if branch is None or name not in loop or branch[2] == branch[3]:
             continue
         inside = {each for block in loop for each in defined[block]}
         condition, one, other = branch.groups()
-        for join in () if condition in inside else loop:
+        if condition in inside:
+            continue
+        for join in [each for each in bodies if each in loop]:
             left, right = (_by_way(name, first, join, sources, above) & loop for first in (one, other))
             if left and right:
                 chosen, bodies[join] = _chosen(bodies[join], condition, left, right, inside, numbers)

@@ -144,13 +144,14 @@ class _Settled(_Code):
 
     def _optimize_final_module(self) -> None:
         module = self._settled(self._final_module)
+        text = str(module)
         for _ in range(_blocks(module)):
-            text = str(module)
             chosen = with_choices(text)
             if chosen == text:
                 break
             module = self._settled(llvm.parse_assembly(chosen))
-            if str(module) == text:  # LLVM went back on all of it
+            before, text = text, str(module)
+            if text == before:  # LLVM went back on all of it
                 break
         self._final_module = remove_redundant_nrt_refct(module)
         super()._optimize_final_module()

@@ -177,25 +177,21 @@ def _compiler() -> Any:
 
     nodes = Nodes(code.Expr, code.Var, code.Global, code.Assign, code.Const)
 
-    @register_pass(mutates_CFG=False, analysis_only=False)
-    class Powers(FunctionPass):  # type: ignore[misc]
-        _name = "constant_powers"
+    def made(name: str, insert: Any, known: Any) -> Any:
+        @register_pass(mutates_CFG=False, analysis_only=False)
+        class Made(FunctionPass):  # type: ignore[misc]
+            _name = name
 
-        def __init__(self) -> None:
-            FunctionPass.__init__(self)
+            def __init__(self) -> None:
+                FunctionPass.__init__(self)
 
-        def run_pass(self, state: Any) -> bool:
-            return insert_powers(state.func_ir, nodes, errors.ConstantInferenceError, ir_utils.build_definitions)
+            def run_pass(self, state: Any) -> bool:
+                return bool(insert(state.func_ir, nodes, known, ir_utils.build_definitions))
 
-    @register_pass(mutates_CFG=False, analysis_only=False)
-    class Assigned(FunctionPass):  # type: ignore[misc]
-        _name = "assigned_first"
+        return Made
 
-        def __init__(self) -> None:
-            FunctionPass.__init__(self)
-
-        def run_pass(self, state: Any) -> bool:
-            return insert_checks(state.func_ir, nodes, analysis.compute_cfg_from_blocks, ir_utils.build_definitions)
+    powers = made("constant_powers", insert_powers, errors.ConstantInferenceError)
+    assigned = made("assigned_first", insert_checks, analysis.compute_cfg_from_blocks)
 
     class Target(CUDATargetContext):  # type: ignore[misc]
         @property
@@ -229,10 +225,10 @@ def _compiler() -> Any:
 
         def define_pipelines(self) -> list[Any]:
             [passes] = super().define_pipelines()
-            passes.add_pass_after(Powers, ReconstructSSA)
+            passes.add_pass_after(powers, ReconstructSSA)
             if isinstance(self.state.targetctx, Checked):
                 passes.passes = [(Lowering if each is CUDANativeLowering else each, why) for each, why in passes.passes]
-                insert_before(passes, ReconstructSSA, Assigned)
+                insert_before(passes, ReconstructSSA, assigned)
             passes.finalize()
             return [passes]
 

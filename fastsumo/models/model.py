@@ -30,6 +30,7 @@ Noise = Literal["normal", "uniform"]
 Prepare = Callable[[NDArray[np.float64], NDArray[np.float64]], ArrayLike]
 _ROWS_TOGETHER = 16  # rows of data that are prepared in one call
 ROW_TRIALS = 2**32  # trial t of row i has the number i * ROW_TRIALS + t
+PILOT_TRIAL = ROW_TRIALS - 1  # of each row, under seed 0, and of no estimator
 MAX_DIM = 2 * 4095  # pairs of numbers that one sample can draw, by the counter layout
 
 

@@ -57,17 +57,10 @@ def rows(found: ByStrata) -> Rows:
     known = "" if found.log_evidence is None else f"   (log Z = {found.log_evidence:.7g})"
     out.append(("mean", mean + known))
     out.append(("variance", "nan" if math.isnan(found.variance_error) else _variance(found)))
-    out.append(
-        ("strata", f"{len(strata)}, {_drawn(found)} from {strata['low'][0]} to {short(int(strata['high'][-1]))}")
-    )
-    out.append(
-        (
-            "missing",
-            f"{found.missing:.2g} of the probability"
-            if found.missing
-            else f"nothing: each {_drawn(found)} is in a stratum",
-        )
-    )
+    drawn = _drawn(found)
+    out.append(("strata", f"{len(strata)}, {drawn} from {strata['low'][0]} to {short(int(strata['high'][-1]))}"))
+    missing = f"{found.missing:.2g} of the probability" if found.missing else f"nothing: each {drawn} is in a stratum"
+    out.append(("missing", missing))
     took = f"{short(found.trials)} trials, {short(found.cost)} samples"
     out.append(("cost", f"{took} ({short(found.pilot_cost)} of a pilot), {duration(found.elapsed)}"))
     return out

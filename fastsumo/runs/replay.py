@@ -16,7 +16,7 @@ from fastsumo.base.words import spelled
 from fastsumo.engine.devices import open_engine
 from fastsumo.errors import ModelError
 from fastsumo.estimators.estimators import ELBO, Estimator, Taylor, estimated_center
-from fastsumo.models.model import ROW_TRIALS, Model
+from fastsumo.models.model import PILOT_TRIAL, ROW_TRIALS, Model
 from fastsumo.models.parsing import as_model
 from fastsumo.runs.arguments import check_run, settled, thread_count, what_to_run
 from fastsumo.trial.sizes import ROW_PILOT
@@ -171,5 +171,5 @@ def _at_row(model: Model, estimator: Estimator, first: int) -> Estimator:
     if estimator.log_center is not None:
         raise ValueError("a row of fs.evaluate has a centre of its own: leave log_center None")
     engine = open_engine(model, ELBO(), 0, threads=1)
-    center = estimated_center(engine.log_weights(first + ROW_TRIALS - 1, ROW_PILOT), estimator.block)
+    center = estimated_center(engine.log_weights(first + PILOT_TRIAL, ROW_PILOT), estimator.block)
     return replace(estimator, log_center=0.0 if math.isnan(center) else center)

@@ -30,7 +30,7 @@ from fastsumo.engine.interface import Floats, Ints, RowsDone, Tallied, Unwatched
 from fastsumo.engine.status import BAD_VALUE, OK, RAISED
 from fastsumo.estimators.estimators import IWAE, Estimator
 from fastsumo.jit.beside import beside, nothing
-from fastsumo.models.model import ROW_TRIALS, Model
+from fastsumo.models.model import PILOT_TRIAL, ROW_TRIALS, Model
 from fastsumo.models.proof import Proof
 from fastsumo.statistics.merger import merged
 from fastsumo.statistics.row_sums import no_trials
@@ -126,7 +126,7 @@ class OpenModel:
 
         The pilot of a row of data has its own.
         """
-        if self.model.data is not None and trial % ROW_TRIALS == ROW_TRIALS - 1:
+        if self.model.data is not None and trial % ROW_TRIALS == PILOT_TRIAL:
             return IWAE(ROW_PILOT), 0
         return estimator or self.estimator, self.seed
 

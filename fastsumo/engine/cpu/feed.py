@@ -29,7 +29,7 @@ from fastsumo.engine.status import BAD_WEIGHT
 from fastsumo.estimators.estimators import IWAE
 from fastsumo.jit.options import compile_for
 from fastsumo.models.batch import BATCHES, STRETCH
-from fastsumo.models.model import ROW_TRIALS
+from fastsumo.models.model import PILOT_TRIAL, ROW_TRIALS
 from fastsumo.models.transforms import rows_of
 from fastsumo.models.vectorized import Batched
 from fastsumo.trial import kinds
@@ -43,7 +43,6 @@ Words = NDArray[np.uint64]
 
 _ASK = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_uint64] * 3)
 _SHORT, _LONG, _STRETCH, _PILOTS = range(4)  # the tables
-_PILOT_TRIAL = ROW_TRIALS - 1
 _TRIALS = BLOCK + TILE  # of a table at most
 _NOTHING = Work(0, 0, 0)
 _NO_NUMBERS, _NO_TRIALS = np.empty(0), np.empty(0, np.uint64)
@@ -111,7 +110,7 @@ class Feed:
     def _have(self, trial: int, sample: int, key: int) -> None:
         """Weigh many trials together, that one among them, or else a stretch of its samples."""
         work, (row, within) = self._work, divmod(trial, ROW_TRIALS)
-        if work.rows is not None and key == 0 and within == _PILOT_TRIAL:
+        if work.rows is not None and key == 0 and within == PILOT_TRIAL:
             pilots = range(trial, trial + (work.stop - row) * ROW_TRIALS, ROW_TRIALS)
             self._fill_alone(_PILOTS, (key, 1, within, row, len(pilots), 0), pilots, ROW_PILOT)
             return
